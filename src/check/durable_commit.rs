@@ -1,0 +1,50 @@
+//! Durable commit: when an entry is first known to be committed, it is durable on
+//! a majority of the voters (Raft paper, sections 5.3 and 5.6). The leader's own
+//! disk counts like any other and may be the one that is behind (dissertation,
+//! section 10.2.1). Nodes that are down count through their disks. What is
+//! durable is read off the disks, so this finds a missing fsync without a crash.
+
+use super::ledger::Ledger;
+use super::{Property, Scene, Violation};
+use crate::sometimes::{Counters, Event};
+use crate::types::{Index, NodeId};
+
+/// `id` says that its log is committed up to `index`; enters what is new into the ledger.
+#[inline]
+pub(super) fn committed(
+    scene: Scene<'_>,
+    id: NodeId,
+    index: Index,
+    ledger: &mut Ledger,
+    counters: &mut Counters,
+) -> Result<(), Violation> {
+    if index <= ledger.last() {
+        return Ok(());
+    }
+    let view = scene.node(id);
+    let Some(chain) = view.chain_at(index) else {
+        let message = format!("{id} holds {index} entries committed, but its log ends at {}", view.last());
+        return Err(Violation::by(id, Property::DurableCommit, message));
+    };
+    let holders = scene.disks.iter().filter(|disk| disk.durable().holds(index, chain));
+    let durable = holders.count();
+    if durable < ledger.voters / 2 + 1 {
+        let message = format!(
+            "{id} committed entry {index}, which is durable on {durable} of {} nodes",
+            ledger.voters
+        );
+        return Err(Violation::by(id, Property::DurableCommit, message));
+    }
+    if !scene.durable(id).holds(index, chain) {
+        counters.hit(Event::CommittedWithoutLeaderDisk);
+    }
+    for new in ledger.last() + 1..=index {
+        let chain = view.chain_at(new).unwrap_or_default();
+        ledger.commit(chain);
+        counters.hit(Event::EntryCommitted);
+        if view.term_at(new).is_some_and(|term| term < view.term) {
+            counters.hit(Event::CommittedAcrossTerms);
+        }
+    }
+    Ok(())
+}

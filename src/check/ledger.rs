@@ -1,0 +1,62 @@
+//! The one history: what is committed at each index, and which state follows.
+
+use crate::indexed::Indexed;
+use crate::stable::Chain;
+use crate::types::Index;
+
+/// The canonical log, as far as some node has known it to be committed.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) voters: usize,
+    rows: Indexed<Row>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    chain: Chain,
+    /// The state after applying the entry, once some node has.
+    state: Option<u64>,
+}
+
+impl Ledger {
+    pub(super) fn new(voters: usize) -> Self {
+        Self {
+            voters,
+            rows: Indexed::default(),
+        }
+    }
+
+    /// The highest index known to be committed.
+    #[inline]
+    pub(super) fn last(&self) -> Index {
+        self.rows.last()
+    }
+
+    /// The chain of the committed log up to `index`; none when it is not committed, or long ago.
+    #[inline]
+    pub(super) fn committed(&self, index: Index) -> Option<Chain> {
+        if index == 0 {
+            return Some(Chain::default());
+        }
+        self.rows.get(index).map(|row| row.chain)
+    }
+
+    /// The entry at `last() + 1` is committed.
+    #[inline]
+    pub(super) fn commit(&mut self, chain: Chain) {
+        self.rows.push(Row { chain, state: None });
+    }
+
+    /// The state after `index`: `state`, if nobody has said another. Returns what was said first.
+    #[inline]
+    pub(super) fn state(&mut self, index: Index, state: u64) -> u64 {
+        match self.rows.get_mut(index) {
+            Some(row) => *row.state.get_or_insert(state),
+            None => state,
+        }
+    }
+
+    pub(super) fn forget_before(&mut self, index: Index) {
+        self.rows.drop_through(index.saturating_sub(1));
+    }
+}

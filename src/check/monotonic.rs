@@ -1,0 +1,81 @@
+//! What never goes back: the term; the vote within a term; the commit index and
+//! the applied index of a running node. And across a restart, nothing that was
+//! durable is missing (Raft paper, figure 2; dissertation, section 3.8). The
+//! commit index is volatile in Raft: a restart may forget what was not stored.
+
+use super::{NodeView, Property, Violation};
+use crate::replica::Observation;
+use crate::stable::{HardState, StableState};
+use crate::types::{Index, NodeId, Term};
+
+fn broken<T>(id: NodeId, message: String) -> Result<T, Violation> {
+    Err(Violation::by(id, Property::Monotonic, message))
+}
+
+#[inline]
+fn rising(id: NodeId, what: &str, before: u64, after: u64) -> Result<(), Violation> {
+    if after >= before {
+        return Ok(());
+    }
+    broken(id, format!("{id}'s {what} went back from {before} to {after}"))
+}
+
+#[inline]
+pub(super) fn term(id: NodeId, before: Term, after: Term) -> Result<(), Violation> {
+    rising(id, "term", before, after)
+}
+
+#[inline]
+pub(super) fn commit(id: NodeId, before: Index, after: Index) -> Result<(), Violation> {
+    rising(id, "commit index", before, after)
+}
+
+#[inline]
+pub(super) fn applied(id: NodeId, before: Index, after: Index) -> Result<(), Violation> {
+    rising(id, "applied index", before, after)
+}
+
+/// `id` writes a hard state over the one in `view`.
+#[inline]
+pub(super) fn hard_state(id: NodeId, view: &NodeView, after: &HardState) -> Result<(), Violation> {
+    let before = &view.hard;
+    rising(id, "written term", before.term, after.term)?;
+    match before.vote {
+        Some(vote) if before.term == after.term && after.vote != before.vote => {
+            let now = after.vote.map_or("nobody".to_owned(), |vote| vote.to_string());
+            broken(id, format!("{id}'s vote in term {} changed from {vote} to {now}", after.term))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `id` has started with what `started` says, on a disk that kept `durable`.
+pub(super) fn across_restart(
+    id: NodeId,
+    started: &Observation,
+    durable: &StableState,
+) -> Result<(), Violation> {
+    let Observation::Started { term, vote, last, commit, applied, .. } = *started else {
+        return Ok(());
+    };
+    let hard = &durable.hard;
+    let end = durable.usable_last();
+    let snapshot = durable.snapshot_index();
+    for (what, kept, shown) in [
+        ("term", hard.term, term),
+        ("a log up to", end, last),
+        ("commit index", hard.commit.min(end).max(snapshot), commit),
+        ("applied index", snapshot, applied),
+    ] {
+        if shown < kept {
+            return broken(id, format!("{id} restarted with {what} {shown}, though {kept} is on its disk"));
+        }
+    }
+    match hard.vote {
+        Some(kept) if term == hard.term && vote != hard.vote => {
+            let shown = vote.map_or("none".to_owned(), |vote| format!("one for {vote}"));
+            broken(id, format!("{id} restarted with {shown} as its vote in term {term}, though one for {kept} is on its disk"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,123 @@
+//! The properties by name, each with its source, and what a violation is.
+
+use std::fmt;
+
+use crate::types::NodeId;
+
+/// A property that must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Property {
+    /// At most one leader a term.
+    ElectionSafety,
+    /// Entries of equal index and term have equal logs up to them.
+    LogMatching,
+    /// A leader never changes or cuts off its own log.
+    LeaderAppendOnly,
+    /// A new leader's log holds every committed entry.
+    LeaderCompleteness,
+    /// All nodes apply the same entries in the same order, committed ones only.
+    StateMachineSafety,
+    /// A committed entry is durable on a quorum.
+    DurableCommit,
+    /// A message leaves only after what it promises is durable.
+    AckBeforeDurable,
+    /// Term, vote within a term, commit and applied index never go back.
+    Monotonic,
+    /// After the storm the cluster converges.
+    Liveness,
+    /// The implementation does not panic.
+    NoPanic,
+}
+
+impl Property {
+    /// All properties.
+    pub const ALL: [Property; 10] = [
+        Property::ElectionSafety,
+        Property::LogMatching,
+        Property::LeaderAppendOnly,
+        Property::LeaderCompleteness,
+        Property::StateMachineSafety,
+        Property::DurableCommit,
+        Property::AckBeforeDurable,
+        Property::Monotonic,
+        Property::Liveness,
+        Property::NoPanic,
+    ];
+
+    /// Its name, as `--json` and messages have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Property::ElectionSafety => "election-safety",
+            Property::LogMatching => "log-matching",
+            Property::LeaderAppendOnly => "leader-append-only",
+            Property::LeaderCompleteness => "leader-completeness",
+            Property::StateMachineSafety => "state-machine-safety",
+            Property::DurableCommit => "durable-commit",
+            Property::AckBeforeDurable => "ack-before-durable",
+            Property::Monotonic => "monotonic",
+            Property::Liveness => "liveness",
+            Property::NoPanic => "no-panic",
+        }
+    }
+
+    /// What it says, in one line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Property::ElectionSafety => "at most one leader is elected in a term",
+            Property::LogMatching => "two entries with the same index and term have the same log up to them, and a log has no hole",
+            Property::LeaderAppendOnly => "a leader never overwrites or cuts off its own log",
+            Property::LeaderCompleteness => "a new leader's log holds every entry known to be committed",
+            Property::StateMachineSafety => "nodes commit and apply the same entry at an index, in order, and reach the same state; nothing uncommitted is applied",
+            Property::DurableCommit => "when an entry is first known to be committed, it is durable on a quorum",
+            Property::AckBeforeDurable => "a vote, an append reply or any message of a term leaves only after what it promises is durable",
+            Property::Monotonic => "term, vote within a term, commit and applied index never go back; nothing durable is missing after a restart",
+            Property::Liveness => "after the storm there is one leader, fresh commands are served, nothing acknowledged is lost, and logs and states are equal",
+            Property::NoPanic => "the implementation does not panic on what its contract allows",
+        }
+    }
+
+    /// Where it comes from.
+    pub fn source(self) -> &'static str {
+        match self {
+            Property::ElectionSafety => "Raft paper, figure 3 and section 5.2; TLA+ `ElectionSafety`",
+            Property::LogMatching => "Raft paper, figure 3 and section 5.3; TLA+ `LogMatching`",
+            Property::LeaderAppendOnly => "Raft paper, figure 3 and section 5.3",
+            Property::LeaderCompleteness => "Raft paper, figure 3 and section 5.4; TLA+ `LeaderCompleteness`",
+            Property::StateMachineSafety => "Raft paper, figure 3 and section 5.4.3; TLA+ `StateMachineSafety`",
+            Property::DurableCommit => "Raft paper, sections 5.3 and 5.6; dissertation, section 10.2.1",
+            Property::AckBeforeDurable => "Raft paper, figure 2 (\"updated on stable storage before responding to RPCs\"); dissertation, section 3.8",
+            Property::Monotonic => "Raft paper, figure 2; dissertation, section 3.8",
+            Property::Liveness => "Raft paper, section 5.6; dissertation, chapter 9",
+            Property::NoPanic => "common sense",
+        }
+    }
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A property that does not hold, and what broke it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{property}: {message}")]
+pub struct Violation {
+    /// Which.
+    pub property: Property,
+    /// The node whose step broke it, where there is one.
+    pub node: Option<NodeId>,
+    /// What broke it, in one line.
+    pub message: String,
+}
+
+impl Violation {
+    /// A violation by a step of `node`.
+    pub fn by(node: NodeId, property: Property, message: String) -> Self {
+        Self {
+            property,
+            node: Some(node),
+            message,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! State Machine Safety: if a server has applied an entry at an index, no other
+//! server applies a different entry for that index (Raft paper, figure 3, section
+//! 5.4.3; TLA+ `StateMachineSafety`). Entries are applied in order, none is left
+//! out, none is applied that is not committed, and all nodes reach one state.
+
+use super::ledger::Ledger;
+use super::{NodeView, Property, Violation};
+use crate::types::{Index, NodeId};
+
+/// `id` says that its log is committed up to `index`.
+#[inline]
+pub(super) fn committed(
+    id: NodeId,
+    view: &NodeView,
+    index: Index,
+    ledger: &Ledger,
+) -> Result<(), Violation> {
+    let shared = index.min(ledger.last());
+    let (Some(here), Some(first)) = (view.chain_at(shared), ledger.committed(shared)) else {
+        return Ok(());
+    };
+    if here == first {
+        return Ok(());
+    }
+    let message = format!("{id} committed an entry {shared} that differs from the one committed there before");
+    Err(Violation::by(id, Property::StateMachineSafety, message))
+}
+
+/// `id` applied the entry at `index` after the one at `before`, and is in `state` now.
+#[inline]
+pub(super) fn applied(
+    id: NodeId,
+    before: Index,
+    index: Index,
+    state: u64,
+    ledger: &mut Ledger,
+) -> Result<(), Violation> {
+    let broken = if index > ledger.last() {
+        format!("{id} applied entry {index}, but only {} are committed", ledger.last())
+    } else if index != before + 1 {
+        format!("{id} applied entry {index} right after entry {before}")
+    } else if ledger.state(index, state) != state {
+        format!("{id} is in another state after entry {index} than the node that applied it first")
+    } else {
+        return Ok(());
+    };
+    Err(Violation::by(id, Property::StateMachineSafety, broken))
+}
+
+/// `id` installed a snapshot of the entries up to `index`, and is in `state` now.
+pub(super) fn installed(
+    id: NodeId,
+    index: Index,
+    state: u64,
+    ledger: &mut Ledger,
+) -> Result<(), Violation> {
+    let broken = if index > ledger.last() {
+        format!("{id} installed a snapshot of {index} entries, but only {} are committed", ledger.last())
+    } else if ledger.state(index, state) != state {
+        format!("{id} is in another state after the snapshot at {index} than the node that applied that entry first")
+    } else {
+        return Ok(());
+    };
+    Err(Violation::by(id, Property::StateMachineSafety, broken))
+}

@@ -1,0 +1,143 @@
+//! A node as it shows itself: what it has written and reported. Kept by the
+//! engine, read by the checks.
+
+use crate::indexed::Indexed;
+use crate::replica::Observation;
+use crate::stable::{Chain, Entry, HardState, StableState};
+use crate::types::{Index, Role, Term};
+
+/// One node as the harness sees it.
+#[derive(Clone, Debug, Default)]
+pub struct NodeView {
+    /// Its role.
+    pub role: Role,
+    /// Its term.
+    pub term: Term,
+    /// The hard state it wrote last.
+    pub hard: HardState,
+    /// The highest index it knows to be committed.
+    pub commit: Index,
+    /// The last index it applied.
+    pub applied: Index,
+    /// Index and chain of the snapshot it wrote last; 0 when there is none.
+    pub snapshot: (Index, Chain),
+    /// Whether it runs.
+    pub up: bool,
+    /// Whether it is down for good.
+    pub gone: bool,
+    /// How often it has started before.
+    pub life: u32,
+    log: Indexed<(Term, Chain)>,
+    /// The chain at `log.first() - 1`.
+    before: Chain,
+}
+
+/// What a write to the log did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The chain of the log up to the new entry.
+    pub chain: Chain,
+    /// The last index of the log before, when the write cut something off.
+    pub cut_after: Option<Index>,
+}
+
+impl NodeView {
+    /// A node that starts on what its disk kept. It has reported nothing yet.
+    pub fn booting(durable: &StableState, life: u32) -> Self {
+        let mut log = Indexed::starting_at(durable.log.first());
+        for (index, entry) in durable.log.iter() {
+            let chain = durable.chain_at(index).unwrap_or_default();
+            log.push((entry.term, chain));
+        }
+        let index = durable.snapshot_index();
+        Self {
+            hard: durable.hard,
+            snapshot: (index, durable.chain_at(index).unwrap_or_default()),
+            before: durable.chain_before_log(),
+            log,
+            up: true,
+            life,
+            ..Self::default()
+        }
+    }
+
+    /// It says what it starts with.
+    pub(super) fn start(&mut self, started: &Observation) {
+        if let Observation::Started { term, commit, applied, .. } = *started {
+            self.role = Role::Follower;
+            self.term = term;
+            self.commit = commit;
+            self.applied = applied;
+        }
+    }
+
+    /// The last index of its log.
+    #[inline]
+    pub fn last(&self) -> Index {
+        self.log.last().max(self.snapshot.0)
+    }
+
+    /// The chain of its log up to `index`, where it still has it.
+    #[inline]
+    pub fn chain_at(&self, index: Index) -> Option<Chain> {
+        if index + 1 == self.log.first() {
+            return Some(self.before);
+        }
+        match self.log.get(index) {
+            Some((_, chain)) => Some(*chain),
+            None if index == self.snapshot.0 => Some(self.snapshot.1),
+            None => None,
+        }
+    }
+
+    /// The term of the entry at `index`, where it still has it.
+    pub fn term_at(&self, index: Index) -> Option<Term> {
+        self.log.get(index).map(|(term, _)| *term)
+    }
+
+    /// It writes an entry.
+    ///
+    /// # Errors
+    /// Its last index, when the entry would leave a hole after it.
+    #[inline]
+    pub(super) fn append(
+        &mut self,
+        index: Index,
+        entry: &Entry,
+        committed: impl Fn(Index) -> Option<Chain>,
+    ) -> Result<Written, Index> {
+        if index > self.log.next() || index == 0 {
+            return Err(self.log.last());
+        }
+        let before = self.chain_at(index - 1).or_else(|| committed(index - 1));
+        let chain = entry.chained_to(before.unwrap_or_default());
+        let last = self.log.last();
+        let cut_after = (index <= last).then_some(last);
+        if index < self.log.first() {
+            self.before = before.unwrap_or_default();
+        }
+        self.log.place(index, (entry.term, chain));
+        Ok(Written { chain, cut_after })
+    }
+
+    /// It empties its log, which goes on at `next`.
+    pub(super) fn reset(
+        &mut self,
+        next: Index,
+        committed: impl Fn(Index) -> Option<Chain>,
+    ) -> Chain {
+        let before = committed(next - 1).or_else(|| self.chain_at(next - 1));
+        self.before = before.unwrap_or_default();
+        self.log.restart_at(next);
+        self.before
+    }
+
+    /// It drops the log up to and including `through`.
+    pub(super) fn compact(&mut self, through: Index) {
+        let through = through.min(self.log.last());
+        if let Some((_, chain)) = self.log.get(through) {
+            self.before = *chain;
+            self.log.drop_through(through);
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! What faults do to the lockstep engine's world, and how it heals.
+
+use super::lockstep::{Happening, World};
+use super::panics;
+use super::trace::Weight;
+use crate::check::{NodeView, Violation};
+use crate::disk::Loss;
+use crate::net::Traffic;
+use crate::plan::{Heal, What};
+use crate::replica::{Birth, Recovered, Subject};
+use crate::sometimes::Event;
+use crate::stable::Journal;
+use crate::types::{NodeId, Role, seconds};
+
+/// Ticks that a node which stopped itself stays down.
+const HALT_TICKS: u64 = 20;
+
+impl<S: Subject> World<'_, '_, S> {
+    /// The fault strikes.
+    pub(super) fn strike(&mut self, now_us: u64, number: usize) -> Result<(), Violation> {
+        if self.healed {
+            return Ok(());
+        }
+        let fault = &self.plan.faults[number];
+        self.fold(number as u64 ^ 0xFA17);
+        if self.is_watched() {
+            self.tell(None, Weight::Notable, format!("fault: {}", fault.what));
+        }
+        let for_us = match &fault.what {
+            What::Crash { node, loss, down_us } => {
+                self.crash(now_us, *node, (*loss).into(), Some(*down_us));
+                None
+            }
+            What::Pause { node, for_us } => {
+                self.pause(now_us, *node, *for_us);
+                None
+            }
+            What::Cut { from, to, for_us } => {
+                self.each_link(from, to, |world, from, to| world.cut(from, to));
+                Some(*for_us)
+            }
+            What::Split { side, for_us } => {
+                let others = self.others(side);
+                self.each_link(side, &others, |world, from, to| world.cut(from, to));
+                self.each_link(&others, side, |world, from, to| world.cut(from, to));
+                Some(*for_us)
+            }
+            What::Trouble { from, to, trouble, for_us } => {
+                let mut links = Vec::new();
+                self.each_link(from, to, |_, from, to| links.push((from, to)));
+                self.network.trouble(number as u64, links, *trouble);
+                self.counters.hit(Event::NetworkTrouble);
+                Some(*for_us)
+            }
+            What::Burst { from, to, for_us } => {
+                let until_us = now_us + for_us;
+                self.each_link(from, to, |world, from, to| {
+                    world.counters.hit(Event::LinkHeldBack);
+                    world.network.stall(from, to, until_us);
+                });
+                None
+            }
+            What::SlowNode { node, extra_us, for_us } => {
+                self.network.slow_down(node.position(), *extra_us);
+                self.counters.hit(Event::NodeSlow);
+                Some(*for_us)
+            }
+            What::SlowDisk { node, sync_us, for_us } => {
+                self.slots[node.position()].slow_us.push(*sync_us);
+                self.counters.hit(Event::DiskSlow);
+                Some(*for_us)
+            }
+            What::FailSync { node } => {
+                self.slots[node.position()].fail_next += 1;
+                None
+            }
+            What::FullDisk { node, for_us } => {
+                self.disks[node.position()].fill_up();
+                self.counters.hit(Event::DiskFull);
+                Some(*for_us)
+            }
+            What::Rot { node, journal } => {
+                self.disks[node.position()].rot(Journal::from(*journal) as usize);
+                self.counters.hit(Event::RecordRotted);
+                None
+            }
+            What::Jump { node, by_us } => {
+                self.slots[node.position()].clock.jump(now_us, *by_us);
+                self.counters.hit(Event::ClockJumped);
+                self.set_timer(*node);
+                None
+            }
+            What::Drift { node, ppm, for_us } => {
+                self.slots[node.position()].clock.set_drift(now_us, *ppm);
+                self.counters.hit(Event::ClockDrifted);
+                self.set_timer(*node);
+                Some(*for_us)
+            }
+            // These act on the message that triggers them, as it is sent.
+            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => None,
+        };
+        if let Some(for_us) = for_us {
+            self.queue.push(now_us + for_us, Happening::Over { fault: number });
+        }
+        Ok(())
+    }
+
+    /// The fault is over.
+    pub(super) fn over(&mut self, now_us: u64, number: usize) {
+        if self.healed {
+            return;
+        }
+        match &self.plan.faults[number].what {
+            What::Cut { from, to, .. } => {
+                self.each_link(from, to, |world, from, to| world.network.mend(from, to));
+            }
+            What::Split { side, .. } => {
+                let others = self.others(side);
+                self.each_link(side, &others, |world, from, to| world.network.mend(from, to));
+                self.each_link(&others, side, |world, from, to| world.network.mend(from, to));
+            }
+            What::Trouble { .. } => self.network.end_trouble(number as u64),
+            What::SlowNode { node, extra_us, .. } => {
+                self.network.speed_up(node.position(), *extra_us);
+            }
+            What::SlowDisk { node, sync_us, .. } => {
+                let slow = &mut self.slots[node.position()].slow_us;
+                if let Some(place) = slow.iter().position(|us| us == sync_us) {
+                    slow.remove(place);
+                }
+            }
+            What::FullDisk { node, .. } => self.disks[node.position()].free_up(),
+            What::Drift { node, .. } => {
+                let slot = &mut self.slots[node.position()];
+                slot.clock.set_drift(now_us, slot.drift_ppm);
+                self.set_timer(*node);
+            }
+            _ => {}
+        }
+        if self.is_watched() {
+            let text = format!("over: {}", self.plan.faults[number].what);
+            self.tell(None, Weight::Notable, text);
+        }
+    }
+
+    fn others(&self, side: &[NodeId]) -> Vec<NodeId> {
+        let outside = |id: &NodeId| !side.contains(id);
+        self.voters.iter().copied().filter(outside).collect()
+    }
+
+    fn each_link(
+        &mut self,
+        from: &[NodeId],
+        to: &[NodeId],
+        mut act: impl FnMut(&mut Self, usize, usize),
+    ) {
+        for from in from {
+            for to in to {
+                if from != to {
+                    act(self, from.position(), to.position());
+                }
+            }
+        }
+    }
+
+    fn cut(&mut self, from: usize, to: usize) {
+        self.network.cut(from, to);
+        self.counters.hit(Event::LinkCut);
+        let leads = |position: usize| self.views[position].role == Role::Leader;
+        if leads(from) || leads(to) {
+            self.counters.hit(Event::LeaderCutOff);
+        }
+    }
+
+    /// The node loses power; it starts again after `down_us`, or never.
+    fn crash(&mut self, now_us: u64, node: NodeId, loss: Loss, down_us: Option<u64>) {
+        let position = node.position();
+        if self.slots[position].replica.is_some() {
+            self.counters.hit(Event::Crash);
+            if self.views[position].role == Role::Leader {
+                self.counters.hit(Event::CrashOfLeader);
+            }
+            if !self.slots[position].in_flight.is_empty() {
+                self.counters.hit(Event::CrashDuringSync);
+            }
+            self.stop(node, loss);
+            if let Some(down_us) = down_us {
+                self.queue.push(now_us + down_us.max(1), Happening::Boot { node });
+            }
+        }
+        if down_us.is_none() {
+            self.views[position].gone = true;
+        }
+    }
+
+    /// The node stops itself: a failed disk is no disk to go on with.
+    pub(super) fn halt(&mut self, now_us: u64, node: NodeId, reason: &str) {
+        self.counters.hit(Event::Halt);
+        if self.is_watched() {
+            self.tell(Some(node), Weight::Notable, format!("stops itself: {reason}"));
+        }
+        // The process ends and the machine does not: any of its unsynced writes may still be written back.
+        self.stop(node, Loss::Prefix);
+        let down_us = HALT_TICKS * self.plan.cluster.tick_us;
+        self.queue.push(now_us + down_us, Happening::Boot { node });
+    }
+
+    fn stop(&mut self, node: NodeId, loss: Loss) {
+        let position = node.position();
+        let report = self.disks[position].crash(loss, &mut self.disk_choices);
+        self.counters.add(Event::WriteKept, report.kept);
+        self.counters.add(Event::WriteLost, report.lost);
+        self.counters.add(Event::WriteTorn, report.torn);
+        self.fold(report.kept << 32 | report.lost);
+        let durable = self.disks[position].durable();
+        let view = &mut self.views[position];
+        if durable.usable_last() < view.last() {
+            self.counters.hit(Event::EntryLost);
+        }
+        if (durable.hard.term, durable.hard.vote) != (view.hard.term, view.hard.vote) {
+            self.counters.hit(Event::VoteLost);
+        }
+        if !durable.joins_on() {
+            self.counters.hit(Event::LogMended);
+        }
+        view.up = false;
+        view.role = Role::Follower;
+        self.slots[position].drop_life();
+        if self.is_watched() {
+            let text = format!(
+                "is down; of its unsynced records {} survive, {} are lost, {} torn",
+                report.kept, report.lost, report.torn
+            );
+            self.tell(Some(node), Weight::Notable, text);
+        }
+    }
+
+    /// The node starts on what its disk kept.
+    pub(super) fn boot(&mut self, node: NodeId) -> Result<(), Violation> {
+        let position = node.position();
+        if self.slots[position].replica.is_some() || self.views[position].gone {
+            return Ok(());
+        }
+        let now_us = self.queue.now_us();
+        let slot = &mut self.slots[position];
+        let life = slot.lives;
+        slot.lives += 1;
+        if life > 0 {
+            self.counters.hit(Event::Restart);
+        }
+        let disk = &self.disks[position];
+        self.views[position] = NodeView::booting(disk.durable(), life);
+        let recovered = Recovered {
+            state: disk.durable().clone(),
+            rotten: disk.rotten().iter().map(|journal| Journal::ALL[*journal]).collect(),
+        };
+        let birth = Birth {
+            id: node,
+            voters: &self.voters,
+            life,
+            seed: self.plan.seed,
+            raft: &self.plan.raft,
+            driver: &self.plan.driver,
+            log: self.log.clone(),
+        };
+        let mut out = std::mem::take(&mut self.out);
+        self.stepping = Some(node);
+        panics::enter();
+        let booted = self.subject.boot(&birth, recovered, &mut out);
+        panics::leave();
+        self.stepping = None;
+        let carried_out = match booted {
+            Ok(replica) => {
+                let tick_us = self.plan.cluster.tick_us;
+                let slot = &mut self.slots[position];
+                slot.replica = Some(replica);
+                let phase_us = self.clock_choices.between(1, tick_us);
+                slot.tick_due_us = slot.clock.local_us(now_us) + phase_us;
+                self.set_timer(node);
+                self.carry_out(now_us, node, &mut out)
+            }
+            Err(reason) => {
+                self.counters.hit(Event::BootRefused);
+                self.views[position].up = false;
+                self.views[position].gone = true;
+                self.tell(Some(node), Weight::Notable, format!("does not start: {reason}"));
+                Ok(())
+            }
+        };
+        out.clear();
+        self.out = out;
+        self.tell_library(node);
+        carried_out
+    }
+
+    fn pause(&mut self, now_us: u64, node: NodeId, for_us: u64) {
+        let slot = &mut self.slots[node.position()];
+        if slot.replica.is_none() {
+            return;
+        }
+        self.counters.hit(Event::Pause);
+        let until_us = (now_us + for_us).max(slot.paused_until_us.unwrap_or(0));
+        slot.paused_until_us = Some(until_us);
+        self.queue.push(until_us, Happening::Resume { node });
+    }
+
+    /// A pause is over, if it has not been prolonged: what was held back happens now.
+    pub(super) fn resume(&mut self, now_us: u64, node: NodeId) {
+        let slot = &mut self.slots[node.position()];
+        if slot.paused_until_us.is_none_or(|until_us| until_us > now_us) {
+            return;
+        }
+        slot.paused_until_us = None;
+        for happening in std::mem::take(&mut slot.held) {
+            self.queue.push(now_us, happening);
+        }
+        if self.is_watched() {
+            self.tell(Some(node), Weight::Notable, "goes on".to_owned());
+        }
+    }
+
+    /// The storm ends: every fault is over, and those who are to take part are up.
+    pub(super) fn heal(&mut self, now_us: u64) -> Result<(), Violation> {
+        let ordinary = self.plan.network;
+        self.network.heal(Traffic {
+            delay_min_us: ordinary.delay_min_us,
+            delay_max_us: ordinary.delay_max_us,
+            ..Traffic::default()
+        });
+        self.triggers.disarm();
+        for number in 0..self.plan.faults.len() {
+            if let What::FullDisk { node, .. } = &self.plan.faults[number].what {
+                self.disks[node.position()].free_up();
+            }
+        }
+        for position in 0..self.slots.len() {
+            let slot = &mut self.slots[position];
+            slot.slow_us.clear();
+            slot.fail_next = 0;
+            slot.clock.set_drift(now_us, 0);
+            let id = slot.id;
+            if let Some(until_us) = &mut slot.paused_until_us {
+                *until_us = now_us;
+                self.resume(now_us, id);
+            }
+            if self.is_up(id) {
+                self.set_timer(id);
+            }
+        }
+        self.healed = true;
+        if self.is_watched() {
+            let text = format!("the storm ends at {}", seconds(now_us));
+            self.tell(None, Weight::Notable, text);
+        }
+        match &self.plan.heal {
+            Heal::Everyone => self.counters.hit(Event::HealedEveryone),
+            Heal::Quorum(members) => {
+                self.counters.hit(Event::HealedQuorum);
+                for node in self.others(members) {
+                    self.crash(now_us, node, Loss::All, None);
+                }
+            }
+        }
+        for node in self.members() {
+            self.boot(node)?;
+        }
+        self.begin_audits();
+        Ok(())
+    }
+}

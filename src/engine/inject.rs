@@ -1,0 +1,122 @@
+//! Which faults are due: at a time, at a node's nth sync, at a link's nth message.
+
+use crate::plan::{Fault, What, When};
+use crate::replica::MessageKind;
+use crate::types::NodeId;
+
+/// Faults that wait for an ordinal event.
+pub(super) struct Triggers {
+    syncs: Vec<(NodeId, u32, usize)>,
+    messages: Vec<Awaited>,
+    /// Per link: the kinds of message that some fault waits for, one bit each.
+    watched: Vec<u16>,
+    nodes: usize,
+}
+
+struct Awaited {
+    from: NodeId,
+    to: NodeId,
+    kind: MessageKind,
+    /// Messages still to come, the one that triggers included.
+    left: u32,
+    fault: usize,
+}
+
+/// What a fault does to the message that triggers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tampering {
+    Lose,
+    Duplicate { after_us: u64 },
+    Delay { by_us: u64 },
+}
+
+impl Tampering {
+    /// What `what` does to the message that triggers it; none if it does something else.
+    pub(super) fn of(what: &What) -> Option<Self> {
+        match what {
+            What::LoseMessage => Some(Self::Lose),
+            What::DuplicateMessage { after_us } => Some(Self::Duplicate { after_us: *after_us }),
+            What::DelayMessage { by_us } => Some(Self::Delay { by_us: *by_us }),
+            _ => None,
+        }
+    }
+}
+
+impl Triggers {
+    pub(super) fn new(faults: &[Fault], nodes: usize) -> Self {
+        let mut triggers = Self {
+            syncs: Vec::new(),
+            messages: Vec::new(),
+            watched: vec![0; nodes * nodes],
+            nodes,
+        };
+        for (number, fault) in faults.iter().enumerate() {
+            match fault.when {
+                When::AtUs(_) => {}
+                When::Sync { node, nth } => triggers.syncs.push((node, nth, number)),
+                When::Message { from, to, kind, nth } => {
+                    let left = nth;
+                    triggers.messages.push(Awaited { from, to, kind, left, fault: number });
+                }
+            }
+        }
+        triggers.watch();
+        triggers
+    }
+
+    fn watch(&mut self) {
+        self.watched.fill(0);
+        for awaited in &self.messages {
+            let link = awaited.from.position() * self.nodes + awaited.to.position();
+            self.watched[link] |= 1 << awaited.kind as u16;
+        }
+    }
+
+    /// The storm is over: nothing waits any more.
+    pub(super) fn disarm(&mut self) {
+        self.syncs.clear();
+        self.messages.clear();
+        self.watched.fill(0);
+    }
+
+    /// Adds to `due` the faults that wait for this node's `nth` sync.
+    #[inline]
+    pub(super) fn sync(&mut self, node: NodeId, nth: u32, due: &mut Vec<usize>) {
+        if self.syncs.is_empty() {
+            return;
+        }
+        self.syncs.retain(|(whose, which, fault)| {
+            let is_due = (*whose, *which) == (node, nth);
+            if is_due {
+                due.push(*fault);
+            }
+            !is_due
+        });
+    }
+
+    /// Adds to `due` the faults that wait for this message.
+    #[inline]
+    pub(super) fn message(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        kind: MessageKind,
+        due: &mut Vec<usize>,
+    ) {
+        let link = from.position() * self.nodes + to.position();
+        if self.watched[link] & (1 << kind as u16) == 0 {
+            return;
+        }
+        self.messages.retain_mut(|awaited| {
+            if (awaited.from, awaited.to, awaited.kind) == (from, to, kind) {
+                awaited.left -= 1;
+                if awaited.left == 0 {
+                    due.push(awaited.fault);
+                    return false;
+                }
+            }
+            true
+        });
+        self.watch();
+    }
+}

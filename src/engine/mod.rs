@@ -1,0 +1,99 @@
+//! Engines carry plans out. An engine owns a world (clocks, network, disks,
+//! replicas), and nothing else changes one.
+
+mod clients;
+mod faults;
+mod inject;
+mod lockstep;
+mod node;
+mod panics;
+mod trace;
+
+pub use lockstep::run;
+pub use trace::{Line, Weight};
+
+use crate::check::Violation;
+use crate::sometimes::Counters;
+use crate::types::{Index, NodeId, Role, Term, seconds};
+
+/// What a run is watched with. The default watches nothing, which is fastest.
+#[derive(Default)]
+pub struct Watch<'a> {
+    /// Gets every event in words, as it happens.
+    pub lines: Option<&'a mut dyn FnMut(Line)>,
+    /// Gets the digest after every step.
+    pub digests: Option<&'a mut Vec<u64>>,
+    /// Whether the library's own log goes into the lines.
+    pub library_log: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What broke, where and when; none when the run was clean.
+    pub failure: Option<Failure>,
+    /// A hash of everything that happened, in order.
+    pub digest: u64,
+    /// Inputs stepped into replicas.
+    pub steps: u64,
+    /// Simulated time at the end, in microseconds.
+    pub time_us: u64,
+    /// How often each event happened.
+    pub counters: Counters,
+    /// Every node at the end.
+    pub nodes: Vec<NodeAtEnd>,
+}
+
+/// A violation, and when it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What broke.
+    pub violation: Violation,
+    /// In which step, counted from 1 over the whole cluster.
+    pub step: u64,
+    /// At which simulated time, in microseconds.
+    pub time_us: u64,
+}
+
+/// One node when a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeAtEnd {
+    /// Which.
+    pub id: NodeId,
+    /// Whether it ran, was down, or was gone for good.
+    pub state: &'static str,
+    /// Its role.
+    pub role: Role,
+    /// Its term.
+    pub term: Term,
+    /// Its vote in that term, as it wrote it.
+    pub vote: Option<NodeId>,
+    /// The last index of its log.
+    pub last: Index,
+    /// How far it knew the log to be committed.
+    pub commit: Index,
+    /// How far it had applied the log.
+    pub applied: Index,
+    /// What its disk would have kept: term, snapshot and last index.
+    pub disk: (Term, Index, Index),
+    /// How often it had restarted.
+    pub life: u32,
+}
+
+impl std::fmt::Display for NodeAtEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (disk_term, disk_snapshot, disk_last) = self.disk;
+        let vote = self.vote.map_or("-".to_owned(), |vote| vote.to_string());
+        write!(
+            f,
+            "{:3} {:5} {:13} term {:<4} vote {:3} last {:<5} commit {:<5} applied {:<5} disk (term {disk_term}, snapshot {disk_snapshot}, log to {disk_last})  life {}",
+            self.id.to_string(), self.state, self.role, self.term, vote, self.last, self.commit, self.applied, self.life
+        )
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (step {}, {})", self.violation, self.step, seconds(self.time_us))
+    }
+}

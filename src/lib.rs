@@ -1,0 +1,19 @@
+//! Squall: a deterministic simulation and fault-injection harness for Raft.
+
+pub mod check;
+pub mod clock;
+pub mod disk;
+pub mod engine;
+pub mod indexed;
+pub mod machine;
+pub mod nearest;
+pub mod net;
+pub mod options;
+pub mod plan;
+pub mod queue;
+pub mod replica;
+pub mod rng;
+pub mod sometimes;
+pub mod stable;
+pub mod subject;
+pub mod types;

@@ -1,0 +1,366 @@
+//! A network of directed links. Routing a message yields when it arrives, how
+//! often, or why never; the network holds no message, no queue and no clock.
+//! Knows nothing of Raft, plans or disks: nodes are positions counted from 0.
+
+use serde::{Deserialize, Serialize};
+
+use crate::rng::Choices;
+
+/// How a link treats messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traffic {
+    /// Shortest delay, in microseconds.
+    pub delay_min_us: u64,
+    /// Longest ordinary delay, in microseconds; no shorter than `delay_min_us`.
+    pub delay_max_us: u64,
+    /// Messages in a million that are delayed far longer: by up to `tail_max_us` more, small tails being likelier.
+    pub tail_ppm: u32,
+    /// The longest such extra delay, in microseconds.
+    pub tail_max_us: u64,
+    /// Messages in a million that are lost.
+    pub loss_ppm: u32,
+    /// Messages in a million that arrive twice, the second time up to eight ordinary delays later.
+    pub duplicate_ppm: u32,
+    /// Messages in a million that later ones on the same link may overtake.
+    pub reorder_ppm: u32,
+    /// Messages on their way on one link at a time; what comes on top is lost.
+    pub capacity: u32,
+}
+
+impl Default for Traffic {
+    /// A calm local network.
+    fn default() -> Self {
+        Self {
+            delay_min_us: 200,
+            delay_max_us: 1_000,
+            tail_ppm: 0,
+            tail_max_us: 0,
+            loss_ppm: 0,
+            duplicate_ppm: 0,
+            reorder_ppm: 0,
+            capacity: 1_024,
+        }
+    }
+}
+
+impl Traffic {
+    /// This traffic with `trouble` on top: chances add up, delays are the longer ones.
+    fn with(self, trouble: &Trouble) -> Self {
+        let add = |a: u32, b: u32| a.saturating_add(b).min(crate::rng::PPM);
+        Self {
+            loss_ppm: add(self.loss_ppm, trouble.loss_ppm),
+            duplicate_ppm: add(self.duplicate_ppm, trouble.duplicate_ppm),
+            reorder_ppm: add(self.reorder_ppm, trouble.reorder_ppm),
+            tail_ppm: add(self.tail_ppm, trouble.tail_ppm),
+            tail_max_us: self.tail_max_us.max(trouble.tail_max_us),
+            ..self
+        }
+    }
+}
+
+/// Trouble on some links for some time, on top of their ordinary traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trouble {
+    /// More messages in a million that are lost.
+    pub loss_ppm: u32,
+    /// More messages in a million that arrive twice.
+    pub duplicate_ppm: u32,
+    /// More messages in a million that may be overtaken.
+    pub reorder_ppm: u32,
+    /// More messages in a million with a long delay.
+    pub tail_ppm: u32,
+    /// The longest such delay, in microseconds.
+    pub tail_max_us: u64,
+}
+
+/// What becomes of one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives.
+    Arrives {
+        /// When, in microseconds since the start.
+        at_us: u64,
+        /// When a second copy of it arrives, if one does.
+        again_at_us: Option<u64>,
+        /// Whether later messages may overtake it.
+        overtakable: bool,
+    },
+    /// It never arrives.
+    Lost(Lost),
+}
+
+/// Why a message is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The link is cut.
+    Cut,
+    /// The link is full.
+    Full,
+    /// By chance.
+    Chance,
+}
+
+#[derive(Clone, Debug)]
+struct Link {
+    traffic: Traffic,
+    cuts: u32,
+    stalled_until_us: u64,
+    /// When the last message that keeps its place arrives.
+    last_due_us: u64,
+    in_flight: u32,
+}
+
+/// All links between `n` nodes.
+#[derive(Clone, Debug)]
+pub struct Network {
+    nodes: usize,
+    ordinary: Traffic,
+    links: Vec<Link>,
+    slow_us: Vec<u64>,
+    troubles: Vec<(u64, Vec<(usize, usize)>, Trouble)>,
+}
+
+impl Network {
+    /// A network of `nodes` nodes whose links all carry `ordinary` traffic.
+    pub fn new(nodes: usize, ordinary: Traffic) -> Self {
+        let link = Link {
+            traffic: ordinary,
+            cuts: 0,
+            stalled_until_us: 0,
+            last_due_us: 0,
+            in_flight: 0,
+        };
+        Self {
+            nodes,
+            ordinary,
+            links: vec![link; nodes * nodes],
+            slow_us: vec![0; nodes],
+            troubles: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn link(&mut self, from: usize, to: usize) -> &mut Link {
+        &mut self.links[from * self.nodes + to]
+    }
+
+    /// Decides what becomes of a message sent at `now_us`.
+    #[inline]
+    pub fn route(&mut self, now_us: u64, from: usize, to: usize, choices: &mut Choices) -> Fate {
+        let slow_us = self.slow_us[from] + self.slow_us[to];
+        let link = self.link(from, to);
+        let traffic = &link.traffic;
+        if link.cuts > 0 {
+            return Fate::Lost(Lost::Cut);
+        }
+        if link.in_flight >= traffic.capacity {
+            return Fate::Lost(Lost::Full);
+        }
+        if choices.chance_ppm(traffic.loss_ppm) {
+            return Fate::Lost(Lost::Chance);
+        }
+        let ordinary_us = choices.between(traffic.delay_min_us, traffic.delay_max_us);
+        let mut at_us = now_us + ordinary_us + slow_us;
+        if choices.chance_ppm(traffic.tail_ppm) {
+            at_us += choices.skewed(0, traffic.tail_max_us);
+        }
+        at_us = at_us.max(link.stalled_until_us);
+        let overtakable = choices.chance_ppm(traffic.reorder_ppm);
+        if overtakable {
+            at_us += choices.between(0, 4 * traffic.delay_max_us);
+        } else {
+            at_us = at_us.max(link.last_due_us);
+            link.last_due_us = at_us;
+        }
+        link.in_flight += 1;
+        let again_at_us = choices.chance_ppm(traffic.duplicate_ppm).then(|| {
+            link.in_flight += 1;
+            at_us + choices.between(1, 8 * traffic.delay_max_us.max(1))
+        });
+        Fate::Arrives {
+            at_us,
+            again_at_us,
+            overtakable,
+        }
+    }
+
+    /// One more copy of a message is put on its way past [`Network::route`], whatever the link's state.
+    pub fn add_in_flight(&mut self, from: usize, to: usize) {
+        self.link(from, to).in_flight += 1;
+    }
+
+    /// A message that was on its way has arrived, or will not.
+    #[inline]
+    pub fn arrived(&mut self, from: usize, to: usize) {
+        self.link(from, to).in_flight -= 1;
+    }
+
+    /// Cuts the link one way, until as many [`Network::mend`] have come. What is on its way still arrives.
+    pub fn cut(&mut self, from: usize, to: usize) {
+        self.link(from, to).cuts += 1;
+    }
+
+    /// Takes one [`Network::cut`] back.
+    pub fn mend(&mut self, from: usize, to: usize) {
+        let link = self.link(from, to);
+        link.cuts = link.cuts.saturating_sub(1);
+    }
+
+    /// Whether the link is cut that way.
+    pub fn is_cut(&self, from: usize, to: usize) -> bool {
+        self.links[from * self.nodes + to].cuts > 0
+    }
+
+    /// Holds back what is sent on the link until `until_us`, when it arrives in one burst.
+    pub fn stall(&mut self, from: usize, to: usize, until_us: u64) {
+        let link = self.link(from, to);
+        link.stalled_until_us = link.stalled_until_us.max(until_us);
+    }
+
+    /// Every message to and from `node` takes `extra_us` longer, on top of earlier calls.
+    pub fn slow_down(&mut self, node: usize, extra_us: u64) {
+        self.slow_us[node] += extra_us;
+    }
+
+    /// Takes one [`Network::slow_down`] back.
+    pub fn speed_up(&mut self, node: usize, extra_us: u64) {
+        self.slow_us[node] = self.slow_us[node].saturating_sub(extra_us);
+    }
+
+    /// Puts `trouble`, known from then on by `id`, on `links`.
+    pub fn trouble(&mut self, id: u64, links: Vec<(usize, usize)>, trouble: Trouble) {
+        self.troubles.push((id, links, trouble));
+        self.refresh();
+    }
+
+    /// Ends the trouble `id`.
+    pub fn end_trouble(&mut self, id: u64) {
+        self.troubles.retain(|trouble| trouble.0 != id);
+        self.refresh();
+    }
+
+    /// Ends all cuts, stalls, slowness and trouble, and sets ordinary traffic to `ordinary`.
+    pub fn heal(&mut self, ordinary: Traffic) {
+        self.ordinary = ordinary;
+        self.troubles.clear();
+        self.slow_us.fill(0);
+        for link in &mut self.links {
+            link.cuts = 0;
+            link.stalled_until_us = 0;
+        }
+        self.refresh();
+    }
+
+    fn refresh(&mut self) {
+        let ordinary = self.ordinary;
+        self.links
+            .iter_mut()
+            .for_each(|link| link.traffic = ordinary);
+        for (_, links, trouble) in &self.troubles {
+            for (from, to) in links {
+                let link = &mut self.links[from * self.nodes + to];
+                link.traffic = link.traffic.with(trouble);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choices() -> Choices {
+        Choices::labelled(5, "net test", 0)
+    }
+
+    fn arrivals(network: &mut Network, count: u64, choices: &mut Choices) -> Vec<u64> {
+        (0..count)
+            .filter_map(|at| match network.route(at * 10, 0, 1, choices) {
+                Fate::Arrives { at_us, .. } => Some(at_us),
+                Fate::Lost(_) => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_calm_link_delivers_everything_in_order() {
+        let mut network = Network::new(2, Traffic::default());
+        let times = arrivals(&mut network, 500, &mut choices());
+        assert_eq!(times.len(), 500);
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn a_cut_is_one_way_and_counts() {
+        let mut network = Network::new(2, Traffic::default());
+        network.cut(0, 1);
+        network.cut(0, 1);
+        network.mend(0, 1);
+        let choices = &mut choices();
+        assert_eq!(network.route(0, 0, 1, choices), Fate::Lost(Lost::Cut));
+        assert!(matches!(network.route(0, 1, 0, choices), Fate::Arrives { .. }));
+        network.mend(0, 1);
+        assert!(matches!(network.route(0, 0, 1, choices), Fate::Arrives { .. }));
+    }
+
+    #[test]
+    fn a_full_link_loses_what_comes_on_top_until_something_arrives() {
+        let mut network = Network::new(2, Traffic { capacity: 2, ..Traffic::default() });
+        let choices = &mut choices();
+        assert_eq!(arrivals(&mut network, 3, choices).len(), 2);
+        assert_eq!(network.route(0, 0, 1, choices), Fate::Lost(Lost::Full));
+        network.arrived(0, 1);
+        assert!(matches!(network.route(0, 0, 1, choices), Fate::Arrives { .. }));
+    }
+
+    #[test]
+    fn a_stalled_link_delivers_in_one_burst() {
+        let mut network = Network::new(2, Traffic::default());
+        network.stall(0, 1, 50_000);
+        let times = arrivals(&mut network, 5, &mut choices());
+        assert_eq!(times, vec![50_000; 5]);
+    }
+
+    #[test]
+    fn trouble_raises_the_rates_of_its_links_until_it_ends() {
+        let mut network = Network::new(3, Traffic::default());
+        let trouble = Trouble {
+            loss_ppm: 500_000,
+            duplicate_ppm: 500_000,
+            reorder_ppm: 500_000,
+            tail_ppm: 500_000,
+            tail_max_us: 100_000,
+        };
+        network.trouble(1, vec![(0, 1)], trouble);
+        let choices = &mut choices();
+        let mut seen = [0; 4];
+        for now_us in 0..200 {
+            match network.route(now_us, 0, 1, choices) {
+                Fate::Lost(_) => seen[0] += 1,
+                Fate::Arrives { at_us, again_at_us, overtakable } => {
+                    seen[1] += u32::from(again_at_us.is_some());
+                    seen[2] += u32::from(overtakable);
+                    seen[3] += u32::from(at_us > now_us + 10_000);
+                }
+            }
+        }
+        assert!(seen.iter().all(|count| *count > 10), "{seen:?}");
+        assert!(matches!(network.route(0, 0, 2, choices), Fate::Arrives { .. }));
+        network.end_trouble(1);
+        assert!((0..200).all(|now| network.route(now, 0, 1, choices) != Fate::Lost(Lost::Chance)));
+    }
+
+    #[test]
+    fn slowness_of_either_end_delays() {
+        let mut network = Network::new(2, Traffic::default());
+        network.slow_down(1, 70_000);
+        assert!(arrivals(&mut network, 1, &mut choices())[0] > 70_000);
+        network.heal(Traffic::default());
+        let Fate::Arrives { at_us, .. } = network.route(90_000, 1, 0, &mut choices()) else {
+            panic!("a healed network delivers");
+        };
+        assert!(at_us < 92_000);
+    }
+}

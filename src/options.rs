@@ -1,0 +1,103 @@
+//! How the replicas of a run are set up: the part of a plan that a Raft
+//! implementation reads. Plain data; knows no implementation.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the Raft library, in its own terms where it has them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RaftOptions {
+    /// Ask before raising the term (dissertation, section 9.6).
+    pub pre_vote: bool,
+    /// A leader that hears from no quorum for an election time-out steps down (dissertation, section 6.2).
+    pub check_quorum: bool,
+    /// Ticks without word from a leader before an election; the actual wait is drawn from once to twice this. At least 2.
+    pub election_ticks: u32,
+    /// Ticks between a leader's heartbeats; fewer than `election_ticks`, at least 1.
+    pub heartbeat_ticks: u32,
+    /// Append messages on their way to one follower at a time; at least 1.
+    pub max_inflight_messages: u32,
+    /// Bytes of entries in one append message; 0 means one entry.
+    pub max_size_per_message: u64,
+    /// Bytes of committed entries handed over at once; 0 means one entry.
+    pub max_committed_size_per_ready: u64,
+    /// Append entries to a message that is waiting to be sent.
+    pub batch_append: bool,
+    /// Do not tell followers at once that an entry is committed.
+    pub skip_broadcast_commit: bool,
+    /// Election priority of each node, in order; empty when all are equal.
+    /// A node votes for no candidate of a lower priority unless that candidate's log is longer.
+    pub priorities: Vec<i64>,
+}
+
+/// How a replica's driver calls its library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriverOptions {
+    /// When the driver waits for its disk.
+    pub persistence: Persistence,
+    /// Messages and requests stepped into the library before its output is handled; at least 1.
+    pub inputs_per_ready: u32,
+    /// Simulated microseconds between an entry's commit and its application to the state machine.
+    pub apply_lag_us: u64,
+    /// Take a snapshot, and compact the log, when it has grown by this many bytes; at least 1.
+    pub snapshot_every_bytes: u64,
+    /// Entries before the snapshot's index that stay in the log for followers that lag a little.
+    pub keep_entries: u64,
+    /// Install a received snapshot into the state machine in the background, while the library
+    /// keeps ticking, for this many simulated microseconds; 0 installs it at once.
+    pub snapshot_install_us: u64,
+    /// What happens to ticks that came due while the node could not run.
+    pub missed_ticks: MissedTicks,
+}
+
+/// When a driver waits for its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Persistence {
+    /// One sync at a time; nothing else happens on the node until it is done.
+    Synchronous,
+    /// The node goes on while syncs are in flight; what must wait for one waits.
+    Asynchronous,
+}
+
+/// What happens to ticks that came due while a node could not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissedTicks {
+    /// All are made up for at once (tokio's `MissedTickBehavior::Burst`).
+    Burst,
+    /// They are gone (tokio's `MissedTickBehavior::Skip`).
+    Skip,
+}
+
+impl Default for RaftOptions {
+    fn default() -> Self {
+        Self {
+            pre_vote: false,
+            check_quorum: false,
+            election_ticks: 10,
+            heartbeat_ticks: 2,
+            max_inflight_messages: 256,
+            max_size_per_message: 4096,
+            max_committed_size_per_ready: 65_536,
+            batch_append: false,
+            skip_broadcast_commit: false,
+            priorities: Vec::new(),
+        }
+    }
+}
+
+impl Default for DriverOptions {
+    fn default() -> Self {
+        Self {
+            persistence: Persistence::Synchronous,
+            inputs_per_ready: 1,
+            apply_lag_us: 0,
+            snapshot_every_bytes: 16_384,
+            keep_entries: 16,
+            snapshot_install_us: 0,
+            missed_ticks: MissedTicks::Skip,
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! From a seed to a plan: first which kinds of fault and which options exist at
+//! all in this run (swarm testing: Groce et al., ISSTA 2012), then how often,
+//! then each fault, by time or by ordinal.
+
+use super::{
+    ClockOptions, Cluster, DiskOptions, Fault, FaultKind, Heal, JournalName, LossMode, Plan,
+    Profile, VERSION, What, When, Workload,
+};
+use crate::net::{Traffic, Trouble};
+use crate::options::{DriverOptions, MissedTicks, Persistence, RaftOptions};
+use crate::plan::profile::RateMix;
+use crate::replica::MessageKind;
+use crate::rng::Choices;
+use crate::types::NodeId;
+
+/// After the storm, a cluster gets this many election time-outs to converge. It
+/// needs a handful; a run ends as soon as it has converged, so patience is free.
+const PATIENCE_ELECTIONS: u64 = 400;
+
+/// The plan of `seed` for `subject`, as `profile` draws it.
+///
+/// The same arguments give the same plan in every process of one version of
+/// this crate. A later version may draw differently: keep plans, not seeds.
+pub fn generate(seed: u64, subject: &str, profile: &Profile) -> Plan {
+    let mut draw = Draw::new(seed, profile);
+    let cluster = draw.cluster();
+    let raft = draw.raft(&cluster);
+    let driver = draw.driver(&cluster);
+    let network = draw.network(&cluster);
+    let storm_us = draw.range(profile.storm_ticks) * cluster.tick_us;
+    let election_us = u64::from(raft.election_ticks) * cluster.tick_us;
+    let sync_max_us = draw.skewed(profile.sync_max_us);
+    let mut plan = Plan {
+        version: VERSION,
+        seed,
+        subject: subject.to_owned(),
+        profile: profile.name.clone(),
+        workload: draw.workload(election_us),
+        disk: DiskOptions {
+            sync_min_us: sync_max_us / 8,
+            sync_max_us,
+        },
+        cluster,
+        raft,
+        driver,
+        network,
+        faults: Vec::new(),
+        heal_us: storm_us,
+        heal: Heal::Everyone,
+        end_us: storm_us + PATIENCE_ELECTIONS * election_us,
+    };
+    plan.heal = draw.heal(&plan);
+    plan.faults = draw.faults(&plan, election_us);
+    plan
+}
+
+struct Draw<'a> {
+    profile: &'a Profile,
+    choices: Choices,
+}
+
+impl<'a> Draw<'a> {
+    fn new(seed: u64, profile: &'a Profile) -> Self {
+        Self {
+            profile,
+            choices: Choices::labelled(seed, "plan", 0),
+        }
+    }
+
+    fn percent(&mut self, percent: u8) -> bool {
+        self.choices.chance_ppm(u32::from(percent) * 10_000)
+    }
+
+    fn range(&mut self, [low, high]: [u64; 2]) -> u64 {
+        self.choices.between(low, high)
+    }
+
+    fn skewed(&mut self, [low, high]: [u64; 2]) -> u64 {
+        self.choices.skewed(low, high)
+    }
+
+    fn rate(&mut self, mix: RateMix) -> u32 {
+        if self.percent(mix.percent) {
+            self.skewed(mix.ppm) as u32
+        } else {
+            0
+        }
+    }
+
+    fn cluster(&mut self) -> Cluster {
+        let voters = *self.choices.pick(&self.profile.voters);
+        let skewed = self.percent(self.profile.skewed_clocks_percent);
+        let clocks = (0..voters)
+            .map(|_| match skewed {
+                true => ClockOptions {
+                    offset_us: self.choices.below(1_000_000),
+                    drift_ppm: self.choices.between(0, 100_000) as i32 - 50_000,
+                },
+                false => ClockOptions::default(),
+            })
+            .collect();
+        Cluster {
+            voters,
+            tick_us: self.range(self.profile.tick_us),
+            clocks,
+        }
+    }
+
+    fn raft(&mut self, cluster: &Cluster) -> RaftOptions {
+        let mix = &self.profile.raft;
+        let plain = RaftOptions::default();
+        let election_ticks = self.range(mix.election_ticks) as u32;
+        let mut small = |percent, low, high, plain| match self.percent(percent) {
+            true => self.choices.skewed(low, high),
+            false => plain,
+        };
+        RaftOptions {
+            max_inflight_messages: small(mix.small_inflight_percent, 1, 8, plain.max_inflight_messages.into()) as u32,
+            max_size_per_message: small(mix.small_messages_percent, 0, 200, plain.max_size_per_message),
+            max_committed_size_per_ready: small(mix.small_ready_percent, 0, 200, plain.max_committed_size_per_ready),
+            pre_vote: self.percent(mix.pre_vote_percent),
+            check_quorum: self.percent(mix.check_quorum_percent),
+            election_ticks,
+            heartbeat_ticks: self.choices.between(1, u64::from(election_ticks / 4).max(1)) as u32,
+            batch_append: self.percent(mix.batch_append_percent),
+            skip_broadcast_commit: self.percent(mix.skip_broadcast_commit_percent),
+            priorities: match self.percent(mix.priorities_percent) {
+                true => (0..cluster.voters).map(|_| self.choices.below(4) as i64).collect(),
+                false => Vec::new(),
+            },
+        }
+    }
+
+    fn driver(&mut self, cluster: &Cluster) -> DriverOptions {
+        let mix = &self.profile.driver;
+        let tick_us = cluster.tick_us;
+        DriverOptions {
+            persistence: match self.percent(mix.asynchronous_percent) {
+                true => Persistence::Asynchronous,
+                false => Persistence::Synchronous,
+            },
+            inputs_per_ready: match self.percent(mix.batched_inputs_percent) {
+                true => self.choices.between(2, 16) as u32,
+                false => 1,
+            },
+            apply_lag_us: match self.percent(mix.apply_lag_percent) {
+                true => self.choices.skewed(1, 10 * tick_us),
+                false => 0,
+            },
+            snapshot_every_bytes: self.skewed(mix.snapshot_every_bytes),
+            keep_entries: self.skewed(mix.keep_entries),
+            snapshot_install_us: match self.percent(mix.background_install_percent) {
+                true => self.choices.skewed(1, 20 * tick_us),
+                false => 0,
+            },
+            missed_ticks: match self.percent(mix.burst_ticks_percent) {
+                true => MissedTicks::Burst,
+                false => MissedTicks::Skip,
+            },
+        }
+    }
+
+    fn network(&mut self, cluster: &Cluster) -> Traffic {
+        let mix = &self.profile.network;
+        let delay_max_us = self.skewed(mix.delay_max_us);
+        let small = self.percent(mix.small_capacity_percent);
+        Traffic {
+            delay_min_us: delay_max_us / self.choices.between(1, 8),
+            delay_max_us,
+            tail_ppm: self.rate(mix.tail),
+            tail_max_us: self.choices.between(cluster.tick_us, 40 * cluster.tick_us),
+            loss_ppm: self.rate(mix.loss),
+            duplicate_ppm: self.rate(mix.duplicate),
+            reorder_ppm: self.rate(mix.reorder),
+            capacity: match small {
+                true => self.choices.between(2, 8) as u32,
+                false => 1_024,
+            },
+        }
+    }
+
+    fn workload(&mut self, election_us: u64) -> Workload {
+        let mix = &self.profile.workload;
+        let think_max_us = self.skewed(mix.think_max_us);
+        Workload {
+            clients: self.range(mix.clients) as u32,
+            think_min_us: think_max_us / 10,
+            think_max_us,
+            timeout_us: self.choices.between(election_us, 4 * election_us),
+            padding_max_bytes: self.skewed(mix.padding_max_bytes) as u32,
+        }
+    }
+
+    fn heal(&mut self, plan: &Plan) -> Heal {
+        if !self.percent(self.profile.quorum_heal_percent) || plan.cluster.voters < 3 {
+            return Heal::Everyone;
+        }
+        let mut nodes = plan.nodes();
+        self.choices.shuffle(&mut nodes);
+        nodes.truncate(plan.quorum());
+        nodes.sort();
+        Heal::Quorum(nodes)
+    }
+
+    fn faults(&mut self, plan: &Plan, election_us: u64) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        // Rot is for good, so it stays on a minority that the heal does not need.
+        let mut may_rot: Vec<NodeId> = match &plan.heal {
+            Heal::Everyone => plan.nodes(),
+            Heal::Quorum(kept) => {
+                let outside = |node: &NodeId| !kept.contains(node);
+                plan.nodes().into_iter().filter(outside).collect()
+            }
+        };
+        self.choices.shuffle(&mut may_rot);
+        may_rot.truncate(plan.nodes().len() - plan.quorum());
+        let profile = self.profile;
+        for (kind, mix) in &profile.faults {
+            if !self.percent(mix.percent) {
+                continue;
+            }
+            for _ in 0..self.skewed(mix.count) {
+                let what = match kind {
+                    FaultKind::Rot if may_rot.is_empty() => continue,
+                    FaultKind::Rot => What::Rot {
+                        node: *self.choices.pick(&may_rot),
+                        journal: *self.choices.pick(&[
+                            JournalName::HardState,
+                            JournalName::Log,
+                            JournalName::Snapshot,
+                        ]),
+                    },
+                    _ if plan.cluster.voters == 1 && needs_peers(*kind) => continue,
+                    _ => self.what(*kind, plan, election_us),
+                };
+                let when = self.when(&what, plan);
+                faults.push(Fault { when, what });
+            }
+        }
+        faults
+    }
+
+    fn node(&mut self, plan: &Plan) -> NodeId {
+        NodeId(self.choices.between(1, plan.cluster.voters.into()) as u8)
+    }
+
+    /// Some nodes, but not all.
+    fn some_nodes(&mut self, plan: &Plan) -> Vec<NodeId> {
+        let mut nodes = plan.nodes();
+        self.choices.shuffle(&mut nodes);
+        let count = self.choices.between(1, nodes.len() as u64 - 1);
+        nodes.truncate(count as usize);
+        nodes.sort();
+        nodes
+    }
+
+    /// Links from some nodes to some others.
+    fn links(&mut self, plan: &Plan) -> (Vec<NodeId>, Vec<NodeId>) {
+        let from = self.some_nodes(plan);
+        let others: Vec<NodeId> = plan
+            .nodes()
+            .into_iter()
+            .filter(|node| !from.contains(node))
+            .collect();
+        match self.choices.below(3) {
+            0 => (from, vec![*self.choices.pick(&others)]),
+            1 => (others, from),
+            _ => (from, others),
+        }
+    }
+
+    fn what(&mut self, kind: FaultKind, plan: &Plan, election_us: u64) -> What {
+        let tick_us = plan.cluster.tick_us;
+        let node = self.node(plan);
+        let for_us = self.choices.skewed(tick_us / 2, 8 * election_us);
+        match kind {
+            FaultKind::Crash => What::Crash {
+                node,
+                loss: *self.choices.pick(&LossMode::ALL),
+                down_us: self.choices.skewed(0, 8 * election_us),
+            },
+            FaultKind::Pause => What::Pause {
+                node,
+                for_us: self.choices.skewed(tick_us / 2, 6 * election_us),
+            },
+            FaultKind::Cut => {
+                let (from, to) = self.links(plan);
+                What::Cut { from, to, for_us }
+            }
+            FaultKind::Split => What::Split {
+                side: self.some_nodes(plan),
+                for_us,
+            },
+            FaultKind::Trouble => {
+                let (from, to) = self.links(plan);
+                let mut ppm = || match self.choices.below(2) {
+                    0 => 0,
+                    _ => self.choices.skewed(1_000, 600_000) as u32,
+                };
+                let trouble = Trouble {
+                    loss_ppm: ppm(),
+                    duplicate_ppm: ppm(),
+                    reorder_ppm: ppm(),
+                    tail_ppm: ppm(),
+                    tail_max_us: 10 * election_us,
+                };
+                What::Trouble { from, to, trouble, for_us }
+            }
+            FaultKind::Burst => {
+                let (from, to) = self.links(plan);
+                What::Burst { from, to, for_us }
+            }
+            FaultKind::SlowNode => What::SlowNode {
+                node,
+                extra_us: self.choices.skewed(tick_us / 2, election_us),
+                for_us,
+            },
+            FaultKind::LoseMessage => What::LoseMessage,
+            FaultKind::DuplicateMessage => What::DuplicateMessage {
+                after_us: self.choices.skewed(1, 10 * election_us),
+            },
+            FaultKind::DelayMessage => What::DelayMessage {
+                by_us: self.choices.skewed(1, 10 * election_us),
+            },
+            FaultKind::SlowDisk => What::SlowDisk {
+                node,
+                sync_us: self.choices.skewed(tick_us / 2, 4 * election_us),
+                for_us,
+            },
+            FaultKind::FailSync => What::FailSync { node },
+            FaultKind::FullDisk => What::FullDisk { node, for_us },
+            FaultKind::Jump => {
+                let by_us = self.choices.skewed(1, 4 * election_us) as i64;
+                let back = self.choices.below(2) == 0;
+                What::Jump { node, by_us: if back { -by_us } else { by_us } }
+            }
+            FaultKind::Drift => {
+                let ppm = self.choices.skewed(1_000, 500_000) as i32;
+                let slow = self.choices.below(2) == 0;
+                What::Drift { node, ppm: if slow { -ppm } else { ppm }, for_us }
+            }
+            FaultKind::Rot => unreachable!("rot is drawn with its budget"),
+        }
+    }
+
+    fn when(&mut self, what: &What, plan: &Plan) -> When {
+        let on_message = matches!(
+            what,
+            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. }
+        );
+        if !on_message && !self.percent(self.profile.ordinal_percent) {
+            return When::AtUs(self.choices.below(plan.heal_us.max(1)));
+        }
+        let node = match what {
+            What::Crash { node, .. } | What::FailSync { node } | What::SlowDisk { node, .. } => *node,
+            _ => self.node(plan),
+        };
+        if !on_message && (plan.cluster.voters == 1 || self.choices.below(2) == 0) {
+            return When::Sync {
+                node,
+                nth: self.choices.skewed(1, 100) as u32,
+            };
+        }
+        let mut others = plan.nodes();
+        others.retain(|other| *other != node);
+        When::Message {
+            from: node,
+            to: *self.choices.pick(&others),
+            kind: *self.choices.pick(&MessageKind::ALL),
+            nth: self.choices.skewed(1, 60) as u32,
+        }
+    }
+}
+
+fn needs_peers(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::Cut
+        | FaultKind::Split
+        | FaultKind::Trouble
+        | FaultKind::Burst
+        | FaultKind::SlowNode
+        | FaultKind::LoseMessage
+        | FaultKind::DuplicateMessage
+        | FaultKind::DelayMessage => true,
+        FaultKind::Crash
+        | FaultKind::Pause
+        | FaultKind::SlowDisk
+        | FaultKind::FailSync
+        | FaultKind::FullDisk
+        | FaultKind::Rot
+        | FaultKind::Jump
+        | FaultKind::Drift => false,
+    }
+}

@@ -1,0 +1,209 @@
+//! A plan: one whole run as plain data. Cluster, Raft options, workload, every
+//! fault, and when it ends. Whoever has the plan has the run: nothing else
+//! decides what happens. Knows no engine and no Raft library.
+
+mod fault;
+mod generate;
+mod profile;
+mod validate;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use fault::{Fault, FaultKind, JournalName, LossMode, What, When};
+pub use generate::generate;
+pub use profile::{Profile, ProfileError, builtin_profiles};
+pub use validate::Impossible;
+
+use crate::net::Traffic;
+use crate::options::{DriverOptions, RaftOptions};
+use crate::types::NodeId;
+
+/// The version of the plan format that this build reads and writes.
+pub const VERSION: u32 = 1;
+
+/// The largest cluster a plan may ask for.
+pub const MAX_VOTERS: u8 = 9;
+
+/// One whole run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`VERSION`] of the format.
+    pub version: u32,
+    /// What every random draw of the run is derived from.
+    pub seed: u64,
+    /// The subject's name: see `squall list subjects`.
+    pub subject: String,
+    /// The profile that it was made by; for people, not read by a run.
+    pub profile: String,
+    /// How many nodes, and their clocks.
+    pub cluster: Cluster,
+    /// Settings of the Raft library.
+    pub raft: RaftOptions,
+    /// Settings of the code around it.
+    pub driver: DriverOptions,
+    /// How the network treats messages in ordinary times.
+    pub network: Traffic,
+    /// How long a sync takes in ordinary times.
+    pub disk: DiskOptions,
+    /// What clients do.
+    pub workload: Workload,
+    /// What goes wrong, in no particular order.
+    pub faults: Vec<Fault>,
+    /// When the storm ends: everything heals, clients stop, and the cluster must converge.
+    pub heal_us: u64,
+    /// Who takes part from then on.
+    pub heal: Heal,
+    /// When a cluster that has not converged is reported; later than `heal_us`.
+    pub end_us: u64,
+}
+
+/// The nodes of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// How many voters, 1 to 9; their ids are 1, 2, 3, ...
+    pub voters: u8,
+    /// Microseconds between two ticks, by each node's own clock.
+    pub tick_us: u64,
+    /// Each node's clock, in order of id.
+    pub clocks: Vec<ClockOptions>,
+}
+
+/// One node's clock at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockOptions {
+    /// What it shows at the start, in microseconds.
+    pub offset_us: u64,
+    /// Microseconds it gains a second; loses, if negative.
+    pub drift_ppm: i32,
+}
+
+/// How long a sync takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskOptions {
+    /// At least so many microseconds.
+    pub sync_min_us: u64,
+    /// At most so many; no less than `sync_min_us`.
+    pub sync_max_us: u64,
+}
+
+/// What clients do until the storm ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// How many clients, each with one command under way at a time.
+    pub clients: u32,
+    /// Shortest pause between two commands of a client, in microseconds.
+    pub think_min_us: u64,
+    /// Longest such pause; no less than `think_min_us`.
+    pub think_max_us: u64,
+    /// How long a client waits for an answer. After that the command's fate is unknown to it.
+    pub timeout_us: u64,
+    /// Longest ballast that a command carries, in bytes; most carry little.
+    pub padding_max_bytes: u32,
+}
+
+/// Who takes part after the storm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Heal {
+    /// Every node whose disk can still be read.
+    Everyone,
+    /// A bare majority: these nodes. The others are down for good.
+    Quorum(Vec<NodeId>),
+}
+
+/// Why a plan file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// It cannot be read.
+    #[error("cannot read plan {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It holds nothing.
+    #[error("plan {path} is empty; a plan is a JSON object as `squall sweep --out DIR` writes it")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is not a plan.
+    #[error("plan {path} is not a plan: {source}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        source: serde_json::Error,
+    },
+    /// It is of another version.
+    #[error("plan {path} is of version {found}; this build reads version {VERSION}")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+    /// It asks for something impossible.
+    #[error("plan {path}: {source}")]
+    Impossible {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: Impossible,
+    },
+}
+
+impl Plan {
+    /// Reads a plan file, and makes sure that the plan can be carried out.
+    ///
+    /// # Errors
+    /// [`PlanError`] says what is wrong with the file.
+    pub fn read(path: &Path) -> Result<Self, PlanError> {
+        let owned = || path.to_path_buf();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| PlanError::Read { path: owned(), source })?;
+        if text.trim().is_empty() {
+            return Err(PlanError::Empty { path: owned() });
+        }
+        let syntax = |source| PlanError::Syntax { path: owned(), source };
+        // The version first: a plan of another version need not have our fields.
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u64,
+        }
+        let Versioned { version } = serde_json::from_str(&text).map_err(syntax)?;
+        if version != u64::from(VERSION) {
+            return Err(PlanError::Version { path: owned(), found: version });
+        }
+        let plan: Self = serde_json::from_str(&text).map_err(syntax)?;
+        plan.validate()
+            .map_err(|source| PlanError::Impossible { path: owned(), source })?;
+        Ok(plan)
+    }
+
+    /// The plan as a JSON text that [`Plan::read`] takes.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a plan is plain data");
+        text.push('\n');
+        text
+    }
+
+    /// The ids of all nodes.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        (1..=self.cluster.voters).map(NodeId).collect()
+    }
+
+    /// The size of a majority of the voters.
+    pub fn quorum(&self) -> usize {
+        usize::from(self.cluster.voters) / 2 + 1
+    }
+}

@@ -1,0 +1,334 @@
+//! Profiles: what a sweep's plans are drawn from. A profile is a TOML file; the
+//! ones in `sims/profiles` are built into the binary.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::FaultKind;
+
+/// How plans are drawn. Every `percent` is of runs, 0 to 100; every pair is a range, both ends included.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Its name: that of its file.
+    #[serde(skip)]
+    pub name: String,
+    /// One line for `squall list profiles`.
+    pub about: String,
+    /// Cluster sizes; one is drawn, so a size named twice is twice as likely.
+    pub voters: Vec<u8>,
+    /// Microseconds between ticks.
+    pub tick_us: [u64; 2],
+    /// Length of the storm, in ticks.
+    pub storm_ticks: [u64; 2],
+    /// Runs in which only a bare majority is healed at the end.
+    pub quorum_heal_percent: u8,
+    /// Runs in which clocks start apart and drift a little all the time.
+    pub skewed_clocks_percent: u8,
+    /// The network in ordinary times.
+    pub network: NetworkMix,
+    /// The disk in ordinary times: the longest sync, in microseconds.
+    pub sync_max_us: [u64; 2],
+    /// What clients do.
+    pub workload: WorkloadMix,
+    /// Which Raft options vary.
+    pub raft: RaftMix,
+    /// Which driver options vary.
+    pub driver: DriverMix,
+    /// Which kinds of fault exist, and how many of each. A kind left out never happens.
+    #[serde(default)]
+    pub faults: BTreeMap<FaultKind, FaultMix>,
+    /// Faults, of those that can be, that strike at an ordinal event and not at a time.
+    pub ordinal_percent: u8,
+    /// Conditions that are known to make the library under test fail: see `FINDINGS.md`.
+    #[serde(default)]
+    pub findings: Findings,
+    /// Events that must happen at least once in a sweep of 1,000 runs or more for it to be clean: names of `sometimes` events.
+    #[serde(default)]
+    pub require: Vec<String>,
+}
+
+/// The network in ordinary times.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkMix {
+    /// Longest ordinary delay, in microseconds.
+    pub delay_max_us: [u64; 2],
+    /// Loss at all times.
+    pub loss: RateMix,
+    /// Duplication at all times.
+    pub duplicate: RateMix,
+    /// Reordering at all times.
+    pub reorder: RateMix,
+    /// Long delays at all times.
+    pub tail: RateMix,
+    /// Runs in which links hold only a few messages.
+    pub small_capacity_percent: u8,
+}
+
+/// Something that exists in some runs, at some rate.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateMix {
+    /// Runs in which it exists.
+    pub percent: u8,
+    /// Its rate there, in messages a million.
+    pub ppm: [u64; 2],
+}
+
+/// What clients do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkloadMix {
+    /// How many there are.
+    pub clients: [u64; 2],
+    /// Longest pause between two commands, in microseconds.
+    pub think_max_us: [u64; 2],
+    /// Longest ballast of a command, in bytes.
+    pub padding_max_bytes: [u64; 2],
+}
+
+/// Which Raft options vary: runs in which each differs from a plain setting.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RaftMix {
+    /// Runs with pre-vote.
+    pub pre_vote_percent: u8,
+    /// Runs with check-quorum.
+    pub check_quorum_percent: u8,
+    /// Election time-out, in ticks.
+    pub election_ticks: [u64; 2],
+    /// Runs with a small window of append messages, down to one.
+    pub small_inflight_percent: u8,
+    /// Runs with small append messages, down to one entry.
+    pub small_messages_percent: u8,
+    /// Runs in which committed entries come in small portions, down to one.
+    pub small_ready_percent: u8,
+    /// Runs with batch-append.
+    pub batch_append_percent: u8,
+    /// Runs with skip-broadcast-commit.
+    pub skip_broadcast_commit_percent: u8,
+    /// Runs with election priorities.
+    pub priorities_percent: u8,
+}
+
+/// Which driver options vary.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriverMix {
+    /// Runs with asynchronous persistence.
+    pub asynchronous_percent: u8,
+    /// Runs in which several inputs are stepped before the output is handled.
+    pub batched_inputs_percent: u8,
+    /// Runs in which entries are applied late.
+    pub apply_lag_percent: u8,
+    /// Runs in which a received snapshot is installed in the background.
+    pub background_install_percent: u8,
+    /// Bytes of log growth between snapshots.
+    pub snapshot_every_bytes: [u64; 2],
+    /// Entries kept before a snapshot.
+    pub keep_entries: [u64; 2],
+    /// Runs in which missed ticks are made up for in a burst.
+    pub burst_ticks_percent: u8,
+}
+
+/// One kind of fault.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultMix {
+    /// Runs in which it exists.
+    pub percent: u8,
+    /// How many there are then.
+    pub count: [u64; 2],
+}
+
+/// Knobs for the triggers of known defects of the library under test. Off, the
+/// generator leaves the trigger out, so that a sweep shows what is new; on, it
+/// may draw it.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Findings {}
+
+/// Why a profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// No built-in profile and no file has the name.
+    #[error("unknown profile \"{name}\"{nearest}; legal: {legal}, or the path of a .toml file")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// ` (did you mean "x"?)`, or nothing.
+        nearest: String,
+        /// The names there are.
+        legal: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read profile {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no profile.
+    #[error("profile {path} is not a profile: {message}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where, in one line.
+        message: String,
+    },
+    /// A number in it cannot be.
+    #[error("profile {path}: {field} is {value}; it must be {legal}")]
+    Impossible {
+        /// The file.
+        path: PathBuf,
+        /// Which number.
+        field: String,
+        /// Its value.
+        value: String,
+        /// What would be legal.
+        legal: &'static str,
+    },
+}
+
+/// The built-in profiles: name and text.
+pub fn builtin_profiles() -> [(&'static str, &'static str); 7] {
+    [
+        ("storm", include_str!("../../sims/profiles/storm.toml")),
+        ("smoke", include_str!("../../sims/profiles/smoke.toml")),
+        ("calm", include_str!("../../sims/profiles/calm.toml")),
+        ("disk", include_str!("../../sims/profiles/disk.toml")),
+        ("network", include_str!("../../sims/profiles/network.toml")),
+        ("long", include_str!("../../sims/profiles/long.toml")),
+        ("findings", include_str!("../../sims/profiles/findings.toml")),
+    ]
+}
+
+impl Profile {
+    /// The built-in profile of that name, or the one in the file of that name.
+    ///
+    /// # Errors
+    /// [`ProfileError`] when there is neither, or what it says cannot be.
+    pub fn load(name: &str) -> Result<Self, ProfileError> {
+        let builtin = builtin_profiles();
+        if let Some((name, text)) = builtin.iter().find(|(known, _)| *known == name) {
+            return Self::parse(name, Path::new(&format!("sims/profiles/{name}.toml")), text);
+        }
+        let path = Path::new(name);
+        if path.extension().is_none() && !path.exists() {
+            let names: Vec<&str> = builtin.iter().map(|(known, _)| *known).collect();
+            return Err(ProfileError::Unknown {
+                name: name.to_owned(),
+                nearest: crate::nearest::suggestion(name, names.iter().copied()),
+                legal: names.join(", "),
+            });
+        }
+        let text = std::fs::read_to_string(path).map_err(|source| ProfileError::Read {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        Self::parse(name, path, &text)
+    }
+
+    fn parse(name: &str, path: &Path, text: &str) -> Result<Self, ProfileError> {
+        let mut profile: Self = toml::from_str(text).map_err(|error| {
+            let line = error
+                .span()
+                .map_or(1, |span| text[..span.start].lines().count().max(1));
+            ProfileError::Syntax {
+                path: path.to_path_buf(),
+                message: format!("line {line}: {}", error.message().replace('\n', " ")),
+            }
+        })?;
+        profile.name = name.to_owned();
+        profile.validate(path)?;
+        Ok(profile)
+    }
+
+    fn validate(&self, path: &Path) -> Result<(), ProfileError> {
+        let impossible = |field: String, value: String, legal| ProfileError::Impossible {
+            path: path.to_path_buf(),
+            field,
+            value,
+            legal,
+        };
+        if self.voters.is_empty() || self.voters.iter().any(|n| !(1..=super::MAX_VOTERS).contains(n)) {
+            let value = format!("{:?}", self.voters);
+            return Err(impossible("voters".into(), value, "a list of sizes from 1 to 9"));
+        }
+        let mut percents = vec![
+            ("quorum_heal_percent".to_owned(), self.quorum_heal_percent),
+            ("skewed_clocks_percent".into(), self.skewed_clocks_percent),
+            ("ordinal_percent".into(), self.ordinal_percent),
+            ("network.small_capacity_percent".into(), self.network.small_capacity_percent),
+            ("raft.pre_vote_percent".into(), self.raft.pre_vote_percent),
+            ("raft.check_quorum_percent".into(), self.raft.check_quorum_percent),
+            ("raft.small_inflight_percent".into(), self.raft.small_inflight_percent),
+            ("raft.small_messages_percent".into(), self.raft.small_messages_percent),
+            ("raft.small_ready_percent".into(), self.raft.small_ready_percent),
+            ("raft.batch_append_percent".into(), self.raft.batch_append_percent),
+            ("raft.skip_broadcast_commit_percent".into(), self.raft.skip_broadcast_commit_percent),
+            ("raft.priorities_percent".into(), self.raft.priorities_percent),
+            ("driver.asynchronous_percent".into(), self.driver.asynchronous_percent),
+            ("driver.batched_inputs_percent".into(), self.driver.batched_inputs_percent),
+            ("driver.apply_lag_percent".into(), self.driver.apply_lag_percent),
+            ("driver.background_install_percent".into(), self.driver.background_install_percent),
+            ("driver.burst_ticks_percent".into(), self.driver.burst_ticks_percent),
+        ];
+        let hour_us = 3_600_000_000;
+        let mut ranges = vec![
+            ("tick_us".to_owned(), self.tick_us, 100, 10_000_000),
+            ("storm_ticks".into(), self.storm_ticks, 1, 10_000_000),
+            ("network.delay_max_us".into(), self.network.delay_max_us, 1, hour_us),
+            ("sync_max_us".into(), self.sync_max_us, 0, hour_us),
+            ("workload.clients".into(), self.workload.clients, 0, 10_000),
+            ("workload.think_max_us".into(), self.workload.think_max_us, 1, hour_us),
+            ("workload.padding_max_bytes".into(), self.workload.padding_max_bytes, 0, 1 << 20),
+            ("raft.election_ticks".into(), self.raft.election_ticks, 4, 10_000),
+            ("driver.snapshot_every_bytes".into(), self.driver.snapshot_every_bytes, 1, 1 << 40),
+            ("driver.keep_entries".into(), self.driver.keep_entries, 0, 1 << 32),
+        ];
+        for (name, rate) in [
+            ("loss", self.network.loss),
+            ("duplicate", self.network.duplicate),
+            ("reorder", self.network.reorder),
+            ("tail", self.network.tail),
+        ] {
+            percents.push((format!("network.{name}.percent"), rate.percent));
+            ranges.push((format!("network.{name}.ppm"), rate.ppm, 0, 1_000_000));
+        }
+        for (kind, mix) in &self.faults {
+            let name = FaultKind::ALL.iter().find(|(known, ..)| known == kind).map_or("", |k| k.1);
+            percents.push((format!("faults.{name}.percent"), mix.percent));
+            ranges.push((format!("faults.{name}.count"), mix.count, 0, 10_000));
+        }
+        for (field, percent) in percents {
+            if percent > 100 {
+                return Err(impossible(field, percent.to_string(), "0 to 100"));
+            }
+        }
+        for (field, [low, high], least, most) in ranges {
+            if low > high || low < least || high > most {
+                let value = format!("[{low}, {high}]");
+                return Err(impossible(
+                    format!("{field} (legal: {least} to {most})"),
+                    value,
+                    "a low and a high end, in that order, both legal",
+                ));
+            }
+        }
+        for name in &self.require {
+            if crate::sometimes::Event::named(name).is_none() {
+                return Err(impossible(
+                    "require".into(),
+                    format!("\"{name}\""),
+                    "names of `sometimes` events, as a sweep's summary prints them",
+                ));
+            }
+        }
+        Ok(())
+    }
+}

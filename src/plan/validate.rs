@@ -1,0 +1,315 @@
+//! What a plan may ask for. Every number that a person or a fuzzer could get
+//! wrong is checked here, once, so that engines need not.
+
+use super::{Heal, MAX_VOTERS, Plan, What, When};
+use crate::net::{Traffic, Trouble};
+use crate::rng::PPM;
+use crate::types::NodeId;
+
+/// Longest run a plan may ask for: a week of simulated time.
+const MAX_TIME_US: u64 = 7 * 24 * 3600 * 1_000_000;
+
+/// Something a plan asks for that cannot be, and what could.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {value}; it must be {legal}")]
+pub struct Impossible {
+    /// Which part of the plan.
+    pub field: String,
+    /// What it holds.
+    pub value: String,
+    /// What would be legal.
+    pub legal: String,
+}
+
+fn check<T: std::fmt::Display>(
+    holds: bool,
+    field: impl Into<String>,
+    value: T,
+    legal: impl Into<String>,
+) -> Result<(), Impossible> {
+    if holds {
+        return Ok(());
+    }
+    Err(Impossible {
+        field: field.into(),
+        value: value.to_string(),
+        legal: legal.into(),
+    })
+}
+
+fn ordered(field: &str, low: u64, high: u64) -> Result<(), Impossible> {
+    check(
+        low <= high,
+        format!("{field}_min_us"),
+        low,
+        format!("no more than {field}_max_us, which is {high}"),
+    )
+}
+
+fn at_most(field: impl Into<String>, value: u64, most: u64) -> Result<(), Impossible> {
+    check(value <= most, field, value, format!("at most {most}"))
+}
+
+impl Plan {
+    /// Makes sure that the plan can be carried out.
+    ///
+    /// # Errors
+    /// The first thing that cannot be.
+    pub fn validate(&self) -> Result<(), Impossible> {
+        let voters = self.cluster.voters;
+        check(
+            (1..=MAX_VOTERS).contains(&voters),
+            "cluster.voters",
+            voters,
+            format!("1 to {MAX_VOTERS}"),
+        )?;
+        check(
+            (100..=10_000_000).contains(&self.cluster.tick_us),
+            "cluster.tick_us",
+            self.cluster.tick_us,
+            "100 to 10000000",
+        )?;
+        check(
+            self.cluster.clocks.len() == usize::from(voters),
+            "cluster.clocks",
+            format!("a list of {}", self.cluster.clocks.len()),
+            format!("one for each of the {voters} nodes"),
+        )?;
+        for clock in &self.cluster.clocks {
+            drift("cluster.clocks.drift_ppm", clock.drift_ppm)?;
+            at_most("cluster.clocks.offset_us", clock.offset_us, MAX_TIME_US)?;
+        }
+        self.validate_options()?;
+        traffic(&self.network)?;
+        ordered("disk.sync", self.disk.sync_min_us, self.disk.sync_max_us)?;
+        at_most("disk.sync_max_us", self.disk.sync_max_us, MAX_TIME_US)?;
+        let workload = &self.workload;
+        ordered("workload.think", workload.think_min_us, workload.think_max_us)?;
+        at_most("workload.think_max_us", workload.think_max_us, MAX_TIME_US)?;
+        check(
+            (1..=MAX_TIME_US).contains(&workload.timeout_us),
+            "workload.timeout_us",
+            workload.timeout_us,
+            format!("1 to {MAX_TIME_US}"),
+        )?;
+        check(
+            workload.clients == 0 || workload.think_max_us > 0,
+            "workload.think_max_us",
+            0,
+            "at least 1, or a refused client would ask again at the same instant for ever",
+        )?;
+        at_most("workload.clients", workload.clients.into(), 10_000)?;
+        at_most("workload.padding_max_bytes", workload.padding_max_bytes.into(), 1 << 20)?;
+        at_most("end_us", self.end_us, MAX_TIME_US)?;
+        check(
+            self.heal_us < self.end_us,
+            "end_us",
+            self.end_us,
+            format!("later than heal_us, which is {}", self.heal_us),
+        )?;
+        self.validate_faults()?;
+        self.validate_heal()
+    }
+
+    fn validate_options(&self) -> Result<(), Impossible> {
+        let raft = &self.raft;
+        check(raft.heartbeat_ticks >= 1, "raft.heartbeat_ticks", raft.heartbeat_ticks, "at least 1")?;
+        check(
+            raft.election_ticks > raft.heartbeat_ticks && raft.election_ticks <= 10_000,
+            "raft.election_ticks",
+            raft.election_ticks,
+            format!("more than heartbeat_ticks, which is {}, and at most 10000", raft.heartbeat_ticks),
+        )?;
+        check(
+            (1..=65_536).contains(&raft.max_inflight_messages),
+            "raft.max_inflight_messages",
+            raft.max_inflight_messages,
+            "1 to 65536",
+        )?;
+        check(
+            raft.priorities.is_empty() || raft.priorities.len() == usize::from(self.cluster.voters),
+            "raft.priorities",
+            format!("a list of {}", raft.priorities.len()),
+            format!("empty, or one for each of the {} nodes", self.cluster.voters),
+        )?;
+        let driver = &self.driver;
+        check(
+            (1..=10_000).contains(&driver.inputs_per_ready),
+            "driver.inputs_per_ready",
+            driver.inputs_per_ready,
+            "1 to 10000",
+        )?;
+        check(
+            driver.snapshot_every_bytes >= 1,
+            "driver.snapshot_every_bytes",
+            driver.snapshot_every_bytes,
+            "at least 1",
+        )?;
+        at_most("driver.apply_lag_us", driver.apply_lag_us, MAX_TIME_US)?;
+        at_most("driver.snapshot_install_us", driver.snapshot_install_us, MAX_TIME_US)?;
+        at_most("driver.keep_entries", driver.keep_entries, 1 << 32)
+    }
+
+    fn validate_heal(&self) -> Result<(), Impossible> {
+        let rotten: Vec<NodeId> = self
+            .nodes()
+            .into_iter()
+            .filter(|id| {
+                self.faults
+                    .iter()
+                    .any(|fault| matches!(&fault.what, What::Rot { node, .. } if node == id))
+            })
+            .collect();
+        let spare = usize::from(self.cluster.voters) - self.quorum();
+        check(
+            rotten.len() <= spare,
+            "faults.rot",
+            format!("on {} nodes", rotten.len()),
+            format!("on at most {spare} of {}: Raft promises nothing without a majority of disks", self.cluster.voters),
+        )?;
+        let Heal::Quorum(members) = &self.heal else {
+            return Ok(());
+        };
+        self.known_nodes("heal.quorum", members)?;
+        let mut distinct = members.clone();
+        distinct.sort();
+        distinct.dedup();
+        check(
+            distinct.len() == members.len() && members.len() >= self.quorum(),
+            "heal.quorum",
+            format!("a list of {} different nodes", distinct.len()),
+            format!("at least {} different nodes", self.quorum()),
+        )?;
+        check(
+            !members.iter().any(|member| rotten.contains(member)),
+            "heal.quorum",
+            "with a node whose disk rots",
+            "of nodes whose disks do not rot",
+        )
+    }
+
+    fn known_nodes(&self, field: &str, nodes: &[NodeId]) -> Result<(), Impossible> {
+        for node in nodes {
+            check(
+                (1..=self.cluster.voters).contains(&node.0),
+                field,
+                format!("node {}", node.0),
+                format!("a node of the cluster, 1 to {}", self.cluster.voters),
+            )?;
+        }
+        check(!nodes.is_empty(), field, "an empty list", "at least one node")
+    }
+
+    fn validate_faults(&self) -> Result<(), Impossible> {
+        for (number, fault) in self.faults.iter().enumerate() {
+            let field = |name: &str| format!("faults[{number}].{name}");
+            match fault.when {
+                When::AtUs(at_us) => at_most(field("at-us"), at_us, MAX_TIME_US)?,
+                When::Sync { node, nth } => {
+                    self.known_nodes(&field("sync.node"), &[node])?;
+                    check(nth >= 1, field("sync.nth"), nth, "at least 1")?;
+                }
+                When::Message { from, to, nth, .. } => {
+                    self.known_nodes(&field("message"), &[from, to])?;
+                    check(from != to, field("message.to"), to.0, "another node than message.from")?;
+                    check(nth >= 1, field("message.nth"), nth, "at least 1")?;
+                }
+            }
+            self.validate_what(fault, &field)?;
+        }
+        Ok(())
+    }
+
+    fn validate_what(
+        &self,
+        fault: &super::Fault,
+        field: &dyn Fn(&str) -> String,
+    ) -> Result<(), Impossible> {
+        let time = |name: &str, us: u64| at_most(field(name), us, MAX_TIME_US);
+        let node = |node: &NodeId| self.known_nodes(&field("node"), &[*node]);
+        let links = |from: &[NodeId], to: &[NodeId]| {
+            self.known_nodes(&field("from"), from)?;
+            self.known_nodes(&field("to"), to)
+        };
+        match &fault.what {
+            What::Crash { node: id, down_us, .. } => {
+                node(id)?;
+                time("down_us", *down_us)
+            }
+            What::Pause { node: id, for_us } | What::FullDisk { node: id, for_us } => {
+                node(id)?;
+                time("for_us", *for_us)
+            }
+            What::Cut { from, to, for_us } | What::Burst { from, to, for_us } => {
+                links(from, to)?;
+                time("for_us", *for_us)
+            }
+            What::Split { side, for_us } => {
+                self.known_nodes(&field("side"), side)?;
+                time("for_us", *for_us)
+            }
+            What::Trouble { from, to, trouble, for_us } => {
+                links(from, to)?;
+                time("for_us", *for_us)?;
+                rates("trouble", trouble)
+            }
+            What::SlowNode { node: id, extra_us, for_us } => {
+                node(id)?;
+                time("extra_us", *extra_us)?;
+                time("for_us", *for_us)
+            }
+            What::SlowDisk { node: id, sync_us, for_us } => {
+                node(id)?;
+                time("sync_us", *sync_us)?;
+                time("for_us", *for_us)
+            }
+            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => {
+                if let What::DuplicateMessage { after_us: us } | What::DelayMessage { by_us: us } =
+                    fault.what
+                {
+                    time("what", us)?;
+                }
+                check(
+                    matches!(fault.when, When::Message { .. }),
+                    field("when"),
+                    "not a message",
+                    "{\"message\": {from, to, kind, nth}}: this fault acts on the message that triggers it",
+                )
+            }
+            What::FailSync { node: id } | What::Rot { node: id, .. } => node(id),
+            What::Jump { node: id, by_us } => {
+                node(id)?;
+                time("by_us", by_us.unsigned_abs())
+            }
+            What::Drift { node: id, ppm, for_us } => {
+                node(id)?;
+                drift(&field("ppm"), *ppm)?;
+                time("for_us", *for_us)
+            }
+        }
+    }
+}
+
+fn drift(field: &str, ppm: i32) -> Result<(), Impossible> {
+    check((-900_000..=9_000_000).contains(&ppm), field, ppm, "-900000 to 9000000")
+}
+
+fn traffic(traffic: &Traffic) -> Result<(), Impossible> {
+    ordered("network.delay", traffic.delay_min_us, traffic.delay_max_us)?;
+    at_most("network.delay_max_us", traffic.delay_max_us, MAX_TIME_US)?;
+    check(traffic.capacity >= 1, "network.capacity", traffic.capacity, "at least 1")?;
+    let Traffic { tail_ppm, tail_max_us, loss_ppm, duplicate_ppm, reorder_ppm, .. } = *traffic;
+    rates("network", &Trouble { loss_ppm, duplicate_ppm, reorder_ppm, tail_ppm, tail_max_us })
+}
+
+fn rates(field: &str, rates: &Trouble) -> Result<(), Impossible> {
+    for (name, ppm) in [
+        ("loss_ppm", rates.loss_ppm),
+        ("duplicate_ppm", rates.duplicate_ppm),
+        ("reorder_ppm", rates.reorder_ppm),
+        ("tail_ppm", rates.tail_ppm),
+    ] {
+        at_most(format!("{field}.{name}"), ppm.into(), PPM.into())?;
+    }
+    at_most(format!("{field}.tail_max_us"), rates.tail_max_us, MAX_TIME_US)
+}

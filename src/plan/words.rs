@@ -1,0 +1,116 @@
+//! Faults in words, for people who read a failure.
+
+use std::fmt;
+
+use super::{Fault, LossMode, What, When};
+use crate::types::{node_list, seconds};
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.when, self.what)
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            When::AtUs(at_us) => write!(f, "at {}", seconds(*at_us)),
+            When::Sync { node, nth } => write!(f, "at {node}'s sync no. {nth}"),
+            When::Message { from, to, kind, nth } => {
+                write!(f, "at {} no. {nth} from {from} to {to}", kind.words())
+            }
+        }
+    }
+}
+
+impl fmt::Display for LossMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LossMode::LoseAll => "loses all unsynced writes",
+            LossMode::KeepPrefix => "keeps the oldest few of its unsynced writes",
+            LossMode::KeepSubset => "keeps some of its unsynced writes, each journal for itself",
+            LossMode::Tear => "keeps the oldest few of its unsynced writes and tears the next",
+        })
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = |us: &u64| seconds(*us);
+        match self {
+            What::Crash { node, loss, down_us } => {
+                write!(f, "{node} crashes, {loss}, and restarts {} later", span(down_us))
+            }
+            What::Pause { node, for_us } => write!(f, "{node} stands still for {}", span(for_us)),
+            What::Cut { from, to, for_us } => write!(
+                f,
+                "nothing gets from {} to {} for {}",
+                node_list(from),
+                node_list(to),
+                span(for_us)
+            ),
+            What::Split { side, for_us } => write!(
+                f,
+                "{} cut off from all others, both ways, for {}",
+                node_list(side),
+                span(for_us)
+            ),
+            What::Trouble { from, to, trouble, for_us } => write!(
+                f,
+                "from {} to {}: {} % more lost, {} % doubled, {} % overtaken, {} % late by up to {}, for {}",
+                node_list(from),
+                node_list(to),
+                trouble.loss_ppm / 10_000,
+                trouble.duplicate_ppm / 10_000,
+                trouble.reorder_ppm / 10_000,
+                trouble.tail_ppm / 10_000,
+                span(&trouble.tail_max_us),
+                span(for_us)
+            ),
+            What::Burst { from, to, for_us } => write!(
+                f,
+                "messages from {} to {} are held for {} and arrive at once",
+                node_list(from),
+                node_list(to),
+                span(for_us)
+            ),
+            What::SlowNode { node, extra_us, for_us } => write!(
+                f,
+                "messages to and from {node} take {} longer for {}",
+                span(extra_us),
+                span(for_us)
+            ),
+            What::LoseMessage => write!(f, "it is lost"),
+            What::DuplicateMessage { after_us } => {
+                write!(f, "it arrives again {} later", span(after_us))
+            }
+            What::DelayMessage { by_us } => write!(f, "it is {} late", span(by_us)),
+            What::SlowDisk { node, sync_us, for_us } => write!(
+                f,
+                "syncs of {node} take {} for {}",
+                span(sync_us),
+                span(for_us)
+            ),
+            What::FailSync { node } => write!(f, "a sync of {node} fails"),
+            What::FullDisk { node, for_us } => {
+                write!(f, "the disk of {node} is full for {}", span(for_us))
+            }
+            What::Rot { node, journal } => {
+                let journal = crate::stable::Journal::from(*journal);
+                write!(f, "a record of {node}'s {journal} journal rots")
+            }
+            What::Jump { node, by_us } => {
+                let direction = if *by_us < 0 { "back" } else { "forward" };
+                let by = seconds(by_us.unsigned_abs());
+                write!(f, "the clock of {node} jumps {direction} by {by}")
+            }
+            What::Drift { node, ppm, for_us } => write!(
+                f,
+                "the clock of {node} runs {} ppm {} for {}",
+                ppm.unsigned_abs(),
+                if *ppm < 0 { "slow" } else { "fast" },
+                span(for_us)
+            ),
+        }
+    }
+}

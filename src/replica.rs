@@ -1,0 +1,406 @@
+//! The seam: what a Raft implementation is to this harness.
+//!
+//! A [`Subject`] boots [`Replica`]s. A replica is stepped: it gets one input
+//! and says what it wants done. It has no clock, socket, disk or randomness of
+//! its own, may be dropped at any moment, and is booted again from what its
+//! disk kept. **It asks for an fsync and is told when it is done; nobody syncs
+//! on its behalf, and `Write` alone promises nothing.**
+//!
+//! A replica writes its log through [`Effect::Write`], so the harness sees every
+//! entry it appends and cuts off without being told. It reports only what a
+//! write does not show: role, commit, application.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+
+use crate::options::{DriverOptions, RaftOptions};
+use crate::stable::{Journal, Record, StableState};
+use crate::types::{Index, NodeId, Role, Term};
+
+/// A Raft implementation under test.
+pub trait Subject: Sync {
+    /// One running node of it.
+    type Replica: Replica;
+
+    /// Starts a node on what its disk kept: nothing for the very first life.
+    ///
+    /// Recovery may write (say, to cut off a log that no longer joins on to the
+    /// snapshot); those writes are durable no sooner than any others.
+    ///
+    /// # Errors
+    /// [`BootError`] when the replica refuses to run on this disk.
+    fn boot(
+        &self,
+        birth: &Birth<'_>,
+        disk: Recovered,
+        out: &mut Output<Message<Self>>,
+    ) -> Result<Self::Replica, BootError>;
+}
+
+/// The message type of a subject.
+pub type Message<S> = <<S as Subject>::Replica as Replica>::Message;
+
+/// One node of a Raft implementation.
+pub trait Replica {
+    /// What nodes send to one another: the library's own type, never serialised here.
+    type Message: Clone + Debug;
+
+    /// Handles `input` at `now_us`, the node's own idea of the time, and adds
+    /// what it wants done to `out`.
+    fn step(
+        &mut self,
+        now_us: u64,
+        input: Input<Self::Message>,
+        out: &mut Output<Self::Message>,
+    );
+
+    /// What `message` is, and what its sender promises by sending it.
+    fn label(message: &Self::Message) -> Label;
+
+    /// `message` in words, for people who read a trace.
+    fn describe(message: &Self::Message) -> String {
+        let label = Self::label(message);
+        format!("{} of term {}", label.kind.words(), label.term)
+    }
+}
+
+/// What a node is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Birth<'a> {
+    /// This node.
+    pub id: NodeId,
+    /// The voters of the first configuration, this node among them.
+    pub voters: &'a [NodeId],
+    /// 0 for the first start, one more for each restart.
+    pub life: u32,
+    /// The seed of everything this node may draw at random (election time-outs).
+    pub seed: u64,
+    /// Settings of the library.
+    pub raft: &'a RaftOptions,
+    /// Settings of the code around it.
+    pub driver: &'a DriverOptions,
+    /// Where the library's own log goes, when someone reads it.
+    pub log: Option<LogSink>,
+}
+
+/// Collects a library's own log lines.
+#[derive(Clone, Debug, Default)]
+pub struct LogSink(Arc<Mutex<Vec<String>>>);
+
+impl LogSink {
+    /// Adds a line.
+    pub fn add(&self, line: String) {
+        self.0.lock().expect("no writer panics").push(line);
+    }
+
+    /// Takes the lines added since the last call.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("no writer panics"))
+    }
+}
+
+/// What a node finds on its disk.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// What its journals add up to, each read to its first missing or damaged record.
+    pub state: StableState,
+    /// Journals in which a record that had been durable no longer matches its checksum.
+    pub rotten: Vec<Journal>,
+}
+
+/// Why a node does not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BootError {
+    /// A checksum does not match where nothing may be missing.
+    #[error("the {0} journal is damaged")]
+    Corrupt(Journal),
+}
+
+/// What happens to a replica.
+#[derive(Clone, Debug)]
+pub enum Input<M> {
+    /// One tick of its clock.
+    Tick,
+    /// A message has arrived.
+    Deliver {
+        /// Its sender.
+        from: NodeId,
+        /// The message.
+        message: M,
+    },
+    /// A sync that it asked for is over. All syncs asked for before are over with it.
+    Synced {
+        /// Which.
+        ticket: Ticket,
+        /// How it went.
+        result: SyncResult,
+    },
+    /// A client asks for a command to be replicated.
+    Request(Request),
+    /// The transport could not deliver something to this peer.
+    Unreachable {
+        /// Which peer.
+        peer: NodeId,
+    },
+    /// The transport is done with a snapshot.
+    SnapshotSent {
+        /// Its receiver.
+        peer: NodeId,
+        /// Whether the receiver got it, as far as the transport knows.
+        delivered: bool,
+    },
+}
+
+/// How a sync went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncResult {
+    /// What was written before it is durable.
+    Done,
+    /// What was written before it may be lost. The error is reported this once.
+    Failed,
+}
+
+/// A client's command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The client's number.
+    pub client: u32,
+    /// The client's own count of its commands.
+    pub sequence: u64,
+    /// The command, as it goes into the log.
+    pub command: Bytes,
+}
+
+/// Names a sync; a replica numbers its own, upwards from 1 in each life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// What a replica wants done after a step, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Output<M> {
+    /// Writes, syncs and observations, in the order in which they happened.
+    pub effects: Vec<Effect>,
+    /// Messages to send, each after all effects.
+    pub sends: Vec<(NodeId, M)>,
+    /// Answers to clients.
+    pub replies: Vec<Reply>,
+    /// The replica cannot go on and wants to be restarted.
+    pub halt: Option<&'static str>,
+}
+
+impl<M> Default for Output<M> {
+    fn default() -> Self {
+        Self {
+            effects: Vec::new(),
+            sends: Vec::new(),
+            replies: Vec::new(),
+            halt: None,
+        }
+    }
+}
+
+impl<M> Output<M> {
+    /// Empties it for the next step.
+    pub fn clear(&mut self) {
+        self.effects.clear();
+        self.sends.clear();
+        self.replies.clear();
+        self.halt = None;
+    }
+
+    /// Writes a record into the disk's cache.
+    #[inline]
+    pub fn write(&mut self, record: Record) {
+        self.effects.push(Effect::Write(record));
+    }
+
+    /// Asks for all writes so far to be made durable.
+    #[inline]
+    pub fn sync(&mut self, ticket: Ticket) {
+        self.effects.push(Effect::Sync(ticket));
+    }
+
+    /// Reports something that the replica's writes do not show.
+    #[inline]
+    pub fn observe(&mut self, observation: Observation) {
+        self.effects.push(Effect::Observe(observation));
+    }
+}
+
+/// One thing a replica does to its disk, or reports.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Put a record into the disk's cache.
+    Write(Record),
+    /// Make all writes before this durable, then say so.
+    Sync(Ticket),
+    /// Something changed inside the replica.
+    Observe(Observation),
+}
+
+/// A change inside a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// It has started with this on its disk, as it reads it. Comes once, before all others.
+    Started {
+        /// Its term.
+        term: Term,
+        /// Its vote in that term.
+        vote: Option<NodeId>,
+        /// The last index of its log.
+        last: Index,
+        /// How far it knows the log to be committed.
+        commit: Index,
+        /// How far its state machine has applied the log.
+        applied: Index,
+        /// A hash of the state machine.
+        state: u64,
+    },
+    /// It has this role in this term from now on.
+    Role {
+        /// The role.
+        role: Role,
+        /// The replica's term.
+        term: Term,
+    },
+    /// It knows the log to be committed up to here.
+    Committed {
+        /// The highest committed index.
+        index: Index,
+    },
+    /// It applied an entry to its state machine.
+    Applied {
+        /// The entry's index.
+        index: Index,
+        /// A hash of the state machine after it.
+        state: u64,
+    },
+    /// It put a snapshot from a leader in place of its state machine.
+    Installed {
+        /// The snapshot's index.
+        index: Index,
+        /// A hash of the state machine after it.
+        state: u64,
+    },
+    /// It wrote a snapshot of its own state machine.
+    SnapshotTaken {
+        /// The snapshot's index.
+        index: Index,
+    },
+}
+
+/// An answer to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The client's number.
+    pub client: u32,
+    /// Which of its commands.
+    pub sequence: u64,
+    /// What became of it.
+    pub outcome: ReplyOutcome,
+}
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyOutcome {
+    /// It is committed, and applied here, at this index.
+    Applied(Index),
+    /// It was not taken: no leader is known, or the leader takes none now.
+    Refused,
+}
+
+/// What a message is, and what its sender promises by sending it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Its kind.
+    pub kind: MessageKind,
+    /// The sender's term that it carries; 0 when it carries none or one that the sender has not entered.
+    pub term: Term,
+    /// The promise.
+    pub claim: Claim,
+}
+
+/// The promise that a message makes about its sender's disk (Raft paper, figure
+/// 2: persistent state is updated on stable storage before responding to RPCs).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Nothing beyond the term.
+    Nothing,
+    /// The sender's log is durable up to here.
+    Appended {
+        /// The index.
+        index: Index,
+    },
+    /// The sender has voted for this candidate in the message's term.
+    Voted {
+        /// The candidate.
+        candidate: NodeId,
+    },
+}
+
+/// The kinds of message that implementations of Raft send.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum MessageKind {
+    /// AppendEntries, with entries or without.
+    Append,
+    /// Its answer.
+    AppendReply,
+    /// A leader's sign of life, where it is not an Append.
+    Heartbeat,
+    /// Its answer.
+    HeartbeatReply,
+    /// RequestVote.
+    Vote,
+    /// Its answer.
+    VoteReply,
+    /// The question before RequestVote.
+    PreVote,
+    /// Its answer.
+    PreVoteReply,
+    /// InstallSnapshot.
+    Snapshot,
+    /// A leader asks its successor to stand for election at once.
+    TimeoutNow,
+    /// A request passed on to the leader, or its answer.
+    Forward,
+}
+
+impl MessageKind {
+    /// All kinds.
+    pub const ALL: [MessageKind; 11] = [
+        MessageKind::Append,
+        MessageKind::AppendReply,
+        MessageKind::Heartbeat,
+        MessageKind::HeartbeatReply,
+        MessageKind::Vote,
+        MessageKind::VoteReply,
+        MessageKind::PreVote,
+        MessageKind::PreVoteReply,
+        MessageKind::Snapshot,
+        MessageKind::TimeoutNow,
+        MessageKind::Forward,
+    ];
+
+    /// Its name as people say it.
+    pub fn words(self) -> &'static str {
+        match self {
+            MessageKind::Append => "append",
+            MessageKind::AppendReply => "append reply",
+            MessageKind::Heartbeat => "heartbeat",
+            MessageKind::HeartbeatReply => "heartbeat reply",
+            MessageKind::Vote => "vote request",
+            MessageKind::VoteReply => "vote reply",
+            MessageKind::PreVote => "pre-vote request",
+            MessageKind::PreVoteReply => "pre-vote reply",
+            MessageKind::Snapshot => "snapshot",
+            MessageKind::TimeoutNow => "timeout-now",
+            MessageKind::Forward => "forwarded request",
+        }
+    }
+}

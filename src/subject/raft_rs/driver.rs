@@ -1,0 +1,519 @@
+//! An honest driver around `RawNode`: it does what raft 0.7.0 documents, in an
+//! order that its contract allows, and nothing that it forbids.
+//!
+//! - Hard state, entries and snapshot are written as separate records; a sync
+//!   follows when `Ready::must_sync` says so, and only then.
+//! - `messages()` leave at once; `persisted_messages()` leave when what the same
+//!   `Ready` writes is durable.
+//! - Synchronous: the node waits for each sync, then calls `advance_append`.
+//!   Asynchronous: `advance_append_async` at once, `on_persist_ready` when the
+//!   sync is done, with several in flight.
+//! - A snapshot from a leader is made durable before the log that it replaces is
+//!   given up, and one of its own before the log is compacted.
+//! - A failed sync stops the node: what it covered may be lost, and a retry would
+//!   not tell (see `disk`).
+
+use std::collections::VecDeque;
+
+use raft::eraftpb::{Entry as RaftEntry, Message, Snapshot as RaftSnapshot};
+use raft::raw_node::{RawNode, Ready, SnapshotStatus};
+use raft::StateRole;
+
+use super::messages;
+use super::store::Store;
+use super::timeouts::Timeouts;
+use crate::machine::Machine;
+use crate::options::{DriverOptions, MissedTicks, Persistence};
+use crate::replica::{
+    Birth, Input, Label, Observation, Output, Replica, Reply, ReplyOutcome, Request, SyncResult,
+    Ticket,
+};
+use crate::stable::{Record, Snapshot};
+use crate::types::{Index, Role, Term};
+
+/// Bytes that an entry takes in the log beside its data, as the driver counts growth.
+const ENTRY_OVERHEAD: u64 = 24;
+
+/// One node of raft 0.7.0.
+pub struct RaftRsNode {
+    raw: RawNode<Store>,
+    machine: Machine,
+    options: DriverOptions,
+    timeouts: Timeouts,
+    /// What has arrived and is not yet stepped into the library.
+    inbox: VecDeque<Input<Message>>,
+    wait: Wait,
+    /// Readies whose writes are on their way to the disk, oldest first.
+    in_flight: VecDeque<InFlight>,
+    tickets: u64,
+    /// What is committed and not applied yet, oldest first.
+    backlog: VecDeque<Backlog>,
+    /// Requests taken here and not answered yet: client and sequence.
+    requests: Vec<(u32, u64)>,
+    shown: Shown,
+    /// Log growth since the last snapshot.
+    grown_bytes: u64,
+    own_snapshot: Option<OwnSnapshot>,
+}
+
+/// What the node waits for before it does anything else.
+enum Wait {
+    Nothing,
+    /// For recovery's writes.
+    Boot(Ticket),
+    /// For the writes of this ready.
+    Ready(Ticket, Ready),
+    /// For this ready's snapshot, before its log may be written.
+    Snapshot(Ticket, Ready),
+}
+
+/// A ready that is not durable yet (asynchronous persistence).
+struct InFlight {
+    number: u64,
+    ticket: Ticket,
+    messages: Vec<Message>,
+}
+
+/// Work for the state machine.
+struct Backlog {
+    due_us: u64,
+    work: Work,
+}
+
+enum Work {
+    Apply(RaftEntry),
+    Install(RaftSnapshot),
+}
+
+/// A snapshot of its own that is on its way to the disk.
+struct OwnSnapshot {
+    ticket: Ticket,
+    snapshot: Snapshot,
+    durable: bool,
+}
+
+/// What has been reported last.
+#[derive(Clone, Copy)]
+struct Shown {
+    role: StateRole,
+    term: Term,
+    commit: Index,
+    applied: Index,
+}
+
+impl RaftRsNode {
+    pub(super) fn new(birth: &Birth<'_>, raw: RawNode<Store>, machine: Machine) -> Self {
+        let shown = Shown {
+            role: raw.raft.state,
+            term: raw.raft.term,
+            commit: raw.raft.raft_log.committed,
+            applied: raw.raft.raft_log.applied,
+        };
+        Self {
+            raw,
+            machine,
+            options: birth.driver.clone(),
+            timeouts: Timeouts::new(birth),
+            inbox: VecDeque::new(),
+            wait: Wait::Nothing,
+            in_flight: VecDeque::new(),
+            tickets: 0,
+            backlog: VecDeque::new(),
+            requests: Vec::new(),
+            shown,
+            grown_bytes: 0,
+            own_snapshot: None,
+        }
+    }
+
+    /// Asks for a sync of what recovery wrote, and waits for it before all else.
+    pub(super) fn sync_before_anything(&mut self, out: &mut Output<Message>) {
+        let ticket = self.sync(out);
+        self.wait = Wait::Boot(ticket);
+    }
+
+    fn sync(&mut self, out: &mut Output<Message>) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        out.sync(ticket);
+        ticket
+    }
+
+    /// Does all that can be done now.
+    fn run(&mut self, now_us: u64, out: &mut Output<Message>) {
+        while matches!(self.wait, Wait::Nothing) {
+            self.work_off(now_us, out);
+            self.finish_own_snapshot(out);
+            for _ in 0..self.options.inputs_per_ready {
+                match self.inbox.pop_front() {
+                    Some(input) => self.handle(input, out),
+                    None => break,
+                }
+            }
+            if self.raw.has_ready() {
+                self.handle_ready(now_us, out);
+            } else if self.inbox.is_empty() {
+                break;
+            }
+        }
+        if !matches!(self.wait, Wait::Snapshot(..)) {
+            self.show_commit(out);
+        }
+    }
+
+    /// Whether the inputs at hand are to be stepped now. A driver that batches
+    /// collects them until it has enough, or until its next tick.
+    fn has_batch(&self, input: &Input<Message>) -> bool {
+        let full = self.inbox.len() + 1 >= self.options.inputs_per_ready as usize;
+        full || matches!(input, Input::Tick)
+    }
+
+    fn handle(&mut self, input: Input<Message>, out: &mut Output<Message>) {
+        match input {
+            Input::Tick => self.timeouts.tick(&mut self.raw),
+            Input::Deliver { message, .. } => {
+                // An error here is the library's way to say that it ignores the message.
+                let _ = self.raw.step(message);
+            }
+            Input::Request(request) => self.propose(request, out),
+            Input::Unreachable { peer } => self.raw.report_unreachable(peer.0.into()),
+            Input::SnapshotSent { peer, delivered } => {
+                let status = match delivered {
+                    true => SnapshotStatus::Finish,
+                    false => SnapshotStatus::Failure,
+                };
+                self.raw.report_snapshot(peer.0.into(), status);
+            }
+            Input::Synced { .. } => unreachable!("a sync's end is never queued"),
+        }
+        self.show_role(out);
+    }
+
+    fn propose(&mut self, request: Request, out: &mut Output<Message>) {
+        let Request { client, sequence, command } = request;
+        self.requests.retain(|(waiting, _)| *waiting != client);
+        match self.raw.propose(Vec::new(), command.to_vec()) {
+            Ok(()) => self.requests.push((client, sequence)),
+            Err(_) => out.replies.push(Reply {
+                client,
+                sequence,
+                outcome: ReplyOutcome::Refused,
+            }),
+        }
+    }
+
+    fn handle_ready(&mut self, now_us: u64, out: &mut Output<Message>) {
+        let mut ready = self.raw.ready();
+        send(ready.take_messages(), out);
+        let committed = ready.take_committed_entries();
+        if !ready.snapshot().is_empty() {
+            assert!(committed.is_empty(), "a ready with a snapshot commits no entries");
+            self.begin_install(ready, out);
+            return;
+        }
+        self.write_log(&mut ready, out);
+        self.show_commit(out);
+        self.commit(committed, now_us, out);
+        match self.options.persistence {
+            Persistence::Synchronous if ready.must_sync() => {
+                let ticket = self.sync(out);
+                self.wait = Wait::Ready(ticket, ready);
+            }
+            Persistence::Synchronous => self.finish_ready(ready, now_us, out),
+            Persistence::Asynchronous => self.advance_in_flight(ready, out),
+        }
+    }
+
+    /// Writes a ready's hard state and entries, to the disk's cache and to what the library reads.
+    fn write_log(&mut self, ready: &mut Ready, out: &mut Output<Message>) {
+        if let Some(hard) = ready.hs() {
+            out.write(Record::HardState(messages::hard_state(hard)));
+            self.raw.mut_store().hard = hard.clone();
+        }
+        let entries = ready.take_entries();
+        for entry in &entries {
+            out.write(Record::Entry {
+                index: entry.index,
+                entry: messages::entry(entry),
+            });
+        }
+        self.raw.mut_store().append(entries);
+    }
+
+    /// A ready is durable and the node had waited for it.
+    fn finish_ready(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
+        send(ready.take_persisted_messages(), out);
+        let mut light = self.raw.advance_append(ready);
+        if let Some(commit) = light.commit_index() {
+            self.raw.mut_store().hard.commit = commit;
+            let hard = messages::hard_state(&self.raw.store().hard);
+            out.write(Record::HardState(hard));
+        }
+        send(light.take_messages(), out);
+        self.show_commit(out);
+        self.commit(light.take_committed_entries(), now_us, out);
+    }
+
+    /// Goes on while a ready's writes are on their way to the disk.
+    fn advance_in_flight(&mut self, mut ready: Ready, out: &mut Output<Message>) {
+        let number = ready.number();
+        let messages = ready.take_persisted_messages();
+        let must_sync = ready.must_sync();
+        self.raw.advance_append_async(ready);
+        let ticket = match self.in_flight.back() {
+            _ if must_sync => self.sync(out),
+            // It asks for no sync of its own, but readies are persisted in order.
+            Some(before) => before.ticket,
+            None => {
+                self.raw.on_persist_ready(number);
+                self.show_role(out);
+                send(messages, out);
+                return;
+            }
+        };
+        self.in_flight.push_back(InFlight { number, ticket, messages });
+    }
+
+    /// Readies up to and including `ticket` are durable.
+    fn settle_in_flight(&mut self, ticket: Ticket, out: &mut Output<Message>) {
+        while self.in_flight.front().is_some_and(|oldest| oldest.ticket <= ticket) {
+            if let Some(settled) = self.in_flight.pop_front() {
+                self.raw.on_persist_ready(settled.number);
+                self.show_role(out);
+                send(settled.messages, out);
+            }
+        }
+    }
+
+    /// A leader's snapshot has come: it must be durable before the log is given up for it.
+    fn begin_install(&mut self, ready: Ready, out: &mut Output<Message>) {
+        let meta = ready.snapshot().get_metadata();
+        out.write(Record::Snapshot(Snapshot {
+            index: meta.index,
+            term: meta.term,
+            data: ready.snapshot().data.clone(),
+        }));
+        let ticket = self.sync(out);
+        self.wait = Wait::Snapshot(ticket, ready);
+    }
+
+    /// The snapshot is durable: the log begins anew after it.
+    fn finish_install(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
+        let snapshot = ready.snapshot().clone();
+        let index = snapshot.get_metadata().index;
+        out.write(Record::LogReset { next: index + 1 });
+        self.raw.mut_store().restore(snapshot.clone());
+        self.own_snapshot = None;
+        self.grown_bytes = 0;
+        self.write_log(&mut ready, out);
+        // What was committed before and not applied is in the snapshot.
+        self.backlog.clear();
+        self.backlog.push_back(Backlog {
+            due_us: now_us + self.options.snapshot_install_us,
+            work: Work::Install(snapshot),
+        });
+        let ticket = self.sync(out);
+        self.wait = Wait::Ready(ticket, ready);
+    }
+
+    /// Hands committed entries to the state machine, at once or when they are due.
+    fn commit(&mut self, entries: Vec<RaftEntry>, now_us: u64, out: &mut Output<Message>) {
+        let due_us = now_us + self.options.apply_lag_us;
+        if due_us == now_us && self.backlog.is_empty() {
+            let Some(last) = entries.last().map(|entry| entry.index) else {
+                return;
+            };
+            for entry in entries {
+                self.apply(&entry, out);
+            }
+            self.applied_to(last, out);
+            return;
+        }
+        let backlog = |entry| Backlog { due_us, work: Work::Apply(entry) };
+        self.backlog.extend(entries.into_iter().map(backlog));
+    }
+
+    /// Does the state machine's work that is due.
+    fn work_off(&mut self, now_us: u64, out: &mut Output<Message>) {
+        while self.backlog.front().is_some_and(|next| next.due_us <= now_us) {
+            let Some(Backlog { work, .. }) = self.backlog.pop_front() else {
+                return;
+            };
+            match work {
+                Work::Apply(entry) => {
+                    self.apply(&entry, out);
+                    self.applied_to(entry.index, out);
+                }
+                Work::Install(snapshot) => {
+                    let index = snapshot.get_metadata().index;
+                    self.machine = Machine::decode(&snapshot.data).expect("snapshots arrive whole");
+                    self.shown.applied = index;
+                    let state = self.machine.state();
+                    out.observe(Observation::Installed { index, state });
+                    self.raw.advance_apply_to(index);
+                    self.show_role(out);
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, entry: &RaftEntry, out: &mut Output<Message>) {
+        let command = self.machine.apply(&entry.data);
+        self.shown.applied = entry.index;
+        self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
+        out.observe(Observation::Applied {
+            index: entry.index,
+            state: self.machine.state(),
+        });
+        let Some(command) = command else { return };
+        let waiting = (command.client, command.sequence);
+        if let Some(place) = self.requests.iter().position(|request| *request == waiting) {
+            self.requests.swap_remove(place);
+            out.replies.push(Reply {
+                client: command.client,
+                sequence: command.sequence,
+                outcome: ReplyOutcome::Applied(entry.index),
+            });
+        }
+    }
+
+    fn applied_to(&mut self, index: Index, out: &mut Output<Message>) {
+        self.raw.advance_apply_to(index);
+        if self.grown_bytes >= self.options.snapshot_every_bytes && self.own_snapshot.is_none() {
+            self.begin_own_snapshot(index, out);
+        }
+    }
+
+    fn begin_own_snapshot(&mut self, index: Index, out: &mut Output<Message>) {
+        let term = raft::Storage::term(self.raw.store(), index).expect("just applied");
+        let snapshot = Snapshot {
+            index,
+            term,
+            data: self.machine.encode(),
+        };
+        self.grown_bytes = 0;
+        out.write(Record::Snapshot(snapshot.clone()));
+        out.observe(Observation::SnapshotTaken { index });
+        self.own_snapshot = Some(OwnSnapshot {
+            ticket: self.sync(out),
+            snapshot,
+            durable: false,
+        });
+    }
+
+    /// Once its own snapshot is durable, the log may be compacted.
+    fn finish_own_snapshot(&mut self, out: &mut Output<Message>) {
+        let Some(own) = self.own_snapshot.take_if(|own| own.durable) else {
+            return;
+        };
+        let through = own.snapshot.index.saturating_sub(self.options.keep_entries);
+        let store = self.raw.mut_store();
+        store.snapshot = messages::snapshot(&own.snapshot, &store.conf);
+        if through >= store.log.first() {
+            store.compact(through);
+            out.write(Record::LogCompact { through });
+        }
+    }
+
+    fn synced(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
+        if let Some(own) = &mut self.own_snapshot {
+            own.durable |= own.ticket <= ticket;
+        }
+        match std::mem::replace(&mut self.wait, Wait::Nothing) {
+            Wait::Nothing => self.settle_in_flight(ticket, out),
+            Wait::Boot(awaited) if awaited <= ticket => {}
+            Wait::Snapshot(awaited, ready) if awaited <= ticket => {
+                self.finish_install(ready, now_us, out);
+            }
+            Wait::Ready(awaited, ready) if awaited <= ticket => {
+                // With asynchronous persistence a node waits for nothing but a snapshot.
+                // Messages of readies before it go out before its own.
+                for settled in std::mem::take(&mut self.in_flight) {
+                    send(settled.messages, out);
+                }
+                self.finish_waited(ready, now_us, out);
+            }
+            still => self.wait = still,
+        }
+    }
+
+    fn finish_waited(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
+        match self.options.persistence {
+            Persistence::Synchronous => self.finish_ready(ready, now_us, out),
+            Persistence::Asynchronous => {
+                let number = ready.number();
+                let messages = ready.take_persisted_messages();
+                self.raw.advance_append_async(ready);
+                self.raw.on_persist_ready(number);
+                self.show_role(out);
+                send(messages, out);
+            }
+        }
+    }
+
+    fn show_role(&mut self, out: &mut Output<Message>) {
+        let (role, term) = (self.raw.raft.state, self.raw.raft.term);
+        if (role, term) == (self.shown.role, self.shown.term) {
+            return;
+        }
+        self.shown.role = role;
+        self.shown.term = term;
+        let role = match role {
+            StateRole::Follower => Role::Follower,
+            StateRole::PreCandidate => Role::PreCandidate,
+            StateRole::Candidate => Role::Candidate,
+            StateRole::Leader => Role::Leader,
+        };
+        out.observe(Observation::Role { role, term });
+    }
+
+    fn show_commit(&mut self, out: &mut Output<Message>) {
+        let index = self.raw.raft.raft_log.committed;
+        if index != self.shown.commit {
+            self.shown.commit = index;
+            out.observe(Observation::Committed { index });
+        }
+    }
+}
+
+fn send(messages: Vec<Message>, out: &mut Output<Message>) {
+    let addressed = |message: Message| (messages::node(message.to), message);
+    out.sends.extend(messages.into_iter().map(addressed));
+}
+
+impl Replica for RaftRsNode {
+    type Message = Message;
+
+    fn step(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) {
+        match input {
+            Input::Synced { result: SyncResult::Failed, .. } => {
+                out.halt = Some("a sync failed");
+                return;
+            }
+            Input::Synced { ticket, result: SyncResult::Done } => self.synced(ticket, now_us, out),
+            input => {
+                let waiting = !matches!(self.wait, Wait::Nothing);
+                let missed = matches!(input, Input::Tick)
+                    && self.options.missed_ticks == MissedTicks::Skip
+                    && self.inbox.iter().any(|queued| matches!(queued, Input::Tick));
+                let run = !waiting && self.has_batch(&input);
+                if !missed {
+                    self.inbox.push_back(input);
+                }
+                if !run {
+                    return;
+                }
+            }
+        }
+        self.run(now_us, out);
+    }
+
+    fn label(message: &Message) -> Label {
+        messages::label(message)
+    }
+
+    fn describe(message: &Message) -> String {
+        messages::describe(message)
+    }
+}
+

@@ -1,0 +1,25 @@
+//! raft's own log, caught for the trace.
+
+use slog::{Drain, Logger, OwnedKVList, Record, o};
+
+use crate::replica::LogSink;
+
+/// A logger into `sink`; one that drops everything when there is none.
+pub(super) fn logger(sink: Option<LogSink>) -> Logger {
+    match sink {
+        None => Logger::root(slog::Discard, o!()),
+        Some(sink) => Logger::root(Lines(sink), o!()),
+    }
+}
+
+struct Lines(LogSink);
+
+impl Drain for Lines {
+    type Ok = ();
+    type Err = slog::Never;
+
+    fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), slog::Never> {
+        self.0.add(format!("{}: {}", record.level().as_str().to_lowercase(), record.msg()));
+        Ok(())
+    }
+}

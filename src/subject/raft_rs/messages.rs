@@ -1,0 +1,125 @@
+//! The library's types in the harness's terms, and back.
+
+use raft::eraftpb::{
+    ConfState, Entry as RaftEntry, EntryType, HardState as RaftHardState, Message, MessageType,
+    Snapshot as RaftSnapshot,
+};
+
+use crate::replica::{Claim, Label, MessageKind};
+use crate::stable::{Entry, EntryKind, HardState, Snapshot};
+use crate::types::NodeId;
+
+pub(super) fn node(id: u64) -> NodeId {
+    NodeId(u8::try_from(id).expect("ids of a plan's nodes fit a byte"))
+}
+
+/// What `message` is, and what it promises.
+pub(super) fn label(message: &Message) -> Label {
+    let (kind, term, claim) = match message.get_msg_type() {
+        MessageType::MsgAppend => (MessageKind::Append, message.term, Claim::Nothing),
+        MessageType::MsgAppendResponse => {
+            let promises = !message.reject && message.index > 0;
+            let claim = match promises {
+                true => Claim::Appended { index: message.index },
+                false => Claim::Nothing,
+            };
+            (MessageKind::AppendReply, message.term, claim)
+        }
+        MessageType::MsgRequestVote => {
+            let candidate = node(message.from);
+            (MessageKind::Vote, message.term, Claim::Voted { candidate })
+        }
+        MessageType::MsgRequestVoteResponse => {
+            let claim = match message.reject {
+                true => Claim::Nothing,
+                false => Claim::Voted { candidate: node(message.to) },
+            };
+            (MessageKind::VoteReply, message.term, claim)
+        }
+        // A pre-vote speaks of a term that its sender has not entered.
+        MessageType::MsgRequestPreVote => (MessageKind::PreVote, 0, Claim::Nothing),
+        MessageType::MsgRequestPreVoteResponse => (MessageKind::PreVoteReply, 0, Claim::Nothing),
+        MessageType::MsgSnapshot => (MessageKind::Snapshot, message.term, Claim::Nothing),
+        MessageType::MsgHeartbeat => (MessageKind::Heartbeat, message.term, Claim::Nothing),
+        MessageType::MsgHeartbeatResponse => {
+            (MessageKind::HeartbeatReply, message.term, Claim::Nothing)
+        }
+        MessageType::MsgTimeoutNow => (MessageKind::TimeoutNow, message.term, Claim::Nothing),
+        MessageType::MsgPropose
+        | MessageType::MsgTransferLeader
+        | MessageType::MsgReadIndex
+        | MessageType::MsgReadIndexResp => (MessageKind::Forward, message.term, Claim::Nothing),
+        MessageType::MsgHup
+        | MessageType::MsgBeat
+        | MessageType::MsgUnreachable
+        | MessageType::MsgSnapStatus
+        | MessageType::MsgCheckQuorum => unreachable!("raft sends no local message to a peer"),
+    };
+    Label { kind, term, claim }
+}
+
+/// `message` in words.
+pub(super) fn describe(message: &Message) -> String {
+    let kind = label(message).kind;
+    let mut text = format!("{} of term {}", kind.words(), message.term);
+    let mut add = |part: String| {
+        text.push_str(", ");
+        text.push_str(&part);
+    };
+    match kind {
+        MessageKind::Append => {
+            add(format!("after {} of term {}", message.index, message.log_term));
+            match (message.entries.first(), message.entries.last()) {
+                (Some(first), Some(last)) => add(format!("entries {} to {}", first.index, last.index)),
+                _ => add("no entries".to_owned()),
+            }
+            add(format!("commit {}", message.commit));
+        }
+        MessageKind::AppendReply if message.reject => {
+            add(format!("rejects {}, hint {} of term {}", message.index, message.reject_hint, message.log_term));
+        }
+        MessageKind::AppendReply => add(format!("holds {}", message.index)),
+        MessageKind::Heartbeat => add(format!("commit {}", message.commit)),
+        MessageKind::Vote | MessageKind::PreVote => {
+            add(format!("log to {} of term {}", message.index, message.log_term));
+        }
+        MessageKind::VoteReply | MessageKind::PreVoteReply => {
+            add(if message.reject { "no" } else { "yes" }.to_owned());
+        }
+        MessageKind::Snapshot => {
+            let meta = message.get_snapshot().get_metadata();
+            add(format!("at {} of term {}", meta.index, meta.term));
+        }
+        MessageKind::HeartbeatReply | MessageKind::TimeoutNow | MessageKind::Forward => {}
+    }
+    text
+}
+
+pub(super) fn hard_state(hard: &RaftHardState) -> HardState {
+    HardState {
+        term: hard.term,
+        vote: (hard.vote != 0).then(|| node(hard.vote)),
+        commit: hard.commit,
+    }
+}
+
+pub(super) fn entry(entry: &RaftEntry) -> Entry {
+    Entry {
+        term: entry.term,
+        kind: match entry.get_entry_type() {
+            EntryType::EntryNormal => EntryKind::Normal,
+            EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => EntryKind::Configuration,
+        },
+        data: entry.data.clone(),
+    }
+}
+
+pub(super) fn snapshot(snapshot: &Snapshot, conf: &ConfState) -> RaftSnapshot {
+    let mut made = RaftSnapshot::default();
+    made.data = snapshot.data.clone();
+    let meta = made.mut_metadata();
+    meta.index = snapshot.index;
+    meta.term = snapshot.term;
+    meta.set_conf_state(conf.clone());
+    made
+}

@@ -1,0 +1,121 @@
+//! The subject `raft-rs`: tikv's `raft` 0.7.0, unmodified, behind an honest
+//! driver. Only this folder names the library.
+
+mod driver;
+mod log;
+mod messages;
+mod store;
+mod timeouts;
+
+use raft::Config;
+use raft::eraftpb::{ConfState, Entry, EntryType, HardState};
+use raft::raw_node::RawNode;
+
+use crate::indexed::Indexed;
+use crate::machine::Machine;
+use crate::options::RaftOptions;
+use crate::replica::{Birth, BootError, Observation, Output, Recovered, Subject};
+use crate::stable::{EntryKind, Record, StableState};
+use crate::types::NodeId;
+
+pub use driver::RaftRsNode;
+pub use raft::eraftpb::Message;
+
+use store::Store;
+
+/// tikv's `raft` 0.7.0.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RaftRs;
+
+impl Subject for RaftRs {
+    type Replica = RaftRsNode;
+
+    fn boot(
+        &self,
+        birth: &Birth<'_>,
+        disk: Recovered,
+        out: &mut Output<Message>,
+    ) -> Result<RaftRsNode, BootError> {
+        if let Some(journal) = disk.rotten.first() {
+            return Err(BootError::Corrupt(*journal));
+        }
+        let mut state = disk.state;
+        let on_disk = state.hard;
+        if let Some(reset) = state.mend() {
+            out.write(reset);
+        }
+        let hard = state.hard;
+        let snapshot_index = state.snapshot_index();
+        let machine = match &state.snapshot {
+            Some(snapshot) => Machine::decode(&snapshot.data).expect("a snapshot is whole or not there"),
+            None => Machine::default(),
+        };
+        out.observe(Observation::Started {
+            term: hard.term,
+            vote: hard.vote,
+            last: state.log.last().max(snapshot_index),
+            commit: hard.commit,
+            applied: snapshot_index,
+            state: machine.state(),
+        });
+        let config = config(birth.id, birth.raft, snapshot_index);
+        let logger = log::logger(birth.log.clone());
+        let store = store(state, birth.voters);
+        let raw = RawNode::new(&config, store, &logger).expect("a validated plan makes a valid Config");
+        let mut node = RaftRsNode::new(birth, raw, machine);
+        // A term raised by recovery must be durable before a message carries it.
+        if (hard.term, hard.vote) != (on_disk.term, on_disk.vote) {
+            out.write(Record::HardState(hard));
+            node.sync_before_anything(out);
+        }
+        Ok(node)
+    }
+}
+
+fn config(id: NodeId, options: &RaftOptions, applied: u64) -> Config {
+    Config {
+        id: id.0.into(),
+        election_tick: options.election_ticks as usize,
+        heartbeat_tick: options.heartbeat_ticks as usize,
+        applied,
+        max_size_per_msg: options.max_size_per_message,
+        max_inflight_msgs: options.max_inflight_messages as usize,
+        check_quorum: options.check_quorum,
+        pre_vote: options.pre_vote,
+        skip_bcast_commit: options.skip_broadcast_commit,
+        batch_append: options.batch_append,
+        priority: options.priorities.get(id.position()).copied().unwrap_or(0),
+        max_committed_size_per_ready: options.max_committed_size_per_ready,
+        ..Config::default()
+    }
+}
+
+fn store(state: StableState, voters: &[NodeId]) -> Store {
+    let mut conf = ConfState::default();
+    conf.set_voters(voters.iter().map(|id| id.0.into()).collect());
+    let mut hard = HardState::default();
+    hard.term = state.hard.term;
+    hard.vote = state.hard.vote.map_or(0, |id| id.0.into());
+    hard.commit = state.hard.commit;
+    let mut log = Indexed::starting_at(state.log.first());
+    for (index, entry) in state.log.iter() {
+        let mut restored = Entry::default();
+        restored.index = index;
+        restored.term = entry.term;
+        restored.set_entry_type(match entry.kind {
+            EntryKind::Normal => EntryType::EntryNormal,
+            EntryKind::Configuration => EntryType::EntryConfChangeV2,
+        });
+        restored.data = entry.data.clone();
+        log.push(restored);
+    }
+    let snapshot = state.snapshot.map(|snapshot| messages::snapshot(&snapshot, &conf));
+    let snapshot = snapshot.unwrap_or_default();
+    Store {
+        hard,
+        conf,
+        term_before: state.term_before_log,
+        log,
+        snapshot,
+    }
+}

@@ -1,0 +1,112 @@
+//! Names and numbers that every floor shares. Knows nothing of plans, engines
+//! or any Raft library.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One replica of the cluster, numbered from 1 as Raft libraries do; 0 is "nobody".
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct NodeId(pub u8);
+
+impl NodeId {
+    /// The id of the node at `position` in a cluster's list of nodes.
+    pub fn at(position: usize) -> Self {
+        Self(u8::try_from(position + 1).expect("a cluster has at most 255 nodes"))
+    }
+
+    /// This node's position in a cluster's list of nodes, counted from 0.
+    ///
+    /// # Panics
+    /// For the id 0, which is nobody's.
+    pub fn position(self) -> usize {
+        usize::from(self.0) - 1
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n{}", self.0)
+    }
+}
+
+/// Renders a list of nodes as `n1, n3`.
+pub fn node_list(nodes: &[NodeId]) -> String {
+    let names: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// Position of an entry in the replicated log; the first entry is 1, and 0 is "before the log".
+pub type Index = u64;
+
+/// A Raft term; 0 is "before the first election".
+pub type Term = u64;
+
+/// What a replica believes itself to be (Raft paper, section 5.1; pre-candidate: dissertation, section 9.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Follows a leader, or waits for one.
+    #[default]
+    Follower,
+    /// Asks whether an election could be won, without raising its term.
+    PreCandidate,
+    /// Stands for election in its term.
+    Candidate,
+    /// Leads its term.
+    Leader,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Role::Follower => "follower",
+            Role::PreCandidate => "pre-candidate",
+            Role::Candidate => "candidate",
+            Role::Leader => "leader",
+        })
+    }
+}
+
+/// Renders simulated microseconds as seconds, e.g. `12.345678 s`.
+pub fn seconds(time_us: u64) -> String {
+    format!("{}.{:06} s", time_us / 1_000_000, time_us % 1_000_000)
+}
+
+/// Folds `value` into the running 64-bit hash `hash`.
+///
+/// A multiply-rotate mix over whole words: fast, the same on every platform,
+/// and with no secret key. It tells accidents apart, not adversaries.
+#[inline]
+pub fn mix(hash: u64, value: u64) -> u64 {
+    (hash.rotate_left(23) ^ value)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .rotate_left(29)
+        .wrapping_add(0xD1B5_4A32_D192_ED03)
+}
+
+/// Folds a byte string, and its length, into the running hash `hash`.
+#[inline]
+pub fn mix_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
+    let mut words = bytes.chunks_exact(8);
+    for word in &mut words {
+        let word: [u8; 8] = word.try_into().expect("chunks of eight bytes");
+        hash = mix(hash, u64::from_le_bytes(word));
+    }
+    let rest = words.remainder();
+    let mut tail = [0; 8];
+    tail[..rest.len()].copy_from_slice(rest);
+    mix(mix(hash, u64::from_le_bytes(tail)), bytes.len() as u64)
+}
+
+/// The last step of a hash: spreads every input bit over the whole word (MurmurHash3's finaliser).
+#[inline]
+pub fn finish(mut hash: u64) -> u64 {
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xC4CE_B9FE_1A85_EC53);
+    hash ^ (hash >> 33)
+}
