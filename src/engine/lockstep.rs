@@ -26,8 +26,8 @@ use crate::replica::{
 };
 use crate::rng::Choices;
 use crate::sometimes::{Counters, Event};
-use crate::stable::StableState;
-use crate::types::{NodeId, mix};
+use crate::stable::{Chain, HardState, Marked, Record, StableState};
+use crate::types::{NodeId, Term, mix};
 
 /// Carries `plan` out on `subject`.
 ///
@@ -139,7 +139,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             network: Network::new(voters.len(), plan.network),
             slots: voters.iter().map(slot).collect(),
             views: vec![NodeView::default(); voters.len()],
-            disks: voters.iter().map(|_| Disk::default()).collect(),
+            disks: voters.iter().map(|_| first_disk(plan.cluster.first_term)).collect(),
             checks: Checks::new(voters.len()),
             triggers: Triggers::new(&plan.faults, voters.len()),
             counters: Counters::default(),
@@ -789,6 +789,18 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             life: view.life,
         }
     }
+}
+
+/// A new node's disk: empty but for the term its cluster was set up with.
+fn first_disk(term: Term) -> Disk<StableState> {
+    let mut disk = Disk::default();
+    if term > 0 {
+        let hard = HardState { term, ..HardState::default() };
+        let record = Record::HardState(hard);
+        disk.write(Marked { record, chain: Chain::default() });
+        disk.complete_sync(disk.begin_sync());
+    }
+    disk
 }
 
 fn input_code<M>(input: &Input<M>) -> u64 {

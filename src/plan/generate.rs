@@ -23,9 +23,10 @@ const PATIENCE_ELECTIONS: u64 = 400;
 /// this crate. A later version may draw differently: keep plans, not seeds.
 pub fn generate(seed: u64, subject: &str, profile: &Profile) -> Plan {
     let mut draw = Draw::new(seed, profile);
-    let cluster = draw.cluster();
-    let raft = draw.raft(&cluster);
-    let driver = draw.driver(&cluster);
+    let mut cluster = draw.cluster();
+    let mut raft = draw.raft(&cluster);
+    let mut driver = draw.driver(&cluster);
+    profile.findings.leave_out(&mut cluster, &mut raft, &mut driver);
     let network = draw.network(&cluster);
     let storm_us = draw.range(profile.storm_ticks) * cluster.tick_us;
     let election_us = u64::from(raft.election_ticks) * cluster.tick_us;
@@ -102,6 +103,10 @@ impl<'a> Draw<'a> {
         Cluster {
             voters,
             tick_us: self.range(self.profile.tick_us),
+            first_term: match self.percent(self.profile.later_first_term_percent) {
+                true => self.choices.between(1, 6),
+                false => 0,
+            },
             clocks,
         }
     }
@@ -181,7 +186,7 @@ impl<'a> Draw<'a> {
 
     fn workload(&mut self, election_us: u64) -> Workload {
         let mix = &self.profile.workload;
-        let think_max_us = self.skewed(mix.think_max_us);
+        let think_max_us = self.range(mix.think_max_us);
         Workload {
             clients: self.range(mix.clients) as u32,
             think_min_us: think_max_us / 10,
@@ -192,7 +197,8 @@ impl<'a> Draw<'a> {
     }
 
     fn heal(&mut self, plan: &Plan) -> Heal {
-        if !self.percent(self.profile.quorum_heal_percent) || plan.cluster.voters < 3 {
+        let wanted = self.percent(self.profile.quorum_heal_percent);
+        if !wanted || plan.cluster.voters < 3 || self.profile.findings.heals_everyone(plan) {
             return Heal::Everyone;
         }
         let mut nodes = plan.nodes();
@@ -219,7 +225,7 @@ impl<'a> Draw<'a> {
             if !self.percent(mix.percent) {
                 continue;
             }
-            for _ in 0..self.skewed(mix.count) {
+            for _ in 0..self.range(mix.count) {
                 let what = match kind {
                     FaultKind::Rot if may_rot.is_empty() => continue,
                     FaultKind::Rot => What::Rot {
@@ -238,6 +244,14 @@ impl<'a> Draw<'a> {
             }
         }
         faults
+    }
+
+    /// How long a fault lasts: a blink, or long enough for an election or a few.
+    fn span(&mut self, tick_us: u64, election_us: u64) -> u64 {
+        match self.choices.below(3) {
+            0 => self.choices.skewed(tick_us / 2, 8 * election_us),
+            _ => self.choices.between(election_us / 2, 6 * election_us),
+        }
     }
 
     fn node(&mut self, plan: &Plan) -> NodeId {
@@ -272,17 +286,14 @@ impl<'a> Draw<'a> {
     fn what(&mut self, kind: FaultKind, plan: &Plan, election_us: u64) -> What {
         let tick_us = plan.cluster.tick_us;
         let node = self.node(plan);
-        let for_us = self.choices.skewed(tick_us / 2, 8 * election_us);
+        let for_us = self.span(tick_us, election_us);
         match kind {
             FaultKind::Crash => What::Crash {
                 node,
                 loss: *self.choices.pick(&LossMode::ALL),
-                down_us: self.choices.skewed(0, 8 * election_us),
+                down_us: self.span(tick_us, election_us),
             },
-            FaultKind::Pause => What::Pause {
-                node,
-                for_us: self.choices.skewed(tick_us / 2, 6 * election_us),
-            },
+            FaultKind::Pause => What::Pause { node, for_us },
             FaultKind::Cut => {
                 let (from, to) = self.links(plan);
                 What::Cut { from, to, for_us }

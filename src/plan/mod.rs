@@ -19,7 +19,7 @@ pub use validate::Impossible;
 
 use crate::net::Traffic;
 use crate::options::{DriverOptions, RaftOptions};
-use crate::types::NodeId;
+use crate::types::{NodeId, Term};
 
 /// The version of the plan format that this build reads and writes.
 pub const VERSION: u32 = 1;
@@ -69,6 +69,9 @@ pub struct Cluster {
     pub voters: u8,
     /// Microseconds between two ticks, by each node's own clock.
     pub tick_us: u64,
+    /// The term in every node's hard state at the very start: 0 for a fresh cluster, more for one
+    /// that was set up with a log and a term of its own, as TiKV's regions are.
+    pub first_term: Term,
     /// Each node's clock, in order of id.
     pub clocks: Vec<ClockOptions>,
 }

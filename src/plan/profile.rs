@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::FaultKind;
+use super::{Cluster, FaultKind, Plan};
+use crate::options::{DriverOptions, RaftOptions};
 
 /// How plans are drawn. Every `percent` is of runs, 0 to 100; every pair is a range, both ends included.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Profile {
     pub quorum_heal_percent: u8,
     /// Runs in which clocks start apart and drift a little all the time.
     pub skewed_clocks_percent: u8,
+    /// Runs that start in a later term than 0.
+    pub later_first_term_percent: u8,
     /// The network in ordinary times.
     pub network: NetworkMix,
     /// The disk in ordinary times: the longest sync, in microseconds.
@@ -149,7 +152,42 @@ pub struct FaultMix {
 /// may draw it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Findings {}
+pub struct Findings {
+    /// `batch_append` in a driver that steps several inputs before it handles the output.
+    pub batch_append_with_batched_inputs: bool,
+    /// `pre_vote` with unequal priorities in a cluster that starts at term 0.
+    pub pre_vote_with_priorities_at_term_zero: bool,
+    /// Unequal priorities where only a bare majority is left.
+    pub priorities_with_bare_quorum: bool,
+    /// A received snapshot is installed in the background while the library ticks on.
+    pub background_snapshot_install: bool,
+}
+
+impl Findings {
+    /// Takes the triggers that are off out of a plan's settings.
+    pub(super) fn leave_out(
+        &self,
+        cluster: &mut Cluster,
+        raft: &mut RaftOptions,
+        driver: &mut DriverOptions,
+    ) {
+        if raft.batch_append && !self.batch_append_with_batched_inputs {
+            driver.inputs_per_ready = 1;
+        }
+        let ranked = raft.pre_vote && !raft.priorities.is_empty();
+        if ranked && !self.pre_vote_with_priorities_at_term_zero {
+            cluster.first_term = cluster.first_term.max(1);
+        }
+        if !self.background_snapshot_install {
+            driver.snapshot_install_us = 0;
+        }
+    }
+
+    /// Whether a trigger that is off forbids to leave some nodes unhealed.
+    pub(super) fn heals_everyone(&self, plan: &Plan) -> bool {
+        !plan.raft.priorities.is_empty() && !self.priorities_with_bare_quorum
+    }
+}
 
 /// Why a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -262,6 +300,7 @@ impl Profile {
         let mut percents = vec![
             ("quorum_heal_percent".to_owned(), self.quorum_heal_percent),
             ("skewed_clocks_percent".into(), self.skewed_clocks_percent),
+            ("later_first_term_percent".into(), self.later_first_term_percent),
             ("ordinal_percent".into(), self.ordinal_percent),
             ("network.small_capacity_percent".into(), self.network.small_capacity_percent),
             ("raft.pre_vote_percent".into(), self.raft.pre_vote_percent),

@@ -79,6 +79,7 @@ impl Plan {
             drift("cluster.clocks.drift_ppm", clock.drift_ppm)?;
             at_most("cluster.clocks.offset_us", clock.offset_us, MAX_TIME_US)?;
         }
+        at_most("cluster.first_term", self.cluster.first_term, 1 << 32)?;
         self.validate_options()?;
         traffic(&self.network)?;
         ordered("disk.sync", self.disk.sync_min_us, self.disk.sync_max_us)?;
