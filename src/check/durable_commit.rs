@@ -38,9 +38,12 @@ pub(super) fn committed(
     if !scene.durable(id).holds(index, chain) {
         counters.hit(Event::CommittedWithoutLeaderDisk);
     }
+    // A leader commits by counting only entries of its own term (paper, section
+    // 5.4.2), and it is the first to know: so the last of them tells its term.
+    let by = view.term_at(index).unwrap_or(view.term);
     for new in ledger.last() + 1..=index {
         let chain = view.chain_at(new).unwrap_or_default();
-        ledger.commit(chain);
+        ledger.commit(chain, by);
         counters.hit(Event::EntryCommitted);
         if view.term_at(new).is_some_and(|term| term < view.term) {
             counters.hit(Event::CommittedAcrossTerms);

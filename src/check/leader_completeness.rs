@@ -8,7 +8,8 @@ use super::{NodeView, Property, Violation};
 use crate::types::NodeId;
 
 pub(super) fn check(id: NodeId, view: &NodeView, ledger: &Ledger) -> Result<(), Violation> {
-    let committed = ledger.last();
+    // News of an election may come late, when a later leader has committed more.
+    let committed = ledger.committed_before(view.term);
     if view.snapshot.0 > committed || view.chain_at(committed) == ledger.committed(committed) {
         return Ok(());
     }

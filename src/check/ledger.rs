@@ -2,7 +2,7 @@
 
 use crate::indexed::Indexed;
 use crate::stable::Chain;
-use crate::types::Index;
+use crate::types::{Index, Term};
 
 /// The canonical log, as far as some node has known it to be committed.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Ledger {
 #[derive(Clone, Copy, Debug)]
 struct Row {
     chain: Chain,
+    /// The term of the leader that committed it.
+    by: Term,
     /// The state after applying the entry, once some node has.
     state: Option<u64>,
 }
@@ -41,10 +43,16 @@ impl Ledger {
         self.rows.get(index).map(|row| row.chain)
     }
 
-    /// The entry at `last() + 1` is committed.
+    /// The entry at `last() + 1` is committed, by the leader of term `by`.
     #[inline]
-    pub(super) fn commit(&mut self, chain: Chain) {
-        self.rows.push(Row { chain, state: None });
+    pub(super) fn commit(&mut self, chain: Chain, by: Term) {
+        self.rows.push(Row { chain, by, state: None });
+    }
+
+    /// The highest index committed by a leader of a term before `term`.
+    pub(super) fn committed_before(&self, term: Term) -> Index {
+        let late = self.rows.iter().rev().take_while(|(_, row)| row.by >= term).count();
+        self.last() - late as u64
     }
 
     /// The state after `index`: `state`, if nobody has said another. Returns what was said first.

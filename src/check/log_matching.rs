@@ -1,6 +1,9 @@
 //! Log Matching: if two logs contain an entry with the same index and term, then
 //! the logs are identical in all entries up through it (Raft paper, figure 3,
 //! section 5.3; TLA+ `LogMatching`). And a log has no holes.
+//!
+//! An entry that its only writer lost in a crash, unsynced, is in no log any
+//! more: a node that is its own majority may write another in its place.
 
 use super::{Property, Violation};
 use crate::indexed::Indexed;
@@ -24,7 +27,17 @@ struct Seen {
 struct Mark {
     term: Term,
     chain: Chain,
+    /// Who wrote it first.
     node: NodeId,
+    /// Who has it, or had it and did not lose it in a crash: one bit a node.
+    writers: Writers,
+}
+
+/// One bit for each node.
+type Writers = [u64; 4];
+
+fn bit(node: NodeId) -> (usize, u64) {
+    (usize::from(node.0 / 64), 1 << (node.0 % 64))
 }
 
 impl LogMatching {
@@ -42,18 +55,15 @@ impl LogMatching {
         let Some(seen) = self.seen.get_mut(index) else {
             return Ok(());
         };
-        let mark = Mark { term, chain, node: id };
-        let known = match &seen.first {
-            None => {
-                seen.first = Some(mark);
-                return Ok(());
-            }
-            Some(first) if first.term == term => Some(first),
-            Some(_) => seen.more.iter().find(|known| known.term == term),
-        };
-        match known {
+        let (word, bit) = bit(id);
+        let mut writers = Writers::default();
+        writers[word] = bit;
+        let mark = Mark { term, chain, node: id, writers };
+        let is_first = seen.first.is_none();
+        match seen.of_term(term) {
+            None if is_first => seen.first = Some(mark),
             None => seen.more.push(mark),
-            Some(known) if known.chain == chain => {}
+            Some(known) if known.chain == chain => known.writers[word] |= bit,
             Some(known) => {
                 let message = format!(
                     "{id} wrote entry {index} of term {term}, but its log up to it differs from the one {} wrote with that index and term",
@@ -65,8 +75,28 @@ impl LogMatching {
         Ok(())
     }
 
+    /// `id` lost the entry at `index` of `term` in a crash.
+    pub(super) fn lost(&mut self, id: NodeId, index: Index, term: Term) {
+        let Some(seen) = self.seen.get_mut(index) else { return };
+        let (word, bit) = bit(id);
+        if let Some(mark) = seen.of_term(term) {
+            mark.writers[word] &= !bit;
+            let nobody = |mark: &Mark| mark.writers == Writers::default();
+            seen.first.take_if(|mark| nobody(mark));
+            seen.more.retain(|mark| !nobody(mark));
+        }
+    }
+
     pub(super) fn forget_before(&mut self, index: Index) {
         self.seen.drop_through(index.saturating_sub(1));
+    }
+}
+
+impl Seen {
+    #[inline]
+    fn of_term(&mut self, term: Term) -> Option<&mut Mark> {
+        let mut marks = self.first.iter_mut().chain(&mut self.more);
+        marks.find(|mark| mark.term == term)
     }
 }
 

@@ -115,6 +115,18 @@ impl Checks {
         Ok(Marked { record, chain })
     }
 
+    /// A node is down, and `durable` is all that its disk kept.
+    pub fn crashed(&mut self, id: NodeId, view: &NodeView, durable: &StableState) {
+        let mut index = view.last();
+        while let Some((term, chain)) = view.entry_at(index) {
+            if durable.chain_at(index) == Some(chain) {
+                break;
+            }
+            self.log_matching.lost(id, index, term);
+            index -= 1;
+        }
+    }
+
     /// A node reports a change.
     ///
     /// # Errors

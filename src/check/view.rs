@@ -90,9 +90,14 @@ impl NodeView {
         }
     }
 
+    /// Term and chain of the entry at `index`, where it still has it.
+    pub fn entry_at(&self, index: Index) -> Option<(Term, Chain)> {
+        self.log.get(index).copied()
+    }
+
     /// The term of the entry at `index`, where it still has it.
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        self.log.get(index).map(|(term, _)| *term)
+        self.entry_at(index).map(|(term, _)| term)
     }
 
     /// It writes an entry.

@@ -9,14 +9,20 @@ use crate::rng::Choices;
 use crate::sometimes::{Counters, Event};
 use crate::types::{Index, NodeId};
 
-/// The client that asks for fresh commands after the storm.
-pub(super) const PROBE: u32 = u32::MAX;
+/// The first client that asks for a fresh command after the storm. Each asks
+/// once, so that a late answer counts: the harness is as patient as the run is long.
+const FIRST_PROBE: u32 = 1 << 31;
+
+/// Whether this client asks for a fresh command after the storm.
+pub(super) fn is_probe(client: u32) -> bool {
+    client >= FIRST_PROBE
+}
 
 pub(super) struct Clients {
     choices: Choices,
     workload: Workload,
     clients: Vec<Client>,
-    probe: Client,
+    probes: u32,
     /// The highest index at which any client was told that its command is applied.
     pub(super) acknowledged: Index,
     /// Fresh commands answered.
@@ -37,16 +43,9 @@ impl Clients {
             choices: Choices::labelled(seed, "clients", 0),
             workload,
             clients: vec![Client::default(); workload.clients as usize],
-            probe: Client::default(),
+            probes: 0,
             acknowledged: 0,
             fresh_answers: 0,
-        }
-    }
-
-    fn client(&mut self, number: u32) -> &mut Client {
-        match number {
-            PROBE => &mut self.probe,
-            number => &mut self.clients[number as usize],
         }
     }
 
@@ -67,11 +66,11 @@ impl Clients {
         let padding_max = u64::from(self.workload.padding_max_bytes);
         let padding = self.choices.skewed(0, padding_max) as usize;
         let register = self.choices.below(16) as u16;
-        let client = self.client(number);
+        let client = &mut self.clients[number as usize];
         client.sequence += 1;
         client.waiting = true;
         let node = match client.friend {
-            Some(friend) if !stray && number != PROBE => friend,
+            Some(friend) if !stray => friend,
             _ => any,
         };
         let sequence = client.sequence;
@@ -79,10 +78,26 @@ impl Clients {
         (node, Request { client: number, sequence, command })
     }
 
+    /// A fresh command, by a client that has never asked before.
+    pub(super) fn next_probe(&mut self, among: &[NodeId]) -> (NodeId, Request) {
+        let node = *self.choices.pick(among);
+        let client = FIRST_PROBE + self.probes;
+        self.probes += 1;
+        let command = Command { client, sequence: 1, register: 0 }.encode(0);
+        (node, Request { client, sequence: 1, command })
+    }
+
     /// Takes an answer. Returns whether the client was waiting for it.
     pub(super) fn answered(&mut self, from: NodeId, reply: &Reply, counters: &mut Counters) -> bool {
         let Reply { client: number, sequence, outcome } = *reply;
-        let client = self.client(number);
+        if is_probe(number) {
+            if let ReplyOutcome::Applied(index) = outcome {
+                self.acknowledged = self.acknowledged.max(index);
+                self.fresh_answers += 1;
+            }
+            return false;
+        }
+        let client = &mut self.clients[number as usize];
         if !client.waiting || client.sequence != sequence {
             return false;
         }
@@ -92,9 +107,6 @@ impl Clients {
                 client.friend = Some(from);
                 counters.hit(Event::CommandApplied);
                 self.acknowledged = self.acknowledged.max(index);
-                if number == PROBE {
-                    self.fresh_answers += 1;
-                }
             }
             ReplyOutcome::Refused => {
                 client.friend = None;
@@ -106,7 +118,7 @@ impl Clients {
 
     /// The command's time is up. Returns whether the client was still waiting for it.
     pub(super) fn timed_out(&mut self, number: u32, sequence: u64, counters: &mut Counters) -> bool {
-        let client = self.client(number);
+        let client = &mut self.clients[number as usize];
         if !client.waiting || client.sequence != sequence {
             return false;
         }

@@ -214,6 +214,7 @@ impl<S: Subject> World<'_, '_, S> {
         self.fold(report.kept << 32 | report.lost);
         let durable = self.disks[position].durable();
         let view = &mut self.views[position];
+        self.checks.crashed(node, view, durable);
         if durable.usable_last() < view.last() {
             self.counters.hit(Event::EntryLost);
         }
@@ -322,9 +323,10 @@ impl<S: Subject> World<'_, '_, S> {
     /// The storm ends: every fault is over, and those who are to take part are up.
     pub(super) fn heal(&mut self, now_us: u64) -> Result<(), Violation> {
         let ordinary = self.plan.network;
+        let prompt_us = self.plan.prompt_us();
         self.network.heal(Traffic {
-            delay_min_us: ordinary.delay_min_us,
-            delay_max_us: ordinary.delay_max_us,
+            delay_min_us: ordinary.delay_min_us.min(prompt_us),
+            delay_max_us: ordinary.delay_max_us.min(prompt_us),
             ..Traffic::default()
         });
         self.triggers.disarm();

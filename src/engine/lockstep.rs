@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::clients::{Clients, PROBE};
+use super::clients::Clients;
 use super::inject::{Tampering, Triggers};
 use super::node::Slot;
 use super::panics;
@@ -85,6 +85,8 @@ pub(super) enum Happening<M> {
     Resume { node: NodeId },
     /// The storm ends.
     Heal,
+    /// After the storm: a fresh command is asked for.
+    Probe,
     /// After the storm: has the cluster converged?
     Audit,
 }
@@ -247,6 +249,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                 Ok(())
             }
             Happening::Heal => self.heal(now_us),
+            Happening::Probe => self.probe(now_us),
             Happening::Audit => {
                 self.audit(now_us);
                 Ok(())
@@ -369,7 +372,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     }
 
     fn client_wakes(&mut self, now_us: u64, client: u32) -> Result<(), Violation> {
-        if self.healed != (client == PROBE) || (self.healed && self.clients.fresh_answers > 0) {
+        if self.healed {
             return Ok(());
         }
         let members = self.members();
@@ -404,11 +407,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     }
 
     fn client_thinks(&mut self, client: u32) {
-        let think_us = match client {
-            PROBE => self.plan.cluster.tick_us,
-            _ => self.clients.think_us(),
-        };
-        let at_us = self.queue.now_us() + think_us;
+        let at_us = self.queue.now_us() + self.clients.think_us();
         self.queue.push(at_us, Happening::ClientWakes { client });
     }
 
@@ -523,7 +522,10 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         let fails = slot.fail_next > 0 || self.disks[position].would_fail();
         slot.fail_next = slot.fail_next.saturating_sub(1);
         let options = self.plan.disk;
-        let ordinary_us = self.disk_choices.between(options.sync_min_us, options.sync_max_us);
+        let mut ordinary_us = self.disk_choices.between(options.sync_min_us, options.sync_max_us);
+        if self.healed {
+            ordinary_us = ordinary_us.min(self.plan.prompt_us());
+        }
         let slow_us = slot.slow_us.last().copied().max(slow_here).unwrap_or(0);
         if !slot.in_flight.is_empty() {
             self.counters.hit(Event::SyncsInFlight);
@@ -669,8 +671,19 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
 
     /// Starts asking for fresh commands and looking for convergence.
     pub(super) fn begin_audits(&mut self) {
-        self.client_thinks(PROBE);
+        self.queue.push(self.queue.now_us(), Happening::Probe);
         self.queue.push(self.queue.now_us(), Happening::Audit);
+    }
+
+    /// Asks for a fresh command, and goes on asking until one is answered.
+    fn probe(&mut self, now_us: u64) -> Result<(), Violation> {
+        if self.clients.fresh_answers > 0 {
+            return Ok(());
+        }
+        let (node, request) = self.clients.next_probe(&self.members());
+        self.queue.push(now_us + self.plan.election_us(), Happening::Probe);
+        self.counters.hit(Event::CommandSent);
+        self.request(now_us, node, request)
     }
 
     fn audit(&mut self, now_us: u64) {

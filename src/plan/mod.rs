@@ -205,6 +205,18 @@ impl Plan {
         (1..=self.cluster.voters).map(NodeId).collect()
     }
 
+    /// The shortest election time-out, in microseconds.
+    pub fn election_us(&self) -> u64 {
+        u64::from(self.raft.election_ticks) * self.cluster.tick_us
+    }
+
+    /// The longest that a message or a sync may take, in microseconds, for Raft
+    /// to be able to elect a leader: "the broadcast time should be an order of
+    /// magnitude less than the election timeout" (paper, section 5.6).
+    pub fn prompt_us(&self) -> u64 {
+        self.election_us() / 16
+    }
+
     /// The size of a majority of the voters.
     pub fn quorum(&self) -> usize {
         usize::from(self.cluster.voters) / 2 + 1
