@@ -219,7 +219,11 @@ impl<'a> Draw<'a> {
             }
         };
         self.choices.shuffle(&mut may_rot);
-        may_rot.truncate(plan.nodes().len() - plan.quorum());
+        let spare = match self.profile.findings.heals_everyone(plan) {
+            true => 0,
+            false => plan.nodes().len() - plan.quorum(),
+        };
+        may_rot.truncate(spare);
         let profile = self.profile;
         for (kind, mix) in &profile.faults {
             if !self.percent(mix.percent) {
