@@ -1,3 +1,82 @@
-//! The subjects: Raft implementations behind the seam. Only this folder names one.
+//! The subjects: Raft implementations behind the seam, by name. Only this folder
+//! names a Raft library. To add one: a folder here, and a line in [`all`].
 
+pub mod planted;
 pub mod raft_rs;
+
+use crate::engine::{self, Outcome, Watch};
+use crate::nearest;
+use crate::plan::Plan;
+use crate::replica::Subject;
+use planted::{Bug, Planted, Tamper};
+
+/// The subject that is meant when none is named.
+pub const DEFAULT: &str = "raft-rs";
+
+/// A subject that a plan can be carried out on, whatever its types.
+pub trait Runner: Send + Sync {
+    /// Carries out `plan`: see [`engine::run`].
+    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome;
+}
+
+impl<S: Subject + Send> Runner for S {
+    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+        engine::run(plan, self, watch)
+    }
+}
+
+/// A subject with its name.
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// What it is, in one line.
+    pub about: String,
+    /// The subject.
+    pub runner: Box<dyn Runner>,
+}
+
+/// No subject has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown subject \"{name}\"{nearest}; legal: {legal}")]
+pub struct UnknownSubject {
+    name: String,
+    nearest: String,
+    legal: String,
+}
+
+/// All subjects: each honest one, then it with each planted bug.
+pub fn all() -> Vec<Named> {
+    let about = "tikv's raft 0.7.0, unmodified, behind an honest driver";
+    with_bugs(DEFAULT, about, raft_rs::RaftRs)
+}
+
+fn with_bugs<S: Tamper + Copy + Send + 'static>(name: &str, about: &str, subject: S) -> Vec<Named> {
+    let honest = Named {
+        name: name.to_owned(),
+        about: about.to_owned(),
+        runner: Box::new(subject),
+    };
+    let planted = Bug::ALL.iter().map(|bug| Named {
+        name: format!("{name}+{}", bug.name()),
+        about: format!("{} (caught by {})", bug.about(), bug.caught_by()),
+        runner: Box::new(Planted { subject, bug: *bug }),
+    });
+    std::iter::once(honest).chain(planted).collect()
+}
+
+/// The subject of that name.
+///
+/// # Errors
+/// [`UnknownSubject`] names the nearest and all legal names.
+pub fn find(name: &str) -> Result<Named, UnknownSubject> {
+    let mut subjects = all();
+    if let Some(place) = subjects.iter().position(|subject| subject.name == name) {
+        return Ok(subjects.swap_remove(place));
+    }
+    let names: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();
+    Err(UnknownSubject {
+        name: name.to_owned(),
+        nearest: nearest::suggestion(name, names.iter().copied()),
+        legal: names.join(", "),
+    })
+}

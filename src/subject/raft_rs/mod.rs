@@ -5,6 +5,7 @@ mod driver;
 mod log;
 mod messages;
 mod store;
+mod tamper;
 mod timeouts;
 
 use raft::Config;
