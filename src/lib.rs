@@ -1,5 +1,6 @@
 //! Squall: a deterministic simulation and fault-injection harness for Raft.
 
+pub mod campaign;
 pub mod check;
 pub mod clock;
 pub mod disk;
@@ -12,6 +13,7 @@ pub mod options;
 pub mod plan;
 pub mod queue;
 pub mod replica;
+pub mod report;
 pub mod rng;
 pub mod sometimes;
 pub mod stable;

@@ -1,0 +1,311 @@
+//! A campaign: many plans, spread over cores, and what they add up to. Each run
+//! is on one thread and knows of no other; results are taken in the order of
+//! their seeds, so a sweep's outcome does not depend on how many jobs it had.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use crate::engine::{Failure, Line, Outcome, Watch};
+use crate::plan::{Plan, Profile, generate};
+use crate::sometimes::{Counters, Event};
+use crate::subject::Named;
+use crate::types::mix;
+
+/// Seeds that are handed to the jobs at a time. A sweep that stops at a violation
+/// finishes its portion first, so that the same seeds are run however many jobs there are.
+const PORTION: u64 = 64;
+
+/// One seed in so many is run twice, to see that both runs are the same.
+const DOUBLE_RUN_EVERY: u64 = 100;
+
+/// A profile's required events are demanded of sweeps of at least so many runs.
+pub const RUNS_FOR_REQUIRED: u64 = 1_000;
+
+/// What to sweep.
+pub struct Sweep<'a> {
+    /// The subject.
+    pub subject: &'a Named,
+    /// What plans are drawn from.
+    pub profile: &'a Profile,
+    /// The seeds; `u64::MAX` as the end means: until the time is up.
+    pub seeds: Range<u64>,
+    /// Threads; at least 1.
+    pub jobs: usize,
+    /// Start no run after this long.
+    pub time_limit: Option<Duration>,
+    /// Go on after a violation.
+    pub keep_going: bool,
+    /// Set from outside to end the sweep early.
+    pub stop: &'a AtomicBool,
+}
+
+/// Something that a sweep tells while it goes on.
+pub enum News<'a> {
+    /// So many runs are done, with so many findings.
+    Progress {
+        /// Runs done.
+        runs: u64,
+        /// Violations found.
+        findings: u64,
+        /// Steps made.
+        steps: u64,
+    },
+    /// A run ended in a violation.
+    Finding(&'a Finding),
+}
+
+/// A run that ended in a violation.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What broke, where and when.
+    pub failure: Failure,
+    /// The run.
+    pub plan: Plan,
+}
+
+/// Two runs of one plan that were not the same.
+#[derive(Clone, Debug)]
+pub struct Leak {
+    /// The plan's seed.
+    pub seed: u64,
+    /// The first step at which they differ.
+    pub step: u64,
+    /// What happened in that step in one run,
+    pub first: String,
+    /// and in the other.
+    pub second: String,
+}
+
+/// What a sweep adds up to.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Runs done.
+    pub runs: u64,
+    /// Steps of all runs.
+    pub steps: u64,
+    /// Simulated time of all runs, in microseconds.
+    pub simulated_us: u64,
+    /// Processor time that the whole process took for the sweep.
+    pub cpu: Duration,
+    /// Time on the wall.
+    pub wall: Duration,
+    /// A hash of all runs in the order of their seeds.
+    pub digest: u64,
+    /// How often each event happened.
+    pub counters: Counters,
+    /// The violations, in the order of their seeds.
+    pub findings: Vec<Finding>,
+    /// Plans that were run twice.
+    pub double_runs: u64,
+    /// The first plan whose two runs were not the same.
+    pub leak: Option<Leak>,
+    /// Events that the profile requires and that never happened; judged in sweeps of [`RUNS_FOR_REQUIRED`] runs or more.
+    pub missing: Vec<&'static str>,
+    /// The sweep was ended from outside.
+    pub interrupted: bool,
+}
+
+/// What a sweep says of its subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No violation in any run, and what the profile requires happened.
+    Clean,
+    /// At least one violation.
+    Violation,
+    /// No violation, but an event that the profile requires never happened.
+    Incomplete,
+    /// No violation, but the sweep was ended early.
+    Interrupted,
+    /// A plan's two runs differed: no result can be trusted.
+    Nondeterministic,
+}
+
+impl Verdict {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Clean => "clean",
+            Verdict::Violation => "violation",
+            Verdict::Incomplete => "incomplete",
+            Verdict::Interrupted => "interrupted",
+            Verdict::Nondeterministic => "nondeterministic",
+        }
+    }
+
+    /// The exit status that goes with it: 0 clean, 1 violation, 2 could not tell.
+    pub fn status(self) -> u8 {
+        match self {
+            Verdict::Clean => 0,
+            Verdict::Violation => 1,
+            Verdict::Incomplete | Verdict::Interrupted | Verdict::Nondeterministic => 2,
+        }
+    }
+}
+
+impl Summary {
+    /// What this says of the subject.
+    pub fn verdict(&self) -> Verdict {
+        if self.leak.is_some() {
+            Verdict::Nondeterministic
+        } else if !self.findings.is_empty() {
+            Verdict::Violation
+        } else if self.interrupted {
+            Verdict::Interrupted
+        } else if !self.missing.is_empty() {
+            Verdict::Incomplete
+        } else {
+            Verdict::Clean
+        }
+    }
+
+    /// Steps a second of processor time.
+    pub fn steps_per_cpu_second(&self) -> f64 {
+        self.steps as f64 / self.cpu.as_secs_f64().max(1e-9)
+    }
+
+    /// How many times faster than the simulated clusters the sweep went.
+    pub fn times_real_time(&self) -> f64 {
+        self.simulated_us as f64 / 1e6 / self.wall.as_secs_f64().max(1e-9)
+    }
+}
+
+struct Run {
+    plan: Plan,
+    outcome: Outcome,
+    leak: Option<Leak>,
+    doubled: bool,
+}
+
+impl Sweep<'_> {
+    /// Runs the sweep. `tell` hears of progress, and of each violation at the end of its portion.
+    ///
+    /// # Panics
+    /// When the operating system refuses to start a thread.
+    #[allow(clippy::disallowed_methods)] // A sweep times itself, outside of every simulation.
+    pub fn run(&self, mut tell: impl FnMut(News<'_>)) -> Summary {
+        let began = Instant::now();
+        let cpu_before = process_cpu();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build();
+        let pool = pool.expect("the operating system starts threads");
+        let mut summary = Summary {
+            runs: 0,
+            steps: 0,
+            simulated_us: 0,
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+            digest: 0,
+            counters: Counters::default(),
+            findings: Vec::new(),
+            double_runs: 0,
+            leak: None,
+            missing: Vec::new(),
+            interrupted: false,
+        };
+        let out_of_time = || self.time_limit.is_some_and(|limit| began.elapsed() >= limit);
+        let mut next = self.seeds.start;
+        while next < self.seeds.end && !out_of_time() && summary.leak.is_none() {
+            let end = self.seeds.end.min(next.saturating_add(PORTION));
+            let one = |seed| {
+                let go = !self.stop.load(Ordering::Relaxed) && !out_of_time();
+                go.then(|| self.run_seed(seed))
+            };
+            let runs: Vec<Option<Run>> = pool.install(|| (next..end).into_par_iter().map(one).collect());
+            for run in runs.into_iter().flatten() {
+                if let Some(finding) = summary.take(run) {
+                    tell(News::Finding(finding));
+                }
+            }
+            let findings = summary.findings.len() as u64;
+            let (runs, steps) = (summary.runs, summary.steps);
+            tell(News::Progress { runs, findings, steps });
+            if self.stop.load(Ordering::Relaxed) {
+                summary.interrupted = true;
+                break;
+            }
+            if findings > 0 && !self.keep_going {
+                break;
+            }
+            next = end;
+        }
+        summary.cpu = process_cpu().saturating_sub(cpu_before);
+        summary.wall = began.elapsed();
+        if summary.runs >= RUNS_FOR_REQUIRED {
+            summary.missing = self.missing(&summary.counters);
+        }
+        summary
+    }
+
+    fn run_seed(&self, seed: u64) -> Run {
+        let plan = generate(seed, &self.subject.name, self.profile);
+        let outcome = self.subject.runner.run(&plan, Watch::default());
+        let doubled = seed.is_multiple_of(DOUBLE_RUN_EVERY);
+        let leak = if doubled { find_leak(self.subject, &plan, &outcome) } else { None };
+        Run { plan, outcome, leak, doubled }
+    }
+
+    fn missing(&self, counters: &Counters) -> Vec<&'static str> {
+        let required = self.profile.require.iter().filter_map(|name| Event::named(name));
+        let never = required.filter(|event| counters.get(*event) == 0);
+        never.map(Event::name).collect()
+    }
+}
+
+impl Summary {
+    fn take(&mut self, run: Run) -> Option<&Finding> {
+        let Run { plan, outcome, leak, doubled } = run;
+        self.runs += 1;
+        self.steps += outcome.steps;
+        self.simulated_us += outcome.time_us;
+        self.digest = mix(self.digest, outcome.digest);
+        self.counters.merge(&outcome.counters);
+        self.double_runs += u64::from(doubled);
+        if self.leak.is_none() {
+            self.leak = leak;
+        }
+        let failure = outcome.failure?;
+        self.findings.push(Finding { failure, plan });
+        self.findings.last()
+    }
+}
+
+/// Runs `plan` again and compares with how it went before.
+pub fn find_leak(subject: &Named, plan: &Plan, before: &Outcome) -> Option<Leak> {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let again = subject.runner.run(plan, digests_into(&mut first));
+    if again == *before {
+        return None;
+    }
+    subject.runner.run(plan, digests_into(&mut second));
+    let same = first.iter().zip(&second).take_while(|(a, b)| a == b).count();
+    let step = same as u64 + 1;
+    Some(Leak {
+        seed: plan.seed,
+        step,
+        first: step_in_words(subject, plan, step),
+        second: step_in_words(subject, plan, step),
+    })
+}
+
+fn digests_into(digests: &mut Vec<u64>) -> Watch<'_> {
+    Watch { digests: Some(digests), ..Watch::default() }
+}
+
+fn step_in_words(subject: &Named, plan: &Plan, step: u64) -> String {
+    let mut words = Vec::new();
+    let mut collect = |line: Line| {
+        if line.step == step {
+            words.push(line.text);
+        }
+    };
+    subject.runner.run(plan, Watch { lines: Some(&mut collect), ..Watch::default() });
+    words.join("; ")
+}
+
+/// Processor time of this process so far, all threads together.
+fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}

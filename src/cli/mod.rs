@@ -1,0 +1,166 @@
+//! What the command line says and takes.
+
+mod list;
+mod replay;
+mod seed;
+mod sweep;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use squall::plan::{PlanError, ProfileError};
+use squall::subject::UnknownSubject;
+
+const ABOUT: &str = "Storms over Raft: real nodes in a deterministic simulator, checked after every step.
+
+Without a command, squall sweeps the default profile over raft-rs.";
+
+const EXIT_STATUS: &str = "Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
+A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
+
+#[derive(Debug, Parser)]
+#[command(name = "squall", version, about = ABOUT, after_help = EXIT_STATUS)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run many plans, each drawn from a seed, and report the first violation.
+    #[command(after_help = EXIT_STATUS)]
+    Sweep(sweep::Options),
+    /// Run one plan again, from its file or its seed.
+    #[command(after_help = EXIT_STATUS)]
+    Replay(replay::Options),
+    /// List what can be named: subjects, profiles, checks, faults.
+    List(list::Options),
+}
+
+/// Why a command could not be carried out. Each is one line.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Subject(#[from] UnknownSubject),
+    #[error("{0}")]
+    Profile(#[from] ProfileError),
+    #[error("{0}")]
+    Plan(#[from] PlanError),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] std::io::Error),
+    #[error("cannot write {path}: {source}")]
+    File {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+}
+
+impl CliError {
+    /// A file that cannot be written. Says nothing of the temporary file beside it.
+    fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let source = match error.raw_os_error().or_else(|| error.get_ref().and_then(os_error)) {
+            Some(code) => std::io::Error::from_raw_os_error(code),
+            None => std::io::Error::from(error.kind()),
+        };
+        Self::File { path: path.to_path_buf(), source }
+    }
+}
+
+fn os_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<i32> {
+    error.source()?.downcast_ref::<std::io::Error>()?.raw_os_error()
+}
+
+/// Runs the command line. Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
+    let done = match arguments.command.unwrap_or_else(|| Command::Sweep(sweep::Options::default())) {
+        Command::Sweep(options) => sweep::run(&options),
+        Command::Replay(options) => replay::run(&options),
+        Command::List(options) => list::run(&options),
+    };
+    match done {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+fn fail(message: &str) -> ExitCode {
+    // Where even standard error is closed, the exit status must do.
+    let _ = writeln!(std::io::stderr(), "squall: {}", one_line(message));
+    ExitCode::from(2)
+}
+
+/// Help and version go to standard output; anything else is one line of error.
+fn explain(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return match say(&text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error.to_string()),
+        };
+    }
+    let said = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.trim().replace("tip: ", "; "))
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace(" ; ", "; ");
+    fail(said.trim_start_matches("error: "))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Writes to standard output, and says so when that is not possible.
+fn say(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes a file whole or not at all.
+fn write_file(path: &std::path::Path, text: &str) -> Result<(), CliError> {
+    let error = |source| CliError::file(path, &source);
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => std::path::Path::new("."),
+    };
+    // A device or a pipe is written to as it is; a file is put in place when it is complete.
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, text).map_err(error);
+    }
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(error)?;
+    file.write_all(text.as_bytes()).map_err(error)?;
+    file.as_file().sync_all().map_err(error)?;
+    let file = file.persist(path).map_err(|failed| error(failed.error))?;
+    drop(file);
+    Ok(())
+}
+
+/// The command that replays the plan at `path`, complete and ready to paste.
+fn replay_command(path: &std::path::Path) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "squall".to_owned());
+    format!("{} replay {}", quoted(&program), quoted(&path.display().to_string()))
+}
+
+/// `text` as one word of a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,238 @@
+//! `squall sweep`: many seeds, a progress bar, the first violation, a summary.
+
+use std::io::IsTerminal as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use squall::campaign::{Finding, News, Summary, Sweep};
+use squall::plan::Profile;
+use squall::report::{self, JsonSummary};
+use squall::subject::{self, Named};
+
+use super::{CliError, replay_command, say, seed, write_file};
+
+/// Seeds of a sweep when neither a number nor a time is given.
+const DEFAULT_SEEDS: u64 = 4_000;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// What to test: see `squall list subjects`.
+    #[arg(long, default_value = subject::DEFAULT)]
+    subject: String,
+    /// What plans are drawn from: see `squall list profiles`, or the path of a .toml file.
+    #[arg(long, default_value = "storm")]
+    profile: String,
+    /// Which seeds: A..B, A..+N, or N for 0..N [default: 4000, or no end with --for].
+    #[arg(long, value_name = "SEEDS", value_parser = seed::seeds)]
+    seeds: Option<Range<u64>>,
+    /// Threads [default: one for each processor].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// How long, e.g. 90s, 10m, 8h.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+    /// Go on after a violation.
+    #[arg(long)]
+    keep_going: bool,
+    /// Where plans that failed are written.
+    #[arg(long, value_name = "DIR", default_value = "squall-out")]
+    out: PathBuf,
+    /// Write the summary as JSON to this file, or to standard output (-) in place of the text.
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Parser)]
+struct Alone {
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Alone::parse_from(["squall"]).options
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("a sweep needs some time; legal: e.g. 90s, 10m, 8h".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!("{error}; legal: e.g. 90s, 10m, 8h")),
+    }
+}
+
+pub fn run(options: &Options) -> Result<u8, CliError> {
+    let subject = subject::find(&options.subject)?;
+    let profile = Profile::load(&options.profile)?;
+    let end = if options.time.is_some() { u64::MAX } else { DEFAULT_SEEDS };
+    let seeds = options.seeds.clone().unwrap_or(0..end);
+    let jobs = options.jobs.map_or_else(default_jobs, usize::from);
+    prepare(&options.out)?;
+    let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
+    if !json_to_stdout {
+        say(&banner(options, &seeds, jobs))?;
+    }
+    let stop = stop_at_interrupt();
+    let bar = progress(options, &seeds);
+    let mut written = Written { subject: &subject, options, plans: Vec::new(), error: None };
+    let sweep = Sweep {
+        subject: &subject,
+        profile: &profile,
+        seeds: seeds.clone(),
+        jobs,
+        time_limit: options.time,
+        keep_going: options.keep_going,
+        stop,
+    };
+    let summary = sweep.run(|news| match news {
+        News::Progress { runs, findings, .. } => {
+            bar.set_position(runs);
+            if findings > 0 {
+                bar.set_message(format!("{findings} findings"));
+            }
+        }
+        News::Finding(finding) => {
+            if let Err(error) = bar.suspend(|| written.finding(finding, !json_to_stdout)) {
+                written.error.get_or_insert(error);
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    bar.finish_and_clear();
+    let Written { plans, error, .. } = written;
+    if let Some(error) = error {
+        return Err(error);
+    }
+    conclude(options, &summary, &subject.name, &profile.name, seeds.start, &plans)?;
+    Ok(summary.verdict().status())
+}
+
+/// Prints the summary, and writes it as JSON where that is asked for.
+fn conclude(
+    options: &Options,
+    summary: &Summary,
+    subject: &str,
+    profile: &str,
+    first_seed: u64,
+    plans: &[PathBuf],
+) -> Result<(), CliError> {
+    let json = || {
+        let json = JsonSummary::new(summary, subject, profile, first_seed, plans);
+        let mut text = serde_json::to_string_pretty(&json).expect("a summary is plain data");
+        text.push('\n');
+        text
+    };
+    match &options.json {
+        Some(path) if path.as_os_str() == "-" => say(&json()),
+        Some(path) => {
+            write_file(path, &json())?;
+            say(&report::summary(summary, subject, profile))
+        }
+        None => say(&report::summary(summary, subject, profile)),
+    }
+}
+
+/// Findings as they are written down.
+struct Written<'a> {
+    subject: &'a Named,
+    options: &'a Options,
+    plans: Vec<PathBuf>,
+    error: Option<CliError>,
+}
+
+impl Written<'_> {
+    /// Writes a finding's plan; prints the whole page of the first, and a line for each other.
+    fn finding(&mut self, finding: &Finding, print: bool) -> Result<(), CliError> {
+        let property = finding.failure.violation.property;
+        let name = format!("{}-seed-{}-{property}.json", self.subject.name, finding.plan.seed);
+        let out = &self.options.out;
+        std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
+        let path = out.join(name);
+        write_file(&path, &finding.plan.to_json())?;
+        let first = self.plans.is_empty();
+        self.plans.push(path.clone());
+        if !print {
+            return Ok(());
+        }
+        let command = replay_command(&path);
+        if first {
+            let page = report::failure(self.subject, &finding.plan, &path, &command);
+            return say(&format!("{}\n", page.unwrap_or_default()));
+        }
+        let seed = finding.plan.seed;
+        say(&format!("seed {seed}: {}\n  repeat   {command}\n", finding.failure))
+    }
+}
+
+/// Makes sure, before any run, that findings can be written.
+fn prepare(out: &Path) -> Result<(), CliError> {
+    let error = |source| CliError::file(out, &source);
+    let existed = out.exists();
+    std::fs::create_dir_all(out).map_err(error)?;
+    tempfile::NamedTempFile::new_in(out).map_err(error)?;
+    if !existed {
+        // It is made again when there is something to put in it.
+        let _ = std::fs::remove_dir(out);
+    }
+    Ok(())
+}
+
+fn banner(options: &Options, seeds: &Range<u64>, jobs: usize) -> String {
+    let seeds = match seeds.end {
+        u64::MAX => format!("seeds from {}", seeds.start),
+        end => format!("seeds {}..{end}", seeds.start),
+    };
+    let time = match options.time {
+        Some(time) => format!(", for {}", humantime::format_duration(time)),
+        None => String::new(),
+    };
+    format!(
+        "squall {}: {} under {}, {seeds}{time}, {jobs} jobs\n\n",
+        env!("CARGO_PKG_VERSION"),
+        options.subject,
+        options.profile
+    )
+}
+
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A flag that the first interrupt sets; a second one ends the process at once.
+fn stop_at_interrupt() -> &'static AtomicBool {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let handler = || {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    };
+    // Where no handler can be set, an interrupt ends the process as ever.
+    let _ = ctrlc::set_handler(handler);
+    &STOP
+}
+
+fn progress(options: &Options, seeds: &Range<u64>) -> ProgressBar {
+    let (bar, style) = match seeds.end {
+        u64::MAX => (
+            ProgressBar::no_length(),
+            "{spinner} {elapsed} {human_pos} runs ({per_sec}) {msg}".to_owned(),
+        ),
+        _ => (
+            ProgressBar::new(seeds.end - seeds.start),
+            "{wide_bar} {human_pos}/{human_len} runs ({per_sec}, {eta} left) {msg}".to_owned(),
+        ),
+    };
+    let style = ProgressStyle::with_template(&style).expect("the template is ours");
+    let bar = bar.with_style(style);
+    if !std::io::stderr().is_terminal() || options.json.as_deref() == Some(Path::new("-")) {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

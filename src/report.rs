@@ -1,0 +1,310 @@
+//! What a person reads: the page of a failure, the summary of a sweep, and the
+//! same as JSON. Decides nothing; everything here is a function of an outcome.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::campaign::{RUNS_FOR_REQUIRED, Summary, Verdict};
+use crate::engine::{Line, Outcome, Watch, Weight};
+use crate::plan::{Heal, Plan};
+use crate::sometimes::Event;
+use crate::subject::Named;
+use crate::types::{node_list, seconds};
+
+/// Lines of a failure's page that tell what happened last.
+pub const LAST_EVENTS: usize = 24;
+
+/// Carries `plan` out once more and writes the page of its failure; none when it
+/// does not fail. `path` is where the plan lies, `command` what repeats it.
+pub fn failure(subject: &Named, plan: &Plan, path: &Path, command: &str) -> Option<String> {
+    let mut last = VecDeque::new();
+    let mut keep = |line: Line| {
+        if line.weight == Weight::Notable {
+            last.push_back(line);
+            if last.len() > LAST_EVENTS {
+                last.pop_front();
+            }
+        }
+    };
+    let watch = Watch { lines: Some(&mut keep), ..Watch::default() };
+    let outcome = subject.runner.run(plan, watch);
+    page(plan, &outcome, last.make_contiguous(), path, command)
+}
+
+/// The page of a failure that ended in `outcome`, with its last notable events.
+pub fn page(
+    plan: &Plan,
+    outcome: &Outcome,
+    last: &[Line],
+    path: &Path,
+    command: &str,
+) -> Option<String> {
+    let failure = outcome.failure.as_ref()?;
+    let mut page = String::new();
+    let mut add = |line: &str| {
+        page.push_str(line);
+        page.push('\n');
+    };
+    add(&format!("VIOLATION {}", failure.violation));
+    add(&format!("  at step {}, simulated time {}", failure.step, seconds(failure.time_us)));
+    add("");
+    add("nodes");
+    for node in &outcome.nodes {
+        add(&format!("  {}", node.to_string().trim_end()));
+    }
+    add("");
+    add(&format!("faults of the plan ({}), until the storm ends at {}", plan.faults.len(), seconds(plan.heal_us)));
+    let mut faults: Vec<_> = plan.faults.iter().collect();
+    faults.sort_by_key(|fault| match fault.when {
+        crate::plan::When::AtUs(at_us) => at_us,
+        _ => u64::MAX,
+    });
+    for fault in faults {
+        add(&format!("  {fault}"));
+    }
+    match &plan.heal {
+        Heal::Everyone => add("  then everyone is healed"),
+        Heal::Quorum(members) => add(&format!("  then only {} are healed", node_list(members))),
+    }
+    add("");
+    add("last events that matter");
+    for line in last {
+        add(&format!("  {line}"));
+    }
+    add("");
+    add(&format!("plan     {}", path.display()));
+    add(&format!("repeat   {command}"));
+    Some(page)
+}
+
+/// A finding as `--json` gives it.
+#[derive(Debug, Serialize)]
+pub struct JsonViolation {
+    /// The property's name.
+    pub property: &'static str,
+    /// The plan's seed.
+    pub seed: u64,
+    /// The step that broke it.
+    pub step: u64,
+    /// What broke it.
+    pub message: String,
+    /// The plan's file.
+    pub plan: PathBuf,
+}
+
+/// A sweep as `--json` gives it.
+#[derive(Debug, Serialize)]
+pub struct JsonSummary<'a> {
+    /// The verdict's name.
+    pub verdict: &'static str,
+    /// The subject's name.
+    pub subject: &'a str,
+    /// The profile's name.
+    pub profile: &'a str,
+    /// The engine's name.
+    pub engine: &'static str,
+    /// The first seed.
+    pub first_seed: u64,
+    /// Runs done.
+    pub runs: u64,
+    /// Steps of all runs.
+    pub steps: u64,
+    /// Processor time, in seconds.
+    pub cpu_seconds: f64,
+    /// Wall time, in seconds.
+    pub wall_seconds: f64,
+    /// Steps a second of processor time.
+    pub steps_per_cpu_second: f64,
+    /// Simulated time of all runs, in seconds.
+    pub simulated_seconds: f64,
+    /// How often each event happened.
+    pub sometimes: BTreeMap<&'static str, u64>,
+    /// Required events that never happened.
+    pub missing: &'a [&'static str],
+    /// Plans run twice, to see that they repeat.
+    pub double_runs: u64,
+    /// A hash of all runs: 16 hexadecimal digits.
+    pub digest: String,
+    /// The violations, in the order of their seeds.
+    pub violations: Vec<JsonViolation>,
+}
+
+impl<'a> JsonSummary<'a> {
+    /// The JSON form of `summary`; `plans` are the files of its findings, in their order.
+    pub fn new(
+        summary: &'a Summary,
+        subject: &'a str,
+        profile: &'a str,
+        first_seed: u64,
+        plans: &[PathBuf],
+    ) -> Self {
+        let violations = summary.findings.iter().zip(plans).map(|(finding, plan)| JsonViolation {
+            property: finding.failure.violation.property.name(),
+            seed: finding.plan.seed,
+            step: finding.failure.step,
+            message: finding.failure.violation.message.clone(),
+            plan: plan.clone(),
+        });
+        Self {
+            verdict: summary.verdict().name(),
+            subject,
+            profile,
+            engine: "lockstep",
+            first_seed,
+            runs: summary.runs,
+            steps: summary.steps,
+            cpu_seconds: summary.cpu.as_secs_f64(),
+            wall_seconds: summary.wall.as_secs_f64(),
+            steps_per_cpu_second: summary.steps_per_cpu_second(),
+            simulated_seconds: summary.simulated_us as f64 / 1e6,
+            sometimes: summary.counters.named(),
+            missing: &summary.missing,
+            double_runs: summary.double_runs,
+            digest: format!("{:016x}", summary.digest),
+            violations: violations.collect(),
+        }
+    }
+}
+
+/// The summary of a sweep, for people.
+pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
+    let count = |event| group(summary.counters.get(event));
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "  {name:<18} {value}");
+    };
+    row("runs", format!("{} of {subject} with profile {profile}", group(summary.runs)));
+    row(
+        "steps",
+        format!(
+            "{} ({} a second of processor time)",
+            group(summary.steps),
+            group(summary.steps_per_cpu_second() as u64)
+        ),
+    );
+    row(
+        "simulated time",
+        format!(
+            "{} s in {:.1} s: {} times faster than real time",
+            group(summary.simulated_us / 1_000_000),
+            summary.wall.as_secs_f64(),
+            group(summary.times_real_time() as u64)
+        ),
+    );
+    row(
+        "elections",
+        format!(
+            "{} started, {} leaders, {} changes of leader",
+            count(Event::ElectionStarted),
+            count(Event::LeaderElected),
+            count(Event::LeaderChanged)
+        ),
+    );
+    row(
+        "entries",
+        format!("{} committed, {} cut off as conflicting", count(Event::EntryCommitted), count(Event::EntryTruncated)),
+    );
+    row(
+        "nodes",
+        format!(
+            "{} crashes, {} restarts, {} stopped by a failing disk, {} pauses",
+            count(Event::Crash),
+            count(Event::Restart),
+            count(Event::Halt),
+            count(Event::Pause)
+        ),
+    );
+    row(
+        "links",
+        format!("{} cuts, {} messages met one", count(Event::LinkCut), count(Event::MessageCut)),
+    );
+    row(
+        "messages",
+        format!(
+            "{} sent, {} lost, {} duplicated, {} reordered",
+            count(Event::MessageSent),
+            count(Event::MessageLost),
+            count(Event::MessageDuplicated),
+            count(Event::MessageReordered)
+        ),
+    );
+    row(
+        "snapshots",
+        format!("{} taken, {} sent, {} installed", count(Event::SnapshotTaken), count(Event::SnapshotSent), count(Event::SnapshotInstalled)),
+    );
+    row(
+        "writes in crashes",
+        format!("{} lost, {} torn, {} survived unsynced", count(Event::WriteLost), count(Event::WriteTorn), count(Event::WriteKept)),
+    );
+    row("run twice", format!("{}, to see that runs repeat", group(summary.double_runs)));
+    text.push_str("\n  what happened, and how often\n");
+    let events: Vec<String> = Event::ALL
+        .iter()
+        .map(|event| format!("{:<30} {:>13}", event.name(), count(*event)))
+        .collect();
+    let half = events.len().div_ceil(2);
+    for (number, left) in events[..half].iter().enumerate() {
+        let right = events.get(half + number).map_or("", String::as_str);
+        let _ = writeln!(text, "    {}", format!("{left}   {right}").trim_end());
+    }
+    let _ = write!(text, "\n{}", verdict(summary));
+    text
+}
+
+fn verdict(summary: &Summary) -> String {
+    let runs = group(summary.runs);
+    match summary.verdict() {
+        Verdict::Clean if summary.runs < RUNS_FOR_REQUIRED => format!(
+            "clean: no violation in {runs} runs (too few to demand the profile's required events; {} are needed)\n",
+            group(RUNS_FOR_REQUIRED)
+        ),
+        Verdict::Clean => format!("clean: no violation in {runs} runs, and every required event happened\n"),
+        Verdict::Interrupted => format!("interrupted: no violation in the {runs} runs so far\n"),
+        Verdict::Incomplete => format!(
+            "incomplete: no violation in {runs} runs, but what the profile requires never happened: {}\n",
+            summary.missing.join(", ")
+        ),
+        Verdict::Violation => {
+            let mut properties = BTreeMap::<&str, u64>::new();
+            for finding in &summary.findings {
+                *properties.entry(finding.failure.violation.property.name()).or_default() += 1;
+            }
+            let list: Vec<String> = properties.iter().map(|(name, times)| format!("{name} in {times}")).collect();
+            format!("violation: {} of {runs} runs failed ({})\n", group(summary.findings.len() as u64), list.join(", "))
+        }
+        Verdict::Nondeterministic => {
+            let leak = summary.leak.as_ref().expect("that is what this verdict says");
+            format!(
+                "nondeterministic: two runs of seed {} differ first at step {}:\n  once:  {}\n  again: {}\nno result of this build can be trusted; please report this\n",
+                leak.seed, leak.step, leak.first, leak.second
+            )
+        }
+    }
+}
+
+/// A number with its digits in groups of three: `1,234,567`.
+pub fn group(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        let grouped = [0, 999, 1_000, 1_234_567].map(group);
+        assert_eq!(grouped, ["0", "999", "1,000", "1,234,567"]);
+    }
+}
