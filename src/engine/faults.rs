@@ -226,6 +226,11 @@ impl<S: Subject> World<'_, '_, S> {
         }
         view.up = false;
         view.role = Role::Follower;
+        // What lay in the sockets of a node that stood still now meets a dead one.
+        let now_us = self.queue.now_us();
+        for happening in std::mem::take(&mut self.slots[position].held) {
+            self.queue.push(now_us, happening);
+        }
         self.slots[position].drop_life();
         if self.is_watched() {
             let text = format!(

@@ -58,7 +58,6 @@ impl<R, E> Slot<R, E> {
     /// The node is down: nothing of its running state is left.
     pub(super) fn drop_life(&mut self) {
         self.replica = None;
-        self.held.clear();
         self.in_flight.clear();
         self.paused_until_us = None;
         self.disk_failed = false;
