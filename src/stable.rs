@@ -21,7 +21,9 @@ pub struct HardState {
     pub term: Term,
     /// Whom it voted for in that term.
     pub vote: Option<NodeId>,
-    /// The highest index it knew to be committed: a hint, not a promise.
+    /// The highest index it knew to be committed. A replica must not write one
+    /// that speaks of entries not durable yet: if they are lost and this is not,
+    /// what stands at their indices afterwards is not what was committed.
     pub commit: Index,
 }
 
@@ -192,9 +194,9 @@ impl StableState {
 
     /// What an honest replica makes of the journals after a crash, and what it
     /// must write for the next one: a log that does not join on to the snapshot
-    /// is replaced by an empty one after it, the commit index is brought between
-    /// the snapshot and the end of the log, and the term is no lower than that of
-    /// the last entry.
+    /// is replaced by an empty one after it, the commit index is no lower than the
+    /// snapshot's (and no higher, if it speaks of entries that are not there), and
+    /// the term is no lower than that of the last entry.
     ///
     /// Each of these can only concern what was never synced, and so never
     /// promised to anyone.
@@ -210,7 +212,10 @@ impl StableState {
             self.term_before_log = snapshot_term;
         }
         let hard = &mut self.hard;
-        hard.commit = hard.commit.clamp(snapshot, self.log.last().max(snapshot));
+        if hard.commit > self.log.last() {
+            hard.commit = 0;
+        }
+        hard.commit = hard.commit.max(snapshot);
         let seen = self.log.get(self.log.last()).map_or(0, |last| last.term).max(snapshot_term);
         if hard.term < seen {
             hard.term = seen;

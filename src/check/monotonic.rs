@@ -64,7 +64,7 @@ pub(super) fn across_restart(
     for (what, kept, shown) in [
         ("term", hard.term, term),
         ("a log up to", end, last),
-        ("commit index", hard.commit.min(end).max(snapshot), commit),
+        ("commit index", if hard.commit > end { snapshot } else { hard.commit }, commit),
         ("applied index", snapshot, applied),
     ] {
         if shown < kept {

@@ -1,1 +1,10 @@
-fn main(){}
+//! Integration tests, one module a subject. `SQUALL_TEST_SEEDS=N` makes the
+//! sweeps in here N seeds long.
+
+mod cli;
+mod determinism;
+mod faults;
+mod findings;
+mod planted;
+mod support;
+mod tidy;

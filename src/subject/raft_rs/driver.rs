@@ -8,6 +8,8 @@
 //! - Synchronous: the node waits for each sync, then calls `advance_append`.
 //!   Asynchronous: `advance_append_async` at once, `on_persist_ready` when the
 //!   sync is done, with several in flight.
+//! - The commit index that is written with the hard state never speaks of entries
+//!   that are not durable yet.
 //! - A snapshot from a leader is made durable before the log that it replaces is
 //!   given up, and one of its own before the log is compacted.
 //! - A failed sync stops the node: what it covered may be lost, and a retry would
@@ -227,8 +229,8 @@ impl RaftRsNode {
     /// Writes a ready's hard state and entries, to the disk's cache and to what the library reads.
     fn write_log(&mut self, ready: &mut Ready, out: &mut Output<Message>) {
         if let Some(hard) = ready.hs() {
-            out.write(Record::HardState(messages::hard_state(hard)));
             self.raw.mut_store().hard = hard.clone();
+            self.write_hard_state(out);
         }
         let entries = ready.take_entries();
         for entry in &entries {
@@ -240,14 +242,22 @@ impl RaftRsNode {
         self.raw.mut_store().append(entries);
     }
 
+    /// Writes the hard state, with a commit index that speaks of durable entries
+    /// only: the hard state may survive a crash that the entries do not, and the
+    /// log may then hold others at the same indices.
+    fn write_hard_state(&mut self, out: &mut Output<Message>) {
+        let mut hard = messages::hard_state(&self.raw.store().hard);
+        hard.commit = hard.commit.min(self.raw.raft.raft_log.persisted);
+        out.write(Record::HardState(hard));
+    }
+
     /// A ready is durable and the node had waited for it.
     fn finish_ready(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
         send(ready.take_persisted_messages(), out);
         let mut light = self.raw.advance_append(ready);
         if let Some(commit) = light.commit_index() {
             self.raw.mut_store().hard.commit = commit;
-            let hard = messages::hard_state(&self.raw.store().hard);
-            out.write(Record::HardState(hard));
+            self.write_hard_state(out);
         }
         send(light.take_messages(), out);
         self.show_commit(out);

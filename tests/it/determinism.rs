@@ -1,0 +1,113 @@
+//! The same plan is the same run: twice in a process, in two processes, with one
+//! job and with two, and in every build.
+
+use squall::campaign::find_leak;
+use squall::engine::Watch;
+use squall::plan::{Profile, generate};
+use squall::subject;
+
+use super::support::{squall, stdout, sweep};
+
+/// The digest of the first 64 seeds of `profile`, as the repository has it. The
+/// file is shared with `.ci/run`, which holds the release build against it.
+fn golden(profile: &str) -> String {
+    let text = std::fs::read_to_string(super::support::root().join("tests/golden.txt")).unwrap();
+    let line = text.lines().find(|line| line.starts_with(profile)).unwrap();
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+fn digest(json: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    value["digest"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_plan_gives_the_same_hash_after_every_step_each_time() {
+    let subject = subject::find("raft-rs").unwrap();
+    let profile = Profile::load("storm").unwrap();
+    for seed in 0..20 {
+        let plan = generate(seed, "raft-rs", &profile);
+        let mut digests = [Vec::new(), Vec::new()];
+        let outcomes = digests.each_mut().map(|digests| {
+            subject.runner.run(&plan, Watch { digests: Some(digests), ..Watch::default() })
+        });
+        assert_eq!(digests[0], digests[1]);
+        assert_eq!(outcomes[0], outcomes[1]);
+        assert!(find_leak(&subject, &plan, &outcomes[0]).is_none());
+    }
+}
+
+#[test]
+fn watching_a_run_does_not_change_it() {
+    let subject = subject::find("raft-rs").unwrap();
+    let profile = Profile::load("storm").unwrap();
+    for seed in 0..5 {
+        let plan = generate(seed, "raft-rs", &profile);
+        let mut lines = 0;
+        let mut count = |_| lines += 1;
+        let watch = Watch { lines: Some(&mut count), library_log: true, ..Watch::default() };
+        assert_eq!(subject.runner.run(&plan, watch), subject.runner.run(&plan, Watch::default()));
+        assert!(lines > 100);
+    }
+}
+
+#[test]
+fn a_sweep_has_the_same_digest_with_one_job_and_with_two() {
+    let [one, two] = [1, 2].map(|jobs| sweep("raft-rs", "storm", 100, jobs));
+    assert_eq!(one.digest, two.digest);
+    assert_eq!(one.counters, two.counters);
+    assert_eq!(one.double_runs, 1);
+}
+
+#[test]
+fn a_sweep_that_stops_at_a_violation_runs_the_same_seeds_with_any_number_of_jobs() {
+    let out = tempfile::tempdir().unwrap();
+    let [one, two] = ["1", "2"].map(|jobs| {
+        let out = out.path().to_str().unwrap();
+        let subject = "raft-rs+lie-about-sync";
+        let run = squall(&["sweep", "--subject", subject, "--jobs", jobs, "--out", out, "--json", "-"]);
+        let mut json: serde_json::Value = serde_json::from_str(&stdout(&run)).unwrap();
+        for measured in ["cpu_seconds", "wall_seconds", "steps_per_cpu_second"] {
+            json[measured] = 0.into();
+        }
+        json
+    });
+    assert_eq!(one, two);
+    assert_eq!(one["verdict"], "violation");
+}
+
+#[test]
+fn every_process_and_every_build_gets_the_digests_in_the_repository() {
+    for profile in ["storm", "calm", "disk", "network"] {
+        let run = squall(&["sweep", "--profile", profile, "--seeds", "64", "--json", "-"]);
+        assert_eq!(digest(&stdout(&run)), golden(profile), "{profile}: if a change of behaviour is meant, change tests/golden.txt");
+    }
+}
+
+#[test]
+fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
+    use squall::engine::Outcome;
+    use squall::plan::Plan;
+    use squall::subject::{Named, Runner};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A subject whose every run has another seed: the worst of leaks.
+    struct Leaky(AtomicU64);
+    impl Runner for Leaky {
+        fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+            let mut plan = plan.clone();
+            plan.seed += self.0.fetch_add(1, Ordering::Relaxed);
+            subject::find("raft-rs").unwrap().runner.run(&plan, watch)
+        }
+    }
+    let leaky = Named {
+        name: "leaky".to_owned(),
+        about: String::new(),
+        runner: Box::new(Leaky(AtomicU64::new(0))),
+    };
+    let plan = super::support::quiet_plan(3);
+    let before = leaky.runner.run(&plan, Watch::default());
+    let leak = find_leak(&leaky, &plan, &before).expect("the runs differ");
+    assert_eq!(leak.seed, plan.seed);
+    assert!(leak.step >= 1);
+}

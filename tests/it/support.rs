@@ -1,0 +1,100 @@
+//! What several modules use.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::AtomicBool;
+
+use squall::campaign::{Summary, Sweep};
+use squall::net::Traffic;
+use squall::options::{DriverOptions, RaftOptions};
+use squall::plan::{ClockOptions, Cluster, DiskOptions, Heal, Plan, Profile, VERSION, Workload};
+use squall::subject;
+
+/// The project's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The plan files in `folder`, in order of name.
+pub fn plans(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "json"));
+    files.sort();
+    files
+}
+
+/// How many seeds a sweep of `usual` seeds is to have.
+pub fn seeds(usual: u64) -> u64 {
+    match std::env::var("SQUALL_TEST_SEEDS") {
+        Ok(number) => number.parse().expect("SQUALL_TEST_SEEDS is a number"),
+        Err(_) => usual,
+    }
+}
+
+/// Sweeps `count` seeds to the end, whatever they find.
+pub fn sweep(subject: &str, profile: &str, count: u64, jobs: usize) -> Summary {
+    let subject = subject::find(subject).unwrap();
+    let profile = Profile::load(profile).unwrap();
+    let stop = AtomicBool::new(false);
+    let sweep = Sweep {
+        subject: &subject,
+        profile: &profile,
+        seeds: 0..count,
+        jobs,
+        time_limit: None,
+        keep_going: true,
+        stop: &stop,
+    };
+    sweep.run(|_| {})
+}
+
+/// The binary, in the project's folder.
+pub fn squall(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_squall"))
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .unwrap()
+}
+
+/// Standard output as text.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Standard error as text.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A quiet run of `voters` nodes for two simulated seconds, to put faults into.
+pub fn quiet_plan(voters: u8) -> Plan {
+    Plan {
+        version: VERSION,
+        seed: 7,
+        subject: "raft-rs".to_owned(),
+        profile: "by hand".to_owned(),
+        cluster: Cluster {
+            voters,
+            tick_us: 10_000,
+            first_term: 0,
+            clocks: vec![ClockOptions::default(); voters.into()],
+        },
+        raft: RaftOptions::default(),
+        driver: DriverOptions::default(),
+        network: Traffic::default(),
+        disk: DiskOptions { sync_min_us: 100, sync_max_us: 500 },
+        workload: Workload {
+            clients: 2,
+            think_min_us: 5_000,
+            think_max_us: 20_000,
+            timeout_us: 200_000,
+            padding_max_bytes: 50,
+        },
+        faults: Vec::new(),
+        heal_us: 2_000_000,
+        heal: Heal::Everyone,
+        end_us: 60_000_000,
+    }
+}

@@ -1,0 +1,101 @@
+//! The floors of `ARCHITECTURE.md`, held by reading the `use` lines.
+
+use std::path::{Path, PathBuf};
+
+use super::support::root;
+
+/// What each part may use, by the first name after `crate::`.
+const FLOORS: &[(&str, &[&str])] = &[
+    ("types", &[]),
+    ("indexed", &["types"]),
+    ("nearest", &[]),
+    ("rng", &["types"]),
+    ("queue", &[]),
+    ("options", &[]),
+    ("machine", &["types"]),
+    ("clock", &["rng"]),
+    ("net", &["rng"]),
+    ("disk", &["rng"]),
+    ("stable", &["disk", "indexed", "types"]),
+    ("replica", &["options", "stable", "types"]),
+    ("sometimes", &[]),
+    ("check", &["disk", "indexed", "replica", "sometimes", "stable", "types"]),
+    ("plan", &["disk", "net", "nearest", "options", "replica", "rng", "sometimes", "stable", "types"]),
+    (
+        "engine",
+        &[
+            "check", "clock", "disk", "machine", "net", "options", "plan", "queue", "replica", "rng",
+            "sometimes", "stable", "types",
+        ],
+    ),
+    (
+        "subject",
+        &["check", "engine", "indexed", "machine", "nearest", "options", "plan", "replica", "stable", "subject", "types"],
+    ),
+    ("campaign", &["engine", "plan", "sometimes", "subject", "types"]),
+    ("report", &["campaign", "engine", "plan", "sometimes", "subject", "types"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    sources(&root().join("src"), &mut found);
+    found.sort();
+    found
+}
+
+#[test]
+fn a_part_uses_only_what_its_floor_allows() {
+    for path in all_sources() {
+        let inside = path.strip_prefix(root().join("src")).unwrap();
+        let part = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+        let part = part.trim_end_matches(".rs");
+        if matches!(part, "lib" | "main" | "cli") {
+            continue;
+        }
+        let (_, allowed) = FLOORS
+            .iter()
+            .find(|(name, _)| *name == part)
+            .unwrap_or_else(|| panic!("{part} has no floor: give it one in tests/it/tidy.rs"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        for used in text.split("crate::").skip(1) {
+            let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            assert!(
+                used == part || allowed.contains(&used.as_str()),
+                "{} uses {used}, which {part} must not know",
+                inside.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_subjects_name_a_raft_library() {
+    for path in all_sources() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let names_it = text.lines().any(|line| {
+            let code = line.trim_start();
+            !code.starts_with("//") && (code.contains("use raft::") || code.contains("raft::eraftpb"))
+        });
+        let inside_subject = path.starts_with(root().join("src/subject"));
+        assert!(!names_it || inside_subject, "{}", path.display());
+    }
+}
+
+#[test]
+fn files_stay_short_enough_to_read() {
+    for path in all_sources() {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= 800, "{} has {lines} lines", path.display());
+    }
+}
