@@ -155,7 +155,7 @@ impl<'a> Draw<'a> {
             snapshot_every_bytes: self.skewed(mix.snapshot_every_bytes),
             keep_entries: self.skewed(mix.keep_entries),
             snapshot_install_us: match self.percent(mix.background_install_percent) {
-                true => self.choices.skewed(1, 20 * tick_us),
+                true => self.choices.between(1, 40 * tick_us),
                 false => 0,
             },
             missed_ticks: match self.percent(mix.burst_ticks_percent) {
