@@ -202,6 +202,15 @@ impl<M> Default for Output<M> {
 }
 
 impl<M> Output<M> {
+    /// Whether nothing is wanted.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+            && self.sends.is_empty()
+            && self.replies.is_empty()
+            && self.halt.is_none()
+    }
+
     /// Empties it for the next step.
     pub fn clear(&mut self) {
         self.effects.clear();

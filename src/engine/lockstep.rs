@@ -19,7 +19,7 @@ use crate::disk::{Disk, SyncPoint};
 use crate::net::{Fate, Lost, Network};
 use crate::options::MissedTicks;
 use crate::plan::{Heal, Plan};
-use crate::queue::Queue;
+use crate::queue::{Place, Queue, Slab};
 use crate::replica::{
     Effect, Input, Label, LogSink, Message, MessageKind, Output, Replica, Reply, Request, Subject,
     SyncResult, Ticket,
@@ -61,12 +61,12 @@ pub fn run<S: Subject>(plan: &Plan, subject: &S, watch: Watch<'_>) -> Outcome {
 }
 
 /// What can happen next.
-#[derive(Debug)]
-pub(super) enum Happening<M> {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Happening {
     /// A tick is due at a node, if the timer is still the one that counts.
     Tick { node: NodeId, timer: u32 },
-    /// A message arrives.
-    Arrival { from: NodeId, to: NodeId, kind: MessageKind, message: M },
+    /// The message at `parcel` arrives.
+    Arrival { from: NodeId, to: NodeId, kind: MessageKind, parcel: Place },
     /// A sync of a life is over.
     Synced { node: NodeId, life: u32, ticket: Ticket, fails: bool },
     /// The transport reports to a sender.
@@ -102,9 +102,11 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) plan: &'p Plan,
     pub(super) subject: &'p S,
     pub(super) voters: Vec<NodeId>,
-    pub(super) queue: Queue<Happening<Message<S>>>,
+    pub(super) queue: Queue<Happening>,
+    /// The messages on their way, so that each moves in and out once.
+    parcels: Slab<Message<S>>,
     pub(super) network: Network,
-    pub(super) slots: Vec<Slot<S::Replica, Happening<Message<S>>>>,
+    pub(super) slots: Vec<Slot<S::Replica, Happening>>,
     pub(super) views: Vec<NodeView>,
     pub(super) disks: Vec<Disk<StableState>>,
     pub(super) checks: Checks,
@@ -138,6 +140,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             plan,
             subject,
             queue: Queue::new(),
+            parcels: Slab::new(),
             network: Network::new(voters.len(), plan.network),
             slots: voters.iter().map(slot).collect(),
             views: vec![NodeView::default(); voters.len()],
@@ -200,15 +203,15 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         Ok(())
     }
 
-    fn happen(&mut self, now_us: u64, happening: Happening<Message<S>>) -> Result<(), Violation> {
-        let Some(happening) = self.hold_if_paused(happening) else {
+    fn happen(&mut self, now_us: u64, happening: Happening) -> Result<(), Violation> {
+        if self.held_back(happening) {
             return Ok(());
-        };
+        }
         match happening {
             Happening::Tick { node, timer } => self.tick(now_us, node, timer),
-            Happening::Arrival { from, to, kind, message } => {
+            Happening::Arrival { from, to, kind, parcel } => {
                 self.network.arrived(from.position(), to.position());
-                self.arrive(now_us, from, to, kind, message)
+                self.arrive(now_us, from, to, kind, parcel)
             }
             Happening::Synced { node, life, ticket, fails } => {
                 self.synced(now_us, node, life, ticket, fails)
@@ -262,20 +265,21 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     }
 
     /// What happens to a node that stands still waits until it goes on.
-    fn hold_if_paused(&mut self, happening: Happening<Message<S>>) -> Option<Happening<Message<S>>> {
-        let node = match &happening {
+    #[inline]
+    fn held_back(&mut self, happening: Happening) -> bool {
+        let node = match happening {
             Happening::Tick { node, .. }
             | Happening::Arrival { to: node, .. }
             | Happening::Synced { node, .. }
-            | Happening::Report { node, .. } => *node,
-            _ => return Some(happening),
+            | Happening::Report { node, .. } => node,
+            _ => return false,
         };
         let slot = &mut self.slots[node.position()];
-        if slot.paused_until_us.is_none() {
-            return Some(happening);
+        let still = slot.paused_until_us.is_some();
+        if still {
+            slot.held.push(happening);
         }
-        slot.held.push(happening);
-        None
+        still
     }
 
     // ---- what reaches a replica -------------------------------------------------
@@ -321,8 +325,9 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         from: NodeId,
         to: NodeId,
         kind: MessageKind,
-        message: Message<S>,
+        parcel: Place,
     ) -> Result<(), Violation> {
+        let message = self.parcels.take(parcel);
         let up = self.is_up(to);
         if kind == MessageKind::Snapshot {
             self.report_snapshot(now_us, from, to, up);
@@ -428,22 +433,18 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             self.tell_input(node, &input);
         }
         let local_us = self.slots[position].clock.local_us(now_us);
-        let mut out = std::mem::take(&mut self.out);
         self.stepping = Some(node);
         panics::enter();
         if let Some(replica) = &mut self.slots[position].replica {
-            replica.step(local_us, input, &mut out);
+            replica.step(local_us, input, &mut self.out);
         }
         panics::leave();
         self.stepping = None;
-        self.tell_library(node);
-        let carried_out = self.carry_out(now_us, node, &mut out);
-        let halt = out.halt;
-        out.clear();
-        self.out = out;
-        carried_out?;
-        if let Some(reason) = halt {
-            self.halt(now_us, node, reason);
+        if self.log.is_some() {
+            self.tell_library(node);
+        }
+        if !self.out.is_empty() {
+            self.carry_out_all(now_us, node)?;
         }
         self.strike_due(now_us)?;
         if let Some(digests) = &mut self.watch.digests {
@@ -452,7 +453,22 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         Ok(())
     }
 
+    /// Carries out what the last step left in `out`.
+    fn carry_out_all(&mut self, now_us: u64, node: NodeId) -> Result<(), Violation> {
+        let mut out = std::mem::take(&mut self.out);
+        let carried_out = self.carry_out(now_us, node, &mut out);
+        let halt = out.halt;
+        out.clear();
+        self.out = out;
+        carried_out?;
+        if let Some(reason) = halt {
+            self.halt(now_us, node, reason);
+        }
+        Ok(())
+    }
+
     /// Faults that this step has triggered strike now.
+    #[inline]
     fn strike_due(&mut self, now_us: u64) -> Result<(), Violation> {
         if self.due.is_empty() {
             return Ok(());
@@ -537,6 +553,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         self.queue.push(at_us, Happening::Synced { node, life, ticket, fails });
     }
 
+    #[inline]
     fn send(
         &mut self,
         now_us: u64,
@@ -585,10 +602,11 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         let kind = label.kind;
         if let Some(again_at_us) = again_at_us {
             self.counters.hit(Event::MessageDuplicated);
-            let message = message.clone();
-            self.queue.push(again_at_us, Happening::Arrival { from, to, kind, message });
+            let parcel = self.parcels.put(message.clone());
+            self.queue.push(again_at_us, Happening::Arrival { from, to, kind, parcel });
         }
-        self.queue.push(at_us, Happening::Arrival { from, to, kind, message });
+        let parcel = self.parcels.put(message);
+        self.queue.push(at_us, Happening::Arrival { from, to, kind, parcel });
         Ok(())
     }
 

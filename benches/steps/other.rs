@@ -1,0 +1,106 @@
+//! What is not a ratio of steps: setting a run up, the speed of `storm`, and
+//! memory.
+
+use squall::engine::Outcome;
+use squall::options::Persistence;
+use squall::plan::{Plan, Profile, generate};
+
+use crate::clock::{cpu_ns, median};
+use crate::floor::Bare;
+use crate::steady::{Steady, engine};
+
+const STORM_PLANS: u64 = 300;
+const ROUNDS: usize = 7;
+const SET_UPS: u64 = 2_000;
+
+const CALM: Steady = Steady {
+    voters: 3,
+    persistence: Persistence::Synchronous,
+    heal_us: 0,
+};
+
+/// A run that is over before its first tick, against three bare nodes made and dropped.
+pub fn set_up() {
+    // One microsecond long: the storm ends at once, one command is asked for and
+    // refused, and the run says that it has not converged.
+    let plan = Plan {
+        end_us: 1,
+        ..CALM.plan()
+    };
+    plan.validate().expect("a short run is still a run");
+    let (mut bare, mut full) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        full.push(each_us(|| {
+            let outcome = engine(&plan);
+            assert!(outcome.steps <= 4, "{} steps", outcome.steps);
+        }));
+        bare.push(each_us(|| {
+            let nodes: Vec<Bare> = plan
+                .nodes()
+                .iter()
+                .map(|id| Bare::new(&plan, *id))
+                .collect();
+            drop(std::hint::black_box(nodes));
+        }));
+    }
+    let (bare, full) = (median(bare), median(full));
+    println!(
+        "setting up and tearing down 3 nodes: bare {bare:.1} us, a run {full:.1} us, {:.1} us more (target: under 20)",
+        full - bare
+    );
+}
+
+fn each_us(what: impl Fn()) -> f64 {
+    let start = cpu_ns();
+    for _ in 0..SET_UPS {
+        what();
+    }
+    (cpu_ns() - start) as f64 / 1_000.0 / SET_UPS as f64
+}
+
+/// Steps a second of CPU time over plans of the profile `storm`.
+pub fn storm() {
+    let profile = Profile::load("storm").expect("it is built in");
+    let plans: Vec<Plan> = (0..STORM_PLANS)
+        .map(|seed| generate(seed, "raft-rs", &profile))
+        .collect();
+    let mut rates = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = cpu_ns();
+        let outcomes = plans.iter().map(engine);
+        let steps: u64 = outcomes.map(|outcome: Outcome| outcome.steps).sum();
+        rates.push(steps as f64 * 1e9 / (cpu_ns() - start) as f64);
+    }
+    println!(
+        "storm: {:.0} steps a CPU second over {STORM_PLANS} plans (target: over 1000000)",
+        median(rates)
+    );
+}
+
+/// Peak memory of one long run.
+pub fn memory() {
+    let steady = Steady {
+        heal_us: 2_100_000_000,
+        ..CALM
+    };
+    let outcome = steady.run();
+    match peak_kib() {
+        Some(kib) => println!(
+            "{} steps in one run of 3 nodes: at most {:.1} MB resident (target: under 200)",
+            outcome.steps,
+            kib as f64 * 1_024.0 / 1e6
+        ),
+        None => println!(
+            "{} steps; this system does not tell the peak of resident memory",
+            outcome.steps
+        ),
+    }
+}
+
+fn peak_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
