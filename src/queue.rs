@@ -1,8 +1,8 @@
 //! The event queue: what happens next, ordered by (time, sequence number).
 //!
-//! Two events never tie, because no two share a sequence number. Heaps hold
-//! small keys only; the events themselves lie in a slab and move twice: in and
-//! out. Knows nothing of what an event means.
+//! Two events never tie, because no two share a sequence number. Events are
+//! small and lie in the heap itself; what is large, as a message is, lies in a
+//! [`Slab`] and moves twice: in and out. Knows nothing of what an event means.
 
 /// Where in a [`Slab`] a value lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,9 @@ impl<T> Slab<T> {
     pub fn put(&mut self, value: T) -> Place {
         match self.free.pop() {
             Some(place) => {
-                self.slots[place.0 as usize] = Some(value);
+                let slot = &mut self.slots[place.0 as usize];
+                assert!(slot.is_none(), "a free slot is empty");
+                *slot = Some(value);
                 place
             }
             None => {
@@ -58,89 +60,78 @@ impl<T> Default for Slab<T> {
     }
 }
 
-/// Time, sequence number and place in one number, so that one comparison orders
-/// two events: 64 bits of time, then 40, then 24.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key(u128);
-
-const SEQUENCE_BITS: u32 = 40;
-const PLACE_BITS: u32 = 24;
-
-impl Key {
-    #[inline]
-    fn new(time_us: u64, sequence: u64, place: Place) -> Self {
-        assert!(sequence >> SEQUENCE_BITS == 0, "fewer than 2^40 events in a run");
-        assert!(place.0 >> PLACE_BITS == 0, "fewer than 2^24 events wait");
-        let low = sequence << PLACE_BITS | u64::from(place.0);
-        Self(u128::from(time_us) << 64 | u128::from(low))
-    }
-
-    #[inline]
-    fn time_us(self) -> u64 {
-        (self.0 >> 64) as u64
-    }
-
-    #[inline]
-    fn place(self) -> Place {
-        Place(self.0 as u32 & ((1 << PLACE_BITS) - 1))
-    }
+/// An event and when it happens: time and sequence number in one number, so that
+/// one comparison orders two events.
+#[derive(Clone, Copy, Debug)]
+struct Timed<E> {
+    key: u128,
+    event: E,
 }
 
-/// A heap with four children a node: half as deep as a binary one, and the
-/// children that are compared lie in one cache line.
+/// A heap with four children a node: half as deep as a binary one.
 #[derive(Debug)]
-struct Heap(Vec<Key>);
+struct Heap<E>(Vec<Timed<E>>);
 
-impl Heap {
-    #[inline]
-    fn push(&mut self, key: Key) {
-        let mut hole = self.0.len();
-        self.0.push(key);
-        let keys = self.0.as_mut_slice();
-        while hole > 0 {
-            let parent = (hole - 1) / 4;
-            if keys[parent] < key {
-                break;
-            }
-            keys[hole] = keys[parent];
-            hole = parent;
-        }
-        keys[hole] = key;
+impl<E: Copy> Heap<E> {
+    fn new() -> Self {
+        Self(Vec::with_capacity(64))
     }
 
-    /// Takes out the least key.
+    /// The least key; larger than any when there is none.
     #[inline]
-    fn pop(&mut self) -> Option<Key> {
+    fn least(&self) -> u128 {
+        self.0.first().map_or(u128::MAX, |first| first.key)
+    }
+
+    #[inline]
+    fn push(&mut self, timed: Timed<E>) {
+        let mut hole = self.0.len();
+        self.0.push(timed);
+        let heap = self.0.as_mut_slice();
+        while hole > 0 {
+            let parent = (hole - 1) / 4;
+            if heap[parent].key < timed.key {
+                break;
+            }
+            heap[hole] = heap[parent];
+            hole = parent;
+        }
+        heap[hole] = timed;
+    }
+
+    /// Takes out the event with the least key.
+    #[inline]
+    fn pop(&mut self) -> Option<Timed<E>> {
         let last = self.0.pop()?;
-        let keys = self.0.as_mut_slice();
-        let Some(&first) = keys.first() else {
+        let heap = self.0.as_mut_slice();
+        let Some(first) = heap.first().copied() else {
             return Some(last);
         };
         let mut hole = 0;
-        while let Some((mut least, rest)) = children(keys, hole) {
-            for (number, key) in rest.iter().enumerate() {
-                if *key < least.1 {
-                    least = (hole * 4 + 2 + number, *key);
-                }
-            }
-            if last < least.1 {
+        loop {
+            // Plain loops: in builds with assertions, iterators check more than these need.
+            let mut child = hole * 4 + 1;
+            if child >= heap.len() {
                 break;
             }
-            keys[hole] = least.1;
-            hole = least.0;
+            let end = heap.len().min(child + 4);
+            let (mut least, mut key) = (child, heap[child].key);
+            child += 1;
+            while child < end {
+                if heap[child].key < key {
+                    (least, key) = (child, heap[child].key);
+                }
+                child += 1;
+            }
+            if last.key < key {
+                break;
+            }
+            heap[hole] = heap[least];
+            hole = least;
         }
-        keys[hole] = last;
+        heap[hole] = last;
         Some(first)
     }
-}
-
-/// The first child of `parent`, with its place, and its siblings; none when it has no child.
-#[inline]
-fn children(keys: &[Key], parent: usize) -> Option<((usize, Key), &[Key])> {
-    let first = parent * 4 + 1;
-    let children = &keys[first.min(keys.len())..(first + 4).min(keys.len())];
-    let (child, siblings) = children.split_first()?;
-    Some(((first, *child), siblings))
 }
 
 /// Events this far ahead wait in a heap of their own. They are mostly time-outs
@@ -151,20 +142,18 @@ const FAR_US: u64 = 8_192;
 /// A queue of events of type `E`, soonest first; first in, first out within one microsecond.
 #[derive(Debug)]
 pub struct Queue<E> {
-    near: Heap,
-    far: Heap,
-    events: Slab<E>,
+    near: Heap<E>,
+    far: Heap<E>,
     sequence: u64,
     now_us: u64,
 }
 
-impl<E> Queue<E> {
+impl<E: Copy> Queue<E> {
     /// An empty queue at time 0.
     pub fn new() -> Self {
         Self {
-            near: Heap(Vec::with_capacity(64)),
-            far: Heap(Vec::with_capacity(64)),
-            events: Slab::new(),
+            near: Heap::new(),
+            far: Heap::new(),
             sequence: 0,
             now_us: 0,
         }
@@ -191,32 +180,28 @@ impl<E> Queue<E> {
     pub fn push(&mut self, time_us: u64, event: E) {
         let time_us = time_us.max(self.now_us);
         self.sequence += 1;
-        let key = Key::new(time_us, self.sequence, self.events.put(event));
+        let key = u128::from(time_us) << 64 | u128::from(self.sequence);
         let heap = match time_us - self.now_us < FAR_US {
             true => &mut self.near,
             false => &mut self.far,
         };
-        heap.push(key);
+        heap.push(Timed { key, event });
     }
 
     /// Takes the next event, and moves time to it.
     #[inline]
     pub fn pop(&mut self) -> Option<(u64, E)> {
-        let far_is_first = match (self.near.0.first(), self.far.0.first()) {
-            (Some(near), Some(far)) => far < near,
-            (near, _) => near.is_none(),
-        };
-        let heap = match far_is_first {
+        let heap = match self.far.least() < self.near.least() {
             true => &mut self.far,
             false => &mut self.near,
         };
-        let key = heap.pop()?;
-        self.now_us = key.time_us();
-        Some((key.time_us(), self.events.take(key.place())))
+        let Timed { key, event } = heap.pop()?;
+        self.now_us = (key >> 64) as u64;
+        Some((self.now_us, event))
     }
 }
 
-impl<E> Default for Queue<E> {
+impl<E: Copy> Default for Queue<E> {
     fn default() -> Self {
         Self::new()
     }
@@ -245,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn time_never_goes_back_and_slots_are_used_again() {
+    fn time_never_goes_back() {
         let mut queue = Queue::new();
         for round in 0..1000u64 {
             queue.push(round * 10, round);
@@ -255,6 +240,15 @@ mod tests {
             assert!(first.0 <= second.0);
         }
         assert!(queue.is_empty());
-        assert!(queue.events.slots.len() <= 2);
+    }
+
+    #[test]
+    fn a_slab_gives_back_what_was_put_and_uses_its_slots_again() {
+        let mut slab = Slab::new();
+        for round in 0..1000u64 {
+            let places = [slab.put(round), slab.put(round + 1)];
+            assert_eq!(places.map(|place| slab.take(place)), [round, round + 1]);
+        }
+        assert_eq!(slab.slots.len(), 2);
     }
 }

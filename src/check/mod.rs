@@ -25,7 +25,7 @@ pub use view::{NodeView, Written};
 use crate::disk::Disk;
 use crate::replica::{Label, Observation};
 use crate::sometimes::{Counters, Event};
-use crate::stable::{Chain, Marked, Record, StableState};
+use crate::stable::{Chain, Record, StableState};
 use crate::types::{Index, NodeId, Role};
 
 use ledger::Ledger;
@@ -67,7 +67,7 @@ impl Checks {
         }
     }
 
-    /// A node writes a record. Returns the record with the chain of its log up to it.
+    /// A node writes a record. Returns the chain of its log up to it.
     ///
     /// # Errors
     /// The first property that this breaks.
@@ -76,12 +76,12 @@ impl Checks {
         &mut self,
         view: &mut NodeView,
         id: NodeId,
-        record: Record,
+        record: &Record,
         counters: &mut Counters,
-    ) -> Result<Marked, Violation> {
+    ) -> Result<Chain, Violation> {
         let ledger = &self.ledger;
         let mut chain = Chain::default();
-        match &record {
+        match record {
             Record::Entry { index, entry } => {
                 let written = view.append(*index, entry, |at| ledger.committed(at));
                 let written = written.map_err(|gap| log_matching::gap(id, *index, gap))?;
@@ -112,7 +112,7 @@ impl Checks {
                 view.snapshot = (snapshot.index, chain);
             }
         }
-        Ok(Marked { record, chain })
+        Ok(chain)
     }
 
     /// A node is down, and `durable` is all that its disk kept.

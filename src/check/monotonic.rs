@@ -8,6 +8,8 @@ use crate::replica::Observation;
 use crate::stable::{HardState, StableState};
 use crate::types::{Index, NodeId, Term};
 
+#[cold]
+#[inline(never)]
 fn broken<T>(id: NodeId, message: String) -> Result<T, Violation> {
     Err(Violation::by(id, Property::Monotonic, message))
 }

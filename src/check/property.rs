@@ -113,6 +113,8 @@ pub struct Violation {
 
 impl Violation {
     /// A violation by a step of `node`.
+    #[cold] // Keeps the making of its text out of the way of steps that break nothing.
+    #[inline(never)]
     pub fn by(node: NodeId, property: Property, message: String) -> Self {
         Self {
             property,

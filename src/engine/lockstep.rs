@@ -457,8 +457,8 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     fn carry_out_all(&mut self, now_us: u64, node: NodeId) -> Result<(), Violation> {
         let mut out = std::mem::take(&mut self.out);
         let carried_out = self.carry_out(now_us, node, &mut out);
-        let halt = out.halt;
-        out.clear();
+        let halt = out.halt.take();
+        // After a violation there is no next step, and else all is carried out.
         self.out = out;
         carried_out?;
         if let Some(reason) = halt {
@@ -486,17 +486,41 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         node: NodeId,
         out: &mut Output<Message<S>>,
     ) -> Result<(), Violation> {
+        if !out.effects.is_empty() {
+            self.carry_out_effects(now_us, node, &mut out.effects)?;
+        }
+        if !out.sends.is_empty() {
+            for (to, message) in out.sends.drain(..) {
+                self.send(now_us, node, to, message)?;
+            }
+        }
+        if !out.replies.is_empty() {
+            for reply in out.replies.drain(..) {
+                self.fold(reply.sequence << 32 | u64::from(reply.client));
+                self.answer(node, &reply);
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn carry_out_effects(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Violation> {
         let position = node.position();
-        for effect in out.effects.drain(..) {
+        for effect in effects.drain(..) {
             if self.watch.lines.is_some() {
                 self.tell_effect(node, &effect);
             }
             match effect {
                 Effect::Write(record) => {
                     let view = &mut self.views[position];
-                    let marked = self.checks.wrote(view, node, record, &mut self.counters)?;
-                    self.fold(marked.chain.0);
-                    self.disks[position].write(marked);
+                    let chain = self.checks.wrote(view, node, &record, &mut self.counters)?;
+                    self.fold(chain.0);
+                    self.disks[position].write(Marked { record, chain });
                 }
                 Effect::Sync(ticket) => self.begin_sync(now_us, node, ticket),
                 Effect::Observe(seen) => {
@@ -505,13 +529,6 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                     self.checks.observed(views, disks, node, seen, &mut self.counters)?;
                 }
             }
-        }
-        for (to, message) in out.sends.drain(..) {
-            self.send(now_us, node, to, message)?;
-        }
-        for reply in out.replies.drain(..) {
-            self.fold(reply.sequence << 32 | u64::from(reply.client));
-            self.answer(node, &reply);
         }
         Ok(())
     }
@@ -630,6 +647,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         tampering
     }
 
+    #[cold]
     fn lost(&mut self, now_us: u64, from: NodeId, to: NodeId, label: &Label, lost: Lost) {
         self.counters.hit(match lost {
             Lost::Cut => Event::MessageCut,
@@ -726,6 +744,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         self.digest = mix(self.digest, value);
     }
 
+    #[cold]
     pub(super) fn tell(&mut self, node: Option<NodeId>, weight: Weight, text: String) {
         let (time_us, step) = (self.queue.now_us(), self.step);
         if let Some(lines) = &mut self.watch.lines {
@@ -737,6 +756,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         self.watch.lines.is_some()
     }
 
+    #[cold]
     fn tell_input(&mut self, node: NodeId, input: &Input<Message<S>>) {
         let (weight, text) = match input {
             Input::Tick => (Weight::Routine, "ticks".to_owned()),
@@ -765,6 +785,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         self.tell(Some(node), weight, text);
     }
 
+    #[cold]
     fn tell_effect(&mut self, node: NodeId, effect: &Effect) {
         let (weight, text) = match effect {
             Effect::Write(record) => (Weight::Notable, trace::record(record)),
@@ -774,6 +795,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         self.tell(Some(node), weight, text);
     }
 
+    #[cold]
     pub(super) fn tell_library(&mut self, node: NodeId) {
         let Some(log) = &self.log else { return };
         for line in log.take() {

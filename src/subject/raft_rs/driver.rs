@@ -173,7 +173,8 @@ impl RaftRsNode {
     /// Whether an input that finds the inbox empty is to be stepped now.
     #[inline]
     fn steps_at_once(&self, input: &Input<Message>) -> bool {
-        matches!(self.wait, Wait::Nothing) && self.has_batch(input)
+        let is_sync = matches!(input, Input::Synced { .. });
+        !is_sync && matches!(self.wait, Wait::Nothing) && self.has_batch(input)
     }
 
     #[inline]
@@ -355,7 +356,11 @@ impl RaftRsNode {
     }
 
     /// Does the state machine's work that is due.
+    #[inline]
     fn work_off(&mut self, now_us: u64, out: &mut Output<Message>) {
+        if self.backlog.is_empty() {
+            return;
+        }
         while self.backlog.front().is_some_and(|next| next.due_us <= now_us) {
             let Some(Backlog { work, .. }) = self.backlog.pop_front() else {
                 return;
@@ -423,7 +428,11 @@ impl RaftRsNode {
     }
 
     /// Once its own snapshot is durable, the log may be compacted.
+    #[inline]
     fn finish_own_snapshot(&mut self, out: &mut Output<Message>) {
+        if self.own_snapshot.is_none() {
+            return;
+        }
         let Some(own) = self.own_snapshot.take_if(|own| own.durable) else {
             return;
         };
@@ -510,23 +519,25 @@ impl Replica for RaftRsNode {
     type Message = Message;
 
     fn step(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) {
+        if self.inbox.is_empty() && self.steps_at_once(&input) {
+            // Nothing is in its way: it need not move through the inbox.
+            self.work_off(now_us, out);
+            self.finish_own_snapshot(out);
+            self.handle(input, out);
+            if !self.raw.has_ready() {
+                self.show_commit(out);
+                return;
+            }
+            self.handle_ready(now_us, out);
+            self.run(now_us, out);
+            return;
+        }
         match input {
             Input::Synced { result: SyncResult::Failed, .. } => {
                 out.halt = Some("a sync failed");
                 return;
             }
             Input::Synced { ticket, result: SyncResult::Done } => self.synced(ticket, now_us, out),
-            // Nothing is in its way: it need not move through the inbox.
-            input if self.inbox.is_empty() && self.steps_at_once(&input) => {
-                self.work_off(now_us, out);
-                self.finish_own_snapshot(out);
-                self.handle(input, out);
-                if !self.raw.has_ready() {
-                    self.show_commit(out);
-                    return;
-                }
-                self.handle_ready(now_us, out);
-            }
             input => {
                 let waiting = !matches!(self.wait, Wait::Nothing);
                 let missed = matches!(input, Input::Tick)
