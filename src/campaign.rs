@@ -152,7 +152,7 @@ impl Summary {
             Verdict::Nondeterministic
         } else if !self.findings.is_empty() {
             Verdict::Violation
-        } else if self.interrupted {
+        } else if self.interrupted || self.runs == 0 {
             Verdict::Interrupted
         } else if !self.missing.is_empty() {
             Verdict::Incomplete
@@ -241,7 +241,7 @@ impl Sweep<'_> {
     fn run_seed(&self, seed: u64) -> Run {
         let plan = generate(seed, &self.subject.name, self.profile);
         let outcome = self.subject.runner.run(&plan, Watch::default());
-        let doubled = seed.is_multiple_of(DOUBLE_RUN_EVERY);
+        let doubled = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
         let leak = if doubled { find_leak(self.subject, &plan, &outcome) } else { None };
         Run { plan, outcome, leak, doubled }
     }

@@ -241,7 +241,8 @@ impl Network {
         self.refresh();
     }
 
-    /// Ends all cuts, stalls, slowness and trouble, and sets ordinary traffic to `ordinary`.
+    /// Ends all cuts, stalls, slowness and trouble, and sets ordinary traffic to
+    /// `ordinary`. What is on its way no longer holds up what is sent after it.
     pub fn heal(&mut self, ordinary: Traffic) {
         self.ordinary = ordinary;
         self.troubles.clear();
@@ -249,6 +250,7 @@ impl Network {
         for link in &mut self.links {
             link.cuts = 0;
             link.stalled_until_us = 0;
+            link.last_due_us = 0;
         }
         self.refresh();
     }

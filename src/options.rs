@@ -65,7 +65,7 @@ pub enum Persistence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissedTicks {
-    /// All are made up for at once (tokio's `MissedTickBehavior::Burst`).
+    /// They are made up for at once (tokio's `MissedTickBehavior::Burst`), up to ten election time-outs' worth.
     Burst,
     /// They are gone (tokio's `MissedTickBehavior::Skip`).
     Skip,

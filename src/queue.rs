@@ -188,6 +188,21 @@ impl<E: Copy> Queue<E> {
         heap.push(Timed { key, event });
     }
 
+    /// Brings every event that `latest_us` gives a time for forward to that time,
+    /// where it would come later. Events keep their order among one another.
+    pub fn hasten(&mut self, latest_us: impl Fn(&E) -> Option<u64>) {
+        let now_us = self.now_us;
+        let mut waiting = Vec::with_capacity(self.len());
+        while let Some(next) = self.pop() {
+            waiting.push(next);
+        }
+        self.now_us = now_us;
+        for (time_us, event) in waiting {
+            let latest_us = latest_us(&event).unwrap_or(time_us);
+            self.push(time_us.min(latest_us), event);
+        }
+    }
+
     /// Takes the next event, and moves time to it.
     #[inline]
     pub fn pop(&mut self) -> Option<(u64, E)> {
@@ -240,6 +255,18 @@ mod tests {
             assert!(first.0 <= second.0);
         }
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn hastened_events_come_sooner_and_the_others_when_they_were_to() {
+        let mut queue = Queue::new();
+        for event in [5, 20_000, 30_000, 40_001] {
+            queue.push(event, event);
+        }
+        assert_eq!(queue.pop(), Some((5, 5)));
+        queue.hasten(|event| (event % 2 == 0).then_some(100));
+        let taken: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(taken, [(100, 20_000), (100, 30_000), (40_001, 40_001)]);
     }
 
     #[test]

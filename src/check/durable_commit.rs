@@ -23,7 +23,7 @@ pub(super) fn committed(
     }
     let view = scene.node(id);
     let Some(chain) = view.chain_at(index) else {
-        let message = format!("{id} holds {index} entries committed, but its log ends at {}", view.last());
+        let message = format!("{id} committed entry {index}, which is not in its log");
         return Err(Violation::by(id, Property::DurableCommit, message));
     };
     let holders = scene.disks.iter().filter(|disk| disk.durable().holds(index, chain));

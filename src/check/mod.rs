@@ -171,7 +171,7 @@ impl Checks {
             Observation::Applied { index, state } => {
                 let view = &mut nodes[position];
                 monotonic::applied(id, view.applied, index)?;
-                state_machine_safety::applied(id, view.applied, index, state, &mut self.ledger)?;
+                state_machine_safety::applied(id, view, index, state, &mut self.ledger)?;
                 counters.hit(Event::EntryApplied);
                 view.applied = index;
             }
@@ -200,6 +200,14 @@ impl Checks {
         label: &Label,
     ) -> Result<(), Violation> {
         ack_before_durable::check(from, to, scene.node(from), scene.durable(from), label)
+    }
+
+    /// A node tells a client that its command was applied at `index`.
+    ///
+    /// # Errors
+    /// [`Property::StateMachineSafety`], when the node has not applied that much.
+    pub fn answered(&self, view: &NodeView, id: NodeId, index: Index) -> Result<(), Violation> {
+        state_machine_safety::answered(id, view, index)
     }
 
     /// Some snapshot has become durable: forgets what no check will ask for again.

@@ -15,6 +15,10 @@ pub(super) fn committed(
     index: Index,
     ledger: &Ledger,
 ) -> Result<(), Violation> {
+    if index > view.last() {
+        let message = format!("{id} holds {index} entries committed, but its log ends at {}", view.last());
+        return Err(Violation::by(id, Property::StateMachineSafety, message));
+    }
     let shared = index.min(ledger.last());
     let (Some(here), Some(first)) = (view.chain_at(shared), ledger.committed(shared)) else {
         return Ok(());
@@ -26,17 +30,19 @@ pub(super) fn committed(
     Err(Violation::by(id, Property::StateMachineSafety, message))
 }
 
-/// `id` applied the entry at `index` after the one at `before`, and is in `state` now.
+/// `id` applied the entry at `index`, and is in `state` now.
 #[inline]
 pub(super) fn applied(
     id: NodeId,
-    before: Index,
+    view: &NodeView,
     index: Index,
     state: u64,
     ledger: &mut Ledger,
 ) -> Result<(), Violation> {
-    let broken = if index > ledger.last() {
-        format!("{id} applied entry {index}, but only {} are committed", ledger.last())
+    let before = view.applied;
+    let committed = view.commit.min(ledger.last());
+    let broken = if index > committed {
+        format!("{id} applied entry {index}, but it knows only {committed} committed")
     } else if index != before + 1 {
         format!("{id} applied entry {index} right after entry {before}")
     } else if ledger.state(index, state) != state {
@@ -45,6 +51,15 @@ pub(super) fn applied(
         return Ok(());
     };
     Err(Violation::by(id, Property::StateMachineSafety, broken))
+}
+
+/// `id` tells a client that its command was applied at `index`.
+pub(super) fn answered(id: NodeId, view: &NodeView, index: Index) -> Result<(), Violation> {
+    if index <= view.applied {
+        return Ok(());
+    }
+    let message = format!("{id} answered a client that entry {index} is applied, but has applied only {}", view.applied);
+    Err(Violation::by(id, Property::StateMachineSafety, message))
 }
 
 /// `id` installed a snapshot of the entries up to `index`, and is in `state` now.

@@ -64,16 +64,12 @@ enum CliError {
 impl CliError {
     /// A file that cannot be written. Says nothing of the temporary file beside it.
     fn file(path: &std::path::Path, error: &std::io::Error) -> Self {
-        let source = match error.raw_os_error().or_else(|| error.get_ref().and_then(os_error)) {
+        let source = match error.raw_os_error() {
             Some(code) => std::io::Error::from_raw_os_error(code),
-            None => std::io::Error::from(error.kind()),
+            None => error.kind().into(),
         };
         Self::File { path: path.to_path_buf(), source }
     }
-}
-
-fn os_error(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<i32> {
-    error.source()?.downcast_ref::<std::io::Error>()?.raw_os_error()
 }
 
 /// Runs the command line. Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
@@ -131,13 +127,31 @@ fn say(text: &str) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The folder that a file lies in.
+fn folder_of(path: &std::path::Path) -> &std::path::Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => std::path::Path::new("."),
+    }
+}
+
+/// Makes sure that a file can be written there, and writes nothing.
+fn can_write(path: &std::path::Path) -> Result<(), CliError> {
+    let error = |source: std::io::Error| CliError::file(path, &source);
+    if path.is_dir() {
+        return Err(error(std::io::ErrorKind::IsADirectory.into()));
+    }
+    if path.exists() && !path.is_file() {
+        return Ok(());
+    }
+    std::fs::metadata(folder_of(path)).map_err(error)?;
+    tempfile::NamedTempFile::new_in(folder_of(path)).map(drop).map_err(error)
+}
+
 /// Writes a file whole or not at all.
 fn write_file(path: &std::path::Path, text: &str) -> Result<(), CliError> {
     let error = |source| CliError::file(path, &source);
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => std::path::Path::new("."),
-    };
+    let folder = folder_of(path);
     // A device or a pipe is written to as it is; a file is put in place when it is complete.
     if path.exists() && !path.is_file() {
         return std::fs::write(path, text).map_err(error);

@@ -14,7 +14,7 @@ use squall::plan::Profile;
 use squall::report::{self, JsonSummary};
 use squall::subject::{self, Named};
 
-use super::{CliError, replay_command, say, seed, write_file};
+use super::{CliError, can_write, replay_command, say, seed, write_file};
 
 /// Seeds of a sweep when neither a number nor a time is given.
 const DEFAULT_SEEDS: u64 = 4_000;
@@ -73,7 +73,7 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     let end = if options.time.is_some() { u64::MAX } else { DEFAULT_SEEDS };
     let seeds = options.seeds.clone().unwrap_or(0..end);
     let jobs = options.jobs.map_or_else(default_jobs, usize::from);
-    prepare(&options.out)?;
+    prepare(options)?;
     let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
     if !json_to_stdout {
         say(&banner(options, &seeds, jobs))?;
@@ -170,17 +170,21 @@ impl Written<'_> {
     }
 }
 
-/// Makes sure, before any run, that findings can be written.
-fn prepare(out: &Path) -> Result<(), CliError> {
-    let error = |source| CliError::file(out, &source);
-    let existed = out.exists();
-    std::fs::create_dir_all(out).map_err(error)?;
-    tempfile::NamedTempFile::new_in(out).map_err(error)?;
-    if !existed {
-        // It is made again when there is something to put in it.
-        let _ = std::fs::remove_dir(out);
+/// Makes sure, before any run, that findings and the summary can be written.
+fn prepare(options: &Options) -> Result<(), CliError> {
+    let out = &options.out;
+    let missing: Vec<&Path> = out.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
+    let writable = tempfile::NamedTempFile::new_in(out).map(drop);
+    // They are made again when there is something to put in them.
+    for folder in missing {
+        let _ = std::fs::remove_dir(folder);
     }
-    Ok(())
+    writable.map_err(|error| CliError::file(out, &error))?;
+    match &options.json {
+        Some(path) if path.as_os_str() != "-" => can_write(path),
+        _ => Ok(()),
+    }
 }
 
 fn banner(options: &Options, seeds: &Range<u64>, jobs: usize) -> String {

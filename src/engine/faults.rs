@@ -3,7 +3,7 @@
 use super::lockstep::{Happening, World};
 use super::panics;
 use super::trace::Weight;
-use crate::check::{NodeView, Violation};
+use crate::check::{NodeView, Property, Violation};
 use crate::disk::Loss;
 use crate::net::Traffic;
 use crate::plan::{Heal, What};
@@ -285,6 +285,10 @@ impl<S: Subject> World<'_, '_, S> {
                 self.set_timer(node);
                 self.carry_out(now_us, node, &mut out)
             }
+            Err(reason) if self.disks[position].rotten().is_empty() => {
+                let message = format!("{node} does not start from a disk on which nothing is damaged: {reason}");
+                Err(Violation::by(node, Property::Liveness, message))
+            }
             Err(reason) => {
                 self.counters.hit(Event::BootRefused);
                 self.views[position].up = false;
@@ -345,6 +349,9 @@ impl<S: Subject> World<'_, '_, S> {
             slot.slow_us.clear();
             slot.fail_next = 0;
             slot.clock.set_drift(now_us, 0);
+            // A clock that had jumped back would keep the node from ticking for as long.
+            let soon_us = slot.clock.local_us(now_us) + self.plan.cluster.tick_us;
+            slot.tick_due_us = slot.tick_due_us.min(soon_us);
             let id = slot.id;
             if let Some(until_us) = &mut slot.paused_until_us {
                 *until_us = now_us;
@@ -354,6 +361,12 @@ impl<S: Subject> World<'_, '_, S> {
                 self.set_timer(id);
             }
         }
+        // What the storm held up comes now, not when the storm had meant it to.
+        let prompt_us = now_us + prompt_us;
+        self.queue.hasten(|happening| match happening {
+            Happening::Arrival { .. } | Happening::Synced { .. } => Some(prompt_us),
+            _ => None,
+        });
         self.healed = true;
         if self.is_watched() {
             let text = format!("the storm ends at {}", seconds(now_us));

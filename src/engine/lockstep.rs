@@ -7,21 +7,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::clients::Clients;
-use super::inject::{Tampering, Triggers};
+use super::digest;
+use super::inject::Triggers;
 use super::node::Slot;
 use super::panics;
-use super::trace::{self, Line, Weight};
-use super::{Failure, NodeAtEnd, Outcome, Watch};
+use super::{Outcome, Watch};
 use crate::check::liveness::{self, Target};
 use crate::check::{Checks, NodeView, Property, Scene, Violation};
 use crate::clock::Clock;
 use crate::disk::{Disk, SyncPoint};
-use crate::net::{Fate, Lost, Network};
+use crate::net::Network;
 use crate::options::MissedTicks;
 use crate::plan::{Heal, Plan};
 use crate::queue::{Place, Queue, Slab};
 use crate::replica::{
-    Effect, Input, Label, LogSink, Message, MessageKind, Output, Replica, Reply, Request, Subject,
+    Effect, Input, LogSink, Message, MessageKind, Output, Replica, Reply, ReplyOutcome, Request, Subject,
     SyncResult, Ticket,
 };
 use crate::rng::Choices;
@@ -104,7 +104,7 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) voters: Vec<NodeId>,
     pub(super) queue: Queue<Happening>,
     /// The messages on their way, so that each moves in and out once.
-    parcels: Slab<Message<S>>,
+    pub(super) parcels: Slab<Message<S>>,
     pub(super) network: Network,
     pub(super) slots: Vec<Slot<S::Replica, Happening>>,
     pub(super) views: Vec<NodeView>,
@@ -118,11 +118,11 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) healed: bool,
     pub(super) log: Option<LogSink>,
     pub(super) out: Output<Message<S>>,
-    clients: Clients,
-    due: Vec<usize>,
-    watch: Watch<'w>,
-    digest: u64,
-    step: u64,
+    pub(super) clients: Clients,
+    pub(super) due: Vec<usize>,
+    pub(super) watch: Watch<'w>,
+    pub(super) digest: u64,
+    pub(super) step: u64,
     pub(super) stepping: Option<NodeId>,
     converged: bool,
     unmet: Option<String>,
@@ -246,7 +246,10 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                 self.over(now_us, fault);
                 Ok(())
             }
-            Happening::Boot { node } => self.boot(node),
+            Happening::Boot { node } => {
+                self.boot(node)?;
+                self.strike_due(now_us)
+            }
             Happening::Resume { node } => {
                 self.resume(now_us, node);
                 Ok(())
@@ -304,7 +307,8 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         let due = 1 + late_us / tick_us;
         slot.tick_due_us += due * tick_us;
         self.set_timer(node);
-        let mut ticks = due;
+        // Ten election time-outs in a burst change all that a burst can change.
+        let mut ticks = due.min(10 * u64::from(self.plan.raft.election_ticks));
         if due > 1 {
             self.counters.hit(Event::TicksMissed);
             if self.plan.driver.missed_ticks == MissedTicks::Skip {
@@ -398,7 +402,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             self.answer(node, &Reply {
                 client: request.client,
                 sequence: request.sequence,
-                outcome: crate::replica::ReplyOutcome::Refused,
+                outcome: ReplyOutcome::Refused,
             });
             return Ok(());
         }
@@ -416,6 +420,11 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         self.queue.push(at_us, Happening::ClientWakes { client });
     }
 
+    #[inline]
+    pub(super) fn fold(&mut self, value: u64) {
+        self.digest = mix(self.digest, value);
+    }
+
     // ---- one step ---------------------------------------------------------------
 
     /// Steps one input into a replica, carries out what it wants, and lets the checks look.
@@ -428,7 +437,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         let position = node.position();
         self.step += 1;
         self.fold(now_us << 8 | u64::from(node.0));
-        self.fold(input_code(&input));
+        self.fold(digest::input(&input));
         if self.watch.lines.is_some() {
             self.tell_input(node, &input);
         }
@@ -496,7 +505,10 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         }
         if !out.replies.is_empty() {
             for reply in out.replies.drain(..) {
-                self.fold(reply.sequence << 32 | u64::from(reply.client));
+                self.fold(digest::reply(&reply));
+                if let ReplyOutcome::Applied(index) = reply.outcome {
+                    self.checks.answered(&self.views[node.position()], node, index)?;
+                }
                 self.answer(node, &reply);
             }
         }
@@ -519,12 +531,12 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                 Effect::Write(record) => {
                     let view = &mut self.views[position];
                     let chain = self.checks.wrote(view, node, &record, &mut self.counters)?;
-                    self.fold(chain.0);
+                    self.fold(digest::record(&record, chain));
                     self.disks[position].write(Marked { record, chain });
                 }
                 Effect::Sync(ticket) => self.begin_sync(now_us, node, ticket),
                 Effect::Observe(seen) => {
-                    self.fold(observation_code(&seen));
+                    self.fold(digest::observation(&seen));
                     let (views, disks) = (&mut self.views, &self.disks);
                     self.checks.observed(views, disks, node, seen, &mut self.counters)?;
                 }
@@ -568,129 +580,6 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         let life = self.views[position].life;
         let at_us = now_us + ordinary_us.max(slow_us);
         self.queue.push(at_us, Happening::Synced { node, life, ticket, fails });
-    }
-
-    #[inline]
-    fn send(
-        &mut self,
-        now_us: u64,
-        from: NodeId,
-        to: NodeId,
-        message: Message<S>,
-    ) -> Result<(), Violation> {
-        let label: Label = S::Replica::label(&message);
-        self.fold(label.term << 16 | u64::from(to.0) << 8 | label.kind as u64);
-        self.counters.hit(Event::MessageSent);
-        let scene = Scene { nodes: &self.views, disks: &self.disks };
-        self.checks.sent(scene, from, to, &label)?;
-        if to.position() >= self.slots.len() || to == from {
-            return Ok(());
-        }
-        if label.kind == MessageKind::Snapshot {
-            self.counters.hit(Event::SnapshotSent);
-        }
-        let tampering = self.tampering(from, to, label.kind);
-        if tampering == Some(Tampering::Lose) {
-            self.lost(now_us, from, to, &label, Lost::Chance);
-            return Ok(());
-        }
-        let fate = self.network.route(now_us, from.position(), to.position(), &mut self.network_choices);
-        let (mut at_us, mut again_at_us, overtakable) = match fate {
-            Fate::Lost(lost) => {
-                self.lost(now_us, from, to, &label, lost);
-                return Ok(());
-            }
-            Fate::Arrives { at_us, again_at_us, overtakable } => (at_us, again_at_us, overtakable),
-        };
-        match tampering {
-            Some(Tampering::Delay { by_us }) => {
-                self.counters.hit(Event::MessageDelayed);
-                at_us += by_us;
-            }
-            Some(Tampering::Duplicate { after_us }) if again_at_us.is_none() => {
-                self.network.add_in_flight(from.position(), to.position());
-                again_at_us = Some(at_us + after_us);
-            }
-            _ => {}
-        }
-        if overtakable {
-            self.counters.hit(Event::MessageReordered);
-        }
-        let kind = label.kind;
-        if let Some(again_at_us) = again_at_us {
-            self.counters.hit(Event::MessageDuplicated);
-            let parcel = self.parcels.put(message.clone());
-            self.queue.push(again_at_us, Happening::Arrival { from, to, kind, parcel });
-        }
-        let parcel = self.parcels.put(message);
-        self.queue.push(at_us, Happening::Arrival { from, to, kind, parcel });
-        Ok(())
-    }
-
-    /// What a fault that waits for this message does to it.
-    #[inline]
-    fn tampering(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<Tampering> {
-        let before = self.due.len();
-        self.triggers.message(from, to, kind, &mut self.due);
-        if self.due.len() == before {
-            return None;
-        }
-        let faults = &self.plan.faults;
-        let mut tampering = None;
-        self.due.retain(|fault| match Tampering::of(&faults[*fault].what) {
-            Some(found) => {
-                tampering.get_or_insert(found);
-                false
-            }
-            None => true,
-        });
-        tampering
-    }
-
-    #[cold]
-    fn lost(&mut self, now_us: u64, from: NodeId, to: NodeId, label: &Label, lost: Lost) {
-        self.counters.hit(match lost {
-            Lost::Cut => Event::MessageCut,
-            Lost::Full => Event::MessageOverflowed,
-            Lost::Chance => Event::MessageLost,
-        });
-        if self.watch.lines.is_some() {
-            let text = format!("its {} to {to} is lost ({lost:?})", label.kind.words());
-            self.tell(Some(from), Weight::Notable, text);
-        }
-        if label.kind == MessageKind::Snapshot {
-            self.report_snapshot(now_us, from, to, false);
-        }
-        if lost != Lost::Chance {
-            self.report_unreachable(now_us, from, to);
-        }
-    }
-
-    /// Tells a sender, sooner or later, what became of its snapshot. In a storm
-    /// a transport may take a delivered one for lost, as after a time-out.
-    fn report_snapshot(&mut self, now_us: u64, from: NodeId, to: NodeId, arrived: bool) {
-        if !arrived {
-            self.counters.hit(Event::SnapshotLost);
-        }
-        let mistaken = !self.healed && self.network_choices.below(16) == 0;
-        let report = Report::SnapshotSent { peer: to, delivered: arrived && !mistaken };
-        self.report(now_us, from, report);
-    }
-
-    /// One time in four, a transport notices at once that a peer cannot be reached.
-    fn report_unreachable(&mut self, now_us: u64, from: NodeId, to: NodeId) {
-        if self.network_choices.below(4) == 0 {
-            self.report(now_us, from, Report::Unreachable { peer: to });
-        }
-    }
-
-    fn report(&mut self, now_us: u64, node: NodeId, report: Report) {
-        if !self.is_up(node) {
-            return;
-        }
-        let life = self.views[node.position()].life;
-        let delay_us = self.network_choices.between(1, 2 * self.plan.network.delay_max_us.max(1));
-        self.queue.push(now_us + delay_us, Happening::Report { node, life, report });
     }
 
     // ---- after the storm --------------------------------------------------------
@@ -737,111 +626,6 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         self.queue.push(now_us + self.plan.cluster.tick_us, Happening::Audit);
     }
 
-    // ---- words and numbers ------------------------------------------------------
-
-    #[inline]
-    pub(super) fn fold(&mut self, value: u64) {
-        self.digest = mix(self.digest, value);
-    }
-
-    #[cold]
-    pub(super) fn tell(&mut self, node: Option<NodeId>, weight: Weight, text: String) {
-        let (time_us, step) = (self.queue.now_us(), self.step);
-        if let Some(lines) = &mut self.watch.lines {
-            lines(Line { time_us, step, node, weight, text });
-        }
-    }
-
-    pub(super) fn is_watched(&self) -> bool {
-        self.watch.lines.is_some()
-    }
-
-    #[cold]
-    fn tell_input(&mut self, node: NodeId, input: &Input<Message<S>>) {
-        let (weight, text) = match input {
-            Input::Tick => (Weight::Routine, "ticks".to_owned()),
-            Input::Deliver { from, message } => {
-                let kind = S::Replica::label(message).kind;
-                let weight = match kind {
-                    MessageKind::Heartbeat | MessageKind::HeartbeatReply => Weight::Routine,
-                    _ => Weight::Notable,
-                };
-                (weight, format!("gets from {from}: {}", S::Replica::describe(message)))
-            }
-            Input::Synced { result: SyncResult::Done, .. } => (Weight::Routine, "sync done".to_owned()),
-            Input::Synced { result: SyncResult::Failed, .. } => (Weight::Notable, "sync failed".to_owned()),
-            Input::Request(request) => {
-                let text = format!("is asked by client {} for command {}", request.client, request.sequence);
-                (Weight::Routine, text)
-            }
-            Input::Unreachable { peer } => (Weight::Notable, format!("is told that {peer} is unreachable")),
-            Input::SnapshotSent { peer, delivered: true } => {
-                (Weight::Notable, format!("is told that {peer} got its snapshot"))
-            }
-            Input::SnapshotSent { peer, .. } => {
-                (Weight::Notable, format!("is told that {peer} did not get its snapshot"))
-            }
-        };
-        self.tell(Some(node), weight, text);
-    }
-
-    #[cold]
-    fn tell_effect(&mut self, node: NodeId, effect: &Effect) {
-        let (weight, text) = match effect {
-            Effect::Write(record) => (Weight::Notable, trace::record(record)),
-            Effect::Sync(_) => (Weight::Routine, "begins a sync".to_owned()),
-            Effect::Observe(seen) => (Weight::Notable, trace::observation(seen)),
-        };
-        self.tell(Some(node), weight, text);
-    }
-
-    #[cold]
-    pub(super) fn tell_library(&mut self, node: NodeId) {
-        let Some(log) = &self.log else { return };
-        for line in log.take() {
-            self.tell(Some(node), Weight::Routine, format!("| {line}"));
-        }
-    }
-
-    fn outcome(mut self, violation: Option<Violation>) -> Outcome {
-        if let Some(violation) = &violation {
-            let text = format!("VIOLATION {violation}");
-            self.tell(violation.node, Weight::Notable, text);
-        }
-        let time_us = self.queue.now_us();
-        let nodes = self.voters.iter().map(|id| self.at_end(*id)).collect();
-        Outcome {
-            failure: violation.map(|violation| Failure { violation, step: self.step, time_us }),
-            digest: self.digest,
-            steps: self.step,
-            time_us,
-            counters: self.counters,
-            nodes,
-        }
-    }
-
-    fn at_end(&self, id: NodeId) -> NodeAtEnd {
-        let view = &self.views[id.position()];
-        let slot = &self.slots[id.position()];
-        let disk = self.disks[id.position()].durable();
-        NodeAtEnd {
-            id,
-            state: match (view.gone, slot.replica.is_some(), slot.paused_until_us) {
-                (true, ..) => "gone",
-                (_, false, _) => "down",
-                (_, _, Some(_)) => "still",
-                _ => "up",
-            },
-            role: view.role,
-            term: view.term,
-            vote: view.hard.vote,
-            last: view.last(),
-            commit: view.commit,
-            applied: view.applied,
-            disk: (disk.hard.term, disk.snapshot_index(), disk.log.last()),
-            life: view.life,
-        }
-    }
 }
 
 /// A new node's disk: empty but for the term its cluster was set up with.
@@ -854,30 +638,4 @@ fn first_disk(term: Term) -> Disk<StableState> {
         disk.complete_sync(disk.begin_sync());
     }
     disk
-}
-
-fn input_code<M>(input: &Input<M>) -> u64 {
-    match input {
-        Input::Tick => 1,
-        Input::Deliver { from, .. } => 2 | u64::from(from.0) << 8,
-        Input::Synced { ticket, result: SyncResult::Done } => 3 | ticket.0 << 8,
-        Input::Synced { ticket, result: SyncResult::Failed } => 4 | ticket.0 << 8,
-        Input::Request(request) => 5 | request.sequence << 8,
-        Input::Unreachable { peer } => 6 | u64::from(peer.0) << 8,
-        Input::SnapshotSent { peer, delivered } => {
-            7 | u64::from(peer.0) << 8 | u64::from(*delivered) << 16
-        }
-    }
-}
-
-fn observation_code(seen: &crate::replica::Observation) -> u64 {
-    use crate::replica::Observation;
-    match *seen {
-        Observation::Started { term, last, commit, .. } => mix(mix(mix(1, term), last), commit),
-        Observation::Role { role, term } => mix(2 + role as u64, term),
-        Observation::Committed { index } => mix(7, index),
-        Observation::Applied { index, state } => mix(mix(8, index), state),
-        Observation::Installed { index, state } => mix(mix(9, index), state),
-        Observation::SnapshotTaken { index } => mix(10, index),
-    }
 }

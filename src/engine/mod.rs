@@ -2,12 +2,15 @@
 //! replicas), and nothing else changes one.
 
 mod clients;
+mod digest;
 mod faults;
 mod inject;
 mod lockstep;
 mod node;
 mod panics;
+mod tell;
 mod trace;
+mod wire;
 
 pub use lockstep::run;
 pub use trace::{Line, Weight};

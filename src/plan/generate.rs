@@ -358,6 +358,18 @@ impl<'a> Draw<'a> {
         }
     }
 
+    /// A kind of message that this run will send.
+    fn message_kind(&mut self, plan: &Plan) -> MessageKind {
+        let sent = |kind: &MessageKind| match kind {
+            MessageKind::PreVote | MessageKind::PreVoteReply => plan.raft.pre_vote,
+            // Nobody asks for a transfer of leadership yet.
+            MessageKind::TimeoutNow => false,
+            _ => true,
+        };
+        let kinds: Vec<MessageKind> = MessageKind::ALL.into_iter().filter(sent).collect();
+        *self.choices.pick(&kinds)
+    }
+
     fn when(&mut self, what: &What, plan: &Plan) -> When {
         let on_message = matches!(
             what,
@@ -381,7 +393,7 @@ impl<'a> Draw<'a> {
         When::Message {
             from: node,
             to: *self.choices.pick(&others),
-            kind: *self.choices.pick(&MessageKind::ALL),
+            kind: self.message_kind(plan),
             nth: self.choices.skewed(1, 60) as u32,
         }
     }

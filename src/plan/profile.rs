@@ -359,6 +359,14 @@ impl Profile {
                 ));
             }
         }
+        let storm_us = self.storm_ticks[1].saturating_mul(self.tick_us[1]);
+        if storm_us > 24 * hour_us {
+            return Err(impossible(
+                "storm_ticks times tick_us".into(),
+                format!("up to {storm_us} us"),
+                "at most a day",
+            ));
+        }
         for name in &self.require {
             if crate::sometimes::Event::named(name).is_none() {
                 return Err(impossible(

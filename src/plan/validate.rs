@@ -9,6 +9,12 @@ use crate::types::NodeId;
 /// Longest run a plan may ask for: a week of simulated time.
 const MAX_TIME_US: u64 = 7 * 24 * 3600 * 1_000_000;
 
+/// Election time-outs that a plan must leave for convergence after the storm.
+const LEAST_PATIENCE_ELECTIONS: u64 = 50;
+
+/// Commands that a plan's clients may send, about.
+const MOST_COMMANDS: u64 = 50_000_000;
+
 /// Something a plan asks for that cannot be, and what could.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} is {value}; it must be {legal}")]
@@ -108,6 +114,26 @@ impl Plan {
             self.end_us,
             format!("later than heal_us, which is {}", self.heal_us),
         )?;
+        let driver = &self.driver;
+        let needed_us = LEAST_PATIENCE_ELECTIONS * self.election_us()
+            + 4 * (driver.apply_lag_us + driver.snapshot_install_us);
+        check(
+            self.end_us - self.heal_us >= needed_us,
+            "end_us",
+            self.end_us,
+            format!(
+                "at least {needed_us} after heal_us, which is {}: {LEAST_PATIENCE_ELECTIONS} election time-outs and four times what applying may take",
+                self.heal_us
+            ),
+        )?;
+        let pause_us = u64::midpoint(workload.think_min_us, workload.think_max_us).max(1);
+        let commands = u64::from(workload.clients) * (self.heal_us / pause_us);
+        check(
+            commands <= MOST_COMMANDS,
+            "workload.clients",
+            workload.clients,
+            format!("so few that they send at most {MOST_COMMANDS} commands; with these pauses they may send {commands}"),
+        )?;
         self.validate_faults()?;
         self.validate_heal()
     }
@@ -134,6 +160,12 @@ impl Plan {
             format!("empty, or one for each of the {} nodes", self.cluster.voters),
         )?;
         let driver = &self.driver;
+        check(
+            driver.inputs_per_ready == 1 || raft.election_ticks >= 4,
+            "raft.election_ticks",
+            raft.election_ticks,
+            "at least 4 with driver.inputs_per_ready above 1: a driver that batches adds a tick to each hop",
+        )?;
         check(
             (1..=10_000).contains(&driver.inputs_per_ready),
             "driver.inputs_per_ready",
@@ -230,7 +262,9 @@ impl Plan {
         let node = |node: &NodeId| self.known_nodes(&field("node"), &[*node]);
         let links = |from: &[NodeId], to: &[NodeId]| {
             self.known_nodes(&field("from"), from)?;
-            self.known_nodes(&field("to"), to)
+            self.known_nodes(&field("to"), to)?;
+            let any = from.iter().any(|from| to.iter().any(|to| from != to));
+            check(any, field("to"), "a list with no link", "with a node that is not the only one of from")
         };
         match &fault.what {
             What::Crash { node: id, down_us, .. } => {
@@ -247,6 +281,8 @@ impl Plan {
             }
             What::Split { side, for_us } => {
                 self.known_nodes(&field("side"), side)?;
+                let all = self.nodes().iter().all(|node| side.contains(node));
+                check(!all, field("side"), "all nodes", "some nodes, and not all")?;
                 time("for_us", *for_us)
             }
             What::Trouble { from, to, trouble, for_us } => {

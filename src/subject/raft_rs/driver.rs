@@ -361,7 +361,10 @@ impl RaftRsNode {
         if self.backlog.is_empty() {
             return;
         }
-        while self.backlog.front().is_some_and(|next| next.due_us <= now_us) {
+        // Nothing waits longer than this: where it seems to, the clock has jumped back.
+        let longest_us = self.options.apply_lag_us.max(self.options.snapshot_install_us);
+        let due = |next: &Backlog| next.due_us <= now_us || next.due_us > now_us + longest_us;
+        while self.backlog.front().is_some_and(due) {
             let Some(Backlog { work, .. }) = self.backlog.pop_front() else {
                 return;
             };

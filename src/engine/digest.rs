@@ -1,0 +1,72 @@
+//! What goes into a run's digest, as numbers. Everything that could differ
+//! between two runs of one plan and would matter to someone goes in.
+
+use crate::replica::{Claim, Input, Label, Observation, Reply, ReplyOutcome, SyncResult};
+use crate::stable::{Chain, Record};
+use crate::types::{NodeId, mix};
+
+/// What is stepped into a replica.
+pub(super) fn input<M>(input: &Input<M>) -> u64 {
+    match input {
+        Input::Tick => 1,
+        Input::Deliver { from, .. } => 2 | u64::from(from.0) << 8,
+        Input::Synced { ticket, result: SyncResult::Done } => 3 | ticket.0 << 8,
+        Input::Synced { ticket, result: SyncResult::Failed } => 4 | ticket.0 << 8,
+        Input::Request(request) => 5 | request.sequence << 8,
+        Input::Unreachable { peer } => 6 | u64::from(peer.0) << 8,
+        Input::SnapshotSent { peer, delivered } => {
+            7 | u64::from(peer.0) << 8 | u64::from(*delivered) << 16
+        }
+    }
+}
+
+/// What a replica reports.
+pub(super) fn observation(seen: &Observation) -> u64 {
+    match *seen {
+        Observation::Started { term, vote, last, commit, applied, state } => {
+            let vote = vote.map_or(0, |vote| u64::from(vote.0));
+            [term, vote, last, commit, applied, state].into_iter().fold(1, mix)
+        }
+        Observation::Role { role, term } => mix(2 + role as u64, term),
+        Observation::Committed { index } => mix(7, index),
+        Observation::Applied { index, state } => mix(mix(8, index), state),
+        Observation::Installed { index, state } => mix(mix(9, index), state),
+        Observation::SnapshotTaken { index } => mix(10, index),
+    }
+}
+
+/// What a replica writes. An entry's content is in its chain.
+#[inline]
+pub(super) fn record(record: &Record, chain: Chain) -> u64 {
+    let written = match record {
+        Record::HardState(hard) => {
+            let vote = hard.vote.map_or(0, |vote| u64::from(vote.0));
+            mix(mix(hard.term << 8 | vote, hard.commit), 11)
+        }
+        Record::Entry { index, .. } => mix(*index, 12),
+        Record::LogReset { next } => mix(*next, 13),
+        Record::LogCompact { through } => mix(*through, 14),
+        Record::Snapshot(snapshot) => mix(mix(snapshot.index, snapshot.term), 15),
+    };
+    mix(written, chain.0)
+}
+
+/// What a replica sends, and to whom.
+#[inline]
+pub(super) fn label(to: NodeId, label: &Label) -> u64 {
+    let claim = match label.claim {
+        Claim::Nothing => 0,
+        Claim::Appended { index } => index << 1,
+        Claim::Voted { candidate } => u64::from(candidate.0) << 1 | 1,
+    };
+    mix(label.term << 16 | u64::from(to.0) << 8 | label.kind as u64, claim)
+}
+
+/// What a replica answers a client.
+pub(super) fn reply(reply: &Reply) -> u64 {
+    let outcome = match reply.outcome {
+        ReplyOutcome::Applied(index) => index << 1 | 1,
+        ReplyOutcome::Refused => 0,
+    };
+    mix(reply.sequence << 32 | u64::from(reply.client), outcome)
+}
