@@ -188,7 +188,9 @@ impl Sweep<'_> {
     pub fn run(&self, mut tell: impl FnMut(News<'_>)) -> Summary {
         let began = Instant::now();
         let cpu_before = process_cpu();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.jobs).build();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.jobs)
+            .build();
         let pool = pool.expect("the operating system starts threads");
         let mut summary = Summary {
             runs: 0,
@@ -204,7 +206,10 @@ impl Sweep<'_> {
             missing: Vec::new(),
             interrupted: false,
         };
-        let out_of_time = || self.time_limit.is_some_and(|limit| began.elapsed() >= limit);
+        let out_of_time = || {
+            self.time_limit
+                .is_some_and(|limit| began.elapsed() >= limit)
+        };
         let mut next = self.seeds.start;
         while next < self.seeds.end && !out_of_time() && summary.leak.is_none() {
             let end = self.seeds.end.min(next.saturating_add(PORTION));
@@ -212,7 +217,8 @@ impl Sweep<'_> {
                 let go = !self.stop.load(Ordering::Relaxed) && !out_of_time();
                 go.then(|| self.run_seed(seed))
             };
-            let runs: Vec<Option<Run>> = pool.install(|| (next..end).into_par_iter().map(one).collect());
+            let runs: Vec<Option<Run>> =
+                pool.install(|| (next..end).into_par_iter().map(one).collect());
             for run in runs.into_iter().flatten() {
                 if let Some(finding) = summary.take(run) {
                     tell(News::Finding(finding));
@@ -220,7 +226,11 @@ impl Sweep<'_> {
             }
             let findings = summary.findings.len() as u64;
             let (runs, steps) = (summary.runs, summary.steps);
-            tell(News::Progress { runs, findings, steps });
+            tell(News::Progress {
+                runs,
+                findings,
+                steps,
+            });
             if self.stop.load(Ordering::Relaxed) {
                 summary.interrupted = true;
                 break;
@@ -242,12 +252,25 @@ impl Sweep<'_> {
         let plan = generate(seed, &self.subject.name, self.profile);
         let outcome = self.subject.runner.run(&plan, Watch::default());
         let doubled = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
-        let leak = if doubled { find_leak(self.subject, &plan, &outcome) } else { None };
-        Run { plan, outcome, leak, doubled }
+        let leak = if doubled {
+            find_leak(self.subject, &plan, &outcome)
+        } else {
+            None
+        };
+        Run {
+            plan,
+            outcome,
+            leak,
+            doubled,
+        }
     }
 
     fn missing(&self, counters: &Counters) -> Vec<&'static str> {
-        let required = self.profile.require.iter().filter_map(|name| Event::named(name));
+        let required = self
+            .profile
+            .require
+            .iter()
+            .filter_map(|name| Event::named(name));
         let never = required.filter(|event| counters.get(*event) == 0);
         never.map(Event::name).collect()
     }
@@ -255,7 +278,12 @@ impl Sweep<'_> {
 
 impl Summary {
     fn take(&mut self, run: Run) -> Option<&Finding> {
-        let Run { plan, outcome, leak, doubled } = run;
+        let Run {
+            plan,
+            outcome,
+            leak,
+            doubled,
+        } = run;
         self.runs += 1;
         self.steps += outcome.steps;
         self.simulated_us += outcome.time_us;
@@ -279,7 +307,11 @@ pub fn find_leak(subject: &Named, plan: &Plan, before: &Outcome) -> Option<Leak>
         return None;
     }
     subject.runner.run(plan, digests_into(&mut second));
-    let same = first.iter().zip(&second).take_while(|(a, b)| a == b).count();
+    let same = first
+        .iter()
+        .zip(&second)
+        .take_while(|(a, b)| a == b)
+        .count();
     let step = same as u64 + 1;
     Some(Leak {
         seed: plan.seed,
@@ -290,7 +322,10 @@ pub fn find_leak(subject: &Named, plan: &Plan, before: &Outcome) -> Option<Leak>
 }
 
 fn digests_into(digests: &mut Vec<u64>) -> Watch<'_> {
-    Watch { digests: Some(digests), ..Watch::default() }
+    Watch {
+        digests: Some(digests),
+        ..Watch::default()
+    }
 }
 
 fn step_in_words(subject: &Named, plan: &Plan, step: u64) -> String {
@@ -300,12 +335,21 @@ fn step_in_words(subject: &Named, plan: &Plan, step: u64) -> String {
             words.push(line.text);
         }
     };
-    subject.runner.run(plan, Watch { lines: Some(&mut collect), ..Watch::default() });
+    subject.runner.run(
+        plan,
+        Watch {
+            lines: Some(&mut collect),
+            ..Watch::default()
+        },
+    );
     words.join("; ")
 }
 
 /// Processor time of this process so far, all threads together.
 fn process_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        time.tv_nsec.unsigned_abs() as u32,
+    )
 }

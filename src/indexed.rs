@@ -96,7 +96,9 @@ impl<T> Indexed<T> {
 
     /// Drops the values up to and including `index`; the next value keeps its index.
     pub fn drop_through(&mut self, index: Index) {
-        let count = (index + 1).saturating_sub(self.first).min(self.values.len() as u64);
+        let count = (index + 1)
+            .saturating_sub(self.first)
+            .min(self.values.len() as u64);
         self.values.drain(..count as usize);
         self.first += count;
     }

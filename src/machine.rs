@@ -96,7 +96,11 @@ mod tests {
     fn a_snapshot_brings_back_the_same_state() {
         let mut machine = Machine::default();
         for sequence in 0..40 {
-            let command = Command { client: 3, sequence, register: sequence as u16 };
+            let command = Command {
+                client: 3,
+                sequence,
+                register: sequence as u16,
+            };
             assert_eq!(machine.apply(&command.encode(5)), Some(command));
         }
         assert_eq!(machine.apply(b""), None);
@@ -108,7 +112,12 @@ mod tests {
     #[test]
     fn the_order_of_commands_shows_in_the_state() {
         let [first, second] = [1, 2].map(|sequence| {
-            Command { client: 0, sequence, register: 0 }.encode(0)
+            Command {
+                client: 0,
+                sequence,
+                register: 0,
+            }
+            .encode(0)
         });
         let after = |order: [&[u8]; 2]| {
             let mut machine = Machine::default();

@@ -6,5 +6,7 @@ pub fn suggestion<'a>(wrong: &str, legal: impl Iterator<Item = &'a str>) -> Stri
         .map(|name| (strsim::normalized_damerau_levenshtein(wrong, name), name))
         .filter(|(likeness, _)| *likeness >= 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map_or(String::new(), |(_, name)| format!(" (did you mean \"{name}\"?)"))
+        .map_or(String::new(), |(_, name)| {
+            format!(" (did you mean \"{name}\"?)")
+        })
 }

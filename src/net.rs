@@ -112,6 +112,14 @@ struct Link {
     in_flight: u32,
 }
 
+/// Trouble that is going on.
+#[derive(Clone, Debug)]
+struct Active {
+    id: u64,
+    links: Vec<(usize, usize)>,
+    trouble: Trouble,
+}
+
 /// All links between `n` nodes.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -119,7 +127,7 @@ pub struct Network {
     ordinary: Traffic,
     links: Vec<Link>,
     slow_us: Vec<u64>,
-    troubles: Vec<(u64, Vec<(usize, usize)>, Trouble)>,
+    troubles: Vec<Active>,
 }
 
 impl Network {
@@ -231,13 +239,13 @@ impl Network {
 
     /// Puts `trouble`, known from then on by `id`, on `links`.
     pub fn trouble(&mut self, id: u64, links: Vec<(usize, usize)>, trouble: Trouble) {
-        self.troubles.push((id, links, trouble));
+        self.troubles.push(Active { id, links, trouble });
         self.refresh();
     }
 
     /// Ends the trouble `id`.
     pub fn end_trouble(&mut self, id: u64) {
-        self.troubles.retain(|trouble| trouble.0 != id);
+        self.troubles.retain(|active| active.id != id);
         self.refresh();
     }
 
@@ -260,7 +268,7 @@ impl Network {
         self.links
             .iter_mut()
             .for_each(|link| link.traffic = ordinary);
-        for (_, links, trouble) in &self.troubles {
+        for Active { links, trouble, .. } in &self.troubles {
             for (from, to) in links {
                 let link = &mut self.links[from * self.nodes + to];
                 link.traffic = link.traffic.with(trouble);
@@ -302,19 +310,34 @@ mod tests {
         network.mend(0, 1);
         let choices = &mut choices();
         assert_eq!(network.route(0, 0, 1, choices), Fate::Lost(Lost::Cut));
-        assert!(matches!(network.route(0, 1, 0, choices), Fate::Arrives { .. }));
+        assert!(matches!(
+            network.route(0, 1, 0, choices),
+            Fate::Arrives { .. }
+        ));
         network.mend(0, 1);
-        assert!(matches!(network.route(0, 0, 1, choices), Fate::Arrives { .. }));
+        assert!(matches!(
+            network.route(0, 0, 1, choices),
+            Fate::Arrives { .. }
+        ));
     }
 
     #[test]
     fn a_full_link_loses_what_comes_on_top_until_something_arrives() {
-        let mut network = Network::new(2, Traffic { capacity: 2, ..Traffic::default() });
+        let mut network = Network::new(
+            2,
+            Traffic {
+                capacity: 2,
+                ..Traffic::default()
+            },
+        );
         let choices = &mut choices();
         assert_eq!(arrivals(&mut network, 3, choices).len(), 2);
         assert_eq!(network.route(0, 0, 1, choices), Fate::Lost(Lost::Full));
         network.arrived(0, 1);
-        assert!(matches!(network.route(0, 0, 1, choices), Fate::Arrives { .. }));
+        assert!(matches!(
+            network.route(0, 0, 1, choices),
+            Fate::Arrives { .. }
+        ));
     }
 
     #[test]
@@ -341,7 +364,11 @@ mod tests {
         for now_us in 0..200 {
             match network.route(now_us, 0, 1, choices) {
                 Fate::Lost(_) => seen[0] += 1,
-                Fate::Arrives { at_us, again_at_us, overtakable } => {
+                Fate::Arrives {
+                    at_us,
+                    again_at_us,
+                    overtakable,
+                } => {
                     seen[1] += u32::from(again_at_us.is_some());
                     seen[2] += u32::from(overtakable);
                     seen[3] += u32::from(at_us > now_us + 10_000);
@@ -349,7 +376,10 @@ mod tests {
             }
         }
         assert!(seen.iter().all(|count| *count > 10), "{seen:?}");
-        assert!(matches!(network.route(0, 0, 2, choices), Fate::Arrives { .. }));
+        assert!(matches!(
+            network.route(0, 0, 2, choices),
+            Fate::Arrives { .. }
+        ));
         network.end_trouble(1);
         assert!((0..200).all(|now| network.route(now, 0, 1, choices) != Fate::Lost(Lost::Chance)));
     }

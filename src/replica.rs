@@ -49,12 +49,7 @@ pub trait Replica {
 
     /// Handles `input` at `now_us`, the node's own idea of the time, and adds
     /// what it wants done to `out`.
-    fn step(
-        &mut self,
-        now_us: u64,
-        input: Input<Self::Message>,
-        out: &mut Output<Self::Message>,
-    );
+    fn step(&mut self, now_us: u64, input: Input<Self::Message>, out: &mut Output<Self::Message>);
 
     /// What `message` is, and what its sender promises by sending it.
     fn label(message: &Self::Message) -> Label;

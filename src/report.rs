@@ -29,7 +29,10 @@ pub fn failure(subject: &Named, plan: &Plan, path: &Path, command: &str) -> Opti
             }
         }
     };
-    let watch = Watch { lines: Some(&mut keep), ..Watch::default() };
+    let watch = Watch {
+        lines: Some(&mut keep),
+        ..Watch::default()
+    };
     let outcome = subject.runner.run(plan, watch);
     page(plan, &outcome, last.make_contiguous(), path, command)
 }
@@ -49,14 +52,22 @@ pub fn page(
         page.push('\n');
     };
     add(&format!("VIOLATION {}", failure.violation));
-    add(&format!("  at step {}, simulated time {}", failure.step, seconds(failure.time_us)));
+    add(&format!(
+        "  at step {}, simulated time {}",
+        failure.step,
+        seconds(failure.time_us)
+    ));
     add("");
     add("nodes");
     for node in &outcome.nodes {
         add(&format!("  {}", node.to_string().trim_end()));
     }
     add("");
-    add(&format!("faults of the plan ({}), until the storm ends at {}", plan.faults.len(), seconds(plan.heal_us)));
+    add(&format!(
+        "faults of the plan ({}), until the storm ends at {}",
+        plan.faults.len(),
+        seconds(plan.heal_us)
+    ));
     let mut faults: Vec<_> = plan.faults.iter().collect();
     faults.sort_by_key(|fault| match fault.when {
         crate::plan::When::AtUs(at_us) => at_us,
@@ -141,13 +152,17 @@ impl<'a> JsonSummary<'a> {
         first_seed: u64,
         plans: &[PathBuf],
     ) -> Self {
-        let violations = summary.findings.iter().zip(plans).map(|(finding, plan)| JsonViolation {
-            property: finding.failure.violation.property.name(),
-            seed: finding.plan.seed,
-            step: finding.failure.step,
-            message: finding.failure.violation.message.clone(),
-            plan: plan.clone(),
-        });
+        let violations = summary
+            .findings
+            .iter()
+            .zip(plans)
+            .map(|(finding, plan)| JsonViolation {
+                property: finding.failure.violation.property.name(),
+                seed: finding.plan.seed,
+                step: finding.failure.step,
+                message: finding.failure.violation.message.clone(),
+                plan: plan.clone(),
+            });
         Self {
             verdict: summary.verdict().name(),
             subject,
@@ -176,7 +191,13 @@ pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<18} {value}");
     };
-    row("runs", format!("{} of {subject} with profile {profile}", group(summary.runs)));
+    row(
+        "runs",
+        format!(
+            "{} of {subject} with profile {profile}",
+            group(summary.runs)
+        ),
+    );
     row(
         "steps",
         format!(
@@ -205,7 +226,11 @@ pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
     );
     row(
         "entries",
-        format!("{} committed, {} cut off as conflicting", count(Event::EntryCommitted), count(Event::EntryTruncated)),
+        format!(
+            "{} committed, {} cut off as conflicting",
+            count(Event::EntryCommitted),
+            count(Event::EntryTruncated)
+        ),
     );
     row(
         "nodes",
@@ -219,7 +244,11 @@ pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
     );
     row(
         "links",
-        format!("{} cuts, {} messages met one", count(Event::LinkCut), count(Event::MessageCut)),
+        format!(
+            "{} cuts, {} messages met one",
+            count(Event::LinkCut),
+            count(Event::MessageCut)
+        ),
     );
     row(
         "messages",
@@ -233,13 +262,26 @@ pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
     );
     row(
         "snapshots",
-        format!("{} taken, {} sent, {} installed", count(Event::SnapshotTaken), count(Event::SnapshotSent), count(Event::SnapshotInstalled)),
+        format!(
+            "{} taken, {} sent, {} installed",
+            count(Event::SnapshotTaken),
+            count(Event::SnapshotSent),
+            count(Event::SnapshotInstalled)
+        ),
     );
     row(
         "writes in crashes",
-        format!("{} lost, {} torn, {} survived unsynced", count(Event::WriteLost), count(Event::WriteTorn), count(Event::WriteKept)),
+        format!(
+            "{} lost, {} torn, {} survived unsynced",
+            count(Event::WriteLost),
+            count(Event::WriteTorn),
+            count(Event::WriteKept)
+        ),
     );
-    row("run twice", format!("{}, to see that runs repeat", group(summary.double_runs)));
+    row(
+        "run twice",
+        format!("{}, to see that runs repeat", group(summary.double_runs)),
+    );
     text.push_str("\n  what happened, and how often\n");
     let events: Vec<String> = Event::ALL
         .iter()
@@ -261,7 +303,9 @@ fn verdict(summary: &Summary) -> String {
             "clean: no violation in {runs} runs (too few to demand the profile's required events; {} are needed)\n",
             group(RUNS_FOR_REQUIRED)
         ),
-        Verdict::Clean => format!("clean: no violation in {runs} runs, and every required event happened\n"),
+        Verdict::Clean => {
+            format!("clean: no violation in {runs} runs, and every required event happened\n")
+        }
         Verdict::Interrupted => format!("interrupted: no violation in the {runs} runs so far\n"),
         Verdict::Incomplete => format!(
             "incomplete: no violation in {runs} runs, but what the profile requires never happened: {}\n",
@@ -270,13 +314,25 @@ fn verdict(summary: &Summary) -> String {
         Verdict::Violation => {
             let mut properties = BTreeMap::<&str, u64>::new();
             for finding in &summary.findings {
-                *properties.entry(finding.failure.violation.property.name()).or_default() += 1;
+                *properties
+                    .entry(finding.failure.violation.property.name())
+                    .or_default() += 1;
             }
-            let list: Vec<String> = properties.iter().map(|(name, times)| format!("{name} in {times}")).collect();
-            format!("violation: {} of {runs} runs failed ({})\n", group(summary.findings.len() as u64), list.join(", "))
+            let list: Vec<String> = properties
+                .iter()
+                .map(|(name, times)| format!("{name} in {times}"))
+                .collect();
+            format!(
+                "violation: {} of {runs} runs failed ({})\n",
+                group(summary.findings.len() as u64),
+                list.join(", ")
+            )
         }
         Verdict::Nondeterministic => {
-            let leak = summary.leak.as_ref().expect("that is what this verdict says");
+            let leak = summary
+                .leak
+                .as_ref()
+                .expect("that is what this verdict says");
             format!(
                 "nondeterministic: two runs of seed {} differ first at step {}:\n  once:  {}\n  again: {}\nno result of this build can be trusted; please report this\n",
                 leak.seed, leak.step, leak.first, leak.second

@@ -140,6 +140,9 @@ impl Counters {
 
     /// Name and count of every event, those that never happened too.
     pub fn named(&self) -> BTreeMap<&'static str, u64> {
-        Event::ALL.iter().map(|event| (event.name(), self.get(*event))).collect()
+        Event::ALL
+            .iter()
+            .map(|event| (event.name(), self.get(*event)))
+            .collect()
     }
 }

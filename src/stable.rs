@@ -216,7 +216,11 @@ impl StableState {
             hard.commit = 0;
         }
         hard.commit = hard.commit.max(snapshot);
-        let seen = self.log.get(self.log.last()).map_or(0, |last| last.term).max(snapshot_term);
+        let seen = self
+            .log
+            .get(self.log.last())
+            .map_or(0, |last| last.term)
+            .max(snapshot_term);
         if hard.term < seen {
             hard.term = seen;
             hard.vote = None;
@@ -262,7 +266,9 @@ impl Image for StableState {
             }
             Record::LogCompact { through } => {
                 let through = through.min(self.log.last());
-                if let (Some(entry), Some(chain)) = (self.log.get(through), self.chains.get(through)) {
+                if let (Some(entry), Some(chain)) =
+                    (self.log.get(through), self.chains.get(through))
+                {
                     self.term_before_log = entry.term;
                     self.chain_before = *chain;
                 }

@@ -37,7 +37,10 @@ pub(super) fn check(
                 if durable.chain_at(index).is_some() && durable.chain_at(index) == written {
                     return Ok(());
                 }
-                format!("its log up to {index} (durable: up to {})", durable.log.last())
+                format!(
+                    "its log up to {index} (durable: up to {})",
+                    durable.log.last()
+                )
             }
         }
     };

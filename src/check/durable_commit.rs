@@ -26,7 +26,10 @@ pub(super) fn committed(
         let message = format!("{id} committed entry {index}, which is not in its log");
         return Err(Violation::by(id, Property::DurableCommit, message));
     };
-    let holders = scene.disks.iter().filter(|disk| disk.durable().holds(index, chain));
+    let holders = scene
+        .disks
+        .iter()
+        .filter(|disk| disk.durable().holds(index, chain));
     let durable = holders.count();
     if durable < ledger.voters / 2 + 1 {
         let message = format!(

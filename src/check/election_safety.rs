@@ -29,7 +29,8 @@ impl ElectionSafety {
             Ok(found) => {
                 let (_, other) = self.leaders[found];
                 if other != id {
-                    let message = format!("{id} became leader of term {term}, which {other} has led");
+                    let message =
+                        format!("{id} became leader of term {term}, which {other} has led");
                     return Err(Violation::by(id, Property::ElectionSafety, message));
                 }
             }

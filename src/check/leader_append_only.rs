@@ -6,7 +6,12 @@ use crate::types::{Index, NodeId, Role};
 
 /// `id` is about to write at `index` though its log went on to `last`.
 #[inline]
-pub(super) fn check(id: NodeId, view: &NodeView, index: Index, last: Index) -> Result<(), Violation> {
+pub(super) fn check(
+    id: NodeId,
+    view: &NodeView,
+    index: Index,
+    last: Index,
+) -> Result<(), Violation> {
     if view.role != Role::Leader {
         return Ok(());
     }

@@ -46,12 +46,21 @@ impl Ledger {
     /// The entry at `last() + 1` is committed, by the leader of term `by`.
     #[inline]
     pub(super) fn commit(&mut self, chain: Chain, by: Term) {
-        self.rows.push(Row { chain, by, state: None });
+        self.rows.push(Row {
+            chain,
+            by,
+            state: None,
+        });
     }
 
     /// The highest index committed by a leader of a term before `term`.
     pub(super) fn committed_before(&self, term: Term) -> Index {
-        let late = self.rows.iter().rev().take_while(|(_, row)| row.by >= term).count();
+        let late = self
+            .rows
+            .iter()
+            .rev()
+            .take_while(|(_, row)| row.by >= term)
+            .count();
         self.last() - late as u64
     }
 

@@ -27,8 +27,14 @@ pub fn unmet(scene: Scene<'_>, members: &[NodeId], target: Target) -> Option<Str
         return Some(format!("there is no leader in the highest term, {term}"));
     };
     let head = node(leader);
-    if let Some(id) = members.iter().find(|id| node(id).role != Role::Follower && *id != leader) {
-        return Some(format!("{id} is {} beside the leader {leader}", article(node(id).role)));
+    if let Some(id) = members
+        .iter()
+        .find(|id| node(id).role != Role::Follower && *id != leader)
+    {
+        return Some(format!(
+            "{id} is {} beside the leader {leader}",
+            article(node(id).role)
+        ));
     }
     if head.last() < target.acknowledged {
         return Some(format!(
@@ -38,24 +44,37 @@ pub fn unmet(scene: Scene<'_>, members: &[NodeId], target: Target) -> Option<Str
         ));
     }
     if target.fresh_answers == 0 {
-        return Some(format!("no command sent after the storm has been answered; {leader} leads term {term}"));
+        return Some(format!(
+            "no command sent after the storm has been answered; {leader} leads term {term}"
+        ));
     }
     let goal = head.last();
-    members.iter().find_map(|id| behind(*id, node(id), head, goal))
+    members
+        .iter()
+        .find_map(|id| behind(*id, node(id), head, goal))
 }
 
 fn behind(id: NodeId, node: &NodeView, head: &NodeView, goal: Index) -> Option<String> {
     if node.last() != goal {
-        return Some(format!("{id}'s log ends at {}, the leader's at {goal}", node.last()));
+        return Some(format!(
+            "{id}'s log ends at {}, the leader's at {goal}",
+            node.last()
+        ));
     }
     if node.chain_at(goal) != head.chain_at(goal) {
         return Some(format!("{id}'s log differs from the leader's"));
     }
     if node.commit != goal {
-        return Some(format!("{id} knows {} entries committed, the leader's log ends at {goal}", node.commit));
+        return Some(format!(
+            "{id} knows {} entries committed, the leader's log ends at {goal}",
+            node.commit
+        ));
     }
     if node.applied != goal {
-        return Some(format!("{id} has applied {} of {goal} entries", node.applied));
+        return Some(format!(
+            "{id} has applied {} of {goal} entries",
+            node.applied
+        ));
     }
     None
 }

@@ -58,7 +58,12 @@ impl LogMatching {
         let (word, bit) = bit(id);
         let mut writers = Writers::default();
         writers[word] = bit;
-        let mark = Mark { term, chain, node: id, writers };
+        let mark = Mark {
+            term,
+            chain,
+            node: id,
+            writers,
+        };
         let is_first = seen.first.is_none();
         match seen.of_term(term) {
             None if is_first => seen.first = Some(mark),
@@ -77,7 +82,9 @@ impl LogMatching {
 
     /// `id` lost the entry at `index` of `term` in a crash.
     pub(super) fn lost(&mut self, id: NodeId, index: Index, term: Term) {
-        let Some(seen) = self.seen.get_mut(index) else { return };
+        let Some(seen) = self.seen.get_mut(index) else {
+            return;
+        };
         let (word, bit) = bit(id);
         if let Some(mark) = seen.of_term(term) {
             mark.writers[word] &= !bit;
@@ -102,6 +109,7 @@ impl Seen {
 
 /// A write that leaves a hole in the log.
 pub(super) fn gap(id: NodeId, index: Index, last: Index) -> Violation {
-    let message = format!("{id} wrote entry {index} though its log ends at {last}: that leaves a hole");
+    let message =
+        format!("{id} wrote entry {index} though its log ends at {last}: that leaves a hole");
     Violation::by(id, Property::LogMatching, message)
 }

@@ -146,7 +146,12 @@ impl Checks {
                 monotonic::across_restart(id, &observation, disks[position].durable())?;
                 let view = &mut nodes[position];
                 view.start(&observation);
-                if let Observation::Started { applied: 1.., state, .. } = observation {
+                if let Observation::Started {
+                    applied: 1..,
+                    state,
+                    ..
+                } = observation
+                {
                     state_machine_safety::installed(id, view.applied, state, &mut self.ledger)?;
                 }
             }

@@ -19,7 +19,10 @@ fn rising(id: NodeId, what: &str, before: u64, after: u64) -> Result<(), Violati
     if after >= before {
         return Ok(());
     }
-    broken(id, format!("{id}'s {what} went back from {before} to {after}"))
+    broken(
+        id,
+        format!("{id}'s {what} went back from {before} to {after}"),
+    )
 }
 
 #[inline]
@@ -44,8 +47,16 @@ pub(super) fn hard_state(id: NodeId, view: &NodeView, after: &HardState) -> Resu
     rising(id, "written term", before.term, after.term)?;
     match before.vote {
         Some(vote) if before.term == after.term && after.vote != before.vote => {
-            let now = after.vote.map_or("nobody".to_owned(), |vote| vote.to_string());
-            broken(id, format!("{id}'s vote in term {} changed from {vote} to {now}", after.term))
+            let now = after
+                .vote
+                .map_or("nobody".to_owned(), |vote| vote.to_string());
+            broken(
+                id,
+                format!(
+                    "{id}'s vote in term {} changed from {vote} to {now}",
+                    after.term
+                ),
+            )
         }
         _ => Ok(()),
     }
@@ -57,7 +68,15 @@ pub(super) fn across_restart(
     started: &Observation,
     durable: &StableState,
 ) -> Result<(), Violation> {
-    let Observation::Started { term, vote, last, commit, applied, .. } = *started else {
+    let Observation::Started {
+        term,
+        vote,
+        last,
+        commit,
+        applied,
+        ..
+    } = *started
+    else {
         return Ok(());
     };
     let hard = &durable.hard;
@@ -66,17 +85,33 @@ pub(super) fn across_restart(
     for (what, kept, shown) in [
         ("term", hard.term, term),
         ("a log up to", end, last),
-        ("commit index", if hard.commit > end { snapshot } else { hard.commit }, commit),
+        (
+            "commit index",
+            if hard.commit > end {
+                snapshot
+            } else {
+                hard.commit
+            },
+            commit,
+        ),
         ("applied index", snapshot, applied),
     ] {
         if shown < kept {
-            return broken(id, format!("{id} restarted with {what} {shown}, though {kept} is on its disk"));
+            return broken(
+                id,
+                format!("{id} restarted with {what} {shown}, though {kept} is on its disk"),
+            );
         }
     }
     match hard.vote {
         Some(kept) if term == hard.term && vote != hard.vote => {
             let shown = vote.map_or("none".to_owned(), |vote| format!("one for {vote}"));
-            broken(id, format!("{id} restarted with {shown} as its vote in term {term}, though one for {kept} is on its disk"))
+            broken(
+                id,
+                format!(
+                    "{id} restarted with {shown} as its vote in term {term}, though one for {kept} is on its disk"
+                ),
+            )
         }
         _ => Ok(()),
     }

@@ -64,14 +64,28 @@ impl Property {
     pub fn about(self) -> &'static str {
         match self {
             Property::ElectionSafety => "at most one leader is elected in a term",
-            Property::LogMatching => "two entries with the same index and term have the same log up to them, and a log has no hole",
+            Property::LogMatching => {
+                "two entries with the same index and term have the same log up to them, and a log has no hole"
+            }
             Property::LeaderAppendOnly => "a leader never overwrites or cuts off its own log",
-            Property::LeaderCompleteness => "a new leader's log holds every entry known to be committed",
-            Property::StateMachineSafety => "nodes commit and apply the same entry at an index, in order, and reach the same state; nothing uncommitted is applied",
-            Property::DurableCommit => "when an entry is first known to be committed, it is durable on a quorum",
-            Property::AckBeforeDurable => "a vote, an append reply or any message of a term leaves only after what it promises is durable",
-            Property::Monotonic => "term, vote within a term, commit and applied index never go back; nothing durable is missing after a restart",
-            Property::Liveness => "after the storm there is one leader, fresh commands are served, nothing acknowledged is lost, and logs and states are equal",
+            Property::LeaderCompleteness => {
+                "a new leader's log holds every entry known to be committed"
+            }
+            Property::StateMachineSafety => {
+                "nodes commit and apply the same entry at an index, in order, and reach the same state; nothing uncommitted is applied"
+            }
+            Property::DurableCommit => {
+                "when an entry is first known to be committed, it is durable on a quorum"
+            }
+            Property::AckBeforeDurable => {
+                "a vote, an append reply or any message of a term leaves only after what it promises is durable"
+            }
+            Property::Monotonic => {
+                "term, vote within a term, commit and applied index never go back; nothing durable is missing after a restart"
+            }
+            Property::Liveness => {
+                "after the storm there is one leader, fresh commands are served, nothing acknowledged is lost, and logs and states are equal"
+            }
             Property::NoPanic => "the implementation does not panic on what its contract allows",
         }
     }
@@ -79,13 +93,23 @@ impl Property {
     /// Where it comes from.
     pub fn source(self) -> &'static str {
         match self {
-            Property::ElectionSafety => "Raft paper, figure 3 and section 5.2; TLA+ `ElectionSafety`",
+            Property::ElectionSafety => {
+                "Raft paper, figure 3 and section 5.2; TLA+ `ElectionSafety`"
+            }
             Property::LogMatching => "Raft paper, figure 3 and section 5.3; TLA+ `LogMatching`",
             Property::LeaderAppendOnly => "Raft paper, figure 3 and section 5.3",
-            Property::LeaderCompleteness => "Raft paper, figure 3 and section 5.4; TLA+ `LeaderCompleteness`",
-            Property::StateMachineSafety => "Raft paper, figure 3 and section 5.4.3; TLA+ `StateMachineSafety`",
-            Property::DurableCommit => "Raft paper, sections 5.3 and 5.6; dissertation, section 10.2.1",
-            Property::AckBeforeDurable => "Raft paper, figure 2 (\"updated on stable storage before responding to RPCs\"); dissertation, section 3.8",
+            Property::LeaderCompleteness => {
+                "Raft paper, figure 3 and section 5.4; TLA+ `LeaderCompleteness`"
+            }
+            Property::StateMachineSafety => {
+                "Raft paper, figure 3 and section 5.4.3; TLA+ `StateMachineSafety`"
+            }
+            Property::DurableCommit => {
+                "Raft paper, sections 5.3 and 5.6; dissertation, section 10.2.1"
+            }
+            Property::AckBeforeDurable => {
+                "Raft paper, figure 2 (\"updated on stable storage before responding to RPCs\"); dissertation, section 3.8"
+            }
             Property::Monotonic => "Raft paper, figure 2; dissertation, section 3.8",
             Property::Liveness => "Raft paper, section 5.6; dissertation, chapter 9",
             Property::NoPanic => "common sense",

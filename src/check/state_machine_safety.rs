@@ -16,7 +16,10 @@ pub(super) fn committed(
     ledger: &Ledger,
 ) -> Result<(), Violation> {
     if index > view.last() {
-        let message = format!("{id} holds {index} entries committed, but its log ends at {}", view.last());
+        let message = format!(
+            "{id} holds {index} entries committed, but its log ends at {}",
+            view.last()
+        );
         return Err(Violation::by(id, Property::StateMachineSafety, message));
     }
     let shared = index.min(ledger.last());
@@ -26,7 +29,9 @@ pub(super) fn committed(
     if here == first {
         return Ok(());
     }
-    let message = format!("{id} committed an entry {shared} that differs from the one committed there before");
+    let message = format!(
+        "{id} committed an entry {shared} that differs from the one committed there before"
+    );
     Err(Violation::by(id, Property::StateMachineSafety, message))
 }
 
@@ -58,7 +63,10 @@ pub(super) fn answered(id: NodeId, view: &NodeView, index: Index) -> Result<(), 
     if index <= view.applied {
         return Ok(());
     }
-    let message = format!("{id} answered a client that entry {index} is applied, but has applied only {}", view.applied);
+    let message = format!(
+        "{id} answered a client that entry {index} is applied, but has applied only {}",
+        view.applied
+    );
     Err(Violation::by(id, Property::StateMachineSafety, message))
 }
 
@@ -70,9 +78,14 @@ pub(super) fn installed(
     ledger: &mut Ledger,
 ) -> Result<(), Violation> {
     let broken = if index > ledger.last() {
-        format!("{id} installed a snapshot of {index} entries, but only {} are committed", ledger.last())
+        format!(
+            "{id} installed a snapshot of {index} entries, but only {} are committed",
+            ledger.last()
+        )
     } else if ledger.state(index, state) != state {
-        format!("{id} is in another state after the snapshot at {index} than the node that applied that entry first")
+        format!(
+            "{id} is in another state after the snapshot at {index} than the node that applied that entry first"
+        )
     } else {
         return Ok(());
     };

@@ -63,7 +63,13 @@ impl NodeView {
 
     /// It says what it starts with.
     pub(super) fn start(&mut self, started: &Observation) {
-        if let Observation::Started { term, commit, applied, .. } = *started {
+        if let Observation::Started {
+            term,
+            commit,
+            applied,
+            ..
+        } = *started
+        {
             self.role = Role::Follower;
             self.term = term;
             self.commit = commit;

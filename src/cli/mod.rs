@@ -15,7 +15,8 @@ use clap::{Parser, Subcommand};
 use squall::plan::{PlanError, ProfileError};
 use squall::subject::UnknownSubject;
 
-const ABOUT: &str = "Storms over Raft: real nodes in a deterministic simulator, checked after every step.
+const ABOUT: &str =
+    "Storms over Raft: real nodes in a deterministic simulator, checked after every step.
 
 Without a command, squall sweeps the default profile over raft-rs.";
 
@@ -68,7 +69,10 @@ impl CliError {
             Some(code) => std::io::Error::from_raw_os_error(code),
             None => error.kind().into(),
         };
-        Self::File { path: path.to_path_buf(), source }
+        Self::File {
+            path: path.to_path_buf(),
+            source,
+        }
     }
 }
 
@@ -78,7 +82,10 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
-    let done = match arguments.command.unwrap_or_else(|| Command::Sweep(sweep::Options::default())) {
+    let done = match arguments
+        .command
+        .unwrap_or_else(|| Command::Sweep(sweep::Options::default()))
+    {
         Command::Sweep(options) => sweep::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::List(options) => list::run(&options),
@@ -98,7 +105,10 @@ fn fail(message: &str) -> ExitCode {
 /// Help and version go to standard output; anything else is one line of error.
 fn explain(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
         return match say(&text) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error.to_string()),
@@ -145,7 +155,9 @@ fn can_write(path: &std::path::Path) -> Result<(), CliError> {
         return Ok(());
     }
     std::fs::metadata(folder_of(path)).map_err(error)?;
-    tempfile::NamedTempFile::new_in(folder_of(path)).map(drop).map_err(error)
+    tempfile::NamedTempFile::new_in(folder_of(path))
+        .map(drop)
+        .map_err(error)
 }
 
 /// Writes a file whole or not at all.
@@ -166,8 +178,14 @@ fn write_file(path: &std::path::Path, text: &str) -> Result<(), CliError> {
 
 /// The command that replays the plan at `path`, complete and ready to paste.
 fn replay_command(path: &std::path::Path) -> String {
-    let program = std::env::args().next().unwrap_or_else(|| "squall".to_owned());
-    format!("{} replay {}", quoted(&program), quoted(&path.display().to_string()))
+    let program = std::env::args()
+        .next()
+        .unwrap_or_else(|| "squall".to_owned());
+    format!(
+        "{} replay {}",
+        quoted(&program),
+        quoted(&path.display().to_string())
+    )
 }
 
 /// `text` as one word of a shell.

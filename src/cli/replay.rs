@@ -38,7 +38,11 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
             let profile = Profile::load(options.profile.as_deref().unwrap_or("storm"))?;
             generate(seed, subject::DEFAULT, &profile)
         }
-        (None, None) => return Err(CliError::Usage("give the file of a plan, or --seed N".to_owned())),
+        (None, None) => {
+            return Err(CliError::Usage(
+                "give the file of a plan, or --seed N".to_owned(),
+            ));
+        }
     };
     if let Some(name) = &options.subject {
         plan.subject = name.clone();
@@ -46,7 +50,10 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     let subject = subject::find(&plan.subject)?;
     let (path, command) = match &options.plan {
         Some(path) => (path.clone(), replay_command(path)),
-        None => (PathBuf::from("(none: the plan is drawn from the seed)"), seed_command(&plan)),
+        None => (
+            PathBuf::from("(none: the plan is drawn from the seed)"),
+            seed_command(&plan),
+        ),
     };
     say(&format!(
         "replaying {} with seed {}, {} nodes, {} faults\n\n",
@@ -68,7 +75,11 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
             }
         }
     };
-    let watch = Watch { lines: Some(&mut line), library_log: options.trace, ..Watch::default() };
+    let watch = Watch {
+        lines: Some(&mut line),
+        library_log: options.trace,
+        ..Watch::default()
+    };
     let outcome = subject.runner.run(&plan, watch);
     output?;
     if options.trace {
@@ -92,7 +103,9 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
 }
 
 fn seed_command(plan: &Plan) -> String {
-    let program = std::env::args().next().unwrap_or_else(|| "squall".to_owned());
+    let program = std::env::args()
+        .next()
+        .unwrap_or_else(|| "squall".to_owned());
     format!(
         "{} replay --seed {} --subject {} --profile {}",
         quoted(&program),

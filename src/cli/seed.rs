@@ -28,13 +28,18 @@ pub fn seeds(text: &str) -> Result<Range<u64>, String> {
             let first = seed(first)?;
             let count = seed(&count[1..])?;
             let end = first.checked_add(count);
-            first..end.ok_or_else(|| format!("\"{text}\" reaches beyond the last seed, {}", u64::MAX))?
+            first
+                ..end.ok_or_else(|| {
+                    format!("\"{text}\" reaches beyond the last seed, {}", u64::MAX)
+                })?
         }
         Some((first, end)) => seed(first)?..seed(end)?,
         None => 0..seed(text)?,
     };
     if range.is_empty() {
-        return Err(format!("\"{text}\" holds no seed; legal: A..B with A below B, A..+N, or N, with N at least 1"));
+        return Err(format!(
+            "\"{text}\" holds no seed; legal: A..B with A below B, A..+N, or N, with N at least 1"
+        ));
     }
     Ok(range)
 }
@@ -47,9 +52,23 @@ mod tests {
     fn seeds_are_read_in_all_their_forms() {
         assert_eq!(seed("17"), Ok(17));
         assert_eq!(seed("0xfF"), Ok(255));
-        assert_eq!(seed("0123456789abcdef0123456789abcdef01234567"), Ok(0x0123_4567_89ab_cdef));
-        assert_eq!(seed("1111111111111111111111111111111111111111"), Ok(0x1111_1111_1111_1111));
-        for wrong in ["", "-1", "0x", "12z", "0x12345678901234567", "99999999999999999999", "0123456789abcdef"] {
+        assert_eq!(
+            seed("0123456789abcdef0123456789abcdef01234567"),
+            Ok(0x0123_4567_89ab_cdef)
+        );
+        assert_eq!(
+            seed("1111111111111111111111111111111111111111"),
+            Ok(0x1111_1111_1111_1111)
+        );
+        for wrong in [
+            "",
+            "-1",
+            "0x",
+            "12z",
+            "0x12345678901234567",
+            "99999999999999999999",
+            "0123456789abcdef",
+        ] {
             assert!(seed(wrong).is_err(), "{wrong}");
         }
     }
@@ -59,7 +78,15 @@ mod tests {
         assert_eq!(seeds("5"), Ok(0..5));
         assert_eq!(seeds("3..9"), Ok(3..9));
         assert_eq!(seeds("0x10..+4"), Ok(16..20));
-        for wrong in ["0", "9..3", "4..4", "..", "1..", "1..+0", "18446744073709551615..+2"] {
+        for wrong in [
+            "0",
+            "9..3",
+            "4..4",
+            "..",
+            "1..",
+            "1..+0",
+            "18446744073709551615..+2",
+        ] {
             assert!(seeds(wrong).is_err(), "{wrong}");
         }
     }

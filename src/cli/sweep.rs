@@ -70,7 +70,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub fn run(options: &Options) -> Result<u8, CliError> {
     let subject = subject::find(&options.subject)?;
     let profile = Profile::load(&options.profile)?;
-    let end = if options.time.is_some() { u64::MAX } else { DEFAULT_SEEDS };
+    let end = if options.time.is_some() {
+        u64::MAX
+    } else {
+        DEFAULT_SEEDS
+    };
     let seeds = options.seeds.clone().unwrap_or(0..end);
     let jobs = options.jobs.map_or_else(default_jobs, usize::from);
     prepare(options)?;
@@ -80,7 +84,12 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     }
     let stop = stop_at_interrupt();
     let bar = progress(options, &seeds);
-    let mut written = Written { subject: &subject, options, plans: Vec::new(), error: None };
+    let mut written = Written {
+        subject: &subject,
+        options,
+        plans: Vec::new(),
+        error: None,
+    };
     let sweep = Sweep {
         subject: &subject,
         profile: &profile,
@@ -109,7 +118,14 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     if let Some(error) = error {
         return Err(error);
     }
-    conclude(options, &summary, &subject.name, &profile.name, seeds.start, &plans)?;
+    conclude(
+        options,
+        &summary,
+        &subject.name,
+        &profile.name,
+        seeds.start,
+        &plans,
+    )?;
     Ok(summary.verdict().status())
 }
 
@@ -150,7 +166,10 @@ impl Written<'_> {
     /// Writes a finding's plan; prints the whole page of the first, and a line for each other.
     fn finding(&mut self, finding: &Finding, print: bool) -> Result<(), CliError> {
         let property = finding.failure.violation.property;
-        let name = format!("{}-seed-{}-{property}.json", self.subject.name, finding.plan.seed);
+        let name = format!(
+            "{}-seed-{}-{property}.json",
+            self.subject.name, finding.plan.seed
+        );
         let out = &self.options.out;
         std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
         let path = out.join(name);
@@ -166,14 +185,20 @@ impl Written<'_> {
             return say(&format!("{}\n", page.unwrap_or_default()));
         }
         let seed = finding.plan.seed;
-        say(&format!("seed {seed}: {}\n  repeat   {command}\n", finding.failure))
+        say(&format!(
+            "seed {seed}: {}\n  repeat   {command}\n",
+            finding.failure
+        ))
     }
 }
 
 /// Makes sure, before any run, that findings and the summary can be written.
 fn prepare(options: &Options) -> Result<(), CliError> {
     let out = &options.out;
-    let missing: Vec<&Path> = out.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    let missing: Vec<&Path> = out
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
     std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
     let writable = tempfile::NamedTempFile::new_in(out).map(drop);
     // They are made again when there is something to put in them.

@@ -55,7 +55,11 @@ impl Clients {
 
     /// How long a client pauses before its next command, in microseconds.
     pub(super) fn think_us(&mut self) -> u64 {
-        let Workload { think_min_us, think_max_us, .. } = self.workload;
+        let Workload {
+            think_min_us,
+            think_max_us,
+            ..
+        } = self.workload;
         self.choices.between(think_min_us, think_max_us).max(1)
     }
 
@@ -74,8 +78,20 @@ impl Clients {
             _ => any,
         };
         let sequence = client.sequence;
-        let command = Command { client: number, sequence, register }.encode(padding);
-        (node, Request { client: number, sequence, command })
+        let command = Command {
+            client: number,
+            sequence,
+            register,
+        }
+        .encode(padding);
+        (
+            node,
+            Request {
+                client: number,
+                sequence,
+                command,
+            },
+        )
     }
 
     /// A fresh command, by a client that has never asked before.
@@ -83,13 +99,34 @@ impl Clients {
         let node = *self.choices.pick(among);
         let client = FIRST_PROBE + self.probes;
         self.probes += 1;
-        let command = Command { client, sequence: 1, register: 0 }.encode(0);
-        (node, Request { client, sequence: 1, command })
+        let command = Command {
+            client,
+            sequence: 1,
+            register: 0,
+        }
+        .encode(0);
+        (
+            node,
+            Request {
+                client,
+                sequence: 1,
+                command,
+            },
+        )
     }
 
     /// Takes an answer. Returns whether the client was waiting for it.
-    pub(super) fn answered(&mut self, from: NodeId, reply: &Reply, counters: &mut Counters) -> bool {
-        let Reply { client: number, sequence, outcome } = *reply;
+    pub(super) fn answered(
+        &mut self,
+        from: NodeId,
+        reply: &Reply,
+        counters: &mut Counters,
+    ) -> bool {
+        let Reply {
+            client: number,
+            sequence,
+            outcome,
+        } = *reply;
         if is_probe(number) {
             if let ReplyOutcome::Applied(index) = outcome {
                 self.acknowledged = self.acknowledged.max(index);
@@ -117,7 +154,12 @@ impl Clients {
     }
 
     /// The command's time is up. Returns whether the client was still waiting for it.
-    pub(super) fn timed_out(&mut self, number: u32, sequence: u64, counters: &mut Counters) -> bool {
+    pub(super) fn timed_out(
+        &mut self,
+        number: u32,
+        sequence: u64,
+        counters: &mut Counters,
+    ) -> bool {
         let client = &mut self.clients[number as usize];
         if !client.waiting || client.sequence != sequence {
             return false;

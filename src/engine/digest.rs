@@ -10,8 +10,14 @@ pub(super) fn input<M>(input: &Input<M>) -> u64 {
     match input {
         Input::Tick => 1,
         Input::Deliver { from, .. } => 2 | u64::from(from.0) << 8,
-        Input::Synced { ticket, result: SyncResult::Done } => 3 | ticket.0 << 8,
-        Input::Synced { ticket, result: SyncResult::Failed } => 4 | ticket.0 << 8,
+        Input::Synced {
+            ticket,
+            result: SyncResult::Done,
+        } => 3 | ticket.0 << 8,
+        Input::Synced {
+            ticket,
+            result: SyncResult::Failed,
+        } => 4 | ticket.0 << 8,
         Input::Request(request) => 5 | request.sequence << 8,
         Input::Unreachable { peer } => 6 | u64::from(peer.0) << 8,
         Input::SnapshotSent { peer, delivered } => {
@@ -23,9 +29,18 @@ pub(super) fn input<M>(input: &Input<M>) -> u64 {
 /// What a replica reports.
 pub(super) fn observation(seen: &Observation) -> u64 {
     match *seen {
-        Observation::Started { term, vote, last, commit, applied, state } => {
+        Observation::Started {
+            term,
+            vote,
+            last,
+            commit,
+            applied,
+            state,
+        } => {
             let vote = vote.map_or(0, |vote| u64::from(vote.0));
-            [term, vote, last, commit, applied, state].into_iter().fold(1, mix)
+            [term, vote, last, commit, applied, state]
+                .into_iter()
+                .fold(1, mix)
         }
         Observation::Role { role, term } => mix(2 + role as u64, term),
         Observation::Committed { index } => mix(7, index),
@@ -59,7 +74,10 @@ pub(super) fn label(to: NodeId, label: &Label) -> u64 {
         Claim::Appended { index } => index << 1,
         Claim::Voted { candidate } => u64::from(candidate.0) << 1 | 1,
     };
-    mix(label.term << 16 | u64::from(to.0) << 8 | label.kind as u64, claim)
+    mix(
+        label.term << 16 | u64::from(to.0) << 8 | label.kind as u64,
+        claim,
+    )
 }
 
 /// What a replica answers a client.

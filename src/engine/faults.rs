@@ -27,7 +27,11 @@ impl<S: Subject> World<'_, '_, S> {
             self.tell(None, Weight::Notable, format!("fault: {}", fault.what));
         }
         let for_us = match &fault.what {
-            What::Crash { node, loss, down_us } => {
+            What::Crash {
+                node,
+                loss,
+                down_us,
+            } => {
                 self.crash(now_us, *node, (*loss).into(), Some(*down_us));
                 None
             }
@@ -45,7 +49,12 @@ impl<S: Subject> World<'_, '_, S> {
                 self.each_link(&others, side, |world, from, to| world.cut(from, to));
                 Some(*for_us)
             }
-            What::Trouble { from, to, trouble, for_us } => {
+            What::Trouble {
+                from,
+                to,
+                trouble,
+                for_us,
+            } => {
                 let mut links = Vec::new();
                 self.each_link(from, to, |_, from, to| links.push((from, to)));
                 self.network.trouble(number as u64, links, *trouble);
@@ -60,12 +69,20 @@ impl<S: Subject> World<'_, '_, S> {
                 });
                 None
             }
-            What::SlowNode { node, extra_us, for_us } => {
+            What::SlowNode {
+                node,
+                extra_us,
+                for_us,
+            } => {
                 self.network.slow_down(node.position(), *extra_us);
                 self.counters.hit(Event::NodeSlow);
                 Some(*for_us)
             }
-            What::SlowDisk { node, sync_us, for_us } => {
+            What::SlowDisk {
+                node,
+                sync_us,
+                for_us,
+            } => {
                 self.slots[node.position()].slow_us.push(*sync_us);
                 self.counters.hit(Event::DiskSlow);
                 Some(*for_us)
@@ -100,7 +117,8 @@ impl<S: Subject> World<'_, '_, S> {
             What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => None,
         };
         if let Some(for_us) = for_us {
-            self.queue.push(now_us + for_us, Happening::Over { fault: number });
+            self.queue
+                .push(now_us + for_us, Happening::Over { fault: number });
         }
         Ok(())
     }
@@ -116,8 +134,12 @@ impl<S: Subject> World<'_, '_, S> {
             }
             What::Split { side, .. } => {
                 let others = self.others(side);
-                self.each_link(side, &others, |world, from, to| world.network.mend(from, to));
-                self.each_link(&others, side, |world, from, to| world.network.mend(from, to));
+                self.each_link(side, &others, |world, from, to| {
+                    world.network.mend(from, to)
+                });
+                self.each_link(&others, side, |world, from, to| {
+                    world.network.mend(from, to)
+                });
             }
             What::Trouble { .. } => self.network.end_trouble(number as u64),
             What::SlowNode { node, extra_us, .. } => {
@@ -185,7 +207,8 @@ impl<S: Subject> World<'_, '_, S> {
             }
             self.stop(node, loss);
             if let Some(down_us) = down_us {
-                self.queue.push(now_us + down_us.max(1), Happening::Boot { node });
+                self.queue
+                    .push(now_us + down_us.max(1), Happening::Boot { node });
             }
         }
         if down_us.is_none() {
@@ -197,7 +220,11 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn halt(&mut self, now_us: u64, node: NodeId, reason: &str) {
         self.counters.hit(Event::Halt);
         if self.is_watched() {
-            self.tell(Some(node), Weight::Notable, format!("stops itself: {reason}"));
+            self.tell(
+                Some(node),
+                Weight::Notable,
+                format!("stops itself: {reason}"),
+            );
         }
         // The process ends and the machine does not: any of its unsynced writes may still be written back.
         self.stop(node, Loss::Prefix);
@@ -258,7 +285,11 @@ impl<S: Subject> World<'_, '_, S> {
         self.views[position] = NodeView::booting(disk.durable(), life);
         let recovered = Recovered {
             state: disk.durable().clone(),
-            rotten: disk.rotten().iter().map(|journal| Journal::ALL[*journal]).collect(),
+            rotten: disk
+                .rotten()
+                .iter()
+                .map(|journal| Journal::ALL[*journal])
+                .collect(),
         };
         let birth = Birth {
             id: node,
@@ -286,14 +317,20 @@ impl<S: Subject> World<'_, '_, S> {
                 self.carry_out(now_us, node, &mut out)
             }
             Err(reason) if self.disks[position].rotten().is_empty() => {
-                let message = format!("{node} does not start from a disk on which nothing is damaged: {reason}");
+                let message = format!(
+                    "{node} does not start from a disk on which nothing is damaged: {reason}"
+                );
                 Err(Violation::by(node, Property::Liveness, message))
             }
             Err(reason) => {
                 self.counters.hit(Event::BootRefused);
                 self.views[position].up = false;
                 self.views[position].gone = true;
-                self.tell(Some(node), Weight::Notable, format!("does not start: {reason}"));
+                self.tell(
+                    Some(node),
+                    Weight::Notable,
+                    format!("does not start: {reason}"),
+                );
                 Ok(())
             }
         };
@@ -317,7 +354,10 @@ impl<S: Subject> World<'_, '_, S> {
     /// A pause is over, if it has not been prolonged: what was held back happens now.
     pub(super) fn resume(&mut self, now_us: u64, node: NodeId) {
         let slot = &mut self.slots[node.position()];
-        if slot.paused_until_us.is_none_or(|until_us| until_us > now_us) {
+        if slot
+            .paused_until_us
+            .is_none_or(|until_us| until_us > now_us)
+        {
             return;
         }
         slot.paused_until_us = None;

@@ -35,7 +35,9 @@ impl Tampering {
     pub(super) fn of(what: &What) -> Option<Self> {
         match what {
             What::LoseMessage => Some(Self::Lose),
-            What::DuplicateMessage { after_us } => Some(Self::Duplicate { after_us: *after_us }),
+            What::DuplicateMessage { after_us } => Some(Self::Duplicate {
+                after_us: *after_us,
+            }),
             What::DelayMessage { by_us } => Some(Self::Delay { by_us: *by_us }),
             _ => None,
         }
@@ -54,9 +56,20 @@ impl Triggers {
             match fault.when {
                 When::AtUs(_) => {}
                 When::Sync { node, nth } => triggers.syncs.push((node, nth, number)),
-                When::Message { from, to, kind, nth } => {
+                When::Message {
+                    from,
+                    to,
+                    kind,
+                    nth,
+                } => {
                     let left = nth;
-                    triggers.messages.push(Awaited { from, to, kind, left, fault: number });
+                    triggers.messages.push(Awaited {
+                        from,
+                        to,
+                        kind,
+                        left,
+                        fault: number,
+                    });
                 }
             }
         }

@@ -21,8 +21,8 @@ use crate::options::MissedTicks;
 use crate::plan::{Heal, Plan};
 use crate::queue::{Place, Queue, Slab};
 use crate::replica::{
-    Effect, Input, LogSink, Message, MessageKind, Output, Replica, Reply, ReplyOutcome, Request, Subject,
-    SyncResult, Ticket,
+    Effect, Input, LogSink, Message, MessageKind, Output, Replica, Reply, ReplyOutcome, Request,
+    Subject, SyncResult, Ticket,
 };
 use crate::rng::Choices;
 use crate::sometimes::{Counters, Event};
@@ -66,11 +66,25 @@ pub(super) enum Happening {
     /// A tick is due at a node, if the timer is still the one that counts.
     Tick { node: NodeId, timer: u32 },
     /// The message at `parcel` arrives.
-    Arrival { from: NodeId, to: NodeId, kind: MessageKind, parcel: Place },
+    Arrival {
+        from: NodeId,
+        to: NodeId,
+        kind: MessageKind,
+        parcel: Place,
+    },
     /// A sync of a life is over.
-    Synced { node: NodeId, life: u32, ticket: Ticket, fails: bool },
+    Synced {
+        node: NodeId,
+        life: u32,
+        ticket: Ticket,
+        fails: bool,
+    },
     /// The transport reports to a sender.
-    Report { node: NodeId, life: u32, report: Report },
+    Report {
+        node: NodeId,
+        life: u32,
+        report: Report,
+    },
     /// A client's pause is over.
     ClientWakes { client: u32 },
     /// A client has waited long enough.
@@ -144,7 +158,10 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             network: Network::new(voters.len(), plan.network),
             slots: voters.iter().map(slot).collect(),
             views: vec![NodeView::default(); voters.len()],
-            disks: voters.iter().map(|_| first_disk(plan.cluster.first_term)).collect(),
+            disks: voters
+                .iter()
+                .map(|_| first_disk(plan.cluster.first_term))
+                .collect(),
             checks: Checks::new(voters.len()),
             triggers: Triggers::new(&plan.faults, voters.len()),
             counters: Counters::default(),
@@ -178,7 +195,10 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                 return Ok(());
             }
         }
-        let unmet = self.unmet.take().unwrap_or_else(|| "it was never asked".to_owned());
+        let unmet = self
+            .unmet
+            .take()
+            .unwrap_or_else(|| "it was never asked".to_owned());
         Err(Violation {
             property: Property::Liveness,
             node: None,
@@ -209,13 +229,21 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         }
         match happening {
             Happening::Tick { node, timer } => self.tick(now_us, node, timer),
-            Happening::Arrival { from, to, kind, parcel } => {
+            Happening::Arrival {
+                from,
+                to,
+                kind,
+                parcel,
+            } => {
                 self.network.arrived(from.position(), to.position());
                 self.arrive(now_us, from, to, kind, parcel)
             }
-            Happening::Synced { node, life, ticket, fails } => {
-                self.synced(now_us, node, life, ticket, fails)
-            }
+            Happening::Synced {
+                node,
+                life,
+                ticket,
+                fails,
+            } => self.synced(now_us, node, life, ticket, fails),
             Happening::Report { node, life, report } => {
                 if self.views[node.position()].life != life || !self.is_up(node) {
                     return Ok(());
@@ -357,7 +385,11 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         if slot.replica.is_none() || self.views[position].life != life {
             return Ok(());
         }
-        let Some(place) = slot.in_flight.iter().position(|(other, _)| *other == ticket) else {
+        let Some(place) = slot
+            .in_flight
+            .iter()
+            .position(|(other, _)| *other == ticket)
+        else {
             return Ok(());
         };
         let (_, point) = slot.in_flight.remove(place);
@@ -373,7 +405,10 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             let snapshot_is_new = disk.durable().snapshot_index() != before;
             self.counters.hit(Event::SyncDone);
             if snapshot_is_new {
-                self.checks.forget(Scene { nodes: &self.views, disks: &self.disks });
+                self.checks.forget(Scene {
+                    nodes: &self.views,
+                    disks: &self.disks,
+                });
             }
             SyncResult::Done
         };
@@ -388,7 +423,8 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         let (node, request) = self.clients.next(client, &members);
         let sequence = request.sequence;
         let gives_up_us = now_us + self.plan.workload.timeout_us;
-        self.queue.push(gives_up_us, Happening::ClientGivesUp { client, sequence });
+        self.queue
+            .push(gives_up_us, Happening::ClientGivesUp { client, sequence });
         self.counters.hit(Event::CommandSent);
         self.request(now_us, node, request)
     }
@@ -399,11 +435,14 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             return Ok(());
         }
         if slot.replica.is_none() {
-            self.answer(node, &Reply {
-                client: request.client,
-                sequence: request.sequence,
-                outcome: ReplyOutcome::Refused,
-            });
+            self.answer(
+                node,
+                &Reply {
+                    client: request.client,
+                    sequence: request.sequence,
+                    outcome: ReplyOutcome::Refused,
+                },
+            );
             return Ok(());
         }
         self.step(now_us, node, Input::Request(request))
@@ -507,7 +546,8 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             for reply in out.replies.drain(..) {
                 self.fold(digest::reply(&reply));
                 if let ReplyOutcome::Applied(index) = reply.outcome {
-                    self.checks.answered(&self.views[node.position()], node, index)?;
+                    self.checks
+                        .answered(&self.views[node.position()], node, index)?;
                 }
                 self.answer(node, &reply);
             }
@@ -538,7 +578,8 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                 Effect::Observe(seen) => {
                     self.fold(digest::observation(&seen));
                     let (views, disks) = (&mut self.views, &self.disks);
-                    self.checks.observed(views, disks, node, seen, &mut self.counters)?;
+                    self.checks
+                        .observed(views, disks, node, seen, &mut self.counters)?;
                 }
             }
         }
@@ -560,14 +601,23 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             self.due.swap_remove(place);
             slot.fail_next += 1;
         }
-        let slow_here = self.due.iter().find_map(|fault| match &self.plan.faults[*fault].what {
-            crate::plan::What::SlowDisk { node: whose, sync_us, .. } if *whose == node => Some(*sync_us),
-            _ => None,
-        });
+        let slow_here = self
+            .due
+            .iter()
+            .find_map(|fault| match &self.plan.faults[*fault].what {
+                crate::plan::What::SlowDisk {
+                    node: whose,
+                    sync_us,
+                    ..
+                } if *whose == node => Some(*sync_us),
+                _ => None,
+            });
         let fails = slot.fail_next > 0 || self.disks[position].would_fail();
         slot.fail_next = slot.fail_next.saturating_sub(1);
         let options = self.plan.disk;
-        let mut ordinary_us = self.disk_choices.between(options.sync_min_us, options.sync_max_us);
+        let mut ordinary_us = self
+            .disk_choices
+            .between(options.sync_min_us, options.sync_max_us);
         if self.healed {
             ordinary_us = ordinary_us.min(self.plan.prompt_us());
         }
@@ -579,7 +629,15 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         slot.in_flight.push((ticket, point));
         let life = self.views[position].life;
         let at_us = now_us + ordinary_us.max(slow_us);
-        self.queue.push(at_us, Happening::Synced { node, life, ticket, fails });
+        self.queue.push(
+            at_us,
+            Happening::Synced {
+                node,
+                life,
+                ticket,
+                fails,
+            },
+        );
     }
 
     // ---- after the storm --------------------------------------------------------
@@ -606,7 +664,8 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             return Ok(());
         }
         let (node, request) = self.clients.next_probe(&self.members());
-        self.queue.push(now_us + self.plan.election_us(), Happening::Probe);
+        self.queue
+            .push(now_us + self.plan.election_us(), Happening::Probe);
         self.counters.hit(Event::CommandSent);
         self.request(now_us, node, request)
     }
@@ -616,25 +675,34 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             acknowledged: self.clients.acknowledged,
             fresh_answers: self.clients.fresh_answers,
         };
-        let scene = Scene { nodes: &self.views, disks: &self.disks };
+        let scene = Scene {
+            nodes: &self.views,
+            disks: &self.disks,
+        };
         self.unmet = liveness::unmet(scene, &self.members(), target);
         if self.unmet.is_none() {
             self.counters.hit(Event::Converged);
             self.converged = true;
             return;
         }
-        self.queue.push(now_us + self.plan.cluster.tick_us, Happening::Audit);
+        self.queue
+            .push(now_us + self.plan.cluster.tick_us, Happening::Audit);
     }
-
 }
 
 /// A new node's disk: empty but for the term its cluster was set up with.
 fn first_disk(term: Term) -> Disk<StableState> {
     let mut disk = Disk::default();
     if term > 0 {
-        let hard = HardState { term, ..HardState::default() };
+        let hard = HardState {
+            term,
+            ..HardState::default()
+        };
         let record = Record::HardState(hard);
-        disk.write(Marked { record, chain: Chain::default() });
+        disk.write(Marked {
+            record,
+            chain: Chain::default(),
+        });
         disk.complete_sync(disk.begin_sync());
     }
     disk

@@ -90,13 +90,27 @@ impl std::fmt::Display for NodeAtEnd {
         write!(
             f,
             "{:3} {:5} {:13} term {:<4} vote {:3} last {:<5} commit {:<5} applied {:<5} disk (term {disk_term}, snapshot {disk_snapshot}, log to {disk_last})  life {}",
-            self.id.to_string(), self.state, self.role, self.term, vote, self.last, self.commit, self.applied, self.life
+            self.id.to_string(),
+            self.state,
+            self.role,
+            self.term,
+            vote,
+            self.last,
+            self.commit,
+            self.applied,
+            self.life
         )
     }
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} (step {}, {})", self.violation, self.step, seconds(self.time_us))
+        write!(
+            f,
+            "{} (step {}, {})",
+            self.violation,
+            self.step,
+            seconds(self.time_us)
+        )
     }
 }

@@ -12,7 +12,13 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn tell(&mut self, node: Option<NodeId>, weight: Weight, text: String) {
         let (time_us, step) = (self.queue.now_us(), self.step);
         if let Some(lines) = &mut self.watch.lines {
-            lines(Line { time_us, step, node, weight, text });
+            lines(Line {
+                time_us,
+                step,
+                node,
+                weight,
+                text,
+            });
         }
     }
 
@@ -30,21 +36,41 @@ impl<S: Subject> World<'_, '_, S> {
                     MessageKind::Heartbeat | MessageKind::HeartbeatReply => Weight::Routine,
                     _ => Weight::Notable,
                 };
-                (weight, format!("gets from {from}: {}", S::Replica::describe(message)))
+                (
+                    weight,
+                    format!("gets from {from}: {}", S::Replica::describe(message)),
+                )
             }
-            Input::Synced { result: SyncResult::Done, .. } => (Weight::Routine, "sync done".to_owned()),
-            Input::Synced { result: SyncResult::Failed, .. } => (Weight::Notable, "sync failed".to_owned()),
+            Input::Synced {
+                result: SyncResult::Done,
+                ..
+            } => (Weight::Routine, "sync done".to_owned()),
+            Input::Synced {
+                result: SyncResult::Failed,
+                ..
+            } => (Weight::Notable, "sync failed".to_owned()),
             Input::Request(request) => {
-                let text = format!("is asked by client {} for command {}", request.client, request.sequence);
+                let text = format!(
+                    "is asked by client {} for command {}",
+                    request.client, request.sequence
+                );
                 (Weight::Routine, text)
             }
-            Input::Unreachable { peer } => (Weight::Notable, format!("is told that {peer} is unreachable")),
-            Input::SnapshotSent { peer, delivered: true } => {
-                (Weight::Notable, format!("is told that {peer} got its snapshot"))
-            }
-            Input::SnapshotSent { peer, .. } => {
-                (Weight::Notable, format!("is told that {peer} did not get its snapshot"))
-            }
+            Input::Unreachable { peer } => (
+                Weight::Notable,
+                format!("is told that {peer} is unreachable"),
+            ),
+            Input::SnapshotSent {
+                peer,
+                delivered: true,
+            } => (
+                Weight::Notable,
+                format!("is told that {peer} got its snapshot"),
+            ),
+            Input::SnapshotSent { peer, .. } => (
+                Weight::Notable,
+                format!("is told that {peer} did not get its snapshot"),
+            ),
         };
         self.tell(Some(node), weight, text);
     }
@@ -73,12 +99,19 @@ impl<S: Subject> World<'_, '_, S> {
             self.tell(violation.node, Weight::Notable, text);
         }
         if let Some(violation) = &violation {
-            self.fold(mix_bytes(mix(0, violation.property as u64), violation.message.as_bytes()));
+            self.fold(mix_bytes(
+                mix(0, violation.property as u64),
+                violation.message.as_bytes(),
+            ));
         }
         let time_us = self.queue.now_us();
         let nodes = self.voters.iter().map(|id| self.at_end(*id)).collect();
         Outcome {
-            failure: violation.map(|violation| Failure { violation, step: self.step, time_us }),
+            failure: violation.map(|violation| Failure {
+                violation,
+                step: self.step,
+                time_us,
+            }),
             digest: self.digest,
             steps: self.step,
             time_us,

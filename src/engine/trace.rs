@@ -33,15 +33,31 @@ pub enum Weight {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let node = self.node.map_or(String::new(), |node| node.to_string());
-        write!(f, "{:>14}  step {:<7} {:3} {}", seconds(self.time_us), self.step, node, self.text)
+        write!(
+            f,
+            "{:>14}  step {:<7} {:3} {}",
+            seconds(self.time_us),
+            self.step,
+            node,
+            self.text
+        )
     }
 }
 
 pub(super) fn observation(seen: &Observation) -> String {
     match seen {
-        Observation::Started { term, vote, last, commit, applied, .. } => {
+        Observation::Started {
+            term,
+            vote,
+            last,
+            commit,
+            applied,
+            ..
+        } => {
             let vote = vote.map_or(String::new(), |vote| format!(", vote {vote}"));
-            format!("starts with term {term}{vote}, log to {last}, commit {commit}, applied {applied}")
+            format!(
+                "starts with term {term}{vote}, log to {last}, commit {commit}, applied {applied}"
+            )
         }
         Observation::Role { role, term } => format!("is {role} in term {term}"),
         Observation::Committed { index } => format!("knows {index} committed"),
@@ -55,15 +71,25 @@ pub(super) fn record(written: &Record) -> String {
     match written {
         Record::HardState(hard) => {
             let vote = hard.vote.map_or("none".to_owned(), |vote| vote.to_string());
-            format!("writes term {}, vote {vote}, commit {}", hard.term, hard.commit)
+            format!(
+                "writes term {}, vote {vote}, commit {}",
+                hard.term, hard.commit
+            )
         }
         Record::Entry { index, entry } => {
-            format!("writes entry {index} of term {} ({} bytes)", entry.term, entry.data.len())
+            format!(
+                "writes entry {index} of term {} ({} bytes)",
+                entry.term,
+                entry.data.len()
+            )
         }
         Record::LogReset { next } => format!("empties its log, to go on at {next}"),
         Record::LogCompact { through } => format!("compacts its log through {through}"),
         Record::Snapshot(snapshot) => {
-            format!("writes a snapshot at {} of term {}", snapshot.index, snapshot.term)
+            format!(
+                "writes a snapshot at {} of term {}",
+                snapshot.index, snapshot.term
+            )
         }
     }
 }

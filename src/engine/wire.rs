@@ -29,7 +29,10 @@ impl<S: Subject> World<'_, '_, S> {
         self.stepping = None;
         self.fold(digest::label(to, &label));
         self.counters.hit(Event::MessageSent);
-        let scene = Scene { nodes: &self.views, disks: &self.disks };
+        let scene = Scene {
+            nodes: &self.views,
+            disks: &self.disks,
+        };
         self.checks.sent(scene, from, to, &label)?;
         if to.position() >= self.slots.len() || to == from {
             return Ok(());
@@ -42,13 +45,22 @@ impl<S: Subject> World<'_, '_, S> {
             self.lost(now_us, from, to, &label, Lost::Chance);
             return Ok(());
         }
-        let fate = self.network.route(now_us, from.position(), to.position(), &mut self.network_choices);
+        let fate = self.network.route(
+            now_us,
+            from.position(),
+            to.position(),
+            &mut self.network_choices,
+        );
         let (mut at_us, mut again_at_us, overtakable) = match fate {
             Fate::Lost(lost) => {
                 self.lost(now_us, from, to, &label, lost);
                 return Ok(());
             }
-            Fate::Arrives { at_us, again_at_us, overtakable } => (at_us, again_at_us, overtakable),
+            Fate::Arrives {
+                at_us,
+                again_at_us,
+                overtakable,
+            } => (at_us, again_at_us, overtakable),
         };
         match tampering {
             Some(Tampering::Delay { by_us }) => {
@@ -69,10 +81,26 @@ impl<S: Subject> World<'_, '_, S> {
         if let Some(again_at_us) = again_at_us {
             self.counters.hit(Event::MessageDuplicated);
             let parcel = self.parcels.put(message.clone());
-            self.queue.push(again_at_us, Happening::Arrival { from, to, kind, parcel });
+            self.queue.push(
+                again_at_us,
+                Happening::Arrival {
+                    from,
+                    to,
+                    kind,
+                    parcel,
+                },
+            );
         }
         let parcel = self.parcels.put(message);
-        self.queue.push(at_us, Happening::Arrival { from, to, kind, parcel });
+        self.queue.push(
+            at_us,
+            Happening::Arrival {
+                from,
+                to,
+                kind,
+                parcel,
+            },
+        );
         Ok(())
     }
 
@@ -86,13 +114,14 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let faults = &self.plan.faults;
         let mut tampering = None;
-        self.due.retain(|fault| match Tampering::of(&faults[*fault].what) {
-            Some(found) => {
-                tampering.get_or_insert(found);
-                false
-            }
-            None => true,
-        });
+        self.due
+            .retain(|fault| match Tampering::of(&faults[*fault].what) {
+                Some(found) => {
+                    tampering.get_or_insert(found);
+                    false
+                }
+                None => true,
+            });
         tampering
     }
 
@@ -122,7 +151,10 @@ impl<S: Subject> World<'_, '_, S> {
             self.counters.hit(Event::SnapshotLost);
         }
         let mistaken = !self.healed && self.network_choices.below(16) == 0;
-        let report = Report::SnapshotSent { peer: to, delivered: arrived && !mistaken };
+        let report = Report::SnapshotSent {
+            peer: to,
+            delivered: arrived && !mistaken,
+        };
         self.report(now_us, from, report);
     }
 
@@ -138,7 +170,10 @@ impl<S: Subject> World<'_, '_, S> {
             return;
         }
         let life = self.views[node.position()].life;
-        let delay_us = self.network_choices.between(1, 2 * self.plan.network.delay_max_us.max(1));
-        self.queue.push(now_us + delay_us, Happening::Report { node, life, report });
+        let delay_us = self
+            .network_choices
+            .between(1, 2 * self.plan.network.delay_max_us.max(1));
+        self.queue
+            .push(now_us + delay_us, Happening::Report { node, life, report });
     }
 }

@@ -269,21 +269,85 @@ pub enum FaultKind {
 impl FaultKind {
     /// All kinds, with one line for each.
     pub const ALL: [(FaultKind, &'static str, &'static str); 16] = [
-        (FaultKind::Crash, "crash", "a node loses power: unsynced writes are all lost, or a prefix, a subset or a torn record survives; it restarts later"),
-        (FaultKind::Pause, "pause", "a node stands still, as in a long garbage collection, and misses its ticks"),
-        (FaultKind::Cut, "cut", "nothing gets through from some nodes to others, one way"),
-        (FaultKind::Split, "split", "nothing gets through between two sides, either way"),
-        (FaultKind::Trouble, "trouble", "for a while, messages on some links are lost, doubled, overtaken or very late"),
-        (FaultKind::Burst, "burst", "messages on some links are held back, then arrive all at once"),
-        (FaultKind::SlowNode, "slow-node", "every message to and from a node takes longer"),
-        (FaultKind::LoseMessage, "lose-message", "the nth message of a kind on a link is lost"),
-        (FaultKind::DuplicateMessage, "duplicate-message", "the nth message of a kind on a link arrives twice"),
-        (FaultKind::DelayMessage, "delay-message", "the nth message of a kind on a link is late and overtaken"),
-        (FaultKind::SlowDisk, "slow-disk", "syncs of a node take long"),
-        (FaultKind::FailSync, "fail-sync", "a sync fails, once, and what it covered is lost for good"),
-        (FaultKind::FullDisk, "full-disk", "a node's disk refuses writes; the next sync fails"),
-        (FaultKind::Rot, "rot", "a durable record no longer matches its checksum at the next boot: the node is gone (on a minority only)"),
-        (FaultKind::Jump, "jump", "a node's clock jumps, forwards or backwards"),
-        (FaultKind::Drift, "drift", "a node's clock runs fast or slow for a while"),
+        (
+            FaultKind::Crash,
+            "crash",
+            "a node loses power: unsynced writes are all lost, or a prefix, a subset or a torn record survives; it restarts later",
+        ),
+        (
+            FaultKind::Pause,
+            "pause",
+            "a node stands still, as in a long garbage collection, and misses its ticks",
+        ),
+        (
+            FaultKind::Cut,
+            "cut",
+            "nothing gets through from some nodes to others, one way",
+        ),
+        (
+            FaultKind::Split,
+            "split",
+            "nothing gets through between two sides, either way",
+        ),
+        (
+            FaultKind::Trouble,
+            "trouble",
+            "for a while, messages on some links are lost, doubled, overtaken or very late",
+        ),
+        (
+            FaultKind::Burst,
+            "burst",
+            "messages on some links are held back, then arrive all at once",
+        ),
+        (
+            FaultKind::SlowNode,
+            "slow-node",
+            "every message to and from a node takes longer",
+        ),
+        (
+            FaultKind::LoseMessage,
+            "lose-message",
+            "the nth message of a kind on a link is lost",
+        ),
+        (
+            FaultKind::DuplicateMessage,
+            "duplicate-message",
+            "the nth message of a kind on a link arrives twice",
+        ),
+        (
+            FaultKind::DelayMessage,
+            "delay-message",
+            "the nth message of a kind on a link is late and overtaken",
+        ),
+        (
+            FaultKind::SlowDisk,
+            "slow-disk",
+            "syncs of a node take long",
+        ),
+        (
+            FaultKind::FailSync,
+            "fail-sync",
+            "a sync fails, once, and what it covered is lost for good",
+        ),
+        (
+            FaultKind::FullDisk,
+            "full-disk",
+            "a node's disk refuses writes; the next sync fails",
+        ),
+        (
+            FaultKind::Rot,
+            "rot",
+            "a durable record no longer matches its checksum at the next boot: the node is gone (on a minority only)",
+        ),
+        (
+            FaultKind::Jump,
+            "jump",
+            "a node's clock jumps, forwards or backwards",
+        ),
+        (
+            FaultKind::Drift,
+            "drift",
+            "a node's clock runs fast or slow for a while",
+        ),
     ];
 }

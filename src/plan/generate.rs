@@ -26,7 +26,9 @@ pub fn generate(seed: u64, subject: &str, profile: &Profile) -> Plan {
     let mut cluster = draw.cluster();
     let mut raft = draw.raft(&cluster);
     let mut driver = draw.driver(&cluster);
-    profile.findings.leave_out(&mut cluster, &mut raft, &mut driver);
+    profile
+        .findings
+        .leave_out(&mut cluster, &mut raft, &mut driver);
     let network = draw.network(&cluster);
     let storm_us = draw.range(profile.storm_ticks) * cluster.tick_us;
     let election_us = u64::from(raft.election_ticks) * cluster.tick_us;
@@ -120,17 +122,37 @@ impl<'a> Draw<'a> {
             false => plain,
         };
         RaftOptions {
-            max_inflight_messages: small(mix.small_inflight_percent, 1, 8, plain.max_inflight_messages.into()) as u32,
-            max_size_per_message: small(mix.small_messages_percent, 0, 200, plain.max_size_per_message),
-            max_committed_size_per_ready: small(mix.small_ready_percent, 0, 200, plain.max_committed_size_per_ready),
+            max_inflight_messages: small(
+                mix.small_inflight_percent,
+                1,
+                8,
+                plain.max_inflight_messages.into(),
+            ) as u32,
+            max_size_per_message: small(
+                mix.small_messages_percent,
+                0,
+                200,
+                plain.max_size_per_message,
+            ),
+            max_committed_size_per_ready: small(
+                mix.small_ready_percent,
+                0,
+                200,
+                plain.max_committed_size_per_ready,
+            ),
             pre_vote: self.percent(mix.pre_vote_percent),
             check_quorum: self.percent(mix.check_quorum_percent),
             election_ticks,
-            heartbeat_ticks: self.choices.between(1, u64::from(election_ticks / 4).max(1)) as u32,
+            heartbeat_ticks: self
+                .choices
+                .between(1, u64::from(election_ticks / 4).max(1))
+                as u32,
             batch_append: self.percent(mix.batch_append_percent),
             skip_broadcast_commit: self.percent(mix.skip_broadcast_commit_percent),
             priorities: match self.percent(mix.priorities_percent) {
-                true => (0..cluster.voters).map(|_| self.choices.below(4) as i64).collect(),
+                true => (0..cluster.voters)
+                    .map(|_| self.choices.below(4) as i64)
+                    .collect(),
                 false => Vec::new(),
             },
         }
@@ -319,7 +341,12 @@ impl<'a> Draw<'a> {
                     tail_ppm: ppm(),
                     tail_max_us: 10 * election_us,
                 };
-                What::Trouble { from, to, trouble, for_us }
+                What::Trouble {
+                    from,
+                    to,
+                    trouble,
+                    for_us,
+                }
             }
             FaultKind::Burst => {
                 let (from, to) = self.links(plan);
@@ -347,12 +374,19 @@ impl<'a> Draw<'a> {
             FaultKind::Jump => {
                 let by_us = self.choices.skewed(1, 4 * election_us) as i64;
                 let back = self.choices.below(2) == 0;
-                What::Jump { node, by_us: if back { -by_us } else { by_us } }
+                What::Jump {
+                    node,
+                    by_us: if back { -by_us } else { by_us },
+                }
             }
             FaultKind::Drift => {
                 let ppm = self.choices.skewed(1_000, 500_000) as i32;
                 let slow = self.choices.below(2) == 0;
-                What::Drift { node, ppm: if slow { -ppm } else { ppm }, for_us }
+                What::Drift {
+                    node,
+                    ppm: if slow { -ppm } else { ppm },
+                    for_us,
+                }
             }
             FaultKind::Rot => unreachable!("rot is drawn with its budget"),
         }
@@ -379,7 +413,9 @@ impl<'a> Draw<'a> {
             return When::AtUs(self.choices.below(plan.heal_us.max(1)));
         }
         let node = match what {
-            What::Crash { node, .. } | What::FailSync { node } | What::SlowDisk { node, .. } => *node,
+            What::Crash { node, .. } | What::FailSync { node } | What::SlowDisk { node, .. } => {
+                *node
+            }
             _ => self.node(plan),
         };
         if !on_message && (plan.cluster.voters == 1 || self.choices.below(2) == 0) {

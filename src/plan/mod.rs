@@ -172,12 +172,17 @@ impl Plan {
     /// [`PlanError`] says what is wrong with the file.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
         let owned = || path.to_path_buf();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PlanError::Read { path: owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| PlanError::Read {
+            path: owned(),
+            source,
+        })?;
         if text.trim().is_empty() {
             return Err(PlanError::Empty { path: owned() });
         }
-        let syntax = |source| PlanError::Syntax { path: owned(), source };
+        let syntax = |source| PlanError::Syntax {
+            path: owned(),
+            source,
+        };
         // The version first: a plan of another version need not have our fields.
         #[derive(Deserialize)]
         struct Versioned {
@@ -185,11 +190,16 @@ impl Plan {
         }
         let Versioned { version } = serde_json::from_str(&text).map_err(syntax)?;
         if version != u64::from(VERSION) {
-            return Err(PlanError::Version { path: owned(), found: version });
+            return Err(PlanError::Version {
+                path: owned(),
+                found: version,
+            });
         }
         let plan: Self = serde_json::from_str(&text).map_err(syntax)?;
-        plan.validate()
-            .map_err(|source| PlanError::Impossible { path: owned(), source })?;
+        plan.validate().map_err(|source| PlanError::Impossible {
+            path: owned(),
+            source,
+        })?;
         Ok(plan)
     }
 

@@ -241,7 +241,10 @@ pub fn builtin_profiles() -> [(&'static str, &'static str); 7] {
         ("disk", include_str!("../../sims/profiles/disk.toml")),
         ("network", include_str!("../../sims/profiles/network.toml")),
         ("long", include_str!("../../sims/profiles/long.toml")),
-        ("findings", include_str!("../../sims/profiles/findings.toml")),
+        (
+            "findings",
+            include_str!("../../sims/profiles/findings.toml"),
+        ),
     ]
 }
 
@@ -293,42 +296,123 @@ impl Profile {
             value,
             legal,
         };
-        if self.voters.is_empty() || self.voters.iter().any(|n| !(1..=super::MAX_VOTERS).contains(n)) {
+        if self.voters.is_empty()
+            || self
+                .voters
+                .iter()
+                .any(|n| !(1..=super::MAX_VOTERS).contains(n))
+        {
             let value = format!("{:?}", self.voters);
-            return Err(impossible("voters".into(), value, "a list of sizes from 1 to 9"));
+            return Err(impossible(
+                "voters".into(),
+                value,
+                "a list of sizes from 1 to 9",
+            ));
         }
         let mut percents = vec![
             ("quorum_heal_percent".to_owned(), self.quorum_heal_percent),
             ("skewed_clocks_percent".into(), self.skewed_clocks_percent),
-            ("later_first_term_percent".into(), self.later_first_term_percent),
+            (
+                "later_first_term_percent".into(),
+                self.later_first_term_percent,
+            ),
             ("ordinal_percent".into(), self.ordinal_percent),
-            ("network.small_capacity_percent".into(), self.network.small_capacity_percent),
+            (
+                "network.small_capacity_percent".into(),
+                self.network.small_capacity_percent,
+            ),
             ("raft.pre_vote_percent".into(), self.raft.pre_vote_percent),
-            ("raft.check_quorum_percent".into(), self.raft.check_quorum_percent),
-            ("raft.small_inflight_percent".into(), self.raft.small_inflight_percent),
-            ("raft.small_messages_percent".into(), self.raft.small_messages_percent),
-            ("raft.small_ready_percent".into(), self.raft.small_ready_percent),
-            ("raft.batch_append_percent".into(), self.raft.batch_append_percent),
-            ("raft.skip_broadcast_commit_percent".into(), self.raft.skip_broadcast_commit_percent),
-            ("raft.priorities_percent".into(), self.raft.priorities_percent),
-            ("driver.asynchronous_percent".into(), self.driver.asynchronous_percent),
-            ("driver.batched_inputs_percent".into(), self.driver.batched_inputs_percent),
-            ("driver.apply_lag_percent".into(), self.driver.apply_lag_percent),
-            ("driver.background_install_percent".into(), self.driver.background_install_percent),
-            ("driver.burst_ticks_percent".into(), self.driver.burst_ticks_percent),
+            (
+                "raft.check_quorum_percent".into(),
+                self.raft.check_quorum_percent,
+            ),
+            (
+                "raft.small_inflight_percent".into(),
+                self.raft.small_inflight_percent,
+            ),
+            (
+                "raft.small_messages_percent".into(),
+                self.raft.small_messages_percent,
+            ),
+            (
+                "raft.small_ready_percent".into(),
+                self.raft.small_ready_percent,
+            ),
+            (
+                "raft.batch_append_percent".into(),
+                self.raft.batch_append_percent,
+            ),
+            (
+                "raft.skip_broadcast_commit_percent".into(),
+                self.raft.skip_broadcast_commit_percent,
+            ),
+            (
+                "raft.priorities_percent".into(),
+                self.raft.priorities_percent,
+            ),
+            (
+                "driver.asynchronous_percent".into(),
+                self.driver.asynchronous_percent,
+            ),
+            (
+                "driver.batched_inputs_percent".into(),
+                self.driver.batched_inputs_percent,
+            ),
+            (
+                "driver.apply_lag_percent".into(),
+                self.driver.apply_lag_percent,
+            ),
+            (
+                "driver.background_install_percent".into(),
+                self.driver.background_install_percent,
+            ),
+            (
+                "driver.burst_ticks_percent".into(),
+                self.driver.burst_ticks_percent,
+            ),
         ];
         let hour_us = 3_600_000_000;
         let mut ranges = vec![
             ("tick_us".to_owned(), self.tick_us, 100, 10_000_000),
             ("storm_ticks".into(), self.storm_ticks, 1, 10_000_000),
-            ("network.delay_max_us".into(), self.network.delay_max_us, 1, hour_us),
+            (
+                "network.delay_max_us".into(),
+                self.network.delay_max_us,
+                1,
+                hour_us,
+            ),
             ("sync_max_us".into(), self.sync_max_us, 0, hour_us),
             ("workload.clients".into(), self.workload.clients, 0, 10_000),
-            ("workload.think_max_us".into(), self.workload.think_max_us, 1, hour_us),
-            ("workload.padding_max_bytes".into(), self.workload.padding_max_bytes, 0, 1 << 20),
-            ("raft.election_ticks".into(), self.raft.election_ticks, 4, 10_000),
-            ("driver.snapshot_every_bytes".into(), self.driver.snapshot_every_bytes, 1, 1 << 40),
-            ("driver.keep_entries".into(), self.driver.keep_entries, 0, 1 << 32),
+            (
+                "workload.think_max_us".into(),
+                self.workload.think_max_us,
+                1,
+                hour_us,
+            ),
+            (
+                "workload.padding_max_bytes".into(),
+                self.workload.padding_max_bytes,
+                0,
+                1 << 20,
+            ),
+            (
+                "raft.election_ticks".into(),
+                self.raft.election_ticks,
+                4,
+                10_000,
+            ),
+            (
+                "driver.snapshot_every_bytes".into(),
+                self.driver.snapshot_every_bytes,
+                1,
+                1 << 40,
+            ),
+            (
+                "driver.keep_entries".into(),
+                self.driver.keep_entries,
+                0,
+                1 << 32,
+            ),
         ];
         for (name, rate) in [
             ("loss", self.network.loss),
@@ -340,7 +424,10 @@ impl Profile {
             ranges.push((format!("network.{name}.ppm"), rate.ppm, 0, 1_000_000));
         }
         for (kind, mix) in &self.faults {
-            let name = FaultKind::ALL.iter().find(|(known, ..)| known == kind).map_or("", |k| k.1);
+            let name = FaultKind::ALL
+                .iter()
+                .find(|(known, ..)| known == kind)
+                .map_or("", |k| k.1);
             percents.push((format!("faults.{name}.percent"), mix.percent));
             ranges.push((format!("faults.{name}.count"), mix.count, 0, 10_000));
         }

@@ -91,7 +91,11 @@ impl Plan {
         ordered("disk.sync", self.disk.sync_min_us, self.disk.sync_max_us)?;
         at_most("disk.sync_max_us", self.disk.sync_max_us, MAX_TIME_US)?;
         let workload = &self.workload;
-        ordered("workload.think", workload.think_min_us, workload.think_max_us)?;
+        ordered(
+            "workload.think",
+            workload.think_min_us,
+            workload.think_max_us,
+        )?;
         at_most("workload.think_max_us", workload.think_max_us, MAX_TIME_US)?;
         check(
             (1..=MAX_TIME_US).contains(&workload.timeout_us),
@@ -106,7 +110,11 @@ impl Plan {
             "at least 1, or a refused client would ask again at the same instant for ever",
         )?;
         at_most("workload.clients", workload.clients.into(), 10_000)?;
-        at_most("workload.padding_max_bytes", workload.padding_max_bytes.into(), 1 << 20)?;
+        at_most(
+            "workload.padding_max_bytes",
+            workload.padding_max_bytes.into(),
+            1 << 20,
+        )?;
         at_most("end_us", self.end_us, MAX_TIME_US)?;
         check(
             self.heal_us < self.end_us,
@@ -132,7 +140,9 @@ impl Plan {
             commands <= MOST_COMMANDS,
             "workload.clients",
             workload.clients,
-            format!("so few that they send at most {MOST_COMMANDS} commands; with these pauses they may send {commands}"),
+            format!(
+                "so few that they send at most {MOST_COMMANDS} commands; with these pauses they may send {commands}"
+            ),
         )?;
         self.validate_faults()?;
         self.validate_heal()
@@ -140,12 +150,20 @@ impl Plan {
 
     fn validate_options(&self) -> Result<(), Impossible> {
         let raft = &self.raft;
-        check(raft.heartbeat_ticks >= 1, "raft.heartbeat_ticks", raft.heartbeat_ticks, "at least 1")?;
+        check(
+            raft.heartbeat_ticks >= 1,
+            "raft.heartbeat_ticks",
+            raft.heartbeat_ticks,
+            "at least 1",
+        )?;
         check(
             raft.election_ticks > raft.heartbeat_ticks && raft.election_ticks <= 10_000,
             "raft.election_ticks",
             raft.election_ticks,
-            format!("more than heartbeat_ticks, which is {}, and at most 10000", raft.heartbeat_ticks),
+            format!(
+                "more than heartbeat_ticks, which is {}, and at most 10000",
+                raft.heartbeat_ticks
+            ),
         )?;
         check(
             (1..=65_536).contains(&raft.max_inflight_messages),
@@ -157,7 +175,10 @@ impl Plan {
             raft.priorities.is_empty() || raft.priorities.len() == usize::from(self.cluster.voters),
             "raft.priorities",
             format!("a list of {}", raft.priorities.len()),
-            format!("empty, or one for each of the {} nodes", self.cluster.voters),
+            format!(
+                "empty, or one for each of the {} nodes",
+                self.cluster.voters
+            ),
         )?;
         let driver = &self.driver;
         check(
@@ -179,7 +200,11 @@ impl Plan {
             "at least 1",
         )?;
         at_most("driver.apply_lag_us", driver.apply_lag_us, MAX_TIME_US)?;
-        at_most("driver.snapshot_install_us", driver.snapshot_install_us, MAX_TIME_US)?;
+        at_most(
+            "driver.snapshot_install_us",
+            driver.snapshot_install_us,
+            MAX_TIME_US,
+        )?;
         at_most("driver.keep_entries", driver.keep_entries, 1 << 32)
     }
 
@@ -198,7 +223,10 @@ impl Plan {
             rotten.len() <= spare,
             "faults.rot",
             format!("on {} nodes", rotten.len()),
-            format!("on at most {spare} of {}: Raft promises nothing without a majority of disks", self.cluster.voters),
+            format!(
+                "on at most {spare} of {}: Raft promises nothing without a majority of disks",
+                self.cluster.voters
+            ),
         )?;
         let Heal::Quorum(members) = &self.heal else {
             return Ok(());
@@ -230,7 +258,12 @@ impl Plan {
                 format!("a node of the cluster, 1 to {}", self.cluster.voters),
             )?;
         }
-        check(!nodes.is_empty(), field, "an empty list", "at least one node")
+        check(
+            !nodes.is_empty(),
+            field,
+            "an empty list",
+            "at least one node",
+        )
     }
 
     fn validate_faults(&self) -> Result<(), Impossible> {
@@ -244,7 +277,12 @@ impl Plan {
                 }
                 When::Message { from, to, nth, .. } => {
                     self.known_nodes(&field("message"), &[from, to])?;
-                    check(from != to, field("message.to"), to.0, "another node than message.from")?;
+                    check(
+                        from != to,
+                        field("message.to"),
+                        to.0,
+                        "another node than message.from",
+                    )?;
                     check(nth >= 1, field("message.nth"), nth, "at least 1")?;
                 }
             }
@@ -264,10 +302,17 @@ impl Plan {
             self.known_nodes(&field("from"), from)?;
             self.known_nodes(&field("to"), to)?;
             let any = from.iter().any(|from| to.iter().any(|to| from != to));
-            check(any, field("to"), "a list with no link", "with a node that is not the only one of from")
+            check(
+                any,
+                field("to"),
+                "a list with no link",
+                "with a node that is not the only one of from",
+            )
         };
         match &fault.what {
-            What::Crash { node: id, down_us, .. } => {
+            What::Crash {
+                node: id, down_us, ..
+            } => {
                 node(id)?;
                 time("down_us", *down_us)
             }
@@ -285,17 +330,30 @@ impl Plan {
                 check(!all, field("side"), "all nodes", "some nodes, and not all")?;
                 time("for_us", *for_us)
             }
-            What::Trouble { from, to, trouble, for_us } => {
+            What::Trouble {
+                from,
+                to,
+                trouble,
+                for_us,
+            } => {
                 links(from, to)?;
                 time("for_us", *for_us)?;
                 rates("trouble", trouble)
             }
-            What::SlowNode { node: id, extra_us, for_us } => {
+            What::SlowNode {
+                node: id,
+                extra_us,
+                for_us,
+            } => {
                 node(id)?;
                 time("extra_us", *extra_us)?;
                 time("for_us", *for_us)
             }
-            What::SlowDisk { node: id, sync_us, for_us } => {
+            What::SlowDisk {
+                node: id,
+                sync_us,
+                for_us,
+            } => {
                 node(id)?;
                 time("sync_us", *sync_us)?;
                 time("for_us", *for_us)
@@ -318,7 +376,11 @@ impl Plan {
                 node(id)?;
                 time("by_us", by_us.unsigned_abs())
             }
-            What::Drift { node: id, ppm, for_us } => {
+            What::Drift {
+                node: id,
+                ppm,
+                for_us,
+            } => {
                 node(id)?;
                 drift(&field("ppm"), *ppm)?;
                 time("for_us", *for_us)
@@ -328,15 +390,41 @@ impl Plan {
 }
 
 fn drift(field: &str, ppm: i32) -> Result<(), Impossible> {
-    check((-900_000..=9_000_000).contains(&ppm), field, ppm, "-900000 to 9000000")
+    check(
+        (-900_000..=9_000_000).contains(&ppm),
+        field,
+        ppm,
+        "-900000 to 9000000",
+    )
 }
 
 fn traffic(traffic: &Traffic) -> Result<(), Impossible> {
     ordered("network.delay", traffic.delay_min_us, traffic.delay_max_us)?;
     at_most("network.delay_max_us", traffic.delay_max_us, MAX_TIME_US)?;
-    check(traffic.capacity >= 1, "network.capacity", traffic.capacity, "at least 1")?;
-    let Traffic { tail_ppm, tail_max_us, loss_ppm, duplicate_ppm, reorder_ppm, .. } = *traffic;
-    rates("network", &Trouble { loss_ppm, duplicate_ppm, reorder_ppm, tail_ppm, tail_max_us })
+    check(
+        traffic.capacity >= 1,
+        "network.capacity",
+        traffic.capacity,
+        "at least 1",
+    )?;
+    let Traffic {
+        tail_ppm,
+        tail_max_us,
+        loss_ppm,
+        duplicate_ppm,
+        reorder_ppm,
+        ..
+    } = *traffic;
+    rates(
+        "network",
+        &Trouble {
+            loss_ppm,
+            duplicate_ppm,
+            reorder_ppm,
+            tail_ppm,
+            tail_max_us,
+        },
+    )
 }
 
 fn rates(field: &str, rates: &Trouble) -> Result<(), Impossible> {
@@ -348,5 +436,9 @@ fn rates(field: &str, rates: &Trouble) -> Result<(), Impossible> {
     ] {
         at_most(format!("{field}.{name}"), ppm.into(), PPM.into())?;
     }
-    at_most(format!("{field}.tail_max_us"), rates.tail_max_us, MAX_TIME_US)
+    at_most(
+        format!("{field}.tail_max_us"),
+        rates.tail_max_us,
+        MAX_TIME_US,
+    )
 }

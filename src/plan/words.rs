@@ -16,7 +16,12 @@ impl fmt::Display for When {
         match self {
             When::AtUs(at_us) => write!(f, "at {}", seconds(*at_us)),
             When::Sync { node, nth } => write!(f, "at {node}'s sync no. {nth}"),
-            When::Message { from, to, kind, nth } => {
+            When::Message {
+                from,
+                to,
+                kind,
+                nth,
+            } => {
                 write!(f, "at {} no. {nth} from {from} to {to}", kind.words())
             }
         }
@@ -38,8 +43,16 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let span = |us: &u64| seconds(*us);
         match self {
-            What::Crash { node, loss, down_us } => {
-                write!(f, "{node} crashes, {loss}, and restarts {} later", span(down_us))
+            What::Crash {
+                node,
+                loss,
+                down_us,
+            } => {
+                write!(
+                    f,
+                    "{node} crashes, {loss}, and restarts {} later",
+                    span(down_us)
+                )
             }
             What::Pause { node, for_us } => write!(f, "{node} stands still for {}", span(for_us)),
             What::Cut { from, to, for_us } => write!(
@@ -55,7 +68,12 @@ impl fmt::Display for What {
                 node_list(side),
                 span(for_us)
             ),
-            What::Trouble { from, to, trouble, for_us } => write!(
+            What::Trouble {
+                from,
+                to,
+                trouble,
+                for_us,
+            } => write!(
                 f,
                 "from {} to {}: {} % more lost, {} % doubled, {} % overtaken, {} % late by up to {}, for {}",
                 node_list(from),
@@ -74,7 +92,11 @@ impl fmt::Display for What {
                 node_list(to),
                 span(for_us)
             ),
-            What::SlowNode { node, extra_us, for_us } => write!(
+            What::SlowNode {
+                node,
+                extra_us,
+                for_us,
+            } => write!(
                 f,
                 "messages to and from {node} take {} longer for {}",
                 span(extra_us),
@@ -85,7 +107,11 @@ impl fmt::Display for What {
                 write!(f, "it arrives again {} later", span(after_us))
             }
             What::DelayMessage { by_us } => write!(f, "it is {} late", span(by_us)),
-            What::SlowDisk { node, sync_us, for_us } => write!(
+            What::SlowDisk {
+                node,
+                sync_us,
+                for_us,
+            } => write!(
                 f,
                 "syncs of {node} take {} for {}",
                 span(sync_us),

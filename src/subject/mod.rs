@@ -73,7 +73,10 @@ pub fn find(name: &str) -> Result<Named, UnknownSubject> {
     if let Some(place) = subjects.iter().position(|subject| subject.name == name) {
         return Ok(subjects.swap_remove(place));
     }
-    let names: Vec<&str> = subjects.iter().map(|subject| subject.name.as_str()).collect();
+    let names: Vec<&str> = subjects
+        .iter()
+        .map(|subject| subject.name.as_str())
+        .collect();
     Err(UnknownSubject {
         name: name.to_owned(),
         nearest: nearest::suggestion(name, names.iter().copied()),

@@ -8,11 +8,11 @@
 use crate::check::Property;
 use crate::indexed::Indexed;
 use crate::machine::Machine;
+use crate::replica::MessageKind;
 use crate::replica::{
     Birth, BootError, Effect, Input, Label, Message, Observation, Output, Recovered, Replica,
     Subject, SyncResult, Ticket,
 };
-use crate::replica::MessageKind;
 use crate::stable::{Entry, HardState, Record};
 use crate::types::{Index, Role};
 
@@ -103,14 +103,19 @@ impl<S: Tamper> Subject for Planted<S> {
     ) -> Result<PlantedNode<S>, BootError> {
         if self.bug == Bug::ReuseOldLogOnRestart && birth.life > 0 {
             let (first, last) = (disk.state.log.first(), disk.state.log.last());
-            disk.state.log.cut_from(last + 1 - (last + 1 - first).div_ceil(3));
+            disk.state
+                .log
+                .cut_from(last + 1 - (last + 1 - first).div_ceil(3));
         }
         let mut machine = Machine::default();
         if let Some(snapshot) = &disk.state.snapshot {
             machine = Machine::decode(&snapshot.data).unwrap_or_default();
         }
         let mut log = Indexed::starting_at(disk.state.log.first());
-        disk.state.log.iter().for_each(|(_, entry)| log.push(entry.clone()));
+        disk.state
+            .log
+            .iter()
+            .for_each(|(_, entry)| log.push(entry.clone()));
         let mut inner_out = Output::default();
         let inner = self.subject.boot(birth, disk, &mut inner_out)?;
         let mut node = PlantedNode {
@@ -147,12 +152,7 @@ pub struct PlantedNode<S: Subject> {
 impl<S: Tamper> Replica for PlantedNode<S> {
     type Message = Message<S>;
 
-    fn step(
-        &mut self,
-        now_us: u64,
-        mut input: Input<Message<S>>,
-        out: &mut Output<Message<S>>,
-    ) {
+    fn step(&mut self, now_us: u64, mut input: Input<Message<S>>, out: &mut Output<Message<S>>) {
         match &mut input {
             Input::Synced { .. } if self.fakes_sync() => return,
             Input::Synced { result, .. } if self.bug == Bug::LieAboutSync => {
@@ -180,12 +180,7 @@ impl<S: Tamper> Replica for PlantedNode<S> {
 }
 
 impl<S: Tamper> PlantedNode<S> {
-    fn step_inner(
-        &mut self,
-        now_us: u64,
-        input: Input<Message<S>>,
-        out: &mut Output<Message<S>>,
-    ) {
+    fn step_inner(&mut self, now_us: u64, input: Input<Message<S>>, out: &mut Output<Message<S>>) {
         let mut scratch = std::mem::take(&mut self.scratch);
         self.inner.step(now_us, input, &mut scratch);
         self.pass_on(now_us, &mut scratch, out);
@@ -261,7 +256,10 @@ impl<S: Tamper> PlantedNode<S> {
         let before = self.log.get(index.saturating_sub(1));
         if let Some(before) = before.filter(|_| rewrites && index.is_multiple_of(8)) {
             let before = before.clone();
-            out.write(Record::Entry { index: index - 1, entry: before });
+            out.write(Record::Entry {
+                index: index - 1,
+                entry: before,
+            });
         }
         self.log.place(index, entry.clone());
         let data = entry.data.clone();

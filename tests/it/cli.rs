@@ -11,7 +11,12 @@ use super::support::{quiet_plan, root, squall, stderr, stdout};
 /// The one line on standard error of a command that must be refused.
 fn refused(arguments: &[&str]) -> String {
     let output = squall(arguments);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "{arguments:?}: {}",
+        stderr(&output)
+    );
     let text = stderr(&output);
     assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");
     assert!(!text.contains("panicked"), "{text}");
@@ -21,7 +26,9 @@ fn refused(arguments: &[&str]) -> String {
 #[test]
 fn wrong_names_are_told_with_the_nearest_and_the_legal_ones() {
     let subject = refused(&["sweep", "--subject", "raft-sr"]);
-    assert!(subject.starts_with("squall: unknown subject \"raft-sr\" (did you mean \"raft-rs\"?); legal: raft-rs, "));
+    assert!(subject.starts_with(
+        "squall: unknown subject \"raft-sr\" (did you mean \"raft-rs\"?); legal: raft-rs, "
+    ));
     expect![[r#"
         squall: unknown profile "strom" (did you mean "storm"?); legal: storm, smoke, calm, disk, network, long, findings, or the path of a .toml file
     "#]]
@@ -44,14 +51,26 @@ fn wrong_names_are_told_with_the_nearest_and_the_legal_ones() {
 fn wrong_values_are_told_with_what_would_be_legal() {
     for (arguments, words) in [
         (["sweep", "--seeds", "9..3"], "A..B with A below B"),
-        (["sweep", "--seeds", "abc"], "\"abc\" is no seed; legal: a decimal number"),
+        (
+            ["sweep", "--seeds", "abc"],
+            "\"abc\" is no seed; legal: a decimal number",
+        ),
         (["sweep", "--jobs", "0"], "0 is not in 1..=1024"),
         (["sweep", "--for", "soon"], "legal: e.g. 90s, 10m, 8h"),
         (["sweep", "--for", "0s"], "legal: e.g. 90s, 10m, 8h"),
         (["replay", "--seed", "0xZZ"], "legal: a decimal number"),
-        (["sweep", "--out", "/dev/null/here"], "cannot write /dev/null/here"),
-        (["sweep", "--profile", "no/such.toml"], "cannot read profile no/such.toml"),
-        (["replay", "no/such.json", "--trace"], "cannot read plan no/such.json"),
+        (
+            ["sweep", "--out", "/dev/null/here"],
+            "cannot write /dev/null/here",
+        ),
+        (
+            ["sweep", "--profile", "no/such.toml"],
+            "cannot read profile no/such.toml",
+        ),
+        (
+            ["replay", "no/such.json", "--trace"],
+            "cannot read plan no/such.json",
+        ),
     ] {
         let line = refused(&arguments);
         assert!(line.contains(words), "{arguments:?}: {line}");
@@ -73,16 +92,43 @@ fn plans_that_cannot_be_are_told_with_the_field_and_what_would_be_legal() {
     let lost = r#""faults": [{"when": {"at-us": 1}, "what": "lose-message"}]"#;
     for (text, words) in [
         (String::new(), "is empty"),
-        (good[..good.len() / 2].to_owned(), "is not a plan: EOF while parsing"),
-        ("hello".to_owned(), "is not a plan: expected value at line 1 column 1"),
+        (
+            good[..good.len() / 2].to_owned(),
+            "is not a plan: EOF while parsing",
+        ),
+        (
+            "hello".to_owned(),
+            "is not a plan: expected value at line 1 column 1",
+        ),
         ("[]".to_owned(), "is not a plan"),
-        (with("\"version\": 1", "\"version\": 99"), "is of version 99; this build reads version 1"),
-        (with("\"seed\": 7", "\"seeed\": 7"), "unknown field `seeed`, expected one of"),
-        (with("\"voters\": 3", "\"voters\": 0"), "cluster.voters is 0; it must be 1 to 9"),
-        (with("\"end_us\": 60000000", "\"end_us\": 5"), "end_us is 5; it must be later than heal_us"),
-        (with("\"faults\": []", crash), "faults[0].node is node 9; it must be a node of the cluster, 1 to 3"),
-        (with("\"faults\": []", lost), "faults[0].when is not a message"),
-        (with("\"subject\": \"raft-rs\"", "\"subject\": \"rafty\""), "unknown subject \"rafty\""),
+        (
+            with("\"version\": 1", "\"version\": 99"),
+            "is of version 99; this build reads version 1",
+        ),
+        (
+            with("\"seed\": 7", "\"seeed\": 7"),
+            "unknown field `seeed`, expected one of",
+        ),
+        (
+            with("\"voters\": 3", "\"voters\": 0"),
+            "cluster.voters is 0; it must be 1 to 9",
+        ),
+        (
+            with("\"end_us\": 60000000", "\"end_us\": 5"),
+            "end_us is 5; it must be later than heal_us",
+        ),
+        (
+            with("\"faults\": []", crash),
+            "faults[0].node is node 9; it must be a node of the cluster, 1 to 3",
+        ),
+        (
+            with("\"faults\": []", lost),
+            "faults[0].when is not a message",
+        ),
+        (
+            with("\"subject\": \"raft-rs\"", "\"subject\": \"rafty\""),
+            "unknown subject \"rafty\"",
+        ),
     ] {
         std::fs::write(&path, text).unwrap();
         let line = refused(&["replay", name]);
@@ -99,9 +145,21 @@ fn profiles_that_cannot_be_are_told_with_the_line_or_the_field() {
     for (from, to, words) in [
         ("tick_us", "tik_us", "unknown field `tik_us`"),
         ("crash =", "crsh =", "unknown variant `crsh`"),
-        ("percent = 70", "percent = 170", "faults.crash.percent is 170; it must be 0 to 100"),
-        ("\"leader-changed\"", "\"leader-chnged\"", "require is \"leader-chnged\""),
-        ("tick_us = [5_000, 20_000]", "tick_us = [9, 1]", "tick_us (legal: 100 to 10000000) is [9, 1]"),
+        (
+            "percent = 70",
+            "percent = 170",
+            "faults.crash.percent is 170; it must be 0 to 100",
+        ),
+        (
+            "\"leader-changed\"",
+            "\"leader-chnged\"",
+            "require is \"leader-chnged\"",
+        ),
+        (
+            "tick_us = [5_000, 20_000]",
+            "tick_us = [9, 1]",
+            "tick_us (legal: 100 to 10000000) is [9, 1]",
+        ),
     ] {
         std::fs::write(&path, good.replacen(from, to, 1)).unwrap();
         let line = refused(&["sweep", "--profile", name]);
@@ -111,12 +169,27 @@ fn profiles_that_cannot_be_are_told_with_the_line_or_the_field() {
 
 #[test]
 fn an_output_that_takes_nothing_is_an_error_and_no_panic() {
-    for arguments in [&["sweep", "--seeds", "3"][..], &["list", "checks"], &["--help"], &["sweep", "--seeds", "3", "--json", "-"]] {
-        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_squall")).args(arguments).stdout(full).output().unwrap();
+    for arguments in [
+        &["sweep", "--seeds", "3"][..],
+        &["list", "checks"],
+        &["--help"],
+        &["sweep", "--seeds", "3", "--json", "-"],
+    ] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_squall"))
+            .args(arguments)
+            .stdout(full)
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let text = String::from_utf8(output.stderr).unwrap();
-        assert!(text.starts_with("squall: cannot write to standard output: "), "{text}");
+        assert!(
+            text.starts_with("squall: cannot write to standard output: "),
+            "{text}"
+        );
         assert_eq!(text.lines().count(), 1, "{text}");
     }
 }
@@ -125,17 +198,44 @@ fn an_output_that_takes_nothing_is_an_error_and_no_panic() {
 fn a_failure_is_told_in_order_and_its_last_line_repeats_it() {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("plans with spaces");
-    let run = squall(&["sweep", "--subject", "raft-rs+skip-fsync", "--seeds", "8", "--out", folder.to_str().unwrap()]);
+    let run = squall(&[
+        "sweep",
+        "--subject",
+        "raft-rs+skip-fsync",
+        "--seeds",
+        "8",
+        "--out",
+        folder.to_str().unwrap(),
+    ]);
     assert_eq!(run.status.code(), Some(1));
     let text = stdout(&run);
-    let page: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("VIOLATION ")).collect();
+    let page: Vec<&str> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("VIOLATION "))
+        .collect();
     let place = |start: &str| {
-        page.iter().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no line {start}: {text}"))
+        page.iter()
+            .position(|line| line.starts_with(start))
+            .unwrap_or_else(|| panic!("no line {start}: {text}"))
     };
-    let order = ["VIOLATION ", "  at step ", "nodes", "  n1 ", "faults of the plan", "last events that matter", "plan     ", "repeat   "];
+    let order = [
+        "VIOLATION ",
+        "  at step ",
+        "nodes",
+        "  n1 ",
+        "faults of the plan",
+        "last events that matter",
+        "plan     ",
+        "repeat   ",
+    ];
     assert!(order.map(place).is_sorted(), "{text}");
     let command = page[place("repeat ")].trim_start_matches("repeat").trim();
-    let again = Command::new("sh").arg("-c").arg(command).current_dir(root()).output().unwrap();
+    let again = Command::new("sh")
+        .arg("-c")
+        .arg(command)
+        .current_dir(root())
+        .output()
+        .unwrap();
     assert_eq!(again.status.code(), Some(1));
     let repeated = String::from_utf8(again.stdout).unwrap();
     for line in [page[0], page[1]] {
@@ -147,12 +247,39 @@ fn a_failure_is_told_in_order_and_its_last_line_repeats_it() {
 fn json_has_what_it_promises() {
     let out = tempfile::tempdir().unwrap();
     let out = out.path().to_str().unwrap();
-    let run = squall(&["sweep", "--subject", "raft-rs+forget-vote", "--seeds", "4", "--out", out, "--json", "-"]);
+    let run = squall(&[
+        "sweep",
+        "--subject",
+        "raft-rs+forget-vote",
+        "--seeds",
+        "4",
+        "--out",
+        out,
+        "--json",
+        "-",
+    ]);
     let json: serde_json::Value = serde_json::from_str(&stdout(&run)).unwrap();
-    for key in ["verdict", "subject", "profile", "engine", "runs", "steps", "cpu_seconds", "wall_seconds", "steps_per_cpu_second", "simulated_seconds", "sometimes", "digest", "violations"] {
+    for key in [
+        "verdict",
+        "subject",
+        "profile",
+        "engine",
+        "runs",
+        "steps",
+        "cpu_seconds",
+        "wall_seconds",
+        "steps_per_cpu_second",
+        "simulated_seconds",
+        "sometimes",
+        "digest",
+        "violations",
+    ] {
         assert!(!json[key].is_null(), "{key}");
     }
-    assert_eq!((&json["verdict"], &json["engine"]), (&"violation".into(), &"lockstep".into()));
+    assert_eq!(
+        (&json["verdict"], &json["engine"]),
+        (&"violation".into(), &"lockstep".into())
+    );
     let first = &json["violations"][0];
     assert_eq!(first["property"], "ack-before-durable");
     assert!(first["seed"].is_u64() && first["step"].is_u64() && first["message"].is_string());
@@ -165,7 +292,8 @@ fn json_goes_to_a_file_whole() {
     let file = folder.path().join("summary.json");
     let run = squall(&["sweep", "--seeds", "4", "--json", file.to_str().unwrap()]);
     assert_eq!(run.status.code(), Some(0));
-    let json: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!(json["verdict"], "clean");
     assert!(stdout(&run).contains("clean: no violation in 4 runs"));
 }
@@ -174,7 +302,11 @@ fn json_goes_to_a_file_whole() {
 fn a_plan_drawn_from_a_seed_and_the_same_from_its_file_are_one_run() {
     let from_seed = squall(&["replay", "--seed", "0x10", "--subject", "raft-rs"]);
     assert_eq!(from_seed.status.code(), Some(0));
-    let hash = squall(&["replay", "--seed", "0000000000000010aaaaaaaaaaaaaaaaaaaaaaaa"]);
+    let hash = squall(&[
+        "replay",
+        "--seed",
+        "0000000000000010aaaaaaaaaaaaaaaaaaaaaaaa",
+    ]);
     assert_eq!(stdout(&from_seed), stdout(&hash));
     assert!(stdout(&from_seed).contains("clean: "));
 }
@@ -183,12 +315,20 @@ fn a_plan_drawn_from_a_seed_and_the_same_from_its_file_are_one_run() {
 fn a_trace_shows_every_step_and_the_librarys_own_log() {
     let run = squall(&["replay", "--seed", "1", "--trace"]);
     let text = stdout(&run);
-    for words in ["is leader in term", "gets from", "writes entry 1 of term", "begins a sync", "| info: became follower", "the storm ends"] {
+    for words in [
+        "is leader in term",
+        "gets from",
+        "writes entry 1 of term",
+        "begins a sync",
+        "| info: became follower",
+        "the storm ends",
+    ] {
         assert!(text.contains(words), "{words}");
     }
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // The interrupt must come while the sweep is under way.
 fn an_interrupt_ends_a_sweep_with_the_summary_so_far() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_squall"))
         .args(["sweep", "--for", "1h"])
@@ -199,9 +339,15 @@ fn an_interrupt_ends_a_sweep_with_the_summary_so_far() {
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut banner = String::new();
     output.read_line(&mut banner).unwrap();
-    assert!(banner.contains("raft-rs under storm, seeds from 0, for 1h"), "{banner}");
+    assert!(
+        banner.contains("raft-rs under storm, seeds from 0, for 1h"),
+        "{banner}"
+    );
     std::thread::sleep(Duration::from_millis(500));
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(killed.success());
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
@@ -214,7 +360,10 @@ fn lists_name_what_can_be_named() {
     for (what, words) in [
         ("subjects", "raft-rs+skip-fsync"),
         ("profiles", "everything at once"),
-        ("checks", "at most one leader is elected in a term [Raft paper, figure 3"),
+        (
+            "checks",
+            "at most one leader is elected in a term [Raft paper, figure 3",
+        ),
         ("faults", "fail-sync"),
         ("events", "two-leaders-at-once"),
     ] {
@@ -227,11 +376,25 @@ fn lists_name_what_can_be_named() {
 #[test]
 fn help_says_what_there_is() {
     let text = stdout(&squall(&["--help"]));
-    for words in ["sweep", "replay", "list", "Exit status: 0 clean, 1 violation, 2 bad input or could not tell"] {
+    for words in [
+        "sweep",
+        "replay",
+        "list",
+        "Exit status: 0 clean, 1 violation, 2 bad input or could not tell",
+    ] {
         assert!(text.contains(words), "{words}");
     }
     let sweep = stdout(&squall(&["sweep", "--help"]));
-    for flag in ["--subject", "--profile", "--seeds", "--jobs", "--for", "--keep-going", "--out", "--json"] {
+    for flag in [
+        "--subject",
+        "--profile",
+        "--seeds",
+        "--jobs",
+        "--for",
+        "--keep-going",
+        "--out",
+        "--json",
+    ] {
         assert!(sweep.contains(flag), "{flag}");
     }
 }

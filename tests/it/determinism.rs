@@ -29,7 +29,13 @@ fn a_plan_gives_the_same_hash_after_every_step_each_time() {
         let plan = generate(seed, "raft-rs", &profile);
         let mut digests = [Vec::new(), Vec::new()];
         let outcomes = digests.each_mut().map(|digests| {
-            subject.runner.run(&plan, Watch { digests: Some(digests), ..Watch::default() })
+            subject.runner.run(
+                &plan,
+                Watch {
+                    digests: Some(digests),
+                    ..Watch::default()
+                },
+            )
         });
         assert_eq!(digests[0], digests[1]);
         assert_eq!(outcomes[0], outcomes[1]);
@@ -45,8 +51,15 @@ fn watching_a_run_does_not_change_it() {
         let plan = generate(seed, "raft-rs", &profile);
         let mut lines = 0;
         let mut count = |_| lines += 1;
-        let watch = Watch { lines: Some(&mut count), library_log: true, ..Watch::default() };
-        assert_eq!(subject.runner.run(&plan, watch), subject.runner.run(&plan, Watch::default()));
+        let watch = Watch {
+            lines: Some(&mut count),
+            library_log: true,
+            ..Watch::default()
+        };
+        assert_eq!(
+            subject.runner.run(&plan, watch),
+            subject.runner.run(&plan, Watch::default())
+        );
         assert!(lines > 100);
     }
 }
@@ -65,7 +78,17 @@ fn a_sweep_that_stops_at_a_violation_runs_the_same_seeds_with_any_number_of_jobs
     let [one, two] = ["1", "2"].map(|jobs| {
         let out = out.path().to_str().unwrap();
         let subject = "raft-rs+lie-about-sync";
-        let run = squall(&["sweep", "--subject", subject, "--jobs", jobs, "--out", out, "--json", "-"]);
+        let run = squall(&[
+            "sweep",
+            "--subject",
+            subject,
+            "--jobs",
+            jobs,
+            "--out",
+            out,
+            "--json",
+            "-",
+        ]);
         let mut json: serde_json::Value = serde_json::from_str(&stdout(&run)).unwrap();
         for measured in ["cpu_seconds", "wall_seconds", "steps_per_cpu_second"] {
             json[measured] = 0.into();
@@ -79,8 +102,20 @@ fn a_sweep_that_stops_at_a_violation_runs_the_same_seeds_with_any_number_of_jobs
 #[test]
 fn every_process_and_every_build_gets_the_digests_in_the_repository() {
     for profile in ["storm", "calm", "disk", "network"] {
-        let run = squall(&["sweep", "--profile", profile, "--seeds", "64", "--json", "-"]);
-        assert_eq!(digest(&stdout(&run)), golden(profile), "{profile}: if a change of behaviour is meant, change tests/golden.txt");
+        let run = squall(&[
+            "sweep",
+            "--profile",
+            profile,
+            "--seeds",
+            "64",
+            "--json",
+            "-",
+        ]);
+        assert_eq!(
+            digest(&stdout(&run)),
+            golden(profile),
+            "{profile}: if a change of behaviour is meant, change tests/golden.txt"
+        );
     }
 }
 

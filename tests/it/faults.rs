@@ -17,14 +17,21 @@ const N3: NodeId = NodeId(3);
 
 fn run(plan: &Plan) -> Outcome {
     plan.validate().unwrap();
-    let outcome = subject::find("raft-rs").unwrap().runner.run(plan, Watch::default());
+    let outcome = subject::find("raft-rs")
+        .unwrap()
+        .runner
+        .run(plan, Watch::default());
     assert_eq!(outcome.failure, None);
     outcome
 }
 
 fn with(faults: &[(When, What)]) -> Outcome {
     let mut plan = quiet_plan(3);
-    plan.faults = faults.iter().cloned().map(|(when, what)| Fault { when, what }).collect();
+    plan.faults = faults
+        .iter()
+        .cloned()
+        .map(|(when, what)| Fault { when, what })
+        .collect();
     run(&plan)
 }
 
@@ -40,7 +47,14 @@ fn all_three() -> [(Vec<NodeId>, Vec<NodeId>); 1] {
 #[test]
 fn a_quiet_run_counts_no_fault() {
     let outcome = with(&[]);
-    for event in [Event::Crash, Event::MessageLost, Event::MessageCut, Event::Pause, Event::ClockJumped, Event::SyncFailed] {
+    for event in [
+        Event::Crash,
+        Event::MessageLost,
+        Event::MessageCut,
+        Event::Pause,
+        Event::ClockJumped,
+        Event::SyncFailed,
+    ] {
         assert_eq!(outcome.counters.get(event), 0, "{event:?}");
     }
     assert!(outcome.counters.get(Event::CommandApplied) > 100);
@@ -50,59 +64,191 @@ fn a_quiet_run_counts_no_fault() {
 fn each_kind_of_fault_leaves_its_mark() {
     let [(from, to)] = all_three();
     let for_us = 300_000;
-    let trouble = Trouble { loss_ppm: 500_000, duplicate_ppm: 500_000, reorder_ppm: 500_000, tail_ppm: 100_000, tail_max_us: 50_000 };
+    let trouble = Trouble {
+        loss_ppm: 500_000,
+        duplicate_ppm: 500_000,
+        reorder_ppm: 500_000,
+        tail_ppm: 100_000,
+        tail_max_us: 50_000,
+    };
     let cases: Vec<(FaultKind, What, &[Event])> = vec![
-        (FaultKind::Crash, What::Crash { node: N1, loss: LossMode::LoseAll, down_us: for_us }, &[Event::Crash, Event::Restart, Event::MessageToDownNode]),
-        (FaultKind::Pause, What::Pause { node: N1, for_us }, &[Event::Pause, Event::TicksMissed]),
-        (FaultKind::Cut, What::Cut { from: from.clone(), to: to.clone(), for_us }, &[Event::LinkCut, Event::MessageCut]),
-        (FaultKind::Split, What::Split { side: vec![N2], for_us }, &[Event::LinkCut, Event::MessageCut]),
-        (FaultKind::Trouble, What::Trouble { from: from.clone(), to: to.clone(), trouble, for_us }, &[Event::NetworkTrouble, Event::MessageLost, Event::MessageDuplicated, Event::MessageReordered]),
-        (FaultKind::Burst, What::Burst { from, to, for_us }, &[Event::LinkHeldBack]),
-        (FaultKind::SlowNode, What::SlowNode { node: N2, extra_us: 20_000, for_us }, &[Event::NodeSlow]),
-        (FaultKind::SlowDisk, What::SlowDisk { node: N1, sync_us: 50_000, for_us }, &[Event::DiskSlow]),
-        (FaultKind::FailSync, What::FailSync { node: N1 }, &[Event::SyncFailed, Event::Halt, Event::Restart]),
-        (FaultKind::FullDisk, What::FullDisk { node: N1, for_us }, &[Event::DiskFull, Event::SyncFailed, Event::Halt]),
-        (FaultKind::Jump, What::Jump { node: N1, by_us: 500_000 }, &[Event::ClockJumped, Event::TicksMissed]),
-        (FaultKind::Drift, What::Drift { node: N1, ppm: 500_000, for_us }, &[Event::ClockDrifted]),
+        (
+            FaultKind::Crash,
+            What::Crash {
+                node: N1,
+                loss: LossMode::LoseAll,
+                down_us: for_us,
+            },
+            &[Event::Crash, Event::Restart, Event::MessageToDownNode],
+        ),
+        (
+            FaultKind::Pause,
+            What::Pause { node: N1, for_us },
+            &[Event::Pause, Event::TicksMissed],
+        ),
+        (
+            FaultKind::Cut,
+            What::Cut {
+                from: from.clone(),
+                to: to.clone(),
+                for_us,
+            },
+            &[Event::LinkCut, Event::MessageCut],
+        ),
+        (
+            FaultKind::Split,
+            What::Split {
+                side: vec![N2],
+                for_us,
+            },
+            &[Event::LinkCut, Event::MessageCut],
+        ),
+        (
+            FaultKind::Trouble,
+            What::Trouble {
+                from: from.clone(),
+                to: to.clone(),
+                trouble,
+                for_us,
+            },
+            &[
+                Event::NetworkTrouble,
+                Event::MessageLost,
+                Event::MessageDuplicated,
+                Event::MessageReordered,
+            ],
+        ),
+        (
+            FaultKind::Burst,
+            What::Burst { from, to, for_us },
+            &[Event::LinkHeldBack],
+        ),
+        (
+            FaultKind::SlowNode,
+            What::SlowNode {
+                node: N2,
+                extra_us: 20_000,
+                for_us,
+            },
+            &[Event::NodeSlow],
+        ),
+        (
+            FaultKind::SlowDisk,
+            What::SlowDisk {
+                node: N1,
+                sync_us: 50_000,
+                for_us,
+            },
+            &[Event::DiskSlow],
+        ),
+        (
+            FaultKind::FailSync,
+            What::FailSync { node: N1 },
+            &[Event::SyncFailed, Event::Halt, Event::Restart],
+        ),
+        (
+            FaultKind::FullDisk,
+            What::FullDisk { node: N1, for_us },
+            &[Event::DiskFull, Event::SyncFailed, Event::Halt],
+        ),
+        (
+            FaultKind::Jump,
+            What::Jump {
+                node: N1,
+                by_us: 500_000,
+            },
+            &[Event::ClockJumped, Event::TicksMissed],
+        ),
+        (
+            FaultKind::Drift,
+            What::Drift {
+                node: N1,
+                ppm: 500_000,
+                for_us,
+            },
+            &[Event::ClockDrifted],
+        ),
     ];
     for (kind, what, events) in &cases {
         let outcome = at_one_second(what.clone());
         for event in *events {
-            assert!(outcome.counters.get(*event) > 0, "{kind:?} caused no {event:?}");
+            assert!(
+                outcome.counters.get(*event) > 0,
+                "{kind:?} caused no {event:?}"
+            );
         }
     }
-    let elsewhere = [FaultKind::LoseMessage, FaultKind::DuplicateMessage, FaultKind::DelayMessage, FaultKind::Rot];
+    let elsewhere = [
+        FaultKind::LoseMessage,
+        FaultKind::DuplicateMessage,
+        FaultKind::DelayMessage,
+        FaultKind::Rot,
+    ];
     let tested = cases.len() + elsewhere.len();
-    assert_eq!(tested, FaultKind::ALL.len(), "a kind of fault is not tested here");
+    assert_eq!(
+        tested,
+        FaultKind::ALL.len(),
+        "a kind of fault is not tested here"
+    );
 }
 
 #[test]
 fn a_message_is_lost_doubled_or_late_by_its_number() {
-    let when = |nth| When::Message { from: N1, to: N2, kind: MessageKind::AppendReply, nth };
-    let also = |nth| When::Message { from: N1, to: N2, kind: MessageKind::Append, nth };
+    let when = |nth| When::Message {
+        from: N1,
+        to: N2,
+        kind: MessageKind::AppendReply,
+        nth,
+    };
+    let also = |nth| When::Message {
+        from: N1,
+        to: N2,
+        kind: MessageKind::Append,
+        nth,
+    };
     for (what, event) in [
         (What::LoseMessage, Event::MessageLost),
-        (What::DuplicateMessage { after_us: 5_000 }, Event::MessageDuplicated),
+        (
+            What::DuplicateMessage { after_us: 5_000 },
+            Event::MessageDuplicated,
+        ),
         (What::DelayMessage { by_us: 90_000 }, Event::MessageDelayed),
     ] {
         let faults = [(when(3), what.clone()), (also(3), what)];
-        assert_eq!(with(&faults).counters.get(event), 1, "one of n1's third messages to n2: {event:?}");
+        assert_eq!(
+            with(&faults).counters.get(event),
+            1,
+            "one of n1's third messages to n2: {event:?}"
+        );
     }
 }
 
 #[test]
 fn any_fault_can_wait_for_a_sync_or_a_message() {
-    let crash = What::Crash { node: N3, loss: LossMode::Tear, down_us: 100_000 };
+    let crash = What::Crash {
+        node: N3,
+        loss: LossMode::Tear,
+        down_us: 100_000,
+    };
     let sync = When::Sync { node: N2, nth: 5 };
     assert_eq!(with(&[(sync, crash.clone())]).counters.get(Event::Crash), 1);
-    let vote = |from, to| When::Message { from, to, kind: MessageKind::Vote, nth: 1 };
+    let vote = |from, to| When::Message {
+        from,
+        to,
+        kind: MessageKind::Vote,
+        nth: 1,
+    };
     let pairs = [(N1, N2), (N2, N1), (N3, N1)];
     let faults = pairs.map(|(from, to)| (vote(from, to), crash.clone()));
     assert!(with(&faults).counters.get(Event::Crash) >= 1);
     let fail = What::FailSync { node: N1 };
     let at = When::Sync { node: N1, nth: 4 };
     assert_eq!(with(&[(at, fail)]).counters.get(Event::SyncFailed), 1);
-    let slow = What::SlowDisk { node: N1, sync_us: 400_000, for_us: 1_000 };
+    let slow = What::SlowDisk {
+        node: N1,
+        sync_us: 400_000,
+        for_us: 1_000,
+    };
     let outcome = with(&[(at, slow)]);
     assert_eq!(outcome.counters.get(Event::DiskSlow), 1);
 }
@@ -110,8 +256,21 @@ fn any_fault_can_wait_for_a_sync_or_a_message() {
 #[test]
 fn a_rotten_record_is_noticed_at_the_next_start_and_the_others_go_on_without_that_node() {
     let outcome = with(&[
-        (When::AtUs(500_000), What::Rot { node: N2, journal: JournalName::Log }),
-        (When::AtUs(1_000_000), What::Crash { node: N2, loss: LossMode::LoseAll, down_us: 1_000 }),
+        (
+            When::AtUs(500_000),
+            What::Rot {
+                node: N2,
+                journal: JournalName::Log,
+            },
+        ),
+        (
+            When::AtUs(1_000_000),
+            What::Crash {
+                node: N2,
+                loss: LossMode::LoseAll,
+                down_us: 1_000,
+            },
+        ),
     ]);
     assert_eq!(outcome.counters.get(Event::BootRefused), 1);
     assert_eq!(outcome.nodes[1].state, "gone");
@@ -119,9 +278,16 @@ fn a_rotten_record_is_noticed_at_the_next_start_and_the_others_go_on_without_tha
 
 #[test]
 fn a_clock_that_jumps_back_stops_ticking_until_it_has_caught_up() {
-    let jumped = at_one_second(What::Jump { node: N1, by_us: -900_000 });
+    let jumped = at_one_second(What::Jump {
+        node: N1,
+        by_us: -900_000,
+    });
     let quiet = with(&[]);
-    assert!(jumped.steps < quiet.steps || jumped.counters.get(Event::ElectionStarted) > quiet.counters.get(Event::ElectionStarted));
+    assert!(
+        jumped.steps < quiet.steps
+            || jumped.counters.get(Event::ElectionStarted)
+                > quiet.counters.get(Event::ElectionStarted)
+    );
 }
 
 #[test]
@@ -137,6 +303,9 @@ fn a_bare_majority_converges_without_the_others() {
 fn every_size_of_cluster_converges() {
     for voters in 1..=9 {
         let outcome = run(&quiet_plan(voters));
-        assert!(outcome.counters.get(Event::CommandApplied) > 50, "{voters} voters");
+        assert!(
+            outcome.counters.get(Event::CommandApplied) > 50,
+            "{voters} voters"
+        );
     }
 }

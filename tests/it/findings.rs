@@ -13,27 +13,52 @@ use super::support::{plans, seeds, sweep};
 fn every_regression_is_clean() {
     for file in plans("sims/regressions") {
         let plan = Plan::read(&file).unwrap();
-        let outcome = subject::find(&plan.subject).unwrap().runner.run(&plan, Watch::default());
+        let outcome = subject::find(&plan.subject)
+            .unwrap()
+            .runner
+            .run(&plan, Watch::default());
         assert_eq!(outcome.failure, None, "{}", file.display());
     }
 }
 
 /// What each finding breaks, and words of its message that tell it from others.
 const FINDINGS: [(&str, &str, &str); 4] = [
-    ("background-snapshot-install", "no-panic", "unexpected error getting unapplied entries"),
-    ("batch-append-with-batched-inputs", "ack-before-durable", "append reply"),
-    ("pre-vote-with-priorities-at-term-zero", "no-panic", "term should be set when sending MsgRequestPreVoteResponse"),
-    ("priorities-with-bare-quorum", "liveness", "there is no leader"),
+    (
+        "background-snapshot-install",
+        "no-panic",
+        "unexpected error getting unapplied entries",
+    ),
+    (
+        "batch-append-with-batched-inputs",
+        "ack-before-durable",
+        "append reply",
+    ),
+    (
+        "pre-vote-with-priorities-at-term-zero",
+        "no-panic",
+        "term should be set when sending MsgRequestPreVoteResponse",
+    ),
+    (
+        "priorities-with-bare-quorum",
+        "liveness",
+        "there is no leader",
+    ),
 ];
 
 #[test]
 fn every_finding_is_kept_as_a_plan_that_shows_it() {
     let files = plans("sims/findings");
-    let names: Vec<_> = files.iter().map(|file| file.file_stem().unwrap().to_str().unwrap()).collect();
+    let names: Vec<_> = files
+        .iter()
+        .map(|file| file.file_stem().unwrap().to_str().unwrap())
+        .collect();
     assert_eq!(names, FINDINGS.map(|(name, ..)| name));
     for (file, (name, property, words)) in files.iter().zip(FINDINGS) {
         let plan = Plan::read(file).unwrap();
-        let outcome = subject::find(&plan.subject).unwrap().runner.run(&plan, Watch::default());
+        let outcome = subject::find(&plan.subject)
+            .unwrap()
+            .runner
+            .run(&plan, Watch::default());
         let violation = outcome.failure.expect(name).violation;
         assert_eq!(violation.property.name(), property, "{name}");
         assert!(violation.message.contains(words), "{name}: {violation}");
@@ -49,7 +74,8 @@ fn the_findings_profile_finds_every_finding_and_nothing_else() {
         let known = FINDINGS.iter().find(|(_, property, words)| {
             violation.property.name() == *property && violation.message.contains(words)
         });
-        let (name, ..) = known.unwrap_or_else(|| panic!("new: seed {}: {}", finding.plan.seed, finding.failure));
+        let (name, ..) =
+            known.unwrap_or_else(|| panic!("new: seed {}: {}", finding.plan.seed, finding.failure));
         *found.entry(name).or_default() += 1;
     }
     assert_eq!(found.len(), FINDINGS.len(), "found only {found:?}");

@@ -26,7 +26,11 @@ fn every_planted_bug_is_caught_by_its_check_and_the_honest_subject_passes_the_sa
     for bug in Bug::ALL {
         let subject = format!("raft-rs+{}", bug.name());
         let swept = sweep(&subject, "storm", within(*bug), 2);
-        let caught: Vec<_> = swept.findings.iter().map(|f| f.failure.violation.property).collect();
+        let caught: Vec<_> = swept
+            .findings
+            .iter()
+            .map(|f| f.failure.violation.property)
+            .collect();
         assert!(
             caught.contains(&bug.caught_by()),
             "{subject} is to be caught by {} within {} seeds; caught: {caught:?}",
@@ -46,9 +50,16 @@ fn every_check_has_a_planted_bug() {
 fn a_long_honest_sweep_of_every_profile_is_clean() {
     for profile in ["storm", "smoke", "calm", "disk", "network"] {
         let swept = sweep("raft-rs", profile, seeds(1_000), 2);
-        let first = swept.findings.first().map(|f| (f.plan.seed, f.failure.to_string()));
+        let first = swept
+            .findings
+            .first()
+            .map(|f| (f.plan.seed, f.failure.to_string()));
         assert_eq!(first, None, "{profile}");
-        assert!(swept.missing.is_empty(), "{profile} never saw {:?}", swept.missing);
+        assert!(
+            swept.missing.is_empty(),
+            "{profile} never saw {:?}",
+            swept.missing
+        );
         assert!(swept.leak.is_none(), "{profile}");
     }
 }

@@ -84,7 +84,10 @@ pub fn quiet_plan(voters: u8) -> Plan {
         raft: RaftOptions::default(),
         driver: DriverOptions::default(),
         network: Traffic::default(),
-        disk: DiskOptions { sync_min_us: 100, sync_max_us: 500 },
+        disk: DiskOptions {
+            sync_min_us: 100,
+            sync_max_us: 500,
+        },
         workload: Workload {
             clients: 2,
             think_min_us: 5_000,

@@ -19,21 +19,64 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("stable", &["disk", "indexed", "types"]),
     ("replica", &["options", "stable", "types"]),
     ("sometimes", &[]),
-    ("check", &["disk", "indexed", "replica", "sometimes", "stable", "types"]),
-    ("plan", &["disk", "net", "nearest", "options", "replica", "rng", "sometimes", "stable", "types"]),
+    (
+        "check",
+        &["disk", "indexed", "replica", "sometimes", "stable", "types"],
+    ),
+    (
+        "plan",
+        &[
+            "disk",
+            "net",
+            "nearest",
+            "options",
+            "replica",
+            "rng",
+            "sometimes",
+            "stable",
+            "types",
+        ],
+    ),
     (
         "engine",
         &[
-            "check", "clock", "disk", "machine", "net", "options", "plan", "queue", "replica", "rng",
-            "sometimes", "stable", "types",
+            "check",
+            "clock",
+            "disk",
+            "machine",
+            "net",
+            "options",
+            "plan",
+            "queue",
+            "replica",
+            "rng",
+            "sometimes",
+            "stable",
+            "types",
         ],
     ),
     (
         "subject",
-        &["check", "engine", "indexed", "machine", "nearest", "options", "plan", "replica", "stable", "subject", "types"],
+        &[
+            "check", "engine", "indexed", "machine", "nearest", "options", "plan", "replica",
+            "stable", "subject", "types",
+        ],
     ),
-    ("campaign", &["engine", "plan", "sometimes", "subject", "types"]),
-    ("report", &["campaign", "engine", "plan", "sometimes", "subject", "types"]),
+    (
+        "campaign",
+        &["engine", "plan", "sometimes", "subject", "types"],
+    ),
+    (
+        "report",
+        &[
+            "campaign",
+            "engine",
+            "plan",
+            "sometimes",
+            "subject",
+            "types",
+        ],
+    ),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -58,7 +101,13 @@ fn all_sources() -> Vec<PathBuf> {
 fn a_part_uses_only_what_its_floor_allows() {
     for path in all_sources() {
         let inside = path.strip_prefix(root().join("src")).unwrap();
-        let part = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+        let part = inside
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
         let part = part.trim_end_matches(".rs");
         if matches!(part, "lib" | "main" | "cli") {
             continue;
@@ -69,7 +118,10 @@ fn a_part_uses_only_what_its_floor_allows() {
             .unwrap_or_else(|| panic!("{part} has no floor: give it one in tests/it/tidy.rs"));
         let text = std::fs::read_to_string(&path).unwrap();
         for used in text.split("crate::").skip(1) {
-            let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let used: String = used
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             assert!(
                 used == part || allowed.contains(&used.as_str()),
                 "{} uses {used}, which {part} must not know",
@@ -85,7 +137,8 @@ fn only_the_subjects_name_a_raft_library() {
         let text = std::fs::read_to_string(&path).unwrap();
         let names_it = text.lines().any(|line| {
             let code = line.trim_start();
-            !code.starts_with("//") && (code.contains("use raft::") || code.contains("raft::eraftpb"))
+            !code.starts_with("//")
+                && (code.contains("use raft::") || code.contains("raft::eraftpb"))
         });
         let inside_subject = path.starts_with(root().join("src/subject"));
         assert!(!names_it || inside_subject, "{}", path.display());

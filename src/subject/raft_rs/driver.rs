@@ -17,9 +17,9 @@
 
 use std::collections::VecDeque;
 
+use raft::StateRole;
 use raft::eraftpb::{Entry as RaftEntry, Message, Snapshot as RaftSnapshot};
 use raft::raw_node::{RawNode, Ready, SnapshotStatus};
-use raft::StateRole;
 
 use super::messages;
 use super::store::Store;
@@ -200,7 +200,11 @@ impl RaftRsNode {
     }
 
     fn propose(&mut self, request: Request, out: &mut Output<Message>) {
-        let Request { client, sequence, command } = request;
+        let Request {
+            client,
+            sequence,
+            command,
+        } = request;
         self.requests.retain(|(waiting, _)| *waiting != client);
         match self.raw.propose(Vec::new(), command.to_vec()) {
             Ok(()) => self.requests.push((client, sequence)),
@@ -217,7 +221,10 @@ impl RaftRsNode {
         send(ready.take_messages(), out);
         let committed = ready.take_committed_entries();
         if !ready.snapshot().is_empty() {
-            assert!(committed.is_empty(), "a ready with a snapshot commits no entries");
+            assert!(
+                committed.is_empty(),
+                "a ready with a snapshot commits no entries"
+            );
             self.begin_install(ready, out);
             return;
         }
@@ -293,12 +300,20 @@ impl RaftRsNode {
                 return;
             }
         };
-        self.in_flight.push_back(InFlight { number, ticket, messages });
+        self.in_flight.push_back(InFlight {
+            number,
+            ticket,
+            messages,
+        });
     }
 
     /// Readies up to and including `ticket` are durable.
     fn settle_in_flight(&mut self, ticket: Ticket, out: &mut Output<Message>) {
-        while self.in_flight.front().is_some_and(|oldest| oldest.ticket <= ticket) {
+        while self
+            .in_flight
+            .front()
+            .is_some_and(|oldest| oldest.ticket <= ticket)
+        {
             if let Some(settled) = self.in_flight.pop_front() {
                 self.raw.on_persist_ready(settled.number);
                 self.show_role(out);
@@ -351,7 +366,10 @@ impl RaftRsNode {
             self.applied_to(last, out);
             return;
         }
-        let backlog = |entry| Backlog { due_us, work: Work::Apply(entry) };
+        let backlog = |entry| Backlog {
+            due_us,
+            work: Work::Apply(entry),
+        };
         self.backlog.extend(entries.into_iter().map(backlog));
     }
 
@@ -362,7 +380,10 @@ impl RaftRsNode {
             return;
         }
         // Nothing waits longer than this: where it seems to, the clock has jumped back.
-        let longest_us = self.options.apply_lag_us.max(self.options.snapshot_install_us);
+        let longest_us = self
+            .options
+            .apply_lag_us
+            .max(self.options.snapshot_install_us);
         let due = |next: &Backlog| next.due_us <= now_us || next.due_us > now_us + longest_us;
         while self.backlog.front().is_some_and(due) {
             let Some(Backlog { work, .. }) = self.backlog.pop_front() else {
@@ -536,16 +557,25 @@ impl Replica for RaftRsNode {
             return;
         }
         match input {
-            Input::Synced { result: SyncResult::Failed, .. } => {
+            Input::Synced {
+                result: SyncResult::Failed,
+                ..
+            } => {
                 out.halt = Some("a sync failed");
                 return;
             }
-            Input::Synced { ticket, result: SyncResult::Done } => self.synced(ticket, now_us, out),
+            Input::Synced {
+                ticket,
+                result: SyncResult::Done,
+            } => self.synced(ticket, now_us, out),
             input => {
                 let waiting = !matches!(self.wait, Wait::Nothing);
                 let missed = matches!(input, Input::Tick)
                     && self.options.missed_ticks == MissedTicks::Skip
-                    && self.inbox.iter().any(|queued| matches!(queued, Input::Tick));
+                    && self
+                        .inbox
+                        .iter()
+                        .any(|queued| matches!(queued, Input::Tick));
                 let run = !waiting && self.has_batch(&input);
                 if !missed {
                     self.inbox.push_back(input);
@@ -566,4 +596,3 @@ impl Replica for RaftRsNode {
         messages::describe(message)
     }
 }
-

@@ -19,7 +19,11 @@ impl Drain for Lines {
     type Err = slog::Never;
 
     fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), slog::Never> {
-        self.0.add(format!("{}: {}", record.level().as_str().to_lowercase(), record.msg()));
+        self.0.add(format!(
+            "{}: {}",
+            record.level().as_str().to_lowercase(),
+            record.msg()
+        ));
         Ok(())
     }
 }

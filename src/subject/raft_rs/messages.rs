@@ -20,7 +20,9 @@ pub(super) fn label(message: &Message) -> Label {
         MessageType::MsgAppendResponse => {
             let promises = !message.reject && message.index > 0;
             let claim = match promises {
-                true => Claim::Appended { index: message.index },
+                true => Claim::Appended {
+                    index: message.index,
+                },
                 false => Claim::Nothing,
             };
             (MessageKind::AppendReply, message.term, claim)
@@ -32,7 +34,9 @@ pub(super) fn label(message: &Message) -> Label {
         MessageType::MsgRequestVoteResponse => {
             let claim = match message.reject {
                 true => Claim::Nothing,
-                false => Claim::Voted { candidate: node(message.to) },
+                false => Claim::Voted {
+                    candidate: node(message.to),
+                },
             };
             (MessageKind::VoteReply, message.term, claim)
         }
@@ -68,20 +72,31 @@ pub(super) fn describe(message: &Message) -> String {
     };
     match kind {
         MessageKind::Append => {
-            add(format!("after {} of term {}", message.index, message.log_term));
+            add(format!(
+                "after {} of term {}",
+                message.index, message.log_term
+            ));
             match (message.entries.first(), message.entries.last()) {
-                (Some(first), Some(last)) => add(format!("entries {} to {}", first.index, last.index)),
+                (Some(first), Some(last)) => {
+                    add(format!("entries {} to {}", first.index, last.index))
+                }
                 _ => add("no entries".to_owned()),
             }
             add(format!("commit {}", message.commit));
         }
         MessageKind::AppendReply if message.reject => {
-            add(format!("rejects {}, hint {} of term {}", message.index, message.reject_hint, message.log_term));
+            add(format!(
+                "rejects {}, hint {} of term {}",
+                message.index, message.reject_hint, message.log_term
+            ));
         }
         MessageKind::AppendReply => add(format!("holds {}", message.index)),
         MessageKind::Heartbeat => add(format!("commit {}", message.commit)),
         MessageKind::Vote | MessageKind::PreVote => {
-            add(format!("log to {} of term {}", message.index, message.log_term));
+            add(format!(
+                "log to {} of term {}",
+                message.index, message.log_term
+            ));
         }
         MessageKind::VoteReply | MessageKind::PreVoteReply => {
             add(if message.reject { "no" } else { "yes" }.to_owned());
@@ -115,8 +130,10 @@ pub(super) fn entry(entry: &RaftEntry) -> Entry {
 }
 
 pub(super) fn snapshot(snapshot: &Snapshot, conf: &ConfState) -> RaftSnapshot {
-    let mut made = RaftSnapshot::default();
-    made.data = snapshot.data.clone();
+    let mut made = RaftSnapshot {
+        data: snapshot.data.clone(),
+        ..RaftSnapshot::default()
+    };
     let meta = made.mut_metadata();
     meta.index = snapshot.index;
     meta.term = snapshot.term;

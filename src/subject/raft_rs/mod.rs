@@ -48,7 +48,9 @@ impl Subject for RaftRs {
         let hard = state.hard;
         let snapshot_index = state.snapshot_index();
         let machine = match &state.snapshot {
-            Some(snapshot) => Machine::decode(&snapshot.data).expect("a snapshot is whole or not there"),
+            Some(snapshot) => {
+                Machine::decode(&snapshot.data).expect("a snapshot is whole or not there")
+            }
             None => Machine::default(),
         };
         out.observe(Observation::Started {
@@ -62,7 +64,8 @@ impl Subject for RaftRs {
         let config = config(birth.id, birth.raft, snapshot_index);
         let logger = log::logger(birth.log.clone());
         let store = store(state, birth.voters);
-        let raw = RawNode::new(&config, store, &logger).expect("a validated plan makes a valid Config");
+        let raw =
+            RawNode::new(&config, store, &logger).expect("a validated plan makes a valid Config");
         let mut node = RaftRsNode::new(birth, raw, machine);
         // A term raised by recovery must be durable before a message carries it.
         if (hard.term, hard.vote) != (on_disk.term, on_disk.vote) {
@@ -100,17 +103,21 @@ fn store(state: StableState, voters: &[NodeId]) -> Store {
     hard.commit = state.hard.commit;
     let mut log = Indexed::starting_at(state.log.first());
     for (index, entry) in state.log.iter() {
-        let mut restored = Entry::default();
-        restored.index = index;
-        restored.term = entry.term;
+        let mut restored = Entry {
+            index,
+            term: entry.term,
+            data: entry.data.clone(),
+            ..Entry::default()
+        };
         restored.set_entry_type(match entry.kind {
             EntryKind::Normal => EntryType::EntryNormal,
             EntryKind::Configuration => EntryType::EntryConfChangeV2,
         });
-        restored.data = entry.data.clone();
         log.push(restored);
     }
-    let snapshot = state.snapshot.map(|snapshot| messages::snapshot(&snapshot, &conf));
+    let snapshot = state
+        .snapshot
+        .map(|snapshot| messages::snapshot(&snapshot, &conf));
     let snapshot = snapshot.unwrap_or_default();
     Store {
         hard,

@@ -59,7 +59,11 @@ impl Storage for Store {
         if low < self.log.first() {
             return Err(Error::Store(StorageError::Compacted));
         }
-        assert!(high <= self.log.next(), "entries up to {high} of {}", self.log.next());
+        assert!(
+            high <= self.log.next(),
+            "entries up to {high} of {}",
+            self.log.next()
+        );
         let max_size = max_size.into().unwrap_or(u64::MAX);
         let count = (high - low) as usize;
         let mut entries = Vec::with_capacity(count.min(64));
