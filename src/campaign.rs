@@ -15,7 +15,8 @@ use crate::subject::Named;
 use crate::types::mix;
 
 /// Seeds that are handed to the jobs at a time. A sweep that stops at a violation
-/// finishes its portion first, so that the same seeds are run however many jobs there are.
+/// takes the results of a portion in order up to it and drops the rest, so that its
+/// outcome is the same however many jobs there are.
 const PORTION: u64 = 64;
 
 /// One seed in so many is run twice, to see that both runs are the same.
@@ -222,6 +223,9 @@ impl Sweep<'_> {
             for run in runs.into_iter().flatten() {
                 if let Some(finding) = summary.take(run) {
                     tell(News::Finding(finding));
+                    if !self.keep_going {
+                        break;
+                    }
                 }
             }
             let findings = summary.findings.len() as u64;
