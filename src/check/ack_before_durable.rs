@@ -44,9 +44,9 @@ pub(super) fn check(
             }
         }
     };
-    let message = format!(
-        "{from} sent {to} a {} that promises {broken}, which is not durable",
-        label.kind.words()
-    );
+    let words = label.kind.words();
+    let article = if words.starts_with('a') { "an" } else { "a" };
+    let message =
+        format!("{from} sent {to} {article} {words} that promises {broken}, which is not durable");
     Err(Violation::by(from, Property::AckBeforeDurable, message))
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Fault, LossMode, What, When};
+use crate::net::Trouble;
 use crate::types::{node_list, seconds};
 
 impl fmt::Display for Fault {
@@ -75,14 +76,10 @@ impl fmt::Display for What {
                 for_us,
             } => write!(
                 f,
-                "from {} to {}: {} % more lost, {} % doubled, {} % overtaken, {} % late by up to {}, for {}",
+                "from {} to {} {} for {}",
                 node_list(from),
                 node_list(to),
-                trouble.loss_ppm / 10_000,
-                trouble.duplicate_ppm / 10_000,
-                trouble.reorder_ppm / 10_000,
-                trouble.tail_ppm / 10_000,
-                span(&trouble.tail_max_us),
+                worse(trouble),
                 span(for_us)
             ),
             What::Burst { from, to, for_us } => write!(
@@ -138,5 +135,24 @@ impl fmt::Display for What {
                 span(for_us)
             ),
         }
+    }
+}
+
+/// What trouble adds, in words.
+fn worse(trouble: &Trouble) -> String {
+    let late = format!("late by up to {}", seconds(trouble.tail_max_us));
+    let parts: Vec<String> = [
+        (trouble.loss_ppm, "lost"),
+        (trouble.duplicate_ppm, "doubled"),
+        (trouble.reorder_ppm, "overtaken"),
+        (trouble.tail_ppm, late.as_str()),
+    ]
+    .iter()
+    .filter(|(ppm, _)| *ppm > 0)
+    .map(|(ppm, what)| format!("{}.{} % more are {what}", ppm / 10_000, ppm / 1_000 % 10))
+    .collect();
+    match parts.is_empty() {
+        true => "nothing gets worse".to_owned(),
+        false => parts.join(", "),
     }
 }
