@@ -330,9 +330,10 @@ impl<'a> Draw<'a> {
             },
             FaultKind::Trouble => {
                 let (from, to) = self.links(plan);
-                let mut ppm = || match self.choices.below(2) {
+                let mut ppm = || match self.choices.below(3) {
                     0 => 0,
-                    _ => self.choices.skewed(1_000, 600_000) as u32,
+                    1 => self.choices.skewed(1_000, 600_000) as u32,
+                    _ => self.choices.between(1_000, 600_000) as u32,
                 };
                 let trouble = Trouble {
                     loss_ppm: ppm(),
