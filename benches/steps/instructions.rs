@@ -45,6 +45,9 @@ impl Side {
 /// # Errors
 /// When valgrind is missing or does not do as it should, in one line.
 pub fn compare() -> Result<(), String> {
+    // Before anything is printed: without it there is nothing to say.
+    let found = Command::new("valgrind").arg("--version").output();
+    found.map_err(|why| format!("--instructions needs valgrind on the PATH: {why}"))?;
     println!("instructions a step (targets at 3 nodes: at most 1.35, better 1.15)");
     println!("{}", Steady::HEADER);
     for steady in mixes(HEAL_US) {
@@ -72,7 +75,7 @@ fn count(side: Side, steady: &Steady) -> Result<u64, String> {
             &steady.heal_us.to_string(),
         ])
         .output()
-        .map_err(|why| format!("--instructions needs valgrind on the PATH: {why}"))?;
+        .map_err(|why| format!("cannot run valgrind: {why}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     let collected = said.lines().find_map(|line| line.split_once("Collected :"));
     match collected.and_then(|(_, number)| number.trim().parse().ok()) {

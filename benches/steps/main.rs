@@ -108,6 +108,7 @@ fn smoke() {
         let outcome = steady.run();
         Floor::record(&steady).replay(&outcome, clock::cpu_ns);
     }
+    other::set_up();
 }
 
 fn time() {
