@@ -395,4 +395,13 @@ mod tests {
         };
         assert!(at_us < 92_000);
     }
+
+    #[test]
+    fn a_healed_link_is_not_held_up_by_what_is_on_its_way() {
+        let mut network = Network::new(2, Traffic::default());
+        network.stall(0, 1, 500_000);
+        assert_eq!(arrivals(&mut network, 1, &mut choices()), [500_000]);
+        network.heal(Traffic::default());
+        assert!(arrivals(&mut network, 1, &mut choices())[0] < 2_000);
+    }
 }
