@@ -253,7 +253,12 @@ impl Sweep<'_> {
     }
 
     fn run_seed(&self, seed: u64) -> Run {
-        let plan = generate(seed, &self.subject.name, self.profile);
+        let plan = generate(
+            seed,
+            &self.subject.name,
+            self.subject.runner.lacks(),
+            self.profile,
+        );
         let outcome = self.subject.runner.run(&plan, Watch::default());
         let doubled = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
         let leak = if doubled {

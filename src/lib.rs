@@ -1,12 +1,16 @@
 //! Squall: a deterministic simulation and fault-injection harness for Raft.
 
 pub mod campaign;
+pub mod admin;
 pub mod check;
 pub mod clock;
+pub mod configuration;
 pub mod disk;
 pub mod engine;
+pub mod history;
 pub mod indexed;
-pub mod machine;
+pub mod linearizability;
+
 pub mod nearest;
 pub mod net;
 pub mod options;
@@ -15,6 +19,7 @@ pub mod queue;
 pub mod replica;
 pub mod report;
 pub mod rng;
+pub mod service;
 pub mod sometimes;
 pub mod stable;
 pub mod subject;

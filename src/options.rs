@@ -28,6 +28,12 @@ pub struct RaftOptions {
     /// Election priority of each node, in order; empty when all are equal.
     /// A node votes for no candidate of a lower priority unless that candidate's log is longer.
     pub priorities: Vec<i64>,
+    /// Reads go by the leader's lease and ask no quorum (dissertation, section 6.4.1); needs `check_quorum`.
+    pub lease_reads: bool,
+    /// Bytes of proposed and uncommitted entries above which a leader takes no more; 0 means no limit.
+    pub max_uncommitted_size: u64,
+    /// Odd and even nodes form two groups, and an entry commits when it is in both, where both have voters.
+    pub group_commit: bool,
 }
 
 /// How a replica's driver calls its library.
@@ -47,6 +53,19 @@ pub struct DriverOptions {
     /// Install a received snapshot into the state machine in the background, while the library
     /// keeps ticking, for this many simulated microseconds; 0 installs it at once.
     pub snapshot_install_us: u64,
+    /// How long the state machine takes to build a snapshot, in simulated microseconds; 0 builds it at once.
+    pub snapshot_build_us: u64,
+    /// How long entries that are not in the driver's cache take to be fetched, in simulated
+    /// microseconds, while the library goes on; 0 keeps all at hand.
+    pub fetch_us: u64,
+    /// Messages that may leave before their ready is durable wait for it all the same.
+    pub send_after_sync: bool,
+    /// Tell the library of the newest durable ready only, which stands for those before it (asynchronous persistence).
+    pub acknowledge_newest: bool,
+    /// Committed entries are applied before the ready that brought them is dealt with, and both acknowledged at once.
+    pub advance_whole: bool,
+    /// What names a read while it waits to be confirmed.
+    pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
     pub missed_ticks: MissedTicks,
 }
@@ -59,6 +78,61 @@ pub enum Persistence {
     Synchronous,
     /// The node goes on while syncs are in flight; what must wait for one waits.
     Asynchronous,
+}
+
+/// What names a read while it waits to be confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadContext {
+    /// A name that is never used again.
+    Fresh,
+    /// Client and sequence number: a retry has the same name.
+    Request,
+}
+
+/// Something that a Raft implementation may have or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Feature {
+    /// Syncs in flight while the node goes on.
+    AsynchronousPersistence,
+    /// Pre-vote (dissertation, section 9.6).
+    PreVote,
+    /// Check-quorum (dissertation, section 6.2).
+    CheckQuorum,
+    /// Election priorities.
+    Priorities,
+    /// A limit on append messages in flight, on their size, and on committed entries handed over.
+    FlowControl,
+    /// Appending to a message that waits to be sent; skipping the broadcast of a commit.
+    Batching,
+    /// A limit on uncommitted proposals.
+    UncommittedLimit,
+    /// Group commit.
+    GroupCommit,
+    /// Entries fetched in the background.
+    AsynchronousFetch,
+    /// Changes of the configuration by one voter at a time.
+    SimpleChange,
+    /// Changes through a joint configuration.
+    JointChange,
+    /// A joint configuration that lasts until an operator ends it.
+    ExplicitLeave,
+    /// Nodes that get the log and do not vote.
+    Learners,
+    /// Leadership transfer.
+    Transfer,
+    /// Standing for election on request.
+    Campaign,
+    /// Linearizable reads around the log.
+    ReadIndex,
+    /// Reads by lease.
+    LeaseReads,
+    /// A follower asks for a snapshot.
+    RequestSnapshot,
+    /// Settings changed at run time.
+    Settings,
+    /// A term in the hard state before the first election.
+    LaterFirstTerm,
 }
 
 /// What happens to ticks that came due while a node could not run.
@@ -84,6 +158,9 @@ impl Default for RaftOptions {
             batch_append: false,
             skip_broadcast_commit: false,
             priorities: Vec::new(),
+            lease_reads: false,
+            max_uncommitted_size: 0,
+            group_commit: false,
         }
     }
 }
@@ -97,6 +174,12 @@ impl Default for DriverOptions {
             snapshot_every_bytes: 16_384,
             keep_entries: 16,
             snapshot_install_us: 0,
+            snapshot_build_us: 0,
+            fetch_us: 0,
+            send_after_sync: false,
+            acknowledge_newest: false,
+            advance_whole: false,
+            read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
         }
     }

@@ -15,7 +15,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::options::{DriverOptions, RaftOptions};
+use crate::admin::Admin;
+use crate::configuration::Configuration;
+use crate::options::{DriverOptions, Feature, RaftOptions};
+use crate::service::{Answer, Service};
 use crate::stable::{Journal, Record, StableState};
 use crate::types::{Index, NodeId, Role, Term};
 
@@ -23,6 +26,11 @@ use crate::types::{Index, NodeId, Role, Term};
 pub trait Subject: Sync {
     /// One running node of it.
     type Replica: Replica;
+
+    /// What the implementation does not have: the generator leaves it out of plans.
+    fn lacks(&self) -> &'static [Feature] {
+        &[]
+    }
 
     /// Starts a node on what its disk kept: nothing for the very first life.
     ///
@@ -66,8 +74,9 @@ pub trait Replica {
 pub struct Birth<'a> {
     /// This node.
     pub id: NodeId,
-    /// The voters of the first configuration, this node among them.
-    pub voters: &'a [NodeId],
+    /// The cluster's first configuration, for a disk that holds no snapshot. This
+    /// node need not be in it: it may join later.
+    pub configuration: Configuration,
     /// 0 for the first start, one more for each restart.
     pub life: u32,
     /// The seed of everything this node may draw at random (election time-outs).
@@ -76,6 +85,8 @@ pub struct Birth<'a> {
     pub raft: &'a RaftOptions,
     /// Settings of the code around it.
     pub driver: &'a DriverOptions,
+    /// The service to replicate, in its first state.
+    pub service: &'a Service,
     /// Where the library's own log goes, when someone reads it.
     pub log: Option<LogSink>,
 }
@@ -134,6 +145,10 @@ pub enum Input<M> {
     },
     /// A client asks for a command to be replicated.
     Request(Request),
+    /// A client asks for a linearizable read that goes around the log (ReadIndex: dissertation, section 6.4).
+    Read(Request),
+    /// An operator asks for something.
+    Admin(Admin),
     /// The transport could not deliver something to this peer.
     Unreachable {
         /// Which peer.
@@ -162,9 +177,11 @@ pub enum SyncResult {
 pub struct Request {
     /// The client's number.
     pub client: u32,
-    /// The client's own count of its commands.
+    /// The client's own count of its commands. A retry carries the same number and the same command.
     pub sequence: u64,
-    /// The command, as it goes into the log.
+    /// How often the client has tried before.
+    pub attempt: u32,
+    /// The command, as it goes into the log: see [`crate::service::Command`].
     pub command: Bytes,
 }
 
@@ -261,6 +278,15 @@ pub enum Observation {
         applied: Index,
         /// A hash of the state machine.
         state: u64,
+        /// The configuration that it goes by.
+        configuration: Configuration,
+    },
+    /// It goes by this configuration from now on, because of this entry.
+    Configured {
+        /// The entry's index.
+        index: Index,
+        /// The configuration.
+        configuration: Configuration,
     },
     /// It has this role in this term from now on.
     Role {
@@ -288,11 +314,49 @@ pub enum Observation {
         /// A hash of the state machine after it.
         state: u64,
     },
+    /// A linearizable read was confirmed: it may be served from `index` on.
+    ReadConfirmed {
+        /// The read index.
+        index: Index,
+    },
+    /// The library did something that no other observation shows.
+    Did(Doing),
     /// It wrote a snapshot of its own state machine.
     SnapshotTaken {
         /// The snapshot's index.
         index: Index,
     },
+}
+
+/// Something inside a library that is worth counting, and that nothing else shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// A proposal was dropped because too much is uncommitted.
+    DroppedProposal,
+    /// A change of the configuration was declined when it was proposed.
+    DeclinedChange,
+    /// A committed change of the configuration did not fit and was skipped.
+    SkippedChange,
+    /// Entries were not at hand and are fetched in the background.
+    FetchBegun,
+    /// Entries fetched in the background were handed over.
+    FetchDone,
+    /// A peer asked for a snapshot, and one is built for it.
+    SnapshotWanted,
+    /// A snapshot was asked for.
+    SnapshotAsked,
+    /// A leadership transfer has begun.
+    TransferBegun,
+    /// A setting was changed.
+    SettingChanged,
+    /// Heartbeats were sent on request.
+    Pinged,
+    /// An election was stood for on request.
+    Campaigned,
+    /// A read was passed on to the leader.
+    ForwardedRead,
+    /// A command was passed on to the leader.
+    ForwardedCommand,
 }
 
 /// An answer to a client.
@@ -309,10 +373,25 @@ pub struct Reply {
 /// What became of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyOutcome {
-    /// It is committed, and applied here, at this index.
-    Applied(Index),
+    /// It is committed, and applied here.
+    Applied {
+        /// The index of the entry that it became.
+        index: Index,
+        /// What it did.
+        answer: Answer,
+    },
+    /// It was a read, served from the state after the entry at `index`.
+    Read {
+        /// How far the log was applied here.
+        index: Index,
+        /// What was read.
+        answer: Answer,
+    },
     /// It was not taken: no leader is known, or the leader takes none now.
-    Refused,
+    Refused {
+        /// Whom to ask instead.
+        leader: Option<NodeId>,
+    },
 }
 
 /// What a message is, and what its sender promises by sending it.

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::replica::Doing;
+
 macro_rules! events {
     ($($variant:ident = $name:literal, $about:literal;)*) => {
         /// Something that happens in a run.
@@ -46,6 +48,67 @@ events! {
     CommandApplied = "command-applied", "a client was told that its command is applied";
     CommandRefused = "command-refused", "a client was told that its command was not taken";
     CommandTimedOut = "command-timed-out", "a client got no answer in time";
+    CommandRetried = "command-retried", "a client sent a command again";
+    CommandRedirected = "command-redirected", "a client was told of another node to ask";
+    CommandForwarded = "command-forwarded", "a node passed a command on to the leader";
+    ClientCrashed = "client-crashed", "a client crashed with an operation under way, and another took its place";
+    ReadSent = "read-sent", "a client asked for a linearizable read around the log";
+    ReadForwarded = "read-forwarded", "a node passed a read on to the leader";
+    ReadConfirmed = "read-confirmed", "a node learnt from which index on a read may be served";
+    ReadServed = "read-served", "a client got the answer to a read around the log";
+    ReadServedByFollower = "read-served-by-follower", "a node that does not lead served a read around the log";
+    ReadRetried = "read-retried", "a client sent a read again";
+    ReadAtDeposedLeader = "read-at-deposed-leader", "a read was asked of a leader that another had replaced unnoticed";
+    ReadsInFlight = "reads-in-flight", "a read was asked while another was under way";
+    LeaseReadServed = "lease-read-served", "a read was served by lease";
+    StaleLeaseRead = "stale-lease-read", "a read by lease was stale where none was promised to be fresh";
+    OrderSearched = "order-searched", "the log's order did not explain an answer, and a search did";
+    OrderUndecided = "order-undecided", "a search for an order of operations ran out of its budget";
+    KeyRead = "key-read", "a client was told what a key holds";
+    KeyWritten = "key-written", "a client was told that a key is changed";
+    ComparisonFailed = "comparison-failed", "a client was told that a key holds something else than it expected";
+    LockGranted = "lock-granted", "a client was told that it holds a lock";
+    LockRenewed = "lock-renewed", "a client was told that it goes on holding a lock";
+    LockAwaited = "lock-awaited", "a client was told to wait in line for a lock";
+    LockHeld = "lock-held", "a client was told that another holds a lock";
+    LockLost = "lock-lost", "a client was told that it no longer holds a lock";
+    LockReleased = "lock-released", "a client gave a lock back";
+    GuardedWrite = "guarded-write", "a write under a lock was taken";
+    StaleTokenRefused = "stale-token-refused", "a write under a lock was refused for its old token";
+    ChangeAppended = "change-appended", "a node wrote a change of the configuration";
+    Configured = "configured", "a node went over to another configuration";
+    JointEntered = "joint-entered", "a node entered a joint configuration";
+    JointLeft = "joint-left", "a node left a joint configuration";
+    ChangeAsked = "change-asked", "an operator asked for a change of the configuration";
+    ChangeRetried = "change-retried", "an operator asked for a change again";
+    ChangeDeclined = "change-declined", "a node declined a change when it was asked for it";
+    ChangeSkipped = "change-skipped", "a committed change did not fit and was skipped";
+    VoterAdded = "voter-added", "a committed change made a node a voter";
+    VoterRemoved = "voter-removed", "a committed change removed a voter";
+    VoterDemoted = "voter-demoted", "a committed change made a voter a learner";
+    LearnerAdded = "learner-added", "a committed change made a node a learner";
+    LearnerPromoted = "learner-promoted", "a committed change made a learner a voter";
+    LearnerRemoved = "learner-removed", "a committed change removed a learner";
+    LeaderRemoved = "leader-removed", "a leader was removed from its configuration";
+    NodeRetired = "node-retired", "a removed node was stopped for good";
+    NodeJoined = "node-joined", "a node started for the first time in a running cluster";
+    CrashInJoint = "crash-in-joint", "a node lost power in a joint configuration";
+    LeaderCrashedWithChange = "leader-crashed-with-change", "a leader lost power with an uncommitted change in its log";
+    LeaderElectedInJoint = "leader-elected-in-joint", "a node became leader in a joint configuration";
+    JointLeftByOperator = "joint-left-by-operator", "an operator had to end a joint configuration after the storm";
+    TransferAsked = "transfer-asked", "an operator asked for a transfer of leadership";
+    TransferBegun = "transfer-begun", "a leader began to hand leadership over";
+    TimeoutNowSent = "timeout-now-sent", "a leader told its successor to stand for election";
+    Campaigned = "campaigned", "a node was asked to stand for election";
+    SnapshotAsked = "snapshot-asked", "a follower asked its leader for a snapshot";
+    SnapshotWanted = "snapshot-wanted", "a node built a snapshot because a peer needs one";
+    SnapshotWithChange = "snapshot-with-change", "a snapshot brought a node a configuration that it did not know";
+    CrashWithSnapshot = "crash-with-snapshot", "a node lost power with a snapshot on its way to the disk";
+    FetchBegun = "fetch-begun", "the library asked for entries that were not at hand";
+    FetchDone = "fetch-done", "entries fetched in the background were handed over";
+    ProposalDropped = "proposal-dropped", "a leader took no command because too much was uncommitted";
+    SettingChanged = "setting-changed", "a setting was changed at run time";
+    Pinged = "pinged", "a leader sent heartbeats on request";
     MessageSent = "message-sent", "a node sent a message";
     MessageLost = "message-lost", "a message was lost by chance or by a fault";
     MessageCut = "message-cut", "a message was sent on a link that was cut";
@@ -91,6 +154,26 @@ events! {
     HealedEveryone = "healed-everyone", "a storm ended with every node healed";
     HealedQuorum = "healed-quorum", "a storm ended with a bare majority healed";
     Converged = "converged", "a cluster converged after its storm";
+}
+
+impl From<Doing> for Event {
+    fn from(doing: Doing) -> Self {
+        match doing {
+            Doing::DroppedProposal => Event::ProposalDropped,
+            Doing::DeclinedChange => Event::ChangeDeclined,
+            Doing::SkippedChange => Event::ChangeSkipped,
+            Doing::FetchBegun => Event::FetchBegun,
+            Doing::FetchDone => Event::FetchDone,
+            Doing::SnapshotWanted => Event::SnapshotWanted,
+            Doing::SnapshotAsked => Event::SnapshotAsked,
+            Doing::TransferBegun => Event::TransferBegun,
+            Doing::SettingChanged => Event::SettingChanged,
+            Doing::Pinged => Event::Pinged,
+            Doing::Campaigned => Event::Campaigned,
+            Doing::ForwardedRead => Event::ReadForwarded,
+            Doing::ForwardedCommand => Event::CommandForwarded,
+        }
+    }
 }
 
 /// How many events there are.

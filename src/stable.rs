@@ -9,6 +9,7 @@
 
 use bytes::Bytes;
 
+use crate::configuration::Configuration;
 use crate::disk::Image;
 use crate::indexed::Indexed;
 use crate::types::{Index, NodeId, Term, mix, mix_bytes};
@@ -32,8 +33,8 @@ pub struct HardState {
 pub enum EntryKind {
     /// A command for the state machine, or nothing when its data is empty.
     Normal,
-    /// A change of the configuration.
-    Configuration,
+    /// A change of the configuration, in this format where an implementation has several.
+    Configuration(u8),
 }
 
 /// One entry of the replicated log.
@@ -53,7 +54,7 @@ impl Entry {
     pub fn chained_to(&self, before: Chain) -> Chain {
         let kind = match self.kind {
             EntryKind::Normal => 0,
-            EntryKind::Configuration => 1,
+            EntryKind::Configuration(format) => 1 | u64::from(format) << 56,
         };
         Chain(mix_bytes(mix(before.0, self.term << 1 | kind), &self.data))
     }
@@ -71,6 +72,8 @@ pub struct Snapshot {
     pub index: Index,
     /// The term of that entry.
     pub term: Term,
+    /// The configuration in force after that entry.
+    pub configuration: Configuration,
     /// The state machine, in its own encoding.
     pub data: Bytes,
 }

@@ -33,6 +33,122 @@ impl fmt::Display for NodeId {
     }
 }
 
+/// A set of nodes, as a bit each.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Vec<NodeId>", into = "Vec<NodeId>")]
+pub struct NodeSet(u32);
+
+impl NodeSet {
+    /// The highest id that a set can hold.
+    pub const LAST: u8 = 31;
+
+    /// The nodes from 1 to `count`.
+    pub fn first(count: u8) -> Self {
+        (1..=count).map(NodeId).collect()
+    }
+
+    /// Whether `node` is in it.
+    #[inline]
+    pub fn has(self, node: NodeId) -> bool {
+        node.0 <= Self::LAST && self.0 >> node.0 & 1 == 1
+    }
+
+    /// Puts `node` into it.
+    ///
+    /// # Panics
+    /// When the id is above [`NodeSet::LAST`].
+    pub fn add(&mut self, node: NodeId) {
+        assert!(node.0 <= Self::LAST, "{node} is too many for a set");
+        self.0 |= 1 << node.0;
+    }
+
+    /// Takes `node` out of it.
+    pub fn remove(&mut self, node: NodeId) {
+        if node.0 <= Self::LAST {
+            self.0 &= !(1 << node.0);
+        }
+    }
+
+    /// How many nodes it holds.
+    #[inline]
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Whether it holds none.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The nodes of either.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The nodes of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Its nodes that `other` does not hold.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether a majority of it is in `present`. Everything is a majority of an empty set.
+    #[inline]
+    pub fn has_majority_in(self, present: Self) -> bool {
+        self.is_empty() || self.and(present).len() > self.len() / 2
+    }
+
+    /// Its nodes, in order.
+    pub fn iter(self) -> impl Iterator<Item = NodeId> {
+        (0..=Self::LAST).map(NodeId).filter(move |node| self.has(*node))
+    }
+
+    /// The set as one word, for hashes.
+    pub fn bits(self) -> u64 {
+        self.0.into()
+    }
+}
+
+impl FromIterator<NodeId> for NodeSet {
+    fn from_iter<I: IntoIterator<Item = NodeId>>(nodes: I) -> Self {
+        let mut set = Self::default();
+        nodes.into_iter().for_each(|node| set.add(node));
+        set
+    }
+}
+
+impl From<Vec<NodeId>> for NodeSet {
+    fn from(nodes: Vec<NodeId>) -> Self {
+        nodes.into_iter().collect()
+    }
+}
+
+impl From<NodeSet> for Vec<NodeId> {
+    fn from(set: NodeSet) -> Self {
+        set.iter().collect()
+    }
+}
+
+impl fmt::Display for NodeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes: Vec<NodeId> = self.iter().collect();
+        f.write_str(&node_list(&nodes))
+    }
+}
+
+impl fmt::Debug for NodeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{self}}}")
+    }
+}
+
 /// Renders a list of nodes as `n1, n3`.
 pub fn node_list(nodes: &[NodeId]) -> String {
     let names: Vec<String> = nodes.iter().map(ToString::to_string).collect();

@@ -1,5 +1,5 @@
 //! Durable commit: when an entry is first known to be committed, it is durable on
-//! a majority of the voters (Raft paper, sections 5.3 and 5.6). The leader's own
+//! a majority of its configuration, of both while that is joint (Raft paper, sections 5.3 and 5.6). The leader's own
 //! disk counts like any other and may be the one that is behind (dissertation,
 //! section 10.2.1). Nodes that are down count through their disks. What is
 //! durable is read off the disks, so this finds a missing fsync without a crash.
@@ -7,7 +7,7 @@
 use super::ledger::Ledger;
 use super::{Property, Scene, Violation};
 use crate::sometimes::{Counters, Event};
-use crate::types::{Index, NodeId};
+use crate::types::{Index, NodeId, NodeSet};
 
 /// `id` says that its log is committed up to `index`; enters what is new into the ledger.
 #[inline]
@@ -26,16 +26,21 @@ pub(super) fn committed(
         let message = format!("{id} committed entry {index}, which is not in its log");
         return Err(Violation::by(id, Property::DurableCommit, message));
     };
-    let holders = scene
+    let holders: NodeSet = scene
         .disks
         .iter()
-        .filter(|disk| disk.durable().holds(index, chain));
-    let durable = holders.count();
-    if durable < ledger.voters / 2 + 1 {
-        let message = format!(
-            "{id} committed entry {index}, which is durable on {durable} of {} nodes",
-            ledger.voters
-        );
+        .enumerate()
+        .filter(|(_, disk)| disk.durable().holds(index, chain))
+        .map(|(position, _)| NodeId::at(position))
+        .collect();
+    let (_, configuration) = view.configuration;
+    if !configuration.has_quorum_in(holders) {
+        let message = match holders.is_empty() {
+            true => format!("{id} committed entry {index}, which is durable nowhere; {configuration}"),
+            false => format!(
+                "{id} committed entry {index}, which is durable on {holders} only; {configuration}"
+            ),
+        };
         return Err(Violation::by(id, Property::DurableCommit, message));
     }
     if !scene.durable(id).holds(index, chain) {

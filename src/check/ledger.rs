@@ -7,7 +7,8 @@ use crate::types::{Index, Term};
 /// The canonical log, as far as some node has known it to be committed.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    pub(super) voters: usize,
+    /// The first index of the log.
+    begins: Index,
     rows: Indexed<Row>,
 }
 
@@ -21,10 +22,11 @@ struct Row {
 }
 
 impl Ledger {
-    pub(super) fn new(voters: usize) -> Self {
+    /// A ledger of a log that begins after `first`.
+    pub(super) fn new(first: Index) -> Self {
         Self {
-            voters,
-            rows: Indexed::default(),
+            begins: first + 1,
+            rows: Indexed::starting_at(first + 1),
         }
     }
 
@@ -37,7 +39,7 @@ impl Ledger {
     /// The chain of the committed log up to `index`; none when it is not committed, or long ago.
     #[inline]
     pub(super) fn committed(&self, index: Index) -> Option<Chain> {
-        if index == 0 {
+        if index < self.begins {
             return Some(Chain::default());
         }
         self.rows.get(index).map(|row| row.chain)

@@ -4,6 +4,7 @@
 //! them, and the first that is not met is the one reported.
 
 use super::{NodeView, Scene};
+use crate::configuration::Configuration;
 use crate::types::{Index, NodeId, Role};
 
 /// What convergence is measured against.
@@ -11,12 +12,20 @@ use crate::types::{Index, NodeId, Role};
 pub struct Target {
     /// The highest index at which a client was told that its command is applied.
     pub acknowledged: Index,
-    /// How many commands sent after the heal have been answered.
-    pub fresh_answers: u64,
+    /// Whether a command sent after the storm has been answered.
+    pub commands: bool,
+    /// Whether a read sent after the storm has been answered, where there are reads.
+    pub reads: bool,
+    /// The newest committed configuration.
+    pub configuration: Configuration,
 }
 
-/// The first condition of convergence that `members` do not meet yet; none when they have converged.
-pub fn unmet(scene: Scene<'_>, members: &[NodeId], target: Target) -> Option<String> {
+/// The first condition of convergence that the cluster does not meet yet; none
+/// when it has converged. `participants` are the nodes that were healed; those of
+/// them count that are in the configuration.
+pub fn unmet(scene: Scene<'_>, participants: &[NodeId], target: Target) -> Option<String> {
+    let is_member = |id: &NodeId| target.configuration.members().has(*id);
+    let members: Vec<NodeId> = participants.iter().copied().filter(is_member).collect();
     let node = |id: &NodeId| &scene.nodes[id.position()];
     if let Some(down) = members.iter().find(|id| !node(id).up) {
         return Some(format!("{down} is not up"));
@@ -43,9 +52,17 @@ pub fn unmet(scene: Scene<'_>, members: &[NodeId], target: Target) -> Option<Str
             target.acknowledged
         ));
     }
-    if target.fresh_answers == 0 {
+    for (answered, what) in [(target.commands, "command"), (target.reads, "read")] {
+        if !answered {
+            return Some(format!(
+                "no {what} sent after the storm has been answered; {leader} leads term {term}"
+            ));
+        }
+    }
+    if target.configuration.is_joint() {
         return Some(format!(
-            "no command sent after the storm has been answered; {leader} leads term {term}"
+            "the joint configuration has not been left; {}",
+            target.configuration
         ));
     }
     let goal = head.last();

@@ -7,12 +7,15 @@
 //! in [`Checks`] below.
 
 mod ack_before_durable;
+mod configuration;
 mod durable_commit;
 mod election_safety;
 mod leader_append_only;
 mod leader_completeness;
 mod ledger;
+mod linearizability;
 pub mod liveness;
+mod lock_safety;
 mod log_matching;
 mod monotonic;
 mod property;
@@ -22,10 +25,14 @@ mod view;
 pub use property::{Property, Violation};
 pub use view::{NodeView, Written};
 
+use crate::configuration::Configuration;
 use crate::disk::Disk;
-use crate::replica::{Label, Observation};
+use crate::history::{History, OperationId};
+use crate::linearizability::Budget;
+use crate::replica::{Label, Observation, ReplyOutcome};
+use crate::service::{Answer, Command, Operation};
 use crate::sometimes::{Counters, Event};
-use crate::stable::{Chain, Record, StableState};
+use crate::stable::{Chain, EntryKind, Record, StableState};
 use crate::types::{Index, NodeId, Role};
 
 use ledger::Ledger;
@@ -55,15 +62,28 @@ pub struct Checks {
     ledger: Ledger,
     election_safety: election_safety::ElectionSafety,
     log_matching: log_matching::LogMatching,
+    configurations: configuration::Configurations,
+    lock_safety: lock_safety::LockSafety,
+    history: History,
+    trusts_leases: bool,
 }
 
+/// What a search for a linearization may cost: a second or two.
+const SEARCH: Budget = Budget { steps: 2_000_000 };
+
 impl Checks {
-    /// Checks for a cluster of `voters` voters.
-    pub fn new(voters: usize) -> Self {
+    /// Checks for a cluster whose log begins after the index `first`, where every
+    /// node that is there from the start has a snapshot (0 when there is none). Unless
+    /// `trusts_leases`, reads around the log may be stale, and are only counted.
+    pub fn new(first: Index, trusts_leases: bool) -> Self {
         Self {
-            ledger: Ledger::new(voters),
+            ledger: Ledger::new(first),
             election_safety: election_safety::ElectionSafety::default(),
             log_matching: log_matching::LogMatching::default(),
+            configurations: configuration::Configurations::default(),
+            lock_safety: lock_safety::LockSafety::default(),
+            history: History::new(first, SEARCH),
+            trusts_leases,
         }
     }
 
@@ -91,6 +111,12 @@ impl Checks {
                 }
                 counters.hit(Event::EntryAppended);
                 chain = written.chain;
+                if entry.kind != EntryKind::Normal {
+                    counters.hit(Event::ChangeAppended);
+                    if view.role == Role::Leader && view.term == entry.term {
+                        configuration::proposed(id, view, *index)?;
+                    }
+                }
                 self.log_matching.appended(id, *index, entry.term, chain)?;
             }
             Record::HardState(hard) => {
@@ -147,12 +173,15 @@ impl Checks {
                 let view = &mut nodes[position];
                 view.start(&observation);
                 if let Observation::Started {
-                    applied: 1..,
+                    applied: applied @ 1..,
                     state,
+                    configuration,
                     ..
                 } = observation
                 {
-                    state_machine_safety::installed(id, view.applied, state, &mut self.ledger)?;
+                    state_machine_safety::installed(id, applied, state, &mut self.ledger)?;
+                    self.configurations
+                        .entered(id, view, applied, configuration)?;
                 }
             }
             Observation::Role { role, term } => {
@@ -170,7 +199,11 @@ impl Checks {
                 let scene = Scene { nodes, disks };
                 monotonic::commit(id, scene.node(id).commit, index)?;
                 state_machine_safety::committed(id, scene.node(id), index, &self.ledger)?;
+                let before = self.ledger.last();
                 durable_commit::committed(scene, id, index, &mut self.ledger, counters)?;
+                for new in before + 1..=index {
+                    self.perform(scene, id, new)?;
+                }
                 nodes[position].commit = index;
             }
             Observation::Applied { index, state } => {
@@ -188,8 +221,57 @@ impl Checks {
                 view.applied = index;
             }
             Observation::SnapshotTaken { .. } => counters.hit(Event::SnapshotTaken),
+            Observation::Configured {
+                index,
+                configuration,
+            } => {
+                let view = &mut nodes[position];
+                self.configurations
+                    .entered(id, view, index, configuration)?;
+                count_configuration(view, &configuration, counters);
+                view.configuration = (index, configuration);
+            }
+            Observation::ReadConfirmed { .. } => counters.hit(Event::ReadConfirmed),
+            Observation::Did(doing) => counters.hit(Event::from(doing)),
         }
         Ok(())
+    }
+
+    /// The entry at `index` is committed: what clients are told is held against it from now on.
+    fn perform(&mut self, scene: Scene<'_>, id: NodeId, index: Index) -> Result<(), Violation> {
+        let chain = self.ledger.committed(index);
+        let entry = scene.disks.iter().find_map(|disk| {
+            let durable = disk.durable();
+            let entry = durable.log.get(index)?;
+            (durable.chain_at(index) == chain).then_some(entry)
+        });
+        match entry {
+            Some(entry) => {
+                self.history.committed(index, &entry.data);
+                Ok(())
+            }
+            None => {
+                let message =
+                    format!("{id} committed entry {index}, which no disk holds as an entry");
+                Err(Violation::by(id, Property::DurableCommit, message))
+            }
+        }
+    }
+
+    /// A client asks for `command`, for the first time.
+    pub fn invoked(&mut self, command: Command) -> OperationId {
+        self.lock_safety.invoked(&command);
+        self.history.invoked(command)
+    }
+
+    /// A client gives up on an operation and does not know what became of it.
+    pub fn abandoned(&mut self, operation: OperationId) {
+        self.history.abandoned(operation);
+    }
+
+    /// A client's operation was refused whenever it asked: it never takes effect.
+    pub fn failed(&mut self, operation: OperationId) {
+        self.history.failed(operation);
     }
 
     /// A node sends a message.
@@ -207,12 +289,61 @@ impl Checks {
         ack_before_durable::check(from, to, scene.node(from), scene.durable(from), label)
     }
 
-    /// A node tells a client that its command was applied at `index`.
+    /// A node says what became of a command.
     ///
     /// # Errors
     /// [`Property::StateMachineSafety`], when the node has not applied that much.
-    pub fn answered(&self, view: &NodeView, id: NodeId, index: Index) -> Result<(), Violation> {
-        state_machine_safety::answered(id, view, index)
+    pub fn replied(
+        &self,
+        view: &NodeView,
+        id: NodeId,
+        outcome: &ReplyOutcome,
+    ) -> Result<(), Violation> {
+        match *outcome {
+            ReplyOutcome::Applied { index, .. } | ReplyOutcome::Read { index, .. } => {
+                state_machine_safety::answered(id, view, index)
+            }
+            ReplyOutcome::Refused { .. } => Ok(()),
+        }
+    }
+
+    /// A client that waits for `operation` takes this for its answer.
+    ///
+    /// # Errors
+    /// [`Property::LockSafety`], [`Property::ExactlyOnce`] or [`Property::Linearizability`].
+    pub fn answered(
+        &mut self,
+        id: NodeId,
+        operation: OperationId,
+        command: &Command,
+        outcome: &ReplyOutcome,
+        counters: &mut Counters,
+    ) -> Result<(), Violation> {
+        let (ReplyOutcome::Applied { index, answer } | ReplyOutcome::Read { index, answer }) =
+            *outcome
+        else {
+            return Ok(());
+        };
+        count_answer(command, answer, counters);
+        let place = self.history.position(operation).unwrap_or(index);
+        self.lock_safety.answered(id, place, command, answer)?;
+        let settled = self.history.answered(operation, index, answer);
+        let reads = matches!(outcome, ReplyOutcome::Read { .. });
+        if settled.is_err() && reads && !self.trusts_leases {
+            counters.hit(Event::StaleLeaseRead);
+            self.history.disregard(operation);
+            return Ok(());
+        }
+        linearizability::judge(Some(id), Some(answer), settled, counters)
+    }
+
+    /// The run is over: judges what the order of the log has not settled.
+    ///
+    /// # Errors
+    /// [`Property::Linearizability`].
+    pub fn finish(&mut self, counters: &mut Counters) -> Result<(), Violation> {
+        let settled = self.history.finish();
+        linearizability::judge(None, None, settled, counters)
     }
 
     /// Some snapshot has become durable: forgets what no check will ask for again.
@@ -222,12 +353,14 @@ impl Checks {
             .nodes
             .iter()
             .zip(scene.disks)
-            .filter(|(node, _)| !node.gone)
+            .filter(|(node, _)| !node.gone && !node.configuration.1.is_empty())
             .map(|(_, disk)| disk.durable().snapshot_index())
             .min()
             .unwrap_or(0);
         self.ledger.forget_before(horizon);
         self.log_matching.forget_before(horizon);
+        self.configurations.forget_before(horizon);
+        self.history.forget_before(horizon);
     }
 
     /// The highest index known to be committed.
@@ -243,4 +376,33 @@ fn count_role(view: &NodeView, role: Role, counters: &mut Counters) {
         Role::Follower if view.role == Role::Leader => counters.hit(Event::LeaderSteppedDown),
         Role::Follower | Role::Leader => {}
     }
+}
+
+fn count_configuration(view: &NodeView, after: &Configuration, counters: &mut Counters) {
+    let (_, before) = view.configuration;
+    counters.hit(Event::Configured);
+    if after.is_joint() && !before.is_joint() {
+        counters.hit(Event::JointEntered);
+    }
+    if before.is_joint() && !after.is_joint() {
+        counters.hit(Event::JointLeft);
+    }
+}
+
+fn count_answer(command: &Command, answer: Answer, counters: &mut Counters) {
+    counters.hit(match answer {
+        Answer::Value { .. } => Event::KeyRead,
+        Answer::Done { .. } => Event::KeyWritten,
+        Answer::Differs { .. } => Event::ComparisonFailed,
+        Answer::Granted { .. } => match command.operation {
+            Operation::Renew { .. } => Event::LockRenewed,
+            _ => Event::LockGranted,
+        },
+        Answer::Waiting => Event::LockAwaited,
+        Answer::Held => Event::LockHeld,
+        Answer::NotHeld => Event::LockLost,
+        Answer::Released { .. } => Event::LockReleased,
+        Answer::Written => Event::GuardedWrite,
+        Answer::Stale => Event::StaleTokenRefused,
+    });
 }

@@ -23,6 +23,14 @@ pub enum Property {
     AckBeforeDurable,
     /// Term, vote within a term, commit and applied index never go back.
     Monotonic,
+    /// Configurations follow one another by allowed steps, one at a time, the same on all nodes.
+    Configuration,
+    /// Clients see each operation take effect at one instant.
+    Linearizability,
+    /// A command that was sent again applies once.
+    ExactlyOnce,
+    /// One client holds a lock at a time, and tokens grow.
+    LockSafety,
     /// After the storm the cluster converges.
     Liveness,
     /// The implementation does not panic.
@@ -31,7 +39,7 @@ pub enum Property {
 
 impl Property {
     /// All properties.
-    pub const ALL: [Property; 10] = [
+    pub const ALL: [Property; 14] = [
         Property::ElectionSafety,
         Property::LogMatching,
         Property::LeaderAppendOnly,
@@ -40,6 +48,10 @@ impl Property {
         Property::DurableCommit,
         Property::AckBeforeDurable,
         Property::Monotonic,
+        Property::Configuration,
+        Property::Linearizability,
+        Property::ExactlyOnce,
+        Property::LockSafety,
         Property::Liveness,
         Property::NoPanic,
     ];
@@ -55,6 +67,10 @@ impl Property {
             Property::DurableCommit => "durable-commit",
             Property::AckBeforeDurable => "ack-before-durable",
             Property::Monotonic => "monotonic",
+            Property::Configuration => "configuration",
+            Property::Linearizability => "linearizability",
+            Property::ExactlyOnce => "exactly-once",
+            Property::LockSafety => "lock-safety",
             Property::Liveness => "liveness",
             Property::NoPanic => "no-panic",
         }
@@ -83,8 +99,18 @@ impl Property {
             Property::Monotonic => {
                 "term, vote within a term, commit and applied index never go back; nothing durable is missing after a restart"
             }
+            Property::Configuration => {
+                "configurations follow one another by allowed steps, one change at a time, and are the same on all nodes"
+            }
+            Property::Linearizability => {
+                "what clients see is explained by operations that take effect one at a time, each between its invocation and its answer"
+            }
+            Property::ExactlyOnce => "a command that a client sent again applies once",
+            Property::LockSafety => {
+                "by the lock's own clock one client holds a lock at a time; tokens grow; a stale token is refused"
+            }
             Property::Liveness => {
-                "after the storm there is one leader, fresh commands are served, nothing acknowledged is lost, and logs and states are equal"
+                "after the storm there is one leader, fresh commands and reads are served, nothing acknowledged is lost, joint configurations and transfers have ended, and members' logs and states are equal"
             }
             Property::NoPanic => "the implementation does not panic on what its contract allows",
         }
@@ -111,6 +137,14 @@ impl Property {
                 "Raft paper, figure 2 (\"updated on stable storage before responding to RPCs\"); dissertation, section 3.8"
             }
             Property::Monotonic => "Raft paper, figure 2; dissertation, section 3.8",
+            Property::Configuration => {
+                "Raft paper, section 6; dissertation, sections 4.1 and 4.3; Ongaro, raft-dev 2015"
+            }
+            Property::Linearizability => {
+                "Herlihy and Wing, TOPLAS 1990; dissertation, sections 6.3 and 6.4"
+            }
+            Property::ExactlyOnce => "dissertation, section 6.3",
+            Property::LockSafety => "Burrows, OSDI 2006, section 2.4; Kleppmann 2016",
             Property::Liveness => "Raft paper, section 5.6; dissertation, chapter 9",
             Property::NoPanic => "common sense",
         }

@@ -1,9 +1,10 @@
 //! A node as it shows itself: what it has written and reported. Kept by the
 //! engine, read by the checks.
 
+use crate::configuration::Configuration;
 use crate::indexed::Indexed;
 use crate::replica::Observation;
-use crate::stable::{Chain, Entry, HardState, StableState};
+use crate::stable::{Chain, Entry, EntryKind, HardState, StableState};
 use crate::types::{Index, Role, Term};
 
 /// One node as the harness sees it.
@@ -27,6 +28,10 @@ pub struct NodeView {
     pub gone: bool,
     /// How often it has started before.
     pub life: u32,
+    /// The configuration it goes by, and the index that it comes from; empty before it has said so.
+    pub configuration: (Index, Configuration),
+    /// Where its log holds changes of the configuration, rising.
+    changes: Vec<Index>,
     log: Indexed<(Term, Chain)>,
     /// The chain at `log.first() - 1`.
     before: Chain,
@@ -45,9 +50,13 @@ impl NodeView {
     /// A node that starts on what its disk kept. It has reported nothing yet.
     pub fn booting(durable: &StableState, life: u32) -> Self {
         let mut log = Indexed::starting_at(durable.log.first());
+        let mut changes = Vec::new();
         for (index, entry) in durable.log.iter() {
             let chain = durable.chain_at(index).unwrap_or_default();
             log.push((entry.term, chain));
+            if entry.kind != EntryKind::Normal {
+                changes.push(index);
+            }
         }
         let index = durable.snapshot_index();
         Self {
@@ -55,6 +64,7 @@ impl NodeView {
             snapshot: (index, durable.chain_at(index).unwrap_or_default()),
             before: durable.chain_before_log(),
             log,
+            changes,
             up: true,
             life,
             ..Self::default()
@@ -67,9 +77,11 @@ impl NodeView {
             term,
             commit,
             applied,
+            configuration,
             ..
         } = *started
         {
+            self.configuration = (applied, configuration);
             self.role = Role::Follower;
             self.term = term;
             self.commit = commit;
@@ -128,6 +140,12 @@ impl NodeView {
             self.before = before.unwrap_or_default();
         }
         self.log.place(index, (entry.term, chain));
+        if cut_after.is_some() {
+            self.changes.retain(|change| *change < index);
+        }
+        if entry.kind != EntryKind::Normal {
+            self.changes.push(index);
+        }
         Ok(Written { chain, cut_after })
     }
 
@@ -140,7 +158,19 @@ impl NodeView {
         let before = committed(next - 1).or_else(|| self.chain_at(next - 1));
         self.before = before.unwrap_or_default();
         self.log.restart_at(next);
+        self.changes.clear();
         self.before
+    }
+
+    /// The last change of the configuration in its log before `index`.
+    pub(super) fn last_change_before(&self, index: Index) -> Option<Index> {
+        let before = |change: &&Index| **change < index;
+        self.changes.iter().rev().find(before).copied()
+    }
+
+    /// Whether its log holds a change of the configuration that it does not know to be committed.
+    pub fn change_pending(&self) -> bool {
+        self.changes.last().is_some_and(|last| *last > self.commit)
     }
 
     /// It drops the log up to and including `through`.
@@ -149,6 +179,7 @@ impl NodeView {
         if let Some((_, chain)) = self.log.get(through) {
             self.before = *chain;
             self.log.drop_through(through);
+            self.changes.retain(|change| *change > through);
         }
     }
 }

@@ -36,7 +36,9 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
         (Some(path), _) => Plan::read(path)?,
         (None, Some(seed)) => {
             let profile = Profile::load(options.profile.as_deref().unwrap_or("storm"))?;
-            generate(seed, subject::DEFAULT, &profile)
+            let name = options.subject.as_deref().unwrap_or(subject::DEFAULT);
+            let lacks = subject::find(name)?.runner.lacks();
+            generate(seed, name, lacks, &profile)
         }
         (None, None) => {
             return Err(CliError::Usage(

@@ -1,56 +1,135 @@
-//! The clients of a run: each has one command under way at a time, waits, and
-//! moves on when no answer comes. What became of a command that timed out is
-//! unknown to it, never "did not happen".
+//! The clients of a run: each has one operation under way at a time, waits, tries
+//! again with the same session and sequence number, follows redirects, and now and
+//! then crashes. What became of an operation that was never answered is unknown
+//! to it, never "did not happen".
 
-use crate::machine::Command;
+use bytes::Bytes;
+
+use crate::history::OperationId;
 use crate::plan::Workload;
 use crate::replica::{Reply, ReplyOutcome, Request};
 use crate::rng::Choices;
+use crate::service::{Answer, Command, KEYS, LOCKS, Operation};
 use crate::sometimes::{Counters, Event};
-use crate::types::{Index, NodeId};
+use crate::types::{Index, NodeId, mix};
 
-/// The first client that asks for a fresh command after the storm. Each asks
+/// The first client that asks for something fresh after the storm. Each asks
 /// once, so that a late answer counts: the harness is as patient as the run is long.
 const FIRST_PROBE: u32 = 1 << 31;
 
-/// Whether this client asks for a fresh command after the storm.
-pub(super) fn is_probe(client: u32) -> bool {
-    client >= FIRST_PROBE
-}
+/// A client's place, in the low bits of its number. The others count how often
+/// someone new has taken the place.
+const PLACE_BITS: u32 = 14;
 
 pub(super) struct Clients {
     choices: Choices,
     workload: Workload,
+    reads: bool,
     clients: Vec<Client>,
-    probes: u32,
+    probes: Vec<Probe>,
     /// The highest index at which any client was told that its command is applied.
     pub(super) acknowledged: Index,
-    /// Fresh commands answered.
+    /// Fresh commands answered after the storm.
     pub(super) fresh_answers: u64,
+    /// Fresh reads answered after the storm.
+    pub(super) fresh_reads: u64,
 }
 
-#[derive(Clone, Default)]
 struct Client {
+    /// Its number, which is its session's.
+    number: u32,
     sequence: u64,
-    waiting: bool,
-    /// The node that served it last.
+    waiting: Option<Waiting>,
+    /// The node that served it last, or that it was told to ask.
     friend: Option<NodeId>,
+    /// What it saw last of some key.
+    seen: (u8, Option<u64>),
+    lock: Hold,
+}
+
+/// What a client believes of a lock.
+#[derive(Clone, Copy)]
+enum Hold {
+    Nothing,
+    Waits { lock: u8 },
+    Holds { lock: u8, token: u64 },
+}
+
+/// An operation under way.
+struct Waiting {
+    id: OperationId,
+    command: Command,
+    bytes: Bytes,
+    /// It goes around the log.
+    reads: bool,
+    attempt: u32,
+    /// Every attempt so far was refused.
+    refused: bool,
+    /// Under way, and not between two attempts.
+    sent: bool,
+}
+
+struct Probe {
+    id: OperationId,
+    command: Command,
+    answered: bool,
+}
+
+/// What a client does next.
+pub(super) enum Next {
+    /// It asks this node for something new.
+    Ask(NodeId, Ask),
+    /// It asks again.
+    Again(NodeId, Ask),
+}
+
+/// A request, and whether it goes around the log.
+pub(super) struct Ask {
+    pub(super) request: Request,
+    pub(super) reads: bool,
+}
+
+/// What an answer was to a client.
+pub(super) enum Taken {
+    /// It is no longer waited for.
+    Ignored,
+    /// It ends this operation.
+    Ends(OperationId, Command),
+    /// It was refused, and the client tries again soon.
+    Refused { place: u32 },
+    /// It was refused for the last time; the flag says that no attempt can have taken effect.
+    GivenUp(OperationId, bool),
 }
 
 impl Clients {
-    pub(super) fn new(seed: u64, workload: Workload) -> Self {
+    pub(super) fn new(seed: u64, workload: Workload, reads: bool) -> Self {
+        let client = |place| Client {
+            number: place,
+            sequence: 0,
+            waiting: None,
+            friend: None,
+            seen: (0, None),
+            lock: Hold::Nothing,
+        };
         Self {
             choices: Choices::labelled(seed, "clients", 0),
             workload,
-            clients: vec![Client::default(); workload.clients as usize],
-            probes: 0,
+            reads,
+            clients: (0..workload.clients).map(client).collect(),
+            probes: Vec::new(),
             acknowledged: 0,
             fresh_answers: 0,
+            fresh_reads: 0,
         }
     }
 
     pub(super) fn count(&self) -> u32 {
         self.clients.len() as u32
+    }
+
+    /// The place of the client of that number; none for a probe.
+    pub(super) fn place(number: u32) -> Option<u32> {
+        (number < FIRST_PROBE).then_some(number & ((1 << PLACE_BITS) - 1))
     }
 
     /// How long a client pauses before its next command, in microseconds.
@@ -63,110 +142,282 @@ impl Clients {
         self.choices.between(think_min_us, think_max_us).max(1)
     }
 
-    /// A client's next command, and whom it asks: the node that served it last, or any.
-    pub(super) fn next(&mut self, number: u32, among: &[NodeId]) -> (NodeId, Request) {
+    /// What the client does now that its pause is over; `invoked` enters a new operation into the history.
+    pub(super) fn next(
+        &mut self,
+        place: u32,
+        now_us: u64,
+        among: &[NodeId],
+        invoked: impl FnOnce(Command) -> OperationId,
+    ) -> Next {
         let stray = self.choices.below(8) == 0;
         let any = *self.choices.pick(among);
-        let padding_max = u64::from(self.workload.padding_max_bytes);
-        let padding = self.choices.skewed(0, padding_max) as usize;
-        let register = self.choices.below(16) as u16;
-        let client = &mut self.clients[number as usize];
-        client.sequence += 1;
-        client.waiting = true;
+        let is_new = self.clients[place as usize].waiting.is_none();
+        if is_new {
+            let padding_max = u64::from(self.workload.padding_max_bytes);
+            let padding = self.choices.skewed(0, padding_max) as usize;
+            let operation = self.operation(place, now_us);
+            let around = self.percent(self.workload.reads_percent);
+            let client = &mut self.clients[place as usize];
+            client.sequence += 1;
+            let command = Command {
+                client: client.number,
+                sequence: client.sequence,
+                time_us: now_us,
+                operation,
+            };
+            client.waiting = Some(Waiting {
+                id: invoked(command),
+                command,
+                bytes: command.encode(padding),
+                reads: self.reads && around && operation.only_reads(),
+                attempt: 0,
+                refused: true,
+                sent: false,
+            });
+        }
+        let client = &mut self.clients[place as usize];
         let node = match client.friend {
-            Some(friend) if !stray => friend,
+            Some(friend) if !stray && among.contains(&friend) => friend,
             _ => any,
         };
-        let sequence = client.sequence;
-        let command = Command {
-            client: number,
-            sequence,
-            register,
-        }
-        .encode(padding);
-        (
-            node,
-            Request {
-                client: number,
-                sequence,
-                command,
+        let waiting = client.waiting.as_mut().expect("set above");
+        waiting.sent = true;
+        let ask = Ask {
+            request: Request {
+                client: client.number,
+                sequence: client.sequence,
+                attempt: waiting.attempt,
+                command: waiting.bytes.clone(),
             },
-        )
+            reads: waiting.reads,
+        };
+        match is_new {
+            true => Next::Ask(node, ask),
+            false => Next::Again(node, ask),
+        }
     }
 
-    /// A fresh command, by a client that has never asked before.
-    pub(super) fn next_probe(&mut self, among: &[NodeId]) -> (NodeId, Request) {
+    fn percent(&mut self, percent: u8) -> bool {
+        self.choices.below(100) < u64::from(percent)
+    }
+
+    fn operation(&mut self, place: u32, now_us: u64) -> Operation {
+        if self.percent(self.workload.locks_percent) {
+            return self.lock_operation(place);
+        }
+        let key = self.choices.below(KEYS.into()) as u8;
+        let (seen, expected) = self.clients[place as usize].seen;
+        let value = mix(u64::from(place) << 32 | self.choices.below(1 << 16), now_us);
+        match self.choices.below(8) {
+            0..=2 => Operation::Get { key },
+            3 | 4 => Operation::Put { key, value },
+            5 => Operation::Append { key, value },
+            6 => Operation::CompareAndSet {
+                key: seen,
+                expected,
+                value,
+            },
+            _ => Operation::Delete { key },
+        }
+    }
+
+    fn lock_operation(&mut self, place: u32) -> Operation {
+        let lease_us = self.workload.lease_us;
+        let lock = self.choices.below(LOCKS.into()) as u8;
+        let draw = self.choices.below(4);
+        match self.clients[place as usize].lock {
+            Hold::Nothing if draw < 2 => Operation::TryAcquire { lock, lease_us },
+            Hold::Nothing => Operation::Acquire { lock, lease_us },
+            Hold::Waits { lock } => Operation::Acquire { lock, lease_us },
+            Hold::Holds { lock, token } => match draw {
+                0 => Operation::Renew {
+                    lock,
+                    token,
+                    lease_us,
+                },
+                1 => Operation::Release { lock, token },
+                _ => Operation::Guarded { lock, token },
+            },
+        }
+    }
+
+    /// Something fresh, by a client that has never asked before: a read every other time, where there are reads.
+    pub(super) fn next_probe(
+        &mut self,
+        now_us: u64,
+        among: &[NodeId],
+        invoked: impl FnOnce(Command) -> OperationId,
+    ) -> (NodeId, Ask) {
         let node = *self.choices.pick(among);
-        let client = FIRST_PROBE + self.probes;
-        self.probes += 1;
+        let client = FIRST_PROBE + self.probes.len() as u32;
+        let wants_read = self.reads && self.fresh_reads == 0;
+        let reads = wants_read && (self.fresh_answers > 0 || self.probes.len() % 2 == 1);
+        let key = (self.probes.len() / 2) as u8 % KEYS;
         let command = Command {
             client,
             sequence: 1,
-            register: 0,
-        }
-        .encode(0);
-        (
-            node,
-            Request {
-                client,
-                sequence: 1,
-                command,
+            time_us: now_us,
+            operation: match reads {
+                true => Operation::Get { key },
+                false => Operation::Put { key, value: now_us },
             },
-        )
+        };
+        self.probes.push(Probe {
+            id: invoked(command),
+            command,
+            answered: false,
+        });
+        let request = Request {
+            client,
+            sequence: 1,
+            attempt: 0,
+            command: command.encode(0),
+        };
+        (node, Ask { request, reads })
     }
 
-    /// Takes an answer. Returns whether the client was waiting for it.
-    pub(super) fn answered(
-        &mut self,
-        from: NodeId,
-        reply: &Reply,
-        counters: &mut Counters,
-    ) -> bool {
+    /// Whether something fresh of each kind has been answered.
+    pub(super) fn is_served(&self) -> bool {
+        self.fresh_answers > 0 && (self.fresh_reads > 0 || !self.reads)
+    }
+
+    /// Whether another client has an operation under way.
+    pub(super) fn others_read(&self, place: u32) -> bool {
+        let reads = |client: &Client| client.waiting.as_ref().is_some_and(|w| w.reads && w.sent);
+        let other = |(at, client): (usize, &Client)| at != place as usize && reads(client);
+        self.clients.iter().enumerate().any(other)
+    }
+
+    /// Takes an answer.
+    pub(super) fn answered(&mut self, from: NodeId, reply: &Reply, counters: &mut Counters) -> Taken {
         let Reply {
             client: number,
             sequence,
             outcome,
         } = *reply;
-        if is_probe(number) {
-            if let ReplyOutcome::Applied(index) = outcome {
+        let Some(place) = Self::place(number) else {
+            return self.probe_answered(number, &outcome);
+        };
+        let retries = self.workload.retries;
+        let client = &mut self.clients[place as usize];
+        if client.number != number || client.sequence != sequence {
+            return Taken::Ignored;
+        }
+        let Some(waiting) = &mut client.waiting else {
+            return Taken::Ignored;
+        };
+        match outcome {
+            ReplyOutcome::Refused { leader } => {
+                if !waiting.sent {
+                    return Taken::Ignored;
+                }
+                waiting.sent = false;
+                counters.hit(Event::CommandRefused);
+                client.friend = leader.filter(|leader| *leader != from);
+                if client.friend.is_some() {
+                    counters.hit(Event::CommandRedirected);
+                }
+                if waiting.attempt < retries {
+                    waiting.attempt += 1;
+                    return Taken::Refused { place };
+                }
+                let (id, refused) = (waiting.id, waiting.refused);
+                client.waiting = None;
+                Taken::GivenUp(id, refused)
+            }
+            ReplyOutcome::Applied { index, answer } | ReplyOutcome::Read { index, answer } => {
+                let (id, command) = (waiting.id, waiting.command);
+                client.waiting = None;
+                client.friend = Some(from);
+                client.learn(&command, answer);
+                if let ReplyOutcome::Applied { .. } = outcome {
+                    counters.hit(Event::CommandApplied);
+                    self.acknowledged = self.acknowledged.max(index);
+                }
+                Taken::Ends(id, command)
+            }
+        }
+    }
+
+    fn probe_answered(&mut self, number: u32, outcome: &ReplyOutcome) -> Taken {
+        let Some(probe) = self.probes.get_mut((number - FIRST_PROBE) as usize) else {
+            return Taken::Ignored;
+        };
+        if probe.answered {
+            return Taken::Ignored;
+        }
+        match *outcome {
+            ReplyOutcome::Applied { index, .. } => {
                 self.acknowledged = self.acknowledged.max(index);
                 self.fresh_answers += 1;
             }
-            return false;
+            ReplyOutcome::Read { .. } => self.fresh_reads += 1,
+            ReplyOutcome::Refused { .. } => return Taken::Ignored,
         }
-        let client = &mut self.clients[number as usize];
-        if !client.waiting || client.sequence != sequence {
-            return false;
-        }
-        client.waiting = false;
-        match outcome {
-            ReplyOutcome::Applied(index) => {
-                client.friend = Some(from);
-                counters.hit(Event::CommandApplied);
-                self.acknowledged = self.acknowledged.max(index);
-            }
-            ReplyOutcome::Refused => {
-                client.friend = None;
-                counters.hit(Event::CommandRefused);
-            }
-        }
-        true
+        probe.answered = true;
+        Taken::Ends(probe.id, probe.command)
     }
 
-    /// The command's time is up. Returns whether the client was still waiting for it.
+    /// An attempt's time is up. Says what becomes of it, if the client still waits for it.
     pub(super) fn timed_out(
         &mut self,
-        number: u32,
+        place: u32,
         sequence: u64,
+        attempt: u32,
         counters: &mut Counters,
-    ) -> bool {
-        let client = &mut self.clients[number as usize];
-        if !client.waiting || client.sequence != sequence {
-            return false;
+    ) -> Option<Option<OperationId>> {
+        let crashes = self.percent(self.workload.crash_percent);
+        let retries = self.workload.retries;
+        let client = &mut self.clients[place as usize];
+        let waiting = client.waiting.as_mut()?;
+        if !waiting.sent || client.sequence != sequence || waiting.attempt != attempt {
+            return None;
         }
-        client.waiting = false;
-        client.friend = None;
         counters.hit(Event::CommandTimedOut);
-        true
+        client.friend = None;
+        waiting.refused = false;
+        waiting.sent = false;
+        if crashes {
+            counters.hit(Event::ClientCrashed);
+            let id = waiting.id;
+            client.waiting = None;
+            client.sequence = 0;
+            client.number += 1 << PLACE_BITS;
+            client.lock = Hold::Nothing;
+            return Some(Some(id));
+        }
+        if waiting.attempt < retries {
+            waiting.attempt += 1;
+            return Some(None);
+        }
+        let id = waiting.id;
+        client.waiting = None;
+        Some(Some(id))
+    }
+}
+
+impl Client {
+    /// What an answer tells the client for its next operations.
+    fn learn(&mut self, command: &Command, answer: Answer) {
+        match (command.operation, answer) {
+            (
+                Operation::Get { key } | Operation::CompareAndSet { key, .. },
+                Answer::Value { value } | Answer::Differs { value },
+            ) => self.seen = (key, value),
+            (Operation::Put { key, value } | Operation::CompareAndSet { key, value, .. }, _) => {
+                self.seen = (key, Some(value));
+            }
+            (Operation::Delete { key }, _) => self.seen = (key, None),
+            (operation, Answer::Granted { token, .. }) => {
+                let lock = operation.lock().unwrap_or_default();
+                self.lock = Hold::Holds { lock, token };
+            }
+            (Operation::Acquire { lock, .. }, Answer::Waiting) => self.lock = Hold::Waits { lock },
+            // A stale holder goes on writing for a while, as one does that does not look at its clock.
+            (Operation::Release { .. } | Operation::Renew { .. }, _)
+            | (Operation::Guarded { .. }, Answer::Stale) => self.lock = Hold::Nothing,
+            _ => {}
+        }
     }
 }

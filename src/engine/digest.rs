@@ -19,6 +19,8 @@ pub(super) fn input<M>(input: &Input<M>) -> u64 {
             result: SyncResult::Failed,
         } => 4 | ticket.0 << 8,
         Input::Request(request) => 5 | request.sequence << 8,
+        Input::Read(request) => 8 | request.sequence << 8,
+        Input::Admin(_) => 9,
         Input::Unreachable { peer } => 6 | u64::from(peer.0) << 8,
         Input::SnapshotSent { peer, delivered } => {
             7 | u64::from(peer.0) << 8 | u64::from(*delivered) << 16
@@ -36,9 +38,11 @@ pub(super) fn observation(seen: &Observation) -> u64 {
             commit,
             applied,
             state,
+            configuration,
         } => {
             let vote = vote.map_or(0, |vote| u64::from(vote.0));
-            [term, vote, last, commit, applied, state]
+            let configuration = configuration.hash();
+            [term, vote, last, commit, applied, state, configuration]
                 .into_iter()
                 .fold(1, mix)
         }
@@ -47,6 +51,12 @@ pub(super) fn observation(seen: &Observation) -> u64 {
         Observation::Applied { index, state } => mix(mix(8, index), state),
         Observation::Installed { index, state } => mix(mix(9, index), state),
         Observation::SnapshotTaken { index } => mix(10, index),
+        Observation::Configured {
+            index,
+            configuration,
+        } => mix(mix(11, index), configuration.hash()),
+        Observation::ReadConfirmed { index } => mix(12, index),
+        Observation::Did(doing) => mix(13, doing as u64),
     }
 }
 
@@ -83,8 +93,9 @@ pub(super) fn label(to: NodeId, label: &Label) -> u64 {
 /// What a replica answers a client.
 pub(super) fn reply(reply: &Reply) -> u64 {
     let outcome = match reply.outcome {
-        ReplyOutcome::Applied(index) => index << 1 | 1,
-        ReplyOutcome::Refused => 0,
+        ReplyOutcome::Applied { index, answer } => mix(index << 1 | 1, answer.hash()),
+        ReplyOutcome::Read { index, answer } => mix(index << 1, answer.hash()),
+        ReplyOutcome::Refused { leader } => leader.map_or(0, |leader| leader.0.into()),
     };
     mix(reply.sequence << 32 | u64::from(reply.client), outcome)
 }

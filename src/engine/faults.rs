@@ -4,6 +4,7 @@ use super::lockstep::{Happening, World};
 use super::panics;
 use super::trace::Weight;
 use crate::check::{NodeView, Property, Violation};
+use crate::configuration::Configuration;
 use crate::disk::Loss;
 use crate::net::Traffic;
 use crate::plan::{Heal, What};
@@ -115,6 +116,14 @@ impl<S: Subject> World<'_, '_, S> {
             }
             // These act on the message that triggers them, as it is sent.
             What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => None,
+            What::Change { retries, .. } => {
+                self.ask_for_change(now_us, number, *retries)?;
+                None
+            }
+            What::Ask { node, admin } => {
+                self.ask(now_us, *node, admin.clone())?;
+                None
+            }
         };
         if let Some(for_us) = for_us {
             self.queue
@@ -167,7 +176,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     fn others(&self, side: &[NodeId]) -> Vec<NodeId> {
         let outside = |id: &NodeId| !side.contains(id);
-        self.voters.iter().copied().filter(outside).collect()
+        self.nodes.iter().copied().filter(outside).collect()
     }
 
     fn each_link(
@@ -195,7 +204,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// The node loses power; it starts again after `down_us`, or never.
-    fn crash(&mut self, now_us: u64, node: NodeId, loss: Loss, down_us: Option<u64>) {
+    pub(super) fn crash(&mut self, now_us: u64, node: NodeId, loss: Loss, down_us: Option<u64>) {
         let position = node.position();
         if self.slots[position].replica.is_some() {
             self.counters.hit(Event::Crash);
@@ -204,6 +213,16 @@ impl<S: Subject> World<'_, '_, S> {
             }
             if !self.slots[position].in_flight.is_empty() {
                 self.counters.hit(Event::CrashDuringSync);
+            }
+            let view = &self.views[position];
+            if view.configuration.1.is_joint() {
+                self.counters.hit(Event::CrashInJoint);
+            }
+            if view.role == Role::Leader && view.change_pending() {
+                self.counters.hit(Event::LeaderCrashedWithChange);
+            }
+            if view.snapshot.0 > self.disks[position].durable().snapshot_index() {
+                self.counters.hit(Event::CrashWithSnapshot);
             }
             self.stop(node, loss);
             if let Some(down_us) = down_us {
@@ -293,11 +312,12 @@ impl<S: Subject> World<'_, '_, S> {
         };
         let birth = Birth {
             id: node,
-            voters: &self.voters,
+            configuration: self.first_configuration_of(node),
             life,
             seed: self.plan.seed,
             raft: &self.plan.raft,
             driver: &self.plan.driver,
+            service: &self.service,
             log: self.log.clone(),
         };
         let mut out = std::mem::take(&mut self.out);
@@ -338,6 +358,15 @@ impl<S: Subject> World<'_, '_, S> {
         self.out = out;
         self.tell_library(node);
         carried_out
+    }
+
+    /// What a node with an empty disk is told: those that join later learn it from a snapshot, where there is one.
+    fn first_configuration_of(&self, node: NodeId) -> Configuration {
+        let first = self.plan.first_configuration();
+        match first.members().has(node) || self.plan.cluster.first_index == 0 {
+            true => first,
+            false => Configuration::default(),
+        }
     }
 
     fn pause(&mut self, now_us: u64, node: NodeId, for_us: u64) {
@@ -412,16 +441,14 @@ impl<S: Subject> World<'_, '_, S> {
             let text = format!("the storm ends at {}", seconds(now_us));
             self.tell(None, Weight::Notable, text);
         }
-        match &self.plan.heal {
-            Heal::Everyone => self.counters.hit(Event::HealedEveryone),
-            Heal::Quorum(members) => {
-                self.counters.hit(Event::HealedQuorum);
-                for node in self.others(members) {
-                    self.crash(now_us, node, Loss::All, None);
-                }
-            }
+        self.participants = match &self.plan.heal {
+            Heal::Everyone => self.participants(None),
+            Heal::Quorum(wanted) => self.participants(Some(wanted)),
+        };
+        for node in self.others(&self.participants.clone()) {
+            self.crash(now_us, node, Loss::All, None);
         }
-        for node in self.members() {
+        for node in self.participants.clone() {
             self.boot(node)?;
         }
         self.begin_audits();

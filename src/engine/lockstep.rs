@@ -12,22 +12,23 @@ use super::inject::Triggers;
 use super::node::Slot;
 use super::panics;
 use super::{Outcome, Watch};
-use crate::check::liveness::{self, Target};
 use crate::check::{Checks, NodeView, Property, Scene, Violation};
 use crate::clock::Clock;
+use crate::configuration::Configuration;
 use crate::disk::{Disk, SyncPoint};
 use crate::net::Network;
-use crate::options::MissedTicks;
-use crate::plan::{Heal, Plan};
+use crate::options::{Feature, MissedTicks};
+use crate::plan::{Cluster, Plan};
 use crate::queue::{Place, Queue, Slab};
 use crate::replica::{
-    Effect, Input, LogSink, Message, MessageKind, Output, Replica, Reply, ReplyOutcome, Request,
-    Subject, SyncResult, Ticket,
+    Effect, Input, LogSink, Message, MessageKind, Observation, Output, Replica, Subject,
+    SyncResult, Ticket,
 };
 use crate::rng::Choices;
+use crate::service::Service;
 use crate::sometimes::{Counters, Event};
-use crate::stable::{Chain, HardState, Marked, Record, StableState};
-use crate::types::{NodeId, Term, mix};
+use crate::stable::{Chain, HardState, Marked, Record, Snapshot, StableState};
+use crate::types::{Index, NodeId, NodeSet, mix};
 
 /// Carries `plan` out on `subject`.
 ///
@@ -88,7 +89,15 @@ pub(super) enum Happening {
     /// A client's pause is over.
     ClientWakes { client: u32 },
     /// A client has waited long enough.
-    ClientGivesUp { client: u32, sequence: u64 },
+    ClientGivesUp {
+        client: u32,
+        sequence: u64,
+        attempt: u32,
+    },
+    /// An operator asks again for the change of this fault, so many times more.
+    AskAgain { fault: u32, left: u32 },
+    /// After the storm: an operator looks whether a joint configuration lasts.
+    Operate,
     /// A fault strikes.
     Strike { fault: usize },
     /// A fault ends.
@@ -115,7 +124,7 @@ pub(super) enum Report {
 pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) plan: &'p Plan,
     pub(super) subject: &'p S,
-    pub(super) voters: Vec<NodeId>,
+    pub(super) nodes: Vec<NodeId>,
     pub(super) queue: Queue<Happening>,
     /// The messages on their way, so that each moves in and out once.
     pub(super) parcels: Slab<Message<S>>,
@@ -129,6 +138,23 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) network_choices: Choices,
     pub(super) disk_choices: Choices,
     pub(super) clock_choices: Choices,
+    pub(super) operator_choices: Choices,
+    /// The newest committed configuration, and the index of its entry.
+    pub(super) configuration: (Index, Configuration),
+    /// Committed configurations that a member may still go by after a restart, oldest first.
+    pub(super) past: Vec<(Index, Configuration)>,
+    /// Changes of the plan that have been asked for.
+    pub(super) asked: Vec<usize>,
+    /// The one before the joint configuration that is in force.
+    pub(super) before_joint: Option<Configuration>,
+    /// Nodes to be stopped for good when they are removed.
+    pub(super) to_stop: NodeSet,
+    /// Nodes that the last step has removed and that are to be stopped.
+    pub(super) retiring: Vec<NodeId>,
+    /// The service that every replica starts with.
+    pub(super) service: Service,
+    /// Who takes part after the storm.
+    pub(super) participants: Vec<NodeId>,
     pub(super) healed: bool,
     pub(super) log: Option<LogSink>,
     pub(super) out: Output<Message<S>>,
@@ -138,13 +164,16 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) digest: u64,
     pub(super) step: u64,
     pub(super) stepping: Option<NodeId>,
-    converged: bool,
-    unmet: Option<String>,
+    pub(super) converged: bool,
+    pub(super) unmet: Option<String>,
 }
 
 impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     fn new(plan: &'p Plan, subject: &'p S, watch: Watch<'w>) -> Self {
-        let voters = plan.nodes();
+        let nodes = plan.nodes();
+        let configuration = plan.first_configuration();
+        let service = Service::default();
+        let reads = !subject.lacks().contains(&Feature::ReadIndex);
         let slot = |id: &NodeId| {
             let options = plan.cluster.clocks[id.position()];
             let clock = Clock::new(options.offset_us, options.drift_ppm);
@@ -155,23 +184,35 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             subject,
             queue: Queue::new(),
             parcels: Slab::new(),
-            network: Network::new(voters.len(), plan.network),
-            slots: voters.iter().map(slot).collect(),
-            views: vec![NodeView::default(); voters.len()],
-            disks: voters
+            network: Network::new(nodes.len(), plan.network),
+            slots: nodes.iter().map(slot).collect(),
+            views: vec![NodeView::default(); nodes.len()],
+            disks: nodes
                 .iter()
-                .map(|_| first_disk(plan.cluster.first_term))
+                .map(|id| match configuration.members().has(*id) {
+                    true => first_disk(&plan.cluster, &configuration, &service),
+                    false => Disk::default(),
+                })
                 .collect(),
-            checks: Checks::new(voters.len()),
-            triggers: Triggers::new(&plan.faults, voters.len()),
+            checks: Checks::new(plan.cluster.first_index, plan.trusts_leases()),
+            triggers: Triggers::new(&plan.faults, nodes.len()),
             counters: Counters::default(),
             network_choices: Choices::labelled(plan.seed, "network", 0),
             disk_choices: Choices::labelled(plan.seed, "disk", 0),
             clock_choices: Choices::labelled(plan.seed, "clock", 0),
+            operator_choices: Choices::labelled(plan.seed, "operator", 0),
+            configuration: (plan.cluster.first_index, configuration),
+            past: vec![(plan.cluster.first_index, configuration)],
+            asked: Vec::new(),
+            before_joint: None,
+            to_stop: NodeSet::default(),
+            retiring: Vec::new(),
+            service,
+            participants: Vec::new(),
             healed: false,
             log: watch.library_log.then(LogSink::default),
             out: Output::default(),
-            clients: Clients::new(plan.seed, plan.workload),
+            clients: Clients::new(plan.seed, plan.workload, reads),
             due: Vec::new(),
             watch,
             digest: mix(0, plan.seed),
@@ -179,7 +220,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             stepping: None,
             converged: false,
             unmet: None,
-            voters,
+            nodes,
         }
     }
 
@@ -192,7 +233,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             }
             self.happen(time_us, happening)?;
             if self.converged {
-                return Ok(());
+                return self.checks.finish(&mut self.counters);
             }
         }
         let unmet = self
@@ -217,8 +258,9 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             let at_us = self.clients.think_us();
             self.queue.push(at_us, Happening::ClientWakes { client });
         }
-        for position in 0..self.slots.len() {
-            self.boot(NodeId::at(position))?;
+        let (_, founders) = self.configuration;
+        for node in founders.members().iter() {
+            self.boot(node)?;
         }
         Ok(())
     }
@@ -263,12 +305,18 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                 self.step(now_us, node, input)
             }
             Happening::ClientWakes { client } => self.client_wakes(now_us, client),
-            Happening::ClientGivesUp { client, sequence } => {
-                if self.clients.timed_out(client, sequence, &mut self.counters) {
-                    self.client_thinks(client);
-                }
+            Happening::ClientGivesUp {
+                client,
+                sequence,
+                attempt,
+            } => {
+                self.client_gives_up(client, sequence, attempt);
                 Ok(())
             }
+            Happening::AskAgain { fault, left } => {
+                self.ask_for_change(now_us, fault as usize, left)
+            }
+            Happening::Operate => self.operate(now_us),
             Happening::Strike { fault } => self.strike(now_us, fault),
             Happening::Over { fault } => {
                 self.over(now_us, fault);
@@ -415,50 +463,6 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         self.step(now_us, node, Input::Synced { ticket, result })
     }
 
-    fn client_wakes(&mut self, now_us: u64, client: u32) -> Result<(), Violation> {
-        if self.healed {
-            return Ok(());
-        }
-        let members = self.members();
-        let (node, request) = self.clients.next(client, &members);
-        let sequence = request.sequence;
-        let gives_up_us = now_us + self.plan.workload.timeout_us;
-        self.queue
-            .push(gives_up_us, Happening::ClientGivesUp { client, sequence });
-        self.counters.hit(Event::CommandSent);
-        self.request(now_us, node, request)
-    }
-
-    fn request(&mut self, now_us: u64, node: NodeId, request: Request) -> Result<(), Violation> {
-        let slot = &self.slots[node.position()];
-        if slot.paused_until_us.is_some() {
-            return Ok(());
-        }
-        if slot.replica.is_none() {
-            self.answer(
-                node,
-                &Reply {
-                    client: request.client,
-                    sequence: request.sequence,
-                    outcome: ReplyOutcome::Refused,
-                },
-            );
-            return Ok(());
-        }
-        self.step(now_us, node, Input::Request(request))
-    }
-
-    fn answer(&mut self, node: NodeId, reply: &Reply) {
-        if self.clients.answered(node, reply, &mut self.counters) {
-            self.client_thinks(reply.client);
-        }
-    }
-
-    fn client_thinks(&mut self, client: u32) {
-        let at_us = self.queue.now_us() + self.clients.think_us();
-        self.queue.push(at_us, Happening::ClientWakes { client });
-    }
-
     #[inline]
     pub(super) fn fold(&mut self, value: u64) {
         self.digest = mix(self.digest, value);
@@ -467,7 +471,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     // ---- one step ---------------------------------------------------------------
 
     /// Steps one input into a replica, carries out what it wants, and lets the checks look.
-    fn step(
+    pub(super) fn step(
         &mut self,
         now_us: u64,
         node: NodeId,
@@ -493,6 +497,9 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         }
         if !self.out.is_empty() {
             self.carry_out_all(now_us, node)?;
+        }
+        if !self.retiring.is_empty() {
+            self.stop_retired(now_us);
         }
         self.strike_due(now_us)?;
         if let Some(digests) = &mut self.watch.digests {
@@ -545,11 +552,9 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         if !out.replies.is_empty() {
             for reply in out.replies.drain(..) {
                 self.fold(digest::reply(&reply));
-                if let ReplyOutcome::Applied(index) = reply.outcome {
-                    self.checks
-                        .answered(&self.views[node.position()], node, index)?;
-                }
-                self.answer(node, &reply);
+                let view = &self.views[node.position()];
+                self.checks.replied(view, node, &reply.outcome)?;
+                self.answer(node, &reply)?;
             }
         }
         Ok(())
@@ -580,6 +585,13 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                     let (views, disks) = (&mut self.views, &self.disks);
                     self.checks
                         .observed(views, disks, node, seen, &mut self.counters)?;
+                    if let Observation::Configured {
+                        index,
+                        configuration,
+                    } = seen
+                    {
+                        self.configured(index, configuration);
+                    }
                 }
             }
         }
@@ -639,71 +651,36 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             },
         );
     }
-
-    // ---- after the storm --------------------------------------------------------
-
-    /// The nodes that take part: all while the storm lasts, those that are healed after.
-    pub(super) fn members(&self) -> Vec<NodeId> {
-        let all = || self.voters.iter().copied();
-        match &self.plan.heal {
-            Heal::Quorum(members) if self.healed => members.clone(),
-            _ if self.healed => all().filter(|id| !self.views[id.position()].gone).collect(),
-            _ => self.voters.clone(),
-        }
-    }
-
-    /// Starts asking for fresh commands and looking for convergence.
-    pub(super) fn begin_audits(&mut self) {
-        self.queue.push(self.queue.now_us(), Happening::Probe);
-        self.queue.push(self.queue.now_us(), Happening::Audit);
-    }
-
-    /// Asks for a fresh command, and goes on asking until one is answered.
-    fn probe(&mut self, now_us: u64) -> Result<(), Violation> {
-        if self.clients.fresh_answers > 0 {
-            return Ok(());
-        }
-        let (node, request) = self.clients.next_probe(&self.members());
-        self.queue
-            .push(now_us + self.plan.election_us(), Happening::Probe);
-        self.counters.hit(Event::CommandSent);
-        self.request(now_us, node, request)
-    }
-
-    fn audit(&mut self, now_us: u64) {
-        let target = Target {
-            acknowledged: self.clients.acknowledged,
-            fresh_answers: self.clients.fresh_answers,
-        };
-        let scene = Scene {
-            nodes: &self.views,
-            disks: &self.disks,
-        };
-        self.unmet = liveness::unmet(scene, &self.members(), target);
-        if self.unmet.is_none() {
-            self.counters.hit(Event::Converged);
-            self.converged = true;
-            return;
-        }
-        self.queue
-            .push(now_us + self.plan.cluster.tick_us, Happening::Audit);
-    }
 }
 
-/// A new node's disk: empty but for the term its cluster was set up with.
-fn first_disk(term: Term) -> Disk<StableState> {
+/// A founder's disk: empty but for what its cluster was set up with.
+fn first_disk(
+    cluster: &Cluster,
+    configuration: &Configuration,
+    service: &Service,
+) -> Disk<StableState> {
     let mut disk = Disk::default();
-    if term > 0 {
-        let hard = HardState {
+    let term = cluster.first_term;
+    let chain = Chain::default();
+    let mut write = |record| disk.write(Marked { record, chain });
+    if cluster.first_index > 0 {
+        write(Record::Snapshot(Snapshot {
+            index: cluster.first_index,
             term,
-            ..HardState::default()
-        };
-        let record = Record::HardState(hard);
-        disk.write(Marked {
-            record,
-            chain: Chain::default(),
+            configuration: *configuration,
+            data: service.encode(),
+        }));
+        write(Record::LogReset {
+            next: cluster.first_index + 1,
         });
-        disk.complete_sync(disk.begin_sync());
     }
+    if term > 0 {
+        write(Record::HardState(HardState {
+            term,
+            vote: None,
+            commit: cluster.first_index,
+        }));
+    }
+    disk.complete_sync(disk.begin_sync());
     disk
 }

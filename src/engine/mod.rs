@@ -1,13 +1,16 @@
 //! Engines carry plans out. An engine owns a world (clocks, network, disks,
 //! replicas), and nothing else changes one.
 
+mod after;
 mod clients;
 mod digest;
 mod faults;
 mod inject;
 mod lockstep;
 mod node;
+mod operator;
 mod panics;
+mod serve;
 mod tell;
 mod trace;
 mod wire;

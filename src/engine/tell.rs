@@ -56,6 +56,17 @@ impl<S: Subject> World<'_, '_, S> {
                 );
                 (Weight::Routine, text)
             }
+            Input::Read(request) => {
+                let text = format!(
+                    "is asked by client {} for read {}",
+                    request.client, request.sequence
+                );
+                (Weight::Routine, text)
+            }
+            Input::Admin(admin) => (
+                Weight::Notable,
+                format!("is asked by an operator {admin}"),
+            ),
             Input::Unreachable { peer } => (
                 Weight::Notable,
                 format!("is told that {peer} is unreachable"),
@@ -105,7 +116,7 @@ impl<S: Subject> World<'_, '_, S> {
             ));
         }
         let time_us = self.queue.now_us();
-        let nodes = self.voters.iter().map(|id| self.at_end(*id)).collect();
+        let nodes = self.nodes.iter().map(|id| self.at_end(*id)).collect();
         Outcome {
             failure: violation.map(|violation| Failure {
                 violation,

@@ -64,6 +64,12 @@ pub(super) fn observation(seen: &Observation) -> String {
         Observation::Applied { index, .. } => format!("applies {index}"),
         Observation::Installed { index, .. } => format!("installs the snapshot at {index}"),
         Observation::SnapshotTaken { index } => format!("takes a snapshot at {index}"),
+        Observation::Configured {
+            index,
+            configuration,
+        } => format!("goes by {configuration} from entry {index} on"),
+        Observation::ReadConfirmed { index } => format!("may serve a read from {index} on"),
+        Observation::Did(doing) => format!("did: {doing:?}"),
     }
 }
 

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::admin::Admin;
+use crate::configuration::Change;
 use crate::disk::Loss;
 use crate::net::Trouble;
 use crate::replica::MessageKind;
@@ -169,6 +171,22 @@ pub enum What {
         /// How long, in microseconds.
         for_us: u64,
     },
+    /// An operator asks the leader for a change of the configuration. Nodes that are to join start with it.
+    Change {
+        /// Which.
+        change: Change,
+        /// How often it is asked for again while it has not come about, every other election time-out.
+        retries: u32,
+        /// Nodes that it removes are stopped for good as soon as they are out; otherwise they run on.
+        stop_removed: bool,
+    },
+    /// An operator asks a node for something else.
+    Ask {
+        /// Which node; none for whoever leads.
+        node: Option<NodeId>,
+        /// For what.
+        admin: Admin,
+    },
 }
 
 /// What a crash does to writes that no completed sync covers: [`Loss`], as plans write it.
@@ -264,11 +282,23 @@ pub enum FaultKind {
     Jump,
     /// [`What::Drift`].
     Drift,
+    /// [`What::Change`].
+    Change,
+    /// [`What::Ask`], for [`Admin::TransferLeader`].
+    Transfer,
+    /// [`What::Ask`], for [`Admin::Campaign`].
+    Campaign,
+    /// [`What::Ask`], for [`Admin::RequestSnapshot`].
+    RequestSnapshot,
+    /// [`What::Ask`], for [`Admin::Ping`].
+    Ping,
+    /// [`What::Ask`], for [`Admin::Set`].
+    Set,
 }
 
 impl FaultKind {
     /// All kinds, with one line for each.
-    pub const ALL: [(FaultKind, &'static str, &'static str); 16] = [
+    pub const ALL: [(FaultKind, &'static str, &'static str); 22] = [
         (
             FaultKind::Crash,
             "crash",
@@ -348,6 +378,36 @@ impl FaultKind {
             FaultKind::Drift,
             "drift",
             "a node's clock runs fast or slow for a while",
+        ),
+        (
+            FaultKind::Change,
+            "change",
+            "an operator changes who is in the cluster: simple or joint, voters and learners, with retries",
+        ),
+        (
+            FaultKind::Transfer,
+            "transfer",
+            "an operator moves leadership to some node, whatever its state",
+        ),
+        (
+            FaultKind::Campaign,
+            "campaign",
+            "an operator makes a node stand for election",
+        ),
+        (
+            FaultKind::RequestSnapshot,
+            "request-snapshot",
+            "a follower is made to ask its leader for a snapshot",
+        ),
+        (
+            FaultKind::Ping,
+            "ping",
+            "a leader is made to send heartbeats",
+        ),
+        (
+            FaultKind::Set,
+            "set",
+            "a setting of a running node is changed",
         ),
     ];
 }

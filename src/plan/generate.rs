@@ -2,12 +2,16 @@
 //! all in this run (swarm testing: Groce et al., ISSTA 2012), then how often,
 //! then each fault, by time or by ordinal.
 
+use super::features;
 use super::{
     ClockOptions, Cluster, DiskOptions, Fault, FaultKind, Heal, JournalName, LossMode, Plan,
     Profile, VERSION, What, When, Workload,
 };
+use crate::admin::{Admin, Setting};
 use crate::net::{Traffic, Trouble};
-use crate::options::{DriverOptions, MissedTicks, Persistence, RaftOptions};
+use crate::options::{
+    DriverOptions, Feature, MissedTicks, Persistence, RaftOptions, ReadContext,
+};
 use crate::plan::profile::RateMix;
 use crate::replica::MessageKind;
 use crate::rng::Choices;
@@ -17,15 +21,16 @@ use crate::types::NodeId;
 /// needs a handful; a run ends as soon as it has converged, so patience is free.
 const PATIENCE_ELECTIONS: u64 = 400;
 
-/// The plan of `seed` for `subject`, as `profile` draws it.
+/// The plan of `seed` for `subject`, as `profile` draws it, without what the subject `lacks`.
 ///
 /// The same arguments give the same plan in every process of one version of
 /// this crate. A later version may draw differently: keep plans, not seeds.
-pub fn generate(seed: u64, subject: &str, profile: &Profile) -> Plan {
-    let mut draw = Draw::new(seed, profile);
+pub fn generate(seed: u64, subject: &str, lacks: &[Feature], profile: &Profile) -> Plan {
+    let mut draw = Draw::new(seed, profile, lacks);
     let mut cluster = draw.cluster();
     let mut raft = draw.raft(&cluster);
     let mut driver = draw.driver(&cluster);
+    features::leave_out(lacks, &mut cluster, &mut raft, &mut driver);
     profile
         .findings
         .leave_out(&mut cluster, &mut raft, &mut driver);
@@ -54,31 +59,38 @@ pub fn generate(seed: u64, subject: &str, profile: &Profile) -> Plan {
     };
     plan.heal = draw.heal(&plan);
     plan.faults = draw.faults(&plan, election_us);
+    if plan.changes_membership() {
+        // What rots is gone for good, and which nodes can be spared is not known beforehand.
+        let rots = |fault: &Fault| matches!(fault.what, What::Rot { .. });
+        plan.faults.retain(|fault| !rots(fault));
+    }
     plan
 }
 
-struct Draw<'a> {
-    profile: &'a Profile,
-    choices: Choices,
+pub(super) struct Draw<'a> {
+    pub(super) profile: &'a Profile,
+    pub(super) lacks: &'a [Feature],
+    pub(super) choices: Choices,
 }
 
 impl<'a> Draw<'a> {
-    fn new(seed: u64, profile: &'a Profile) -> Self {
+    fn new(seed: u64, profile: &'a Profile, lacks: &'a [Feature]) -> Self {
         Self {
             profile,
+            lacks,
             choices: Choices::labelled(seed, "plan", 0),
         }
     }
 
-    fn percent(&mut self, percent: u8) -> bool {
+    pub(super) fn percent(&mut self, percent: u8) -> bool {
         self.choices.chance_ppm(u32::from(percent) * 10_000)
     }
 
-    fn range(&mut self, [low, high]: [u64; 2]) -> u64 {
+    pub(super) fn range(&mut self, [low, high]: [u64; 2]) -> u64 {
         self.choices.between(low, high)
     }
 
-    fn skewed(&mut self, [low, high]: [u64; 2]) -> u64 {
+    pub(super) fn skewed(&mut self, [low, high]: [u64; 2]) -> u64 {
         self.choices.skewed(low, high)
     }
 
@@ -93,7 +105,12 @@ impl<'a> Draw<'a> {
     fn cluster(&mut self) -> Cluster {
         let voters = *self.choices.pick(&self.profile.voters);
         let skewed = self.percent(self.profile.skewed_clocks_percent);
-        let clocks = (0..voters)
+        let changes = self.percent(self.profile.membership_percent);
+        let (learners, spares) = match changes {
+            true => (self.choices.below(3) as u8, self.choices.between(1, 4) as u8),
+            false => (0, 0),
+        };
+        let clocks = (0..voters + learners + spares)
             .map(|_| match skewed {
                 true => ClockOptions {
                     offset_us: self.choices.below(1_000_000),
@@ -104,9 +121,15 @@ impl<'a> Draw<'a> {
             .collect();
         Cluster {
             voters,
+            learners,
+            spares,
             tick_us: self.range(self.profile.tick_us),
             first_term: match self.percent(self.profile.later_first_term_percent) {
                 true => self.choices.between(1, 6),
+                false => u64::from(changes),
+            },
+            first_index: match changes {
+                true => self.choices.between(1, 10),
                 false => 0,
             },
             clocks,
@@ -150,11 +173,17 @@ impl<'a> Draw<'a> {
             batch_append: self.percent(mix.batch_append_percent),
             skip_broadcast_commit: self.percent(mix.skip_broadcast_commit_percent),
             priorities: match self.percent(mix.priorities_percent) {
-                true => (0..cluster.voters)
+                true => (0..cluster.nodes())
                     .map(|_| self.choices.below(4) as i64)
                     .collect(),
                 false => Vec::new(),
             },
+            lease_reads: self.percent(mix.lease_reads_percent),
+            max_uncommitted_size: match self.percent(mix.uncommitted_limit_percent) {
+                true => self.choices.skewed(1, 400),
+                false => plain.max_uncommitted_size,
+            },
+            group_commit: self.percent(mix.group_commit_percent),
         }
     }
 
@@ -179,6 +208,21 @@ impl<'a> Draw<'a> {
             snapshot_install_us: match self.percent(mix.background_install_percent) {
                 true => self.choices.between(1, 40 * tick_us),
                 false => 0,
+            },
+            snapshot_build_us: match self.percent(mix.background_build_percent) {
+                true => self.choices.between(1, 20 * tick_us),
+                false => 0,
+            },
+            fetch_us: match self.percent(mix.background_fetch_percent) {
+                true => self.choices.between(1, 10 * tick_us),
+                false => 0,
+            },
+            send_after_sync: self.percent(mix.other_orders_percent),
+            acknowledge_newest: self.percent(mix.other_orders_percent),
+            advance_whole: self.percent(mix.other_orders_percent),
+            read_context: match self.percent(mix.reused_read_context_percent) {
+                true => ReadContext::Request,
+                false => ReadContext::Fresh,
             },
             missed_ticks: match self.percent(mix.burst_ticks_percent) {
                 true => MissedTicks::Burst,
@@ -215,6 +259,15 @@ impl<'a> Draw<'a> {
             think_max_us,
             timeout_us: self.choices.between(election_us, 4 * election_us),
             padding_max_bytes: self.skewed(mix.padding_max_bytes) as u32,
+            retries: self.range(mix.retries) as u32,
+            crash_percent: match self.percent(mix.crash_percent) {
+                true => self.choices.between(1, 30) as u8,
+                false => 0,
+            },
+            reads_percent: self.range(mix.reads_percent) as u8,
+            locks_percent: self.range(mix.locks_percent) as u8,
+            lease_us: self.choices.between(election_us, 10 * election_us),
+            fresh_lease_reads: mix.fresh_lease_reads,
         }
     }
 
@@ -223,7 +276,7 @@ impl<'a> Draw<'a> {
         if !wanted || plan.cluster.voters < 3 || self.profile.findings.heals_everyone(plan) {
             return Heal::Everyone;
         }
-        let mut nodes = plan.nodes();
+        let mut nodes: Vec<NodeId> = (1..=plan.cluster.voters).map(NodeId).collect();
         self.choices.shuffle(&mut nodes);
         nodes.truncate(plan.quorum());
         nodes.sort();
@@ -232,18 +285,16 @@ impl<'a> Draw<'a> {
 
     fn faults(&mut self, plan: &Plan, election_us: u64) -> Vec<Fault> {
         let mut faults = Vec::new();
+        let voters = || (1..=plan.cluster.voters).map(NodeId);
         // Rot is for good, so it stays on a minority that the heal does not need.
         let mut may_rot: Vec<NodeId> = match &plan.heal {
-            Heal::Everyone => plan.nodes(),
-            Heal::Quorum(kept) => {
-                let outside = |node: &NodeId| !kept.contains(node);
-                plan.nodes().into_iter().filter(outside).collect()
-            }
+            Heal::Everyone => voters().collect(),
+            Heal::Quorum(kept) => voters().filter(|node| !kept.contains(node)).collect(),
         };
         self.choices.shuffle(&mut may_rot);
         let spare = match self.profile.findings.heals_everyone(plan) {
             true => 0,
-            false => plan.nodes().len() - plan.quorum(),
+            false => voters().count() - plan.quorum(),
         };
         may_rot.truncate(spare);
         let profile = self.profile;
@@ -251,7 +302,12 @@ impl<'a> Draw<'a> {
             if !self.percent(mix.percent) {
                 continue;
             }
-            for _ in 0..self.range(mix.count) {
+            let count = self.range(mix.count);
+            if *kind == FaultKind::Change {
+                faults.extend(self.changes(plan, count));
+                continue;
+            }
+            for _ in 0..count {
                 let what = match kind {
                     FaultKind::Rot if may_rot.is_empty() => continue,
                     FaultKind::Rot => What::Rot {
@@ -262,7 +318,8 @@ impl<'a> Draw<'a> {
                             JournalName::Snapshot,
                         ]),
                     },
-                    _ if plan.cluster.voters == 1 && needs_peers(*kind) => continue,
+                    _ if plan.nodes().len() == 1 && needs_peers(*kind) => continue,
+                    _ if features::is_lacking(self.lacks, *kind) => continue,
                     _ => self.what(*kind, plan, election_us),
                 };
                 let when = self.when(&what, plan);
@@ -280,8 +337,8 @@ impl<'a> Draw<'a> {
         }
     }
 
-    fn node(&mut self, plan: &Plan) -> NodeId {
-        NodeId(self.choices.between(1, plan.cluster.voters.into()) as u8)
+    pub(super) fn node(&mut self, plan: &Plan) -> NodeId {
+        NodeId(self.choices.between(1, plan.cluster.nodes().into()) as u8)
     }
 
     /// Some nodes, but not all.
@@ -389,7 +446,42 @@ impl<'a> Draw<'a> {
                     for_us,
                 }
             }
-            FaultKind::Rot => unreachable!("rot is drawn with its budget"),
+            FaultKind::Rot | FaultKind::Change => unreachable!("drawn with their budget"),
+            FaultKind::Transfer => What::Ask {
+                node: None,
+                admin: Admin::TransferLeader { to: node },
+            },
+            FaultKind::Campaign => What::Ask {
+                node: Some(node),
+                admin: Admin::Campaign,
+            },
+            FaultKind::RequestSnapshot => What::Ask {
+                node: Some(node),
+                admin: Admin::RequestSnapshot,
+            },
+            FaultKind::Ping => What::Ask {
+                node: None,
+                admin: Admin::Ping,
+            },
+            FaultKind::Set => What::Ask {
+                node: Some(node),
+                admin: Admin::Set(self.setting(plan)),
+            },
+        }
+    }
+
+    fn setting(&mut self, plan: &Plan) -> Setting {
+        let on = self.choices.below(2) == 0;
+        match self.choices.below(6) {
+            0 => Setting::BatchAppend(on && self.profile.findings.may_batch(plan)),
+            1 => Setting::SkipBroadcastCommit(on),
+            // Reads by lease are promised nothing without it.
+            2 => Setting::CheckQuorum(on || plan.raft.lease_reads),
+            3 if !plan.raft.priorities.is_empty() => {
+                Setting::Priority(self.choices.below(4) as i64)
+            }
+            3 | 4 => Setting::MaxInflight(self.choices.skewed(1, 16) as u32),
+            _ => Setting::MaxCommittedSize(self.choices.skewed(0, 4096)),
         }
     }
 
@@ -397,8 +489,7 @@ impl<'a> Draw<'a> {
     fn message_kind(&mut self, plan: &Plan) -> MessageKind {
         let sent = |kind: &MessageKind| match kind {
             MessageKind::PreVote | MessageKind::PreVoteReply => plan.raft.pre_vote,
-            // Nobody asks for a transfer of leadership yet.
-            MessageKind::TimeoutNow => false,
+            MessageKind::TimeoutNow => self.profile.faults.contains_key(&FaultKind::Transfer),
             _ => true,
         };
         let kinds: Vec<MessageKind> = MessageKind::ALL.into_iter().filter(sent).collect();
@@ -419,7 +510,7 @@ impl<'a> Draw<'a> {
             }
             _ => self.node(plan),
         };
-        if !on_message && (plan.cluster.voters == 1 || self.choices.below(2) == 0) {
+        if !on_message && (plan.nodes().len() == 1 || self.choices.below(2) == 0) {
             return When::Sync {
                 node,
                 nth: self.choices.skewed(1, 100) as u32,
@@ -445,7 +536,9 @@ fn needs_peers(kind: FaultKind) -> bool {
         | FaultKind::SlowNode
         | FaultKind::LoseMessage
         | FaultKind::DuplicateMessage
-        | FaultKind::DelayMessage => true,
+        | FaultKind::DelayMessage
+        | FaultKind::Transfer
+        | FaultKind::RequestSnapshot => true,
         FaultKind::Crash
         | FaultKind::Pause
         | FaultKind::SlowDisk
@@ -453,6 +546,10 @@ fn needs_peers(kind: FaultKind) -> bool {
         | FaultKind::FullDisk
         | FaultKind::Rot
         | FaultKind::Jump
-        | FaultKind::Drift => false,
+        | FaultKind::Drift
+        | FaultKind::Change
+        | FaultKind::Campaign
+        | FaultKind::Ping
+        | FaultKind::Set => false,
     }
 }

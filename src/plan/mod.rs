@@ -3,7 +3,9 @@
 //! decides what happens. Knows no engine and no Raft library.
 
 mod fault;
+mod features;
 mod generate;
+mod membership;
 mod profile;
 mod validate;
 mod words;
@@ -19,13 +21,17 @@ pub use validate::Impossible;
 
 use crate::net::Traffic;
 use crate::options::{DriverOptions, RaftOptions};
-use crate::types::{NodeId, Term};
+use crate::configuration::Configuration;
+use crate::types::{Index, NodeId, NodeSet, Term};
 
 /// The version of the plan format that this build reads and writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
-/// The largest cluster a plan may ask for.
+/// The most voters that a cluster may start with.
 pub const MAX_VOTERS: u8 = 9;
+
+/// The most nodes that a plan may have, those included that join later.
+pub const MAX_NODES: u8 = 16;
 
 /// One whole run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,15 +71,29 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
-    /// How many voters, 1 to 9; their ids are 1, 2, 3, ...
+    /// How many voters at the start, 1 to 9; their ids are 1, 2, 3, ...
     pub voters: u8,
+    /// How many learners at the start; their ids follow.
+    pub learners: u8,
+    /// How many nodes may join later, each with an empty disk; their ids follow.
+    pub spares: u8,
     /// Microseconds between two ticks, by each node's own clock.
     pub tick_us: u64,
     /// The term in every node's hard state at the very start: 0 for a fresh cluster, more for one
     /// that was set up with a log and a term of its own, as TiKV's regions are.
     pub first_term: Term,
+    /// The index of a snapshot that every node has at the very start, as in a cluster that was
+    /// set up with one; 0 for none. Nodes that join later need one to learn the configuration from.
+    pub first_index: Index,
     /// Each node's clock, in order of id.
     pub clocks: Vec<ClockOptions>,
+}
+
+impl Cluster {
+    /// How many nodes there are in all.
+    pub fn nodes(&self) -> u8 {
+        self.voters + self.learners + self.spares
+    }
 }
 
 /// One node's clock at the start.
@@ -108,6 +128,18 @@ pub struct Workload {
     pub think_max_us: u64,
     /// How long a client waits for an answer. After that the command's fate is unknown to it.
     pub timeout_us: u64,
+    /// How often a client tries again, with the same session and sequence number, before it moves on.
+    pub retries: u32,
+    /// Time-outs, in percent, at which a client crashes and another takes its place.
+    pub crash_percent: u8,
+    /// Reads, in percent, that go around the log.
+    pub reads_percent: u8,
+    /// Operations, in percent, that are about locks and not keys.
+    pub locks_percent: u8,
+    /// How long a lock may be held without renewal, in microseconds.
+    pub lease_us: u64,
+    /// Reads by lease are promised to be fresh; otherwise stale ones are counted only.
+    pub fresh_lease_reads: bool,
     /// Longest ballast that a command carries, in bytes; most carry little.
     pub padding_max_bytes: u32,
 }
@@ -118,7 +150,8 @@ pub struct Workload {
 pub enum Heal {
     /// Every node whose disk can still be read.
     Everyone,
-    /// A bare majority: these nodes. The others are down for good.
+    /// A bare majority: these nodes, and where membership has changed as many others as make a
+    /// majority of every configuration. All others are down for good.
     Quorum(Vec<NodeId>),
 }
 
@@ -210,9 +243,32 @@ impl Plan {
         text
     }
 
-    /// The ids of all nodes.
+    /// The ids of all nodes, those included that may join later.
     pub fn nodes(&self) -> Vec<NodeId> {
-        (1..=self.cluster.voters).map(NodeId).collect()
+        (1..=self.cluster.nodes()).map(NodeId).collect()
+    }
+
+    /// The configuration at the start.
+    pub fn first_configuration(&self) -> Configuration {
+        let Cluster {
+            voters, learners, ..
+        } = self.cluster;
+        Configuration {
+            voters: NodeSet::first(voters),
+            learners: (voters + 1..=voters + learners).map(NodeId).collect(),
+            ..Configuration::default()
+        }
+    }
+
+    /// Whether some fault changes the configuration.
+    pub fn changes_membership(&self) -> bool {
+        let changes = |fault: &Fault| matches!(fault.what, What::Change { .. });
+        self.faults.iter().any(changes)
+    }
+
+    /// Whether reads are promised to be fresh.
+    pub fn trusts_leases(&self) -> bool {
+        !self.raft.lease_reads || self.workload.fresh_lease_reads
     }
 
     /// The shortest election time-out, in microseconds.

@@ -30,6 +30,9 @@ pub struct Profile {
     pub skewed_clocks_percent: u8,
     /// Runs that start in a later term than 0.
     pub later_first_term_percent: u8,
+    /// Runs in which membership may change: with learners at the start, nodes that may join, and a snapshot to learn from.
+    #[serde(default)]
+    pub membership_percent: u8,
     /// The network in ordinary times.
     pub network: NetworkMix,
     /// The disk in ordinary times: the longest sync, in microseconds.
@@ -91,6 +94,17 @@ pub struct WorkloadMix {
     pub think_max_us: [u64; 2],
     /// Longest ballast of a command, in bytes.
     pub padding_max_bytes: [u64; 2],
+    /// How often a client tries again.
+    pub retries: [u64; 2],
+    /// Runs in which clients crash.
+    pub crash_percent: u8,
+    /// Reads that go around the log, in percent.
+    pub reads_percent: [u64; 2],
+    /// Operations on locks, in percent.
+    pub locks_percent: [u64; 2],
+    /// Promise reads by lease to be fresh.
+    #[serde(default)]
+    pub fresh_lease_reads: bool,
 }
 
 /// Which Raft options vary: runs in which each differs from a plain setting.
@@ -115,6 +129,15 @@ pub struct RaftMix {
     pub skip_broadcast_commit_percent: u8,
     /// Runs with election priorities.
     pub priorities_percent: u8,
+    /// Runs, of those with check-quorum, in which reads go by lease.
+    #[serde(default)]
+    pub lease_reads_percent: u8,
+    /// Runs with a limit on uncommitted proposals.
+    #[serde(default)]
+    pub uncommitted_limit_percent: u8,
+    /// Runs with group commit.
+    #[serde(default)]
+    pub group_commit_percent: u8,
 }
 
 /// Which driver options vary.
@@ -129,6 +152,18 @@ pub struct DriverMix {
     pub apply_lag_percent: u8,
     /// Runs in which a received snapshot is installed in the background.
     pub background_install_percent: u8,
+    /// Runs in which the state machine builds snapshots in the background.
+    #[serde(default)]
+    pub background_build_percent: u8,
+    /// Runs in which entries are fetched in the background.
+    #[serde(default)]
+    pub background_fetch_percent: u8,
+    /// Runs, for each, with another order of persisting, sending, applying and acknowledging.
+    #[serde(default)]
+    pub other_orders_percent: u8,
+    /// Runs in which a retried read has the name of the one before.
+    #[serde(default)]
+    pub reused_read_context_percent: u8,
     /// Bytes of log growth between snapshots.
     pub snapshot_every_bytes: [u64; 2],
     /// Entries kept before a snapshot.
@@ -181,6 +216,11 @@ impl Findings {
         if !self.background_snapshot_install {
             driver.snapshot_install_us = 0;
         }
+    }
+
+    /// Whether `batch_append` may be switched on while nodes run.
+    pub(super) fn may_batch(&self, plan: &Plan) -> bool {
+        plan.driver.inputs_per_ready == 1 || self.batch_append_with_batched_inputs
     }
 
     /// Whether a trigger that is off forbids to leave some nodes unhealed.
@@ -317,6 +357,36 @@ impl Profile {
                 self.later_first_term_percent,
             ),
             ("ordinal_percent".into(), self.ordinal_percent),
+            ("membership_percent".into(), self.membership_percent),
+            ("workload.crash_percent".into(), self.workload.crash_percent),
+            (
+                "raft.lease_reads_percent".into(),
+                self.raft.lease_reads_percent,
+            ),
+            (
+                "raft.uncommitted_limit_percent".into(),
+                self.raft.uncommitted_limit_percent,
+            ),
+            (
+                "raft.group_commit_percent".into(),
+                self.raft.group_commit_percent,
+            ),
+            (
+                "driver.background_build_percent".into(),
+                self.driver.background_build_percent,
+            ),
+            (
+                "driver.background_fetch_percent".into(),
+                self.driver.background_fetch_percent,
+            ),
+            (
+                "driver.other_orders_percent".into(),
+                self.driver.other_orders_percent,
+            ),
+            (
+                "driver.reused_read_context_percent".into(),
+                self.driver.reused_read_context_percent,
+            ),
             (
                 "network.small_capacity_percent".into(),
                 self.network.small_capacity_percent,
@@ -394,6 +464,19 @@ impl Profile {
                 self.workload.padding_max_bytes,
                 0,
                 1 << 20,
+            ),
+            ("workload.retries".into(), self.workload.retries, 0, 1_000),
+            (
+                "workload.reads_percent".into(),
+                self.workload.reads_percent,
+                0,
+                100,
+            ),
+            (
+                "workload.locks_percent".into(),
+                self.workload.locks_percent,
+                0,
+                100,
             ),
             (
                 "raft.election_ticks".into(),

@@ -1,7 +1,9 @@
 //! What a plan may ask for. Every number that a person or a fuzzer could get
 //! wrong is checked here, once, so that engines need not.
 
-use super::{Heal, MAX_VOTERS, Plan, What, When};
+use super::{Cluster, Heal, MAX_NODES, MAX_VOTERS, Plan, What, When};
+use crate::admin::{Admin, Setting};
+use crate::configuration::Transition;
 use crate::net::{Traffic, Trouble};
 use crate::rng::PPM;
 use crate::types::NodeId;
@@ -69,6 +71,23 @@ impl Plan {
             voters,
             format!("1 to {MAX_VOTERS}"),
         )?;
+        let Cluster {
+            learners, spares, ..
+        } = self.cluster;
+        let nodes = u16::from(voters) + u16::from(learners) + u16::from(spares);
+        check(
+            nodes <= MAX_NODES.into(),
+            "cluster.voters, learners and spares together",
+            nodes,
+            format!("at most {MAX_NODES}"),
+        )?;
+        check(
+            self.cluster.first_index == 0 || self.cluster.first_term > 0,
+            "cluster.first_term",
+            0,
+            "at least 1 with a first_index: what a snapshot stands for has a term",
+        )?;
+        at_most("cluster.first_index", self.cluster.first_index, 1 << 32)?;
         check(
             (100..=10_000_000).contains(&self.cluster.tick_us),
             "cluster.tick_us",
@@ -76,10 +95,10 @@ impl Plan {
             "100 to 10000000",
         )?;
         check(
-            self.cluster.clocks.len() == usize::from(voters),
+            self.cluster.clocks.len() == usize::from(nodes),
             "cluster.clocks",
             format!("a list of {}", self.cluster.clocks.len()),
-            format!("one for each of the {voters} nodes"),
+            format!("one for each of the {nodes} nodes"),
         )?;
         for clock in &self.cluster.clocks {
             drift("cluster.clocks.drift_ppm", clock.drift_ppm)?;
@@ -115,6 +134,21 @@ impl Plan {
             workload.padding_max_bytes.into(),
             1 << 20,
         )?;
+        at_most("workload.retries", workload.retries.into(), 1_000)?;
+        for (name, percent) in [
+            ("crash_percent", workload.crash_percent),
+            ("reads_percent", workload.reads_percent),
+            ("locks_percent", workload.locks_percent),
+        ] {
+            at_most(format!("workload.{name}"), percent.into(), 100)?;
+        }
+        at_most("workload.lease_us", workload.lease_us, MAX_TIME_US)?;
+        check(
+            !self.raft.lease_reads || self.raft.check_quorum,
+            "raft.lease_reads",
+            true,
+            "false without check_quorum, which leases rest on",
+        )?;
         at_most("end_us", self.end_us, MAX_TIME_US)?;
         check(
             self.heal_us < self.end_us,
@@ -124,7 +158,7 @@ impl Plan {
         )?;
         let driver = &self.driver;
         let needed_us = LEAST_PATIENCE_ELECTIONS * self.election_us()
-            + 4 * (driver.apply_lag_us + driver.snapshot_install_us);
+            + 4 * (driver.apply_lag_us + driver.snapshot_install_us + driver.snapshot_build_us + driver.fetch_us);
         check(
             self.end_us - self.heal_us >= needed_us,
             "end_us",
@@ -172,12 +206,12 @@ impl Plan {
             "1 to 65536",
         )?;
         check(
-            raft.priorities.is_empty() || raft.priorities.len() == usize::from(self.cluster.voters),
+            raft.priorities.is_empty() || raft.priorities.len() == usize::from(self.cluster.nodes()),
             "raft.priorities",
             format!("a list of {}", raft.priorities.len()),
             format!(
                 "empty, or one for each of the {} nodes",
-                self.cluster.voters
+                self.cluster.nodes()
             ),
         )?;
         let driver = &self.driver;
@@ -205,6 +239,8 @@ impl Plan {
             driver.snapshot_install_us,
             MAX_TIME_US,
         )?;
+        at_most("driver.snapshot_build_us", driver.snapshot_build_us, MAX_TIME_US)?;
+        at_most("driver.fetch_us", driver.fetch_us, MAX_TIME_US)?;
         at_most("driver.keep_entries", driver.keep_entries, 1 << 32)
     }
 
@@ -218,6 +254,12 @@ impl Plan {
                     .any(|fault| matches!(&fault.what, What::Rot { node, .. } if node == id))
             })
             .collect();
+        check(
+            rotten.is_empty() || !self.changes_membership(),
+            "faults.rot",
+            "together with changes of the configuration",
+            "without them: which disks can be spared would depend on the run",
+        )?;
         let spare = usize::from(self.cluster.voters) - self.quorum();
         check(
             rotten.len() <= spare,
@@ -252,10 +294,10 @@ impl Plan {
     fn known_nodes(&self, field: &str, nodes: &[NodeId]) -> Result<(), Impossible> {
         for node in nodes {
             check(
-                (1..=self.cluster.voters).contains(&node.0),
+                (1..=self.cluster.nodes()).contains(&node.0),
                 field,
                 format!("node {}", node.0),
-                format!("a node of the cluster, 1 to {}", self.cluster.voters),
+                format!("a node of the cluster, 1 to {}", self.cluster.nodes()),
             )?;
         }
         check(
@@ -384,6 +426,56 @@ impl Plan {
                 node(id)?;
                 drift(&field("ppm"), *ppm)?;
                 time("for_us", *for_us)
+            }
+            What::Change {
+                change, retries, ..
+            } => {
+                at_most(field("retries"), (*retries).into(), 1_000)?;
+                for step in &change.steps {
+                    node(&step.node)?;
+                }
+                let steps = change.steps.len();
+                match change.transition {
+                    Transition::Simple => check(
+                        steps == 1,
+                        field("change.steps"),
+                        format!("a list of {steps}"),
+                        "a list of 1 for a simple change",
+                    ),
+                    Transition::Leave => check(
+                        steps == 0,
+                        field("change.steps"),
+                        format!("a list of {steps}"),
+                        "empty to leave a joint configuration",
+                    ),
+                    _ => check(
+                        steps >= 1,
+                        field("change.steps"),
+                        "empty",
+                        "a list of at least 1",
+                    ),
+                }
+            }
+            What::Ask { node: id, admin } => {
+                if let Some(id) = id {
+                    node(id)?;
+                }
+                match admin {
+                    Admin::TransferLeader { to } => node(to),
+                    Admin::Change(_) => check(
+                        false,
+                        field("what"),
+                        "ask for a change",
+                        "{\"change\": ...}, which has retries",
+                    ),
+                    Admin::Set(Setting::MaxInflight(cap)) => check(
+                        (1..=65_536).contains(cap),
+                        field("max-inflight"),
+                        cap,
+                        "1 to 65536",
+                    ),
+                    _ => Ok(()),
+                }
             }
         }
     }

@@ -134,6 +134,24 @@ impl fmt::Display for What {
                 if *ppm < 0 { "slow" } else { "fast" },
                 span(for_us)
             ),
+            What::Change {
+                change,
+                retries,
+                stop_removed,
+            } => {
+                write!(f, "an operator asks for {change}")?;
+                if *retries > 0 {
+                    write!(f, ", up to {} times", retries + 1)?;
+                }
+                match *stop_removed {
+                    true => write!(f, "; who leaves is stopped"),
+                    false => Ok(()),
+                }
+            }
+            What::Ask { node, admin } => match node {
+                Some(node) => write!(f, "an operator asks {node} {admin}"),
+                None => write!(f, "an operator asks the leader {admin}"),
+            },
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod raft_rs;
 
 use crate::engine::{self, Outcome, Watch};
 use crate::nearest;
+use crate::options::Feature;
 use crate::plan::Plan;
 use crate::replica::Subject;
 use planted::{Bug, Planted, Tamper};
@@ -17,11 +18,18 @@ pub const DEFAULT: &str = "raft-rs";
 pub trait Runner: Send + Sync {
     /// Carries out `plan`: see [`engine::run`].
     fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome;
+
+    /// What the implementation does not have: see [`Subject::lacks`].
+    fn lacks(&self) -> &'static [Feature];
 }
 
 impl<S: Subject + Send> Runner for S {
     fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
         engine::run(plan, self, watch)
+    }
+
+    fn lacks(&self) -> &'static [Feature] {
+        Subject::lacks(self)
     }
 }
 

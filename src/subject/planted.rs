@@ -7,13 +7,15 @@
 
 use crate::check::Property;
 use crate::indexed::Indexed;
-use crate::machine::Machine;
 use crate::replica::MessageKind;
+use crate::configuration::Configuration;
+use crate::options::Feature;
 use crate::replica::{
     Birth, BootError, Effect, Input, Label, Message, Observation, Output, Recovered, Replica,
-    Subject, SyncResult, Ticket,
+    Reply, ReplyOutcome, Subject, SyncResult, Ticket,
 };
-use crate::stable::{Entry, HardState, Record};
+use crate::service::{Flaw, Service};
+use crate::stable::{Entry, HardState, Record, Snapshot};
 use crate::types::{Index, Role};
 
 macro_rules! bugs {
@@ -61,6 +63,13 @@ bugs! {
     FlipPayload = "flip-payload", LogMatching, "takes in an entry that was damaged on the way, without a checksum";
     SkipEntry = "skip-entry", NoPanic, "loses the first of several entries in a message";
     IgnoreSnapshotReport = "ignore-snapshot-report", Liveness, "does not tell the library when a snapshot was lost";
+    ApplyRetries = "apply-retries", ExactlyOnce, "performs a command again when its client sent it again";
+    SnapshotWithoutSessions = "snapshot-without-sessions", StateMachineSafety, "leaves the session table out of its snapshots";
+    SnapshotWithoutTokens = "snapshot-without-tokens", StateMachineSafety, "leaves the fencing tokens out of its snapshots, so that they start again";
+    SnapshotWithoutConfiguration = "snapshot-without-configuration", Configuration, "writes a snapshot with the first configuration and not the one in force";
+    GrantHeldLocks = "grant-held-locks", LockSafety, "grants a lock to whoever asks, whoever holds it";
+    TakeStaleTokens = "take-stale-tokens", LockSafety, "takes writes under a lock with any token";
+    ReadLocally = "read-locally", Linearizability, "serves a read at once from its own state";
     StopTicksOnRestart = "stop-ticks-on-restart", Liveness, "does not start its timer again after a restart";
 }
 
@@ -92,8 +101,26 @@ pub struct Planted<S> {
     pub bug: Bug,
 }
 
+impl Bug {
+    /// The mistake in the service that it is, where it is one.
+    fn flaw(self) -> Option<Flaw> {
+        match self {
+            Bug::ApplyRetries => Some(Flaw::ApplyRetries),
+            Bug::SnapshotWithoutSessions => Some(Flaw::SnapshotWithoutSessions),
+            Bug::SnapshotWithoutTokens => Some(Flaw::SnapshotWithoutTokens),
+            Bug::GrantHeldLocks => Some(Flaw::GrantHeldLocks),
+            Bug::TakeStaleTokens => Some(Flaw::TakeStaleTokens),
+            _ => None,
+        }
+    }
+}
+
 impl<S: Tamper> Subject for Planted<S> {
     type Replica = PlantedNode<S>;
+
+    fn lacks(&self) -> &'static [Feature] {
+        self.subject.lacks()
+    }
 
     fn boot(
         &self,
@@ -107,9 +134,16 @@ impl<S: Tamper> Subject for Planted<S> {
                 .log
                 .cut_from(last + 1 - (last + 1 - first).div_ceil(3));
         }
-        let mut machine = Machine::default();
+        let flawed = self.bug.flaw().map(Service::flawed);
+        let birth = Birth {
+            service: flawed.as_ref().unwrap_or(birth.service),
+            ..birth.clone()
+        };
+        let mut service = birth.service.clone();
+        let mut configuration = birth.configuration;
         if let Some(snapshot) = &disk.state.snapshot {
-            machine = Machine::decode(&snapshot.data).unwrap_or_default();
+            service.restore(&snapshot.data);
+            configuration = snapshot.configuration;
         }
         let mut log = Indexed::starting_at(disk.state.log.first());
         disk.state
@@ -117,7 +151,7 @@ impl<S: Tamper> Subject for Planted<S> {
             .iter()
             .for_each(|(_, entry)| log.push(entry.clone()));
         let mut inner_out = Output::default();
-        let inner = self.subject.boot(birth, disk, &mut inner_out)?;
+        let inner = self.subject.boot(&birth, disk, &mut inner_out)?;
         let mut node = PlantedNode {
             inner,
             bug: self.bug,
@@ -125,7 +159,8 @@ impl<S: Tamper> Subject for Planted<S> {
             life: birth.life,
             role: Role::Follower,
             applied: 0,
-            machine,
+            service,
+            configuration,
             log,
             scratch: Output::default(),
         };
@@ -143,7 +178,9 @@ pub struct PlantedNode<S: Subject> {
     role: Role,
     applied: Index,
     /// A state machine of its own, for bugs in applying.
-    machine: Machine,
+    service: Service,
+    /// The configuration of its first snapshot.
+    configuration: Configuration,
     /// The log as the honest node writes it.
     log: Indexed<Entry>,
     scratch: Output<Message<S>>,
@@ -160,6 +197,19 @@ impl<S: Tamper> Replica for PlantedNode<S> {
             }
             Input::SnapshotSent { .. } if self.bug == Bug::IgnoreSnapshotReport => return,
             Input::Tick if self.bug == Bug::StopTicksOnRestart && self.life > 0 => return,
+            Input::Read(request) if self.bug == Bug::ReadLocally => {
+                if let Some(answer) = self.service.query(&request.command) {
+                    out.replies.push(Reply {
+                        client: request.client,
+                        sequence: request.sequence,
+                        outcome: ReplyOutcome::Read {
+                            index: self.applied,
+                            answer,
+                        },
+                    });
+                }
+                return;
+            }
             Input::Deliver { message, .. } => {
                 if let Some(change) = self.change(S::Replica::label(message).kind) {
                     S::tamper(message, change);
@@ -233,10 +283,17 @@ impl<S: Tamper> PlantedNode<S> {
                 out.write(Record::HardState(HardState { vote: None, ..hard }));
             }
             Record::Snapshot(snapshot) if snapshot.index > self.applied => {
-                self.machine = Machine::decode(&snapshot.data).unwrap_or_default();
+                self.service.restore(&snapshot.data);
                 if self.bug != Bug::SkipSnapshotInstall {
                     out.write(Record::Snapshot(snapshot));
                 }
+            }
+            Record::Snapshot(snapshot) if self.bug == Bug::SnapshotWithoutConfiguration => {
+                let configuration = self.configuration;
+                out.write(Record::Snapshot(Snapshot {
+                    configuration,
+                    ..snapshot
+                }));
             }
             Record::Entry { index, entry } => self.write_entry(index, entry, out),
             Record::LogReset { next } => {
@@ -272,10 +329,10 @@ impl<S: Tamper> PlantedNode<S> {
     fn apply(&mut self, index: Index, data: &[u8], out: &mut Output<Message<S>>) {
         let skips = self.bug == Bug::DropApplied && index % 16 == self.id % 16;
         if !skips {
-            self.machine.apply(data);
+            self.service.apply(data);
         }
         self.applied = index;
-        let state = self.machine.state();
+        let state = self.service.state();
         out.observe(Observation::Applied { index, state });
     }
 
@@ -295,8 +352,14 @@ impl<S: Tamper> PlantedNode<S> {
                 }
                 self.applied = index;
             }
-            Observation::Applied { index, .. } => self.applied = index,
-            Observation::Committed { .. } | Observation::SnapshotTaken { .. } => {}
+            Observation::Applied { index, .. } => {
+                self.applied = index;
+                if self.bug == Bug::ReadLocally {
+                    let data = self.log.get(index).map(|entry| entry.data.clone());
+                    self.service.apply(&data.unwrap_or_default());
+                }
+            }
+            _ => {}
         }
         out.observe(seen);
     }

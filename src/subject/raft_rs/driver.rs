@@ -17,30 +17,29 @@
 
 use std::collections::VecDeque;
 
-use raft::StateRole;
-use raft::eraftpb::{Entry as RaftEntry, Message, Snapshot as RaftSnapshot};
+use raft::{GetEntriesContext, StateRole};
+use raft::eraftpb::Message;
 use raft::raw_node::{RawNode, Ready, SnapshotStatus};
 
+use super::apply::{Backlog, OwnSnapshot, Work};
 use super::messages;
+use super::reads::Reads;
 use super::store::Store;
 use super::timeouts::Timeouts;
-use crate::machine::Machine;
 use crate::options::{DriverOptions, MissedTicks, Persistence};
 use crate::replica::{
-    Birth, Input, Label, Observation, Output, Replica, Reply, ReplyOutcome, Request, SyncResult,
-    Ticket,
+    Birth, Doing, Input, Label, Observation, Output, Replica, Reply, ReplyOutcome, Request,
+    SyncResult, Ticket,
 };
+use crate::service::Service;
 use crate::stable::{Record, Snapshot};
-use crate::types::{Index, Role, Term};
-
-/// Bytes that an entry takes in the log beside its data, as the driver counts growth.
-const ENTRY_OVERHEAD: u64 = 24;
+use crate::types::{Index, NodeId, Role, Term};
 
 /// One node of raft 0.7.0.
 pub struct RaftRsNode {
-    raw: RawNode<Store>,
-    machine: Machine,
-    options: DriverOptions,
+    pub(super) raw: RawNode<Store>,
+    pub(super) service: Service,
+    pub(super) options: DriverOptions,
     timeouts: Timeouts,
     /// What has arrived and is not yet stepped into the library.
     inbox: VecDeque<Input<Message>>,
@@ -49,13 +48,16 @@ pub struct RaftRsNode {
     in_flight: VecDeque<InFlight>,
     tickets: u64,
     /// What is committed and not applied yet, oldest first.
-    backlog: VecDeque<Backlog>,
+    pub(super) backlog: VecDeque<Backlog>,
     /// Requests taken here and not answered yet: client and sequence.
-    requests: Vec<(u32, u64)>,
-    shown: Shown,
+    pub(super) requests: Vec<(u32, u64)>,
+    pub(super) reads: Reads,
+    pub(super) shown: Shown,
     /// Log growth since the last snapshot.
-    grown_bytes: u64,
-    own_snapshot: Option<OwnSnapshot>,
+    pub(super) grown_bytes: u64,
+    pub(super) own_snapshot: Option<OwnSnapshot>,
+    /// Entries on their way from the log to the library, and when they come.
+    pub(super) fetching: VecDeque<(u64, GetEntriesContext)>,
 }
 
 /// What the node waits for before it does anything else.
@@ -63,10 +65,10 @@ enum Wait {
     Nothing,
     /// For recovery's writes.
     Boot(Ticket),
-    /// For the writes of this ready.
-    Ready(Ticket, Ready),
+    /// For the writes of this ready, with messages that go out first.
+    Ready(Ticket, Ready, Vec<Message>),
     /// For this ready's snapshot, before its log may be written.
-    Snapshot(Ticket, Ready),
+    Snapshot(Ticket, Ready, Vec<Message>),
 }
 
 /// A ready that is not durable yet (asynchronous persistence).
@@ -76,35 +78,17 @@ struct InFlight {
     messages: Vec<Message>,
 }
 
-/// Work for the state machine.
-struct Backlog {
-    due_us: u64,
-    work: Work,
-}
-
-enum Work {
-    Apply(RaftEntry),
-    Install(RaftSnapshot),
-}
-
-/// A snapshot of its own that is on its way to the disk.
-struct OwnSnapshot {
-    ticket: Ticket,
-    snapshot: Snapshot,
-    durable: bool,
-}
-
 /// What has been reported last.
 #[derive(Clone, Copy)]
-struct Shown {
-    role: StateRole,
-    term: Term,
-    commit: Index,
-    applied: Index,
+pub(super) struct Shown {
+    pub(super) role: StateRole,
+    pub(super) term: Term,
+    pub(super) commit: Index,
+    pub(super) applied: Index,
 }
 
 impl RaftRsNode {
-    pub(super) fn new(birth: &Birth<'_>, raw: RawNode<Store>, machine: Machine) -> Self {
+    pub(super) fn new(birth: &Birth<'_>, raw: RawNode<Store>, service: Service) -> Self {
         let shown = Shown {
             role: raw.raft.state,
             term: raw.raft.term,
@@ -113,7 +97,7 @@ impl RaftRsNode {
         };
         Self {
             raw,
-            machine,
+            service,
             options: birth.driver.clone(),
             timeouts: Timeouts::new(birth),
             inbox: VecDeque::new(),
@@ -122,9 +106,11 @@ impl RaftRsNode {
             tickets: 0,
             backlog: VecDeque::new(),
             requests: Vec::new(),
+            reads: Reads::new(birth),
             shown,
             grown_bytes: 0,
             own_snapshot: None,
+            fetching: VecDeque::new(),
         }
     }
 
@@ -134,7 +120,7 @@ impl RaftRsNode {
         self.wait = Wait::Boot(ticket);
     }
 
-    fn sync(&mut self, out: &mut Output<Message>) -> Ticket {
+    pub(super) fn sync(&mut self, out: &mut Output<Message>) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         out.sync(ticket);
@@ -144,8 +130,7 @@ impl RaftRsNode {
     /// Does all that can be done now.
     fn run(&mut self, now_us: u64, out: &mut Output<Message>) {
         while matches!(self.wait, Wait::Nothing) {
-            self.work_off(now_us, out);
-            self.finish_own_snapshot(out);
+            self.look_after(now_us, out);
             for _ in 0..self.options.inputs_per_ready {
                 match self.inbox.pop_front() {
                     Some(input) => self.handle(input, out),
@@ -161,6 +146,14 @@ impl RaftRsNode {
         if !matches!(self.wait, Wait::Snapshot(..)) {
             self.show_commit(out);
         }
+    }
+
+    /// Does what has come due beside the library.
+    #[inline]
+    fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) {
+        self.work_off(now_us, out);
+        self.tend_own_snapshot(now_us, out);
+        self.finish_fetches(now_us, out);
     }
 
     /// Whether the inputs at hand are to be stepped now. A driver that batches
@@ -186,6 +179,8 @@ impl RaftRsNode {
                 let _ = self.raw.step(message);
             }
             Input::Request(request) => self.propose(request, out),
+            Input::Read(request) => self.read(request, out),
+            Input::Admin(admin) => self.administer(admin, out),
             Input::Unreachable { peer } => self.raw.report_unreachable(peer.0.into()),
             Input::SnapshotSent { peer, delivered } => {
                 let status = match delivered {
@@ -201,31 +196,55 @@ impl RaftRsNode {
 
     fn propose(&mut self, request: Request, out: &mut Output<Message>) {
         let Request {
-            client,
-            sequence,
-            command,
+            client, sequence, ..
         } = request;
         self.requests.retain(|(waiting, _)| *waiting != client);
-        match self.raw.propose(Vec::new(), command.to_vec()) {
-            Ok(()) => self.requests.push((client, sequence)),
-            Err(_) => out.replies.push(Reply {
-                client,
-                sequence,
-                outcome: ReplyOutcome::Refused,
-            }),
+        let leads = self.raw.raft.state == StateRole::Leader;
+        match self.raw.propose(Vec::new(), request.command.to_vec()) {
+            Ok(()) => {
+                if !leads {
+                    out.observe(Observation::Did(Doing::ForwardedCommand));
+                }
+                self.requests.push((client, sequence));
+            }
+            Err(_) => {
+                if leads && self.raw.raft.lead_transferee.is_none() {
+                    out.observe(Observation::Did(Doing::DroppedProposal));
+                }
+                out.replies.push(Reply {
+                    client,
+                    sequence,
+                    outcome: ReplyOutcome::Refused {
+                        leader: self.leader(),
+                    },
+                });
+            }
         }
+    }
+
+    /// Whom this node takes for the leader.
+    pub(super) fn leader(&self) -> Option<NodeId> {
+        let id = self.raw.raft.leader_id;
+        (id != raft::INVALID_ID).then(|| messages::node(id))
     }
 
     fn handle_ready(&mut self, now_us: u64, out: &mut Output<Message>) {
         let mut ready = self.raw.ready();
-        send(ready.take_messages(), out);
+        let mut held = Vec::new();
+        match self.options.send_after_sync && ready.must_sync() {
+            true => held = ready.take_messages(),
+            false => send(ready.take_messages(), out),
+        }
+        if !ready.read_states().is_empty() {
+            self.confirm_reads(ready.take_read_states(), out);
+        }
         let committed = ready.take_committed_entries();
         if !ready.snapshot().is_empty() {
             assert!(
                 committed.is_empty(),
                 "a ready with a snapshot commits no entries"
             );
-            self.begin_install(ready, out);
+            self.begin_install(ready, held, out);
             return;
         }
         self.write_log(&mut ready, out);
@@ -234,10 +253,10 @@ impl RaftRsNode {
         match self.options.persistence {
             Persistence::Synchronous if ready.must_sync() => {
                 let ticket = self.sync(out);
-                self.wait = Wait::Ready(ticket, ready);
+                self.wait = Wait::Ready(ticket, ready, held);
             }
             Persistence::Synchronous => self.finish_ready(ready, now_us, out),
-            Persistence::Asynchronous => self.advance_in_flight(ready, out),
+            Persistence::Asynchronous => self.advance_in_flight(ready, held, out),
         }
     }
 
@@ -273,7 +292,11 @@ impl RaftRsNode {
     /// A ready is durable and the node had waited for it.
     fn finish_ready(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
         send(ready.take_persisted_messages(), out);
-        let mut light = self.raw.advance_append(ready);
+        let whole = self.options.advance_whole && self.backlog.is_empty();
+        let mut light = match whole {
+            true => self.raw.advance(ready),
+            false => self.raw.advance_append(ready),
+        };
         if let Some(commit) = light.commit_index() {
             self.raw.mut_store().hard.commit = commit;
             self.write_hard_state(out);
@@ -284,9 +307,14 @@ impl RaftRsNode {
     }
 
     /// Goes on while a ready's writes are on their way to the disk.
-    fn advance_in_flight(&mut self, mut ready: Ready, out: &mut Output<Message>) {
+    fn advance_in_flight(
+        &mut self,
+        mut ready: Ready,
+        mut messages: Vec<Message>,
+        out: &mut Output<Message>,
+    ) {
         let number = ready.number();
-        let messages = ready.take_persisted_messages();
+        append(&mut messages, ready.take_persisted_messages());
         let must_sync = ready.must_sync();
         self.raw.advance_append_async(ready);
         let ticket = match self.in_flight.back() {
@@ -309,33 +337,43 @@ impl RaftRsNode {
 
     /// Readies up to and including `ticket` are durable.
     fn settle_in_flight(&mut self, ticket: Ticket, out: &mut Output<Message>) {
-        while self
-            .in_flight
-            .front()
-            .is_some_and(|oldest| oldest.ticket <= ticket)
-        {
-            if let Some(settled) = self.in_flight.pop_front() {
+        let is_durable = |oldest: &InFlight| oldest.ticket <= ticket;
+        let mut durable = self.in_flight.iter().take_while(|next| is_durable(next)).count();
+        while durable > 0 {
+            durable -= 1;
+            let Some(settled) = self.in_flight.pop_front() else {
+                return;
+            };
+            // The newest of them speaks for all.
+            if durable == 0 || !self.options.acknowledge_newest {
                 self.raw.on_persist_ready(settled.number);
                 self.show_role(out);
-                send(settled.messages, out);
             }
+            send(settled.messages, out);
         }
     }
 
     /// A leader's snapshot has come: it must be durable before the log is given up for it.
-    fn begin_install(&mut self, ready: Ready, out: &mut Output<Message>) {
+    fn begin_install(&mut self, ready: Ready, held: Vec<Message>, out: &mut Output<Message>) {
         let meta = ready.snapshot().get_metadata();
         out.write(Record::Snapshot(Snapshot {
             index: meta.index,
             term: meta.term,
+            configuration: messages::configuration(meta.get_conf_state()),
             data: ready.snapshot().data.clone(),
         }));
         let ticket = self.sync(out);
-        self.wait = Wait::Snapshot(ticket, ready);
+        self.wait = Wait::Snapshot(ticket, ready, held);
     }
 
     /// The snapshot is durable: the log begins anew after it.
-    fn finish_install(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
+    fn finish_install(
+        &mut self,
+        mut ready: Ready,
+        held: Vec<Message>,
+        now_us: u64,
+        out: &mut Output<Message>,
+    ) {
         let snapshot = ready.snapshot().clone();
         let index = snapshot.get_metadata().index;
         out.write(Record::LogReset { next: index + 1 });
@@ -350,141 +388,26 @@ impl RaftRsNode {
             work: Work::Install(snapshot),
         });
         let ticket = self.sync(out);
-        self.wait = Wait::Ready(ticket, ready);
-    }
-
-    /// Hands committed entries to the state machine, at once or when they are due.
-    fn commit(&mut self, entries: Vec<RaftEntry>, now_us: u64, out: &mut Output<Message>) {
-        let due_us = now_us + self.options.apply_lag_us;
-        if due_us == now_us && self.backlog.is_empty() {
-            let Some(last) = entries.last().map(|entry| entry.index) else {
-                return;
-            };
-            for entry in entries {
-                self.apply(&entry, out);
-            }
-            self.applied_to(last, out);
-            return;
-        }
-        let backlog = |entry| Backlog {
-            due_us,
-            work: Work::Apply(entry),
-        };
-        self.backlog.extend(entries.into_iter().map(backlog));
-    }
-
-    /// Does the state machine's work that is due.
-    #[inline]
-    fn work_off(&mut self, now_us: u64, out: &mut Output<Message>) {
-        if self.backlog.is_empty() {
-            return;
-        }
-        // Nothing waits longer than this: where it seems to, the clock has jumped back.
-        let longest_us = self
-            .options
-            .apply_lag_us
-            .max(self.options.snapshot_install_us);
-        let due = |next: &Backlog| next.due_us <= now_us || next.due_us > now_us + longest_us;
-        while self.backlog.front().is_some_and(due) {
-            let Some(Backlog { work, .. }) = self.backlog.pop_front() else {
-                return;
-            };
-            match work {
-                Work::Apply(entry) => {
-                    self.apply(&entry, out);
-                    self.applied_to(entry.index, out);
-                }
-                Work::Install(snapshot) => {
-                    let index = snapshot.get_metadata().index;
-                    self.machine = Machine::decode(&snapshot.data).expect("snapshots arrive whole");
-                    self.shown.applied = index;
-                    let state = self.machine.state();
-                    out.observe(Observation::Installed { index, state });
-                    self.raw.advance_apply_to(index);
-                    self.show_role(out);
-                }
-            }
-        }
-    }
-
-    fn apply(&mut self, entry: &RaftEntry, out: &mut Output<Message>) {
-        let command = self.machine.apply(&entry.data);
-        self.shown.applied = entry.index;
-        self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
-        out.observe(Observation::Applied {
-            index: entry.index,
-            state: self.machine.state(),
-        });
-        let Some(command) = command else { return };
-        let waiting = (command.client, command.sequence);
-        if let Some(place) = self.requests.iter().position(|request| *request == waiting) {
-            self.requests.swap_remove(place);
-            out.replies.push(Reply {
-                client: command.client,
-                sequence: command.sequence,
-                outcome: ReplyOutcome::Applied(entry.index),
-            });
-        }
-    }
-
-    fn applied_to(&mut self, index: Index, out: &mut Output<Message>) {
-        self.raw.advance_apply_to(index);
-        if self.grown_bytes >= self.options.snapshot_every_bytes && self.own_snapshot.is_none() {
-            self.begin_own_snapshot(index, out);
-        }
-    }
-
-    fn begin_own_snapshot(&mut self, index: Index, out: &mut Output<Message>) {
-        let term = raft::Storage::term(self.raw.store(), index).expect("just applied");
-        let snapshot = Snapshot {
-            index,
-            term,
-            data: self.machine.encode(),
-        };
-        self.grown_bytes = 0;
-        out.write(Record::Snapshot(snapshot.clone()));
-        out.observe(Observation::SnapshotTaken { index });
-        self.own_snapshot = Some(OwnSnapshot {
-            ticket: self.sync(out),
-            snapshot,
-            durable: false,
-        });
-    }
-
-    /// Once its own snapshot is durable, the log may be compacted.
-    #[inline]
-    fn finish_own_snapshot(&mut self, out: &mut Output<Message>) {
-        if self.own_snapshot.is_none() {
-            return;
-        }
-        let Some(own) = self.own_snapshot.take_if(|own| own.durable) else {
-            return;
-        };
-        let through = own.snapshot.index.saturating_sub(self.options.keep_entries);
-        let store = self.raw.mut_store();
-        store.snapshot = messages::snapshot(&own.snapshot, &store.conf);
-        if through >= store.log.first() {
-            store.compact(through);
-            out.write(Record::LogCompact { through });
-        }
+        self.wait = Wait::Ready(ticket, ready, held);
     }
 
     fn synced(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
         if let Some(own) = &mut self.own_snapshot {
-            own.durable |= own.ticket <= ticket;
+            own.synced(ticket);
         }
         match std::mem::replace(&mut self.wait, Wait::Nothing) {
             Wait::Nothing => self.settle_in_flight(ticket, out),
             Wait::Boot(awaited) if awaited <= ticket => {}
-            Wait::Snapshot(awaited, ready) if awaited <= ticket => {
-                self.finish_install(ready, now_us, out);
+            Wait::Snapshot(awaited, ready, held) if awaited <= ticket => {
+                self.finish_install(ready, held, now_us, out);
             }
-            Wait::Ready(awaited, ready) if awaited <= ticket => {
+            Wait::Ready(awaited, ready, held) if awaited <= ticket => {
                 // With asynchronous persistence a node waits for nothing but a snapshot.
                 // Messages of readies before it go out before its own.
                 for settled in std::mem::take(&mut self.in_flight) {
                     send(settled.messages, out);
                 }
+                send(held, out);
                 self.finish_waited(ready, now_us, out);
             }
             still => self.wait = still,
@@ -505,7 +428,7 @@ impl RaftRsNode {
         }
     }
 
-    fn show_role(&mut self, out: &mut Output<Message>) {
+    pub(super) fn show_role(&mut self, out: &mut Output<Message>) {
         let (role, term) = (self.raw.raft.state, self.raw.raft.term);
         if (role, term) == (self.shown.role, self.shown.term) {
             return;
@@ -530,6 +453,14 @@ impl RaftRsNode {
     }
 }
 
+/// Adds messages to those that wait, most often to none.
+fn append(waiting: &mut Vec<Message>, more: Vec<Message>) {
+    match waiting.is_empty() {
+        true => *waiting = more,
+        false => waiting.extend(more),
+    }
+}
+
 #[inline]
 fn send(messages: Vec<Message>, out: &mut Output<Message>) {
     if messages.is_empty() {
@@ -545,8 +476,7 @@ impl Replica for RaftRsNode {
     fn step(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) {
         if self.inbox.is_empty() && self.steps_at_once(&input) {
             // Nothing is in its way: it need not move through the inbox.
-            self.work_off(now_us, out);
-            self.finish_own_snapshot(out);
+            self.look_after(now_us, out);
             self.handle(input, out);
             if !self.raw.has_ready() {
                 self.show_commit(out);

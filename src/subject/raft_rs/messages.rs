@@ -5,9 +5,10 @@ use raft::eraftpb::{
     Snapshot as RaftSnapshot,
 };
 
+use crate::configuration::Configuration;
 use crate::replica::{Claim, Label, MessageKind};
 use crate::stable::{Entry, EntryKind, HardState, Snapshot};
-use crate::types::NodeId;
+use crate::types::{NodeId, NodeSet};
 
 pub(super) fn node(id: u64) -> NodeId {
     NodeId(u8::try_from(id).expect("ids of a plan's nodes fit a byte"))
@@ -123,13 +124,14 @@ pub(super) fn entry(entry: &RaftEntry) -> Entry {
         term: entry.term,
         kind: match entry.get_entry_type() {
             EntryType::EntryNormal => EntryKind::Normal,
-            EntryType::EntryConfChange | EntryType::EntryConfChangeV2 => EntryKind::Configuration,
+            EntryType::EntryConfChange => EntryKind::Configuration(1),
+            EntryType::EntryConfChangeV2 => EntryKind::Configuration(2),
         },
         data: entry.data.clone(),
     }
 }
 
-pub(super) fn snapshot(snapshot: &Snapshot, conf: &ConfState) -> RaftSnapshot {
+pub(super) fn snapshot(snapshot: &Snapshot) -> RaftSnapshot {
     let mut made = RaftSnapshot {
         data: snapshot.data.clone(),
         ..RaftSnapshot::default()
@@ -137,6 +139,28 @@ pub(super) fn snapshot(snapshot: &Snapshot, conf: &ConfState) -> RaftSnapshot {
     let meta = made.mut_metadata();
     meta.index = snapshot.index;
     meta.term = snapshot.term;
-    meta.set_conf_state(conf.clone());
+    meta.set_conf_state(conf_state(&snapshot.configuration));
     made
+}
+
+pub(super) fn configuration(conf: &ConfState) -> Configuration {
+    let set = |ids: &[u64]| ids.iter().map(|id| node(*id)).collect();
+    Configuration {
+        voters: set(&conf.voters),
+        outgoing: set(&conf.voters_outgoing),
+        learners: set(&conf.learners),
+        learners_next: set(&conf.learners_next),
+        auto_leave: conf.auto_leave,
+    }
+}
+
+pub(super) fn conf_state(configuration: &Configuration) -> ConfState {
+    let ids = |set: NodeSet| set.iter().map(|node| node.0.into()).collect();
+    let mut conf = ConfState::default();
+    conf.set_voters(ids(configuration.voters));
+    conf.set_voters_outgoing(ids(configuration.outgoing));
+    conf.set_learners(ids(configuration.learners));
+    conf.set_learners_next(ids(configuration.learners_next));
+    conf.auto_leave = configuration.auto_leave;
+    conf
 }

@@ -1,20 +1,25 @@
 //! The subject `raft-rs`: tikv's `raft` 0.7.0, unmodified, behind an honest
 //! driver. Only this folder names the library.
 
+mod apply;
 mod driver;
 mod log;
 mod messages;
+mod operate;
+mod reads;
 mod store;
 mod tamper;
 mod timeouts;
 
-use raft::Config;
-use raft::eraftpb::{ConfState, Entry, EntryType, HardState};
+use std::cell::{Cell, RefCell};
+
+use raft::eraftpb::{Entry, EntryType, HardState};
+use raft::{Config, ReadOnlyOption};
 use raft::raw_node::RawNode;
 
 use crate::indexed::Indexed;
-use crate::machine::Machine;
-use crate::options::RaftOptions;
+use crate::configuration::Configuration;
+use crate::options::{DriverOptions, RaftOptions};
 use crate::replica::{Birth, BootError, Observation, Output, Recovered, Subject};
 use crate::stable::{EntryKind, Record, StableState};
 use crate::types::NodeId;
@@ -47,26 +52,32 @@ impl Subject for RaftRs {
         }
         let hard = state.hard;
         let snapshot_index = state.snapshot_index();
-        let machine = match &state.snapshot {
-            Some(snapshot) => {
-                Machine::decode(&snapshot.data).expect("a snapshot is whole or not there")
-            }
-            None => Machine::default(),
-        };
+        let mut service = birth.service.clone();
+        let mut configuration = birth.configuration;
+        if let Some(snapshot) = &state.snapshot {
+            let whole = service.restore(&snapshot.data);
+            assert!(whole, "a snapshot is whole or not there");
+            configuration = snapshot.configuration;
+        }
         out.observe(Observation::Started {
             term: hard.term,
             vote: hard.vote,
             last: state.log.last().max(snapshot_index),
             commit: hard.commit,
             applied: snapshot_index,
-            state: machine.state(),
+            state: service.state(),
+            configuration,
         });
         let config = config(birth.id, birth.raft, snapshot_index);
         let logger = log::logger(birth.log.clone());
-        let store = store(state, birth.voters);
+        let store = store(state, &configuration, birth.driver);
         let raw =
             RawNode::new(&config, store, &logger).expect("a validated plan makes a valid Config");
-        let mut node = RaftRsNode::new(birth, raw, machine);
+        let mut node = RaftRsNode::new(birth, raw, service);
+        if birth.raft.group_commit {
+            node.raw.raft.enable_group_commit(true);
+            node.assign_groups();
+        }
         // A term raised by recovery must be durable before a message carries it.
         if (hard.term, hard.vote) != (on_disk.term, on_disk.vote) {
             out.write(Record::HardState(hard));
@@ -90,13 +101,19 @@ fn config(id: NodeId, options: &RaftOptions, applied: u64) -> Config {
         batch_append: options.batch_append,
         priority: options.priorities.get(id.position()).copied().unwrap_or(0),
         max_committed_size_per_ready: options.max_committed_size_per_ready,
+        read_only_option: match options.lease_reads {
+            true => ReadOnlyOption::LeaseBased,
+            false => ReadOnlyOption::Safe,
+        },
+        max_uncommitted_size: match options.max_uncommitted_size {
+            0 => raft::NO_LIMIT,
+            limit => limit,
+        },
         ..Config::default()
     }
 }
 
-fn store(state: StableState, voters: &[NodeId]) -> Store {
-    let mut conf = ConfState::default();
-    conf.set_voters(voters.iter().map(|id| id.0.into()).collect());
+fn store(state: StableState, configuration: &Configuration, driver: &DriverOptions) -> Store {
     let mut hard = HardState::default();
     hard.term = state.hard.term;
     hard.vote = state.hard.vote.map_or(0, |id| id.0.into());
@@ -111,19 +128,20 @@ fn store(state: StableState, voters: &[NodeId]) -> Store {
         };
         restored.set_entry_type(match entry.kind {
             EntryKind::Normal => EntryType::EntryNormal,
-            EntryKind::Configuration => EntryType::EntryConfChangeV2,
+            EntryKind::Configuration(1) => EntryType::EntryConfChange,
+            EntryKind::Configuration(_) => EntryType::EntryConfChangeV2,
         });
         log.push(restored);
     }
-    let snapshot = state
-        .snapshot
-        .map(|snapshot| messages::snapshot(&snapshot, &conf));
-    let snapshot = snapshot.unwrap_or_default();
+    let snapshot = state.snapshot.as_ref().map(messages::snapshot);
     Store {
         hard,
-        conf,
+        conf: messages::conf_state(configuration),
         term_before: state.term_before_log,
         log,
-        snapshot,
+        snapshot: snapshot.unwrap_or_default(),
+        wanted: Cell::new(false),
+        fetches: driver.fetch_us > 0,
+        asked: RefCell::default(),
     }
 }

@@ -1,6 +1,8 @@
 //! The log and snapshot as the library reads them: raft's `Storage`, without
 //! locks. This is the node's memory; what is durable of it, its disk knows.
 
+use std::cell::{Cell, RefCell};
+
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{Error, GetEntriesContext, RaftState, Result, Storage, StorageError};
 
@@ -16,7 +18,16 @@ pub(super) struct Store {
     pub(super) term_before: Term,
     /// The newest snapshot that is durable; empty when there is none.
     pub(super) snapshot: Snapshot,
+    /// The library asked for a snapshot newer than that.
+    pub(super) wanted: Cell<bool>,
+    /// Whether entries but for the newest few must be fetched in the background.
+    pub(super) fetches: bool,
+    /// What the library has asked to be fetched, oldest first.
+    pub(super) asked: RefCell<Vec<GetEntriesContext>>,
 }
+
+/// The newest entries, which are always at hand.
+const CACHED: u64 = 4;
 
 impl Store {
     /// Takes in entries from the library, cutting off what conflicts.
@@ -54,7 +65,7 @@ impl Storage for Store {
         low: u64,
         high: u64,
         max_size: impl Into<Option<u64>>,
-        _context: GetEntriesContext,
+        context: GetEntriesContext,
     ) -> Result<Vec<Entry>> {
         if low < self.log.first() {
             return Err(Error::Store(StorageError::Compacted));
@@ -64,6 +75,10 @@ impl Storage for Store {
             "entries up to {high} of {}",
             self.log.next()
         );
+        if self.fetches && context.can_async() && low + CACHED < self.log.next() {
+            self.asked.borrow_mut().push(context);
+            return Err(Error::Store(StorageError::LogTemporarilyUnavailable));
+        }
         let max_size = max_size.into().unwrap_or(u64::MAX);
         let count = (high - low) as usize;
         let mut entries = Vec::with_capacity(count.min(64));
@@ -103,6 +118,7 @@ impl Storage for Store {
     fn snapshot(&self, request_index: u64, _to: u64) -> Result<Snapshot> {
         let index = self.snapshot.get_metadata().index;
         if index == 0 || index < request_index {
+            self.wanted.set(true);
             return Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable));
         }
         Ok(self.snapshot.clone())

@@ -1,0 +1,49 @@
+//! Linearizability: every operation appears to take effect at one instant between
+//! its invocation and its answer (Herlihy & Wing, TOPLAS 1990; dissertation,
+//! section 6.3). Stale reads, lost updates and phantom values all show here. And
+//! Exactly Once: a command that a client sent again applies once.
+//!
+//! The work is `history`'s; this file says what its findings mean.
+
+use super::{Property, Violation};
+use crate::history::{Settled, Wrong};
+use crate::service::Answer;
+use crate::sometimes::{Counters, Event};
+use crate::types::NodeId;
+
+pub(super) fn judge(
+    id: Option<NodeId>,
+    answer: Option<Answer>,
+    settled: Result<Settled, Wrong>,
+    counters: &mut Counters,
+) -> Result<(), Violation> {
+    let who = id.map_or("the cluster".to_owned(), |id| id.to_string());
+    match settled {
+        Ok(Settled::ByLog) => Ok(()),
+        Ok(Settled::BySearch) => {
+            counters.hit(Event::OrderSearched);
+            Ok(())
+        }
+        Ok(Settled::NotYet) => {
+            counters.hit(Event::OrderUndecided);
+            Ok(())
+        }
+        Err(Wrong::NotLinearizable { part, story }) => Err(Violation {
+            property: Property::Linearizability,
+            node: id,
+            message: format!(
+                "{who} answered what no order of the operations on {part} explains: {story}"
+            ),
+        }),
+        Err(Wrong::Repeated { right }) => {
+            let answer = answer.map_or("another".to_owned(), |answer| answer.to_string());
+            Err(Violation {
+                property: Property::ExactlyOnce,
+                node: id,
+                message: format!(
+                    "{who} answered \"{answer}\" where a retried command applied once gives \"{right}\": it applied more than once"
+                ),
+            })
+        }
+    }
+}

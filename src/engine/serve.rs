@@ -1,0 +1,140 @@
+//! What passes between clients and nodes.
+
+use super::clients::{Ask, Clients, Next, Taken};
+use super::lockstep::{Happening, World};
+use crate::check::Violation;
+use crate::replica::{Input, Reply, ReplyOutcome, Subject};
+use crate::sometimes::Event;
+use crate::types::{NodeId, Role};
+
+impl<S: Subject> World<'_, '_, S> {
+    pub(super) fn client_wakes(&mut self, now_us: u64, client: u32) -> Result<(), Violation> {
+        if self.healed {
+            return Ok(());
+        }
+        let members = self.members();
+        let checks = &mut self.checks;
+        let next = self
+            .clients
+            .next(client, now_us, &members, |command| checks.invoked(command));
+        let (node, ask) = match next {
+            Next::Ask(node, ask) => {
+                self.counters.hit(match ask.reads {
+                    true => Event::ReadSent,
+                    false => Event::CommandSent,
+                });
+                (node, ask)
+            }
+            Next::Again(node, ask) => {
+                self.counters.hit(match ask.reads {
+                    true => Event::ReadRetried,
+                    false => Event::CommandRetried,
+                });
+                (node, ask)
+            }
+        };
+        if ask.reads && self.clients.others_read(client) {
+            self.counters.hit(Event::ReadsInFlight);
+        }
+        let gives_up = Happening::ClientGivesUp {
+            client,
+            sequence: ask.request.sequence,
+            attempt: ask.request.attempt,
+        };
+        self.queue
+            .push(now_us + self.plan.workload.timeout_us, gives_up);
+        self.request(now_us, node, ask)
+    }
+
+    pub(super) fn request(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        ask: Ask,
+    ) -> Result<(), Violation> {
+        let Ask { request, reads } = ask;
+        let slot = &self.slots[node.position()];
+        if slot.paused_until_us.is_some() {
+            return Ok(());
+        }
+        if slot.replica.is_none() {
+            let refused = Reply {
+                client: request.client,
+                sequence: request.sequence,
+                outcome: ReplyOutcome::Refused { leader: None },
+            };
+            return self.answer(node, &refused);
+        }
+        if reads && self.is_deposed(node) {
+            self.counters.hit(Event::ReadAtDeposedLeader);
+        }
+        let input = match reads {
+            true => Input::Read(request),
+            false => Input::Request(request),
+        };
+        self.step(now_us, node, input)
+    }
+
+    /// Whether the node leads and does not know that another was elected since.
+    fn is_deposed(&self, node: NodeId) -> bool {
+        let view = &self.views[node.position()];
+        let newer = |other: &crate::check::NodeView| {
+            other.role == Role::Leader && other.term > view.term
+        };
+        view.role == Role::Leader && self.views.iter().any(newer)
+    }
+
+    pub(super) fn answer(&mut self, node: NodeId, reply: &Reply) -> Result<(), Violation> {
+        match self.clients.answered(node, reply, &mut self.counters) {
+            Taken::Ignored => {}
+            Taken::Ends(operation, command) => {
+                if let ReplyOutcome::Read { .. } = reply.outcome {
+                    self.counters.hit(Event::ReadServed);
+                    if self.plan.raft.lease_reads {
+                        self.counters.hit(Event::LeaseReadServed);
+                    }
+                    if self.views[node.position()].role != Role::Leader {
+                        self.counters.hit(Event::ReadServedByFollower);
+                    }
+                }
+                self.checks.answered(
+                    node,
+                    operation,
+                    &command,
+                    &reply.outcome,
+                    &mut self.counters,
+                )?;
+                if let Some(client) = Clients::place(reply.client) {
+                    self.client_thinks(client);
+                }
+            }
+            Taken::Refused { place } => self.client_thinks(place),
+            Taken::GivenUp(operation, failed) => {
+                match failed {
+                    true => self.checks.failed(operation),
+                    false => self.checks.abandoned(operation),
+                }
+                if let Some(client) = Clients::place(reply.client) {
+                    self.client_thinks(client);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn client_gives_up(&mut self, client: u32, sequence: u64, attempt: u32) {
+        let counters = &mut self.counters;
+        let Some(abandoned) = self.clients.timed_out(client, sequence, attempt, counters) else {
+            return;
+        };
+        if let Some(operation) = abandoned {
+            self.checks.abandoned(operation);
+        }
+        self.client_thinks(client);
+    }
+
+    fn client_thinks(&mut self, client: u32) {
+        let at_us = self.queue.now_us() + self.clients.think_us();
+        self.queue.push(at_us, Happening::ClientWakes { client });
+    }
+}

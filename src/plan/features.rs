@@ -1,0 +1,70 @@
+//! What a subject does not have is left out of its plans.
+
+use super::{Cluster, FaultKind};
+use crate::options::{DriverOptions, Feature, Persistence, RaftOptions};
+
+/// Whether the kind of fault asks for what the subject lacks.
+pub(super) fn is_lacking(lacks: &[Feature], kind: FaultKind) -> bool {
+    let feature = match kind {
+        FaultKind::Change => {
+            let ways = [Feature::SimpleChange, Feature::JointChange];
+            return ways.iter().all(|way| lacks.contains(way));
+        }
+        FaultKind::Transfer => Feature::Transfer,
+        FaultKind::Campaign => Feature::Campaign,
+        FaultKind::RequestSnapshot => Feature::RequestSnapshot,
+        FaultKind::Set | FaultKind::Ping => Feature::Settings,
+        _ => return false,
+    };
+    lacks.contains(&feature)
+}
+
+/// Sets options that ask for what the subject lacks to their plain values.
+pub(super) fn leave_out(
+    lacks: &[Feature],
+    cluster: &mut Cluster,
+    raft: &mut RaftOptions,
+    driver: &mut DriverOptions,
+) {
+    let plain = RaftOptions::default();
+    let plain_driver = DriverOptions::default();
+    for feature in lacks {
+        match feature {
+            Feature::AsynchronousPersistence => driver.persistence = Persistence::Synchronous,
+            Feature::PreVote => raft.pre_vote = false,
+            Feature::CheckQuorum => raft.check_quorum = false,
+            Feature::Priorities => raft.priorities.clear(),
+            Feature::FlowControl => {
+                raft.max_inflight_messages = plain.max_inflight_messages;
+                raft.max_size_per_message = plain.max_size_per_message;
+                raft.max_committed_size_per_ready = plain.max_committed_size_per_ready;
+            }
+            Feature::Batching => {
+                raft.batch_append = false;
+                raft.skip_broadcast_commit = false;
+            }
+            Feature::UncommittedLimit => raft.max_uncommitted_size = 0,
+            Feature::GroupCommit => raft.group_commit = false,
+            Feature::AsynchronousFetch => driver.fetch_us = 0,
+            Feature::LeaseReads => raft.lease_reads = false,
+            Feature::ReadIndex => driver.read_context = plain_driver.read_context,
+            Feature::Learners => {
+                cluster.spares += cluster.learners;
+                cluster.learners = 0;
+            }
+            Feature::LaterFirstTerm => {
+                cluster.first_term = 0;
+                cluster.first_index = 0;
+            }
+            Feature::SimpleChange
+            | Feature::JointChange
+            | Feature::ExplicitLeave
+            | Feature::Transfer
+            | Feature::Campaign
+            | Feature::RequestSnapshot
+            | Feature::Settings => {}
+        }
+    }
+    // Leases need a leader that steps down when it hears from no quorum.
+    raft.lease_reads &= raft.check_quorum;
+}

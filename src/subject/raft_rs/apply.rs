@@ -1,0 +1,269 @@
+//! What the driver does with what is committed: it applies it to the service,
+//! now or later, installs snapshots from leaders, and takes its own.
+
+use raft::eraftpb::{
+    ConfChange, ConfChangeV2, Entry as RaftEntry, EntryType, Message, Snapshot as RaftSnapshot,
+};
+
+use super::driver::RaftRsNode;
+use super::messages;
+use crate::replica::{Doing, Observation, Output, Reply, ReplyOutcome, Ticket};
+use crate::stable::{Record, Snapshot};
+use crate::types::Index;
+
+/// Bytes that an entry takes in the log beside its data, as the driver counts growth.
+const ENTRY_OVERHEAD: u64 = 24;
+
+/// Work for the state machine.
+pub(super) struct Backlog {
+    pub(super) due_us: u64,
+    pub(super) work: Work,
+}
+
+pub(super) enum Work {
+    Apply(RaftEntry),
+    Install(RaftSnapshot),
+}
+
+/// A snapshot of its own, from its making to its being durable.
+pub(super) struct OwnSnapshot {
+    snapshot: Snapshot,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The state machine builds it until then.
+    Building { due_us: u64 },
+    /// It is on its way to the disk.
+    Syncing(Ticket),
+    Durable,
+}
+
+impl OwnSnapshot {
+    /// Syncs up to and including `ticket` are done.
+    pub(super) fn synced(&mut self, ticket: Ticket) {
+        if matches!(self.stage, Stage::Syncing(awaited) if awaited <= ticket) {
+            self.stage = Stage::Durable;
+        }
+    }
+}
+
+impl RaftRsNode {
+    /// Hands committed entries to the state machine, at once or when they are due.
+    pub(super) fn commit(&mut self, entries: Vec<RaftEntry>, now_us: u64, out: &mut Output<Message>) {
+        let due_us = now_us + self.options.apply_lag_us;
+        if due_us == now_us && self.backlog.is_empty() {
+            let Some(last) = entries.last().map(|entry| entry.index) else {
+                return;
+            };
+            for entry in entries {
+                self.apply(&entry, out);
+            }
+            self.applied_to(last, now_us, out);
+            return;
+        }
+        let backlog = |entry| Backlog {
+            due_us,
+            work: Work::Apply(entry),
+        };
+        self.backlog.extend(entries.into_iter().map(backlog));
+    }
+
+    /// Does the state machine's work that is due.
+    #[inline]
+    pub(super) fn work_off(&mut self, now_us: u64, out: &mut Output<Message>) {
+        if self.backlog.is_empty() {
+            return;
+        }
+        // Nothing waits longer than this: where it seems to, the clock has jumped back.
+        let longest_us = self
+            .options
+            .apply_lag_us
+            .max(self.options.snapshot_install_us);
+        let due = |next: &Backlog| next.due_us <= now_us || next.due_us > now_us + longest_us;
+        while self.backlog.front().is_some_and(due) {
+            let Some(Backlog { work, .. }) = self.backlog.pop_front() else {
+                return;
+            };
+            match work {
+                Work::Apply(entry) => {
+                    self.apply(&entry, out);
+                    self.applied_to(entry.index, now_us, out);
+                }
+                Work::Install(snapshot) => {
+                    let index = snapshot.get_metadata().index;
+                    assert!(
+                        self.service.restore(&snapshot.data),
+                        "snapshots arrive whole"
+                    );
+                    self.shown.applied = index;
+                    let state = self.service.state();
+                    out.observe(Observation::Installed { index, state });
+                    let configuration =
+                        messages::configuration(snapshot.get_metadata().get_conf_state());
+                    out.observe(Observation::Configured {
+                        index,
+                        configuration,
+                    });
+                    self.raw.advance_apply_to(index);
+                    self.show_role(out);
+                    self.serve_reads(out);
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, entry: &RaftEntry, out: &mut Output<Message>) {
+        if entry.get_entry_type() != EntryType::EntryNormal {
+            self.apply_change(entry, out);
+        }
+        let applied = self.service.apply(&entry.data);
+        self.shown.applied = entry.index;
+        self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
+        out.observe(Observation::Applied {
+            index: entry.index,
+            state: self.service.state(),
+        });
+        let Some(applied) = applied else { return };
+        let waiting = (applied.client, applied.sequence);
+        if let Some(place) = self.requests.iter().position(|request| *request == waiting) {
+            self.requests.swap_remove(place);
+            out.replies.push(Reply {
+                client: applied.client,
+                sequence: applied.sequence,
+                outcome: ReplyOutcome::Applied {
+                    index: entry.index,
+                    answer: applied.answer,
+                },
+            });
+        }
+    }
+
+    /// A change of the configuration takes effect when it is applied. One that
+    /// does not fit is skipped, by every node alike.
+    fn apply_change(&mut self, entry: &RaftEntry, out: &mut Output<Message>) {
+        let content = "proposed by a node of this kind";
+        let applied = match entry.get_entry_type() {
+            EntryType::EntryConfChange => {
+                let change: ConfChange =
+                    protobuf::Message::parse_from_bytes(&entry.data).expect(content);
+                self.raw.apply_conf_change(&change)
+            }
+            _ => {
+                let change: ConfChangeV2 =
+                    protobuf::Message::parse_from_bytes(&entry.data).expect(content);
+                self.raw.apply_conf_change(&change)
+            }
+        };
+        match applied {
+            Ok(conf) => {
+                let configuration = messages::configuration(&conf);
+                self.raw.mut_store().conf = conf;
+                self.assign_groups();
+                out.observe(Observation::Configured {
+                    index: entry.index,
+                    configuration,
+                });
+                self.show_role(out);
+            }
+            Err(_) => out.observe(Observation::Did(Doing::SkippedChange)),
+        }
+    }
+
+    fn applied_to(&mut self, index: Index, now_us: u64, out: &mut Output<Message>) {
+        self.raw.advance_apply_to(index);
+        self.serve_reads(out);
+        if self.grown_bytes >= self.options.snapshot_every_bytes {
+            self.begin_own_snapshot(now_us, out);
+        }
+    }
+
+    /// Takes a snapshot of the state machine as it is now, if none is under way.
+    fn begin_own_snapshot(&mut self, now_us: u64, out: &mut Output<Message>) {
+        let index = self.shown.applied;
+        if self.own_snapshot.is_some() || index <= self.raw.store().snapshot.get_metadata().index {
+            return;
+        }
+        let store = self.raw.store();
+        let term = raft::Storage::term(store, index).expect("just applied");
+        let snapshot = Snapshot {
+            index,
+            term,
+            configuration: messages::configuration(&store.conf),
+            data: self.service.encode(),
+        };
+        self.grown_bytes = 0;
+        let due_us = now_us + self.options.snapshot_build_us;
+        self.own_snapshot = Some(OwnSnapshot {
+            snapshot,
+            stage: Stage::Building { due_us },
+        });
+        self.tend_own_snapshot(now_us, out);
+    }
+
+    /// Writes its own snapshot once it is built, compacts the log once it is
+    /// durable, and begins one that a peer waits for.
+    #[inline]
+    pub(super) fn tend_own_snapshot(&mut self, now_us: u64, out: &mut Output<Message>) {
+        if self.own_snapshot.is_none() {
+            if self.raw.store().wanted.take() {
+                out.observe(Observation::Did(Doing::SnapshotWanted));
+                self.begin_own_snapshot(now_us, out);
+            }
+            return;
+        }
+        let longest_us = self.options.snapshot_build_us;
+        let built = |own: &mut OwnSnapshot| match own.stage {
+            // Where it seems to take longer, the clock has jumped back.
+            Stage::Building { due_us } => due_us <= now_us || due_us > now_us + longest_us,
+            Stage::Syncing(_) => false,
+            Stage::Durable => true,
+        };
+        let Some(mut own) = self.own_snapshot.take_if(built) else {
+            return;
+        };
+        if let Stage::Durable = own.stage {
+            self.compact(&own.snapshot, out);
+            return;
+        }
+        let index = own.snapshot.index;
+        out.write(Record::Snapshot(own.snapshot.clone()));
+        out.observe(Observation::SnapshotTaken { index });
+        own.stage = Stage::Syncing(self.sync(out));
+        self.own_snapshot = Some(own);
+    }
+
+    fn compact(&mut self, snapshot: &Snapshot, out: &mut Output<Message>) {
+        let through = snapshot.index.saturating_sub(self.options.keep_entries);
+        let store = self.raw.mut_store();
+        store.snapshot = messages::snapshot(snapshot);
+        if through >= store.log.first() {
+            store.compact(through);
+            out.write(Record::LogCompact { through });
+        }
+    }
+
+    /// Hands over entries that the library asked for while they were not at hand.
+    #[inline]
+    pub(super) fn finish_fetches(&mut self, now_us: u64, out: &mut Output<Message>) {
+        if self.options.fetch_us == 0 {
+            return;
+        }
+        for context in self.raw.store().asked.take() {
+            out.observe(Observation::Did(Doing::FetchBegun));
+            self.fetching
+                .push_back((now_us + self.options.fetch_us, context));
+        }
+        let longest_us = self.options.fetch_us;
+        let due = |at_us: u64| at_us <= now_us || at_us > now_us + longest_us;
+        while self.fetching.front().is_some_and(|(at_us, _)| due(*at_us)) {
+            let Some((_, context)) = self.fetching.pop_front() else {
+                return;
+            };
+            self.raw.mut_store().fetches = false;
+            self.raw.on_entries_fetched(context);
+            self.raw.mut_store().fetches = true;
+            out.observe(Observation::Did(Doing::FetchDone));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What operators ask of a node, in the library's calls.
+
+use raft::StateRole;
+use raft::eraftpb::{
+    ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, Message,
+};
+
+use super::driver::RaftRsNode;
+use super::messages;
+use crate::admin::{Admin, Setting};
+use crate::configuration::{Change, Member, Step, Transition};
+use crate::replica::{Doing, Observation, Output};
+
+impl RaftRsNode {
+    pub(super) fn administer(&mut self, admin: Admin, out: &mut Output<Message>) {
+        let doing = match admin {
+            Admin::Change(change) => self.propose_change(&change).then_some(Doing::DeclinedChange),
+            Admin::TransferLeader { to } => {
+                self.raw.transfer_leader(to.0.into());
+                let begun = self.raw.raft.lead_transferee == Some(to.0.into());
+                begun.then_some(Doing::TransferBegun)
+            }
+            Admin::Campaign => {
+                let _ = self.raw.campaign();
+                Some(Doing::Campaigned)
+            }
+            Admin::RequestSnapshot => {
+                let asked = self.raw.request_snapshot().is_ok();
+                asked.then_some(Doing::SnapshotAsked)
+            }
+            Admin::Ping => {
+                self.raw.ping();
+                (self.raw.raft.state == StateRole::Leader).then_some(Doing::Pinged)
+            }
+            Admin::Set(setting) => {
+                self.set(setting);
+                Some(Doing::SettingChanged)
+            }
+        };
+        if let Some(doing) = doing {
+            out.observe(Observation::Did(doing));
+        }
+    }
+
+    /// Proposes a change that fits the configuration in force. Returns whether it was declined.
+    fn propose_change(&mut self, change: &Change) -> bool {
+        let configuration = messages::configuration(&self.raw.store().conf);
+        if configuration.after(change).is_err() {
+            return true;
+        }
+        // The first interface of the library, where it will do.
+        let proposed = match (change.transition, change.steps.as_slice()) {
+            (Transition::Simple, [step]) if step.node.0 % 2 == 1 => {
+                let Step { node, becomes } = *step;
+                let mut single = ConfChange::default();
+                single.set_change_type(change_type(becomes));
+                single.node_id = node.0.into();
+                self.raw.propose_conf_change(Vec::new(), single)
+            }
+            _ => self.raw.propose_conf_change(Vec::new(), whole(change)),
+        };
+        proposed.is_err()
+    }
+
+    /// With group commit, puts odd and even nodes into a group each; nodes that join come into none by themselves.
+    pub(super) fn assign_groups(&mut self) {
+        let raft = &mut self.raw.raft;
+        if raft.group_commit() {
+            let mut groups: Vec<(u64, u64)> =
+                raft.prs().iter().map(|(id, _)| (*id, id % 2 + 1)).collect();
+            groups.sort_unstable();
+            raft.assign_commit_groups(&groups);
+        }
+    }
+
+    fn set(&mut self, setting: Setting) {
+        let raft = &mut self.raw.raft;
+        match setting {
+            Setting::BatchAppend(on) => self.raw.set_batch_append(on),
+            Setting::SkipBroadcastCommit(on) => self.raw.skip_bcast_commit(on),
+            Setting::CheckQuorum(on) => raft.set_check_quorum(on),
+            Setting::Priority(priority) => self.raw.set_priority(priority),
+            Setting::MaxInflight(cap) => {
+                let mut peers: Vec<u64> = raft.prs().iter().map(|(id, _)| *id).collect();
+                peers.sort_unstable();
+                for peer in peers {
+                    raft.adjust_max_inflight_msgs(peer, cap as usize);
+                }
+            }
+            Setting::MaxCommittedSize(size) => raft.set_max_committed_size_per_ready(size),
+        }
+    }
+}
+
+fn change_type(becomes: Member) -> ConfChangeType {
+    match becomes {
+        Member::Voter => ConfChangeType::AddNode,
+        Member::Learner => ConfChangeType::AddLearnerNode,
+        Member::Nobody => ConfChangeType::RemoveNode,
+    }
+}
+
+fn whole(change: &Change) -> ConfChangeV2 {
+    let mut whole = ConfChangeV2::default();
+    let step = |step: &Step| {
+        let mut single = ConfChangeSingle::default();
+        single.set_change_type(change_type(step.becomes));
+        single.node_id = step.node.0.into();
+        single
+    };
+    whole.set_changes(change.steps.iter().map(step).collect::<Vec<_>>().into());
+    whole.set_transition(match change.transition {
+        Transition::Simple | Transition::Leave => ConfChangeTransition::Auto,
+        Transition::Joint => ConfChangeTransition::Implicit,
+        Transition::JointExplicit => ConfChangeTransition::Explicit,
+    });
+    whole
+}
