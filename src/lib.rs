@@ -6,6 +6,7 @@ pub mod clock;
 pub mod disk;
 pub mod engine;
 pub mod indexed;
+pub mod linearizability;
 pub mod machine;
 pub mod nearest;
 pub mod net;
