@@ -267,29 +267,48 @@ mod tests {
         let before = Configuration::of(set(&[1, 2, 3]));
         let enter = change(
             Transition::JointExplicit,
-            &[(4, Member::Voter), (1, Member::Learner), (2, Member::Nobody)],
+            &[
+                (4, Member::Voter),
+                (1, Member::Learner),
+                (2, Member::Nobody),
+            ],
         );
         let joint = before.after(&enter).unwrap();
         assert_eq!(joint.voters, set(&[3, 4]));
         assert_eq!(joint.outgoing, set(&[1, 2, 3]));
         assert_eq!(joint.learners_next, set(&[1]));
-        assert!(!joint.has_quorum_in(set(&[3, 4])), "one of three is no majority");
+        assert!(
+            !joint.has_quorum_in(set(&[3, 4])),
+            "one of three is no majority"
+        );
         assert!(joint.has_quorum_in(set(&[2, 3, 4])));
         assert_eq!(joint.after(&enter), Err(Refused::Joint));
         let left = joint.after(&change(Transition::Leave, &[])).unwrap();
         assert_eq!(left.voters, set(&[3, 4]));
         assert_eq!(left.learners, set(&[1]));
-        assert_eq!(left.after(&change(Transition::Leave, &[])), Err(Refused::NotJoint));
+        assert_eq!(
+            left.after(&change(Transition::Leave, &[])),
+            Err(Refused::NotJoint)
+        );
     }
 
     #[test]
     fn a_simple_change_moves_one_voter() {
         let before = Configuration::of(set(&[1, 2]));
-        let two = change(Transition::Simple, &[(1, Member::Nobody), (3, Member::Voter)]);
+        let two = change(
+            Transition::Simple,
+            &[(1, Member::Nobody), (3, Member::Voter)],
+        );
         assert_eq!(before.after(&two), Err(Refused::TooMany));
-        let all = change(Transition::Joint, &[(1, Member::Nobody), (2, Member::Nobody)]);
+        let all = change(
+            Transition::Joint,
+            &[(1, Member::Nobody), (2, Member::Nobody)],
+        );
         assert_eq!(before.after(&all), Err(Refused::NoVoters));
-        let demote = change(Transition::Simple, &[(1, Member::Learner), (5, Member::Learner)]);
+        let demote = change(
+            Transition::Simple,
+            &[(1, Member::Learner), (5, Member::Learner)],
+        );
         let after = before.after(&demote).unwrap();
         assert_eq!((after.voters, after.learners), (set(&[2]), set(&[1, 5])));
     }

@@ -1,7 +1,7 @@
 //! Squall: a deterministic simulation and fault-injection harness for Raft.
 
-pub mod campaign;
 pub mod admin;
+pub mod campaign;
 pub mod check;
 pub mod clock;
 pub mod configuration;
@@ -10,7 +10,6 @@ pub mod engine;
 pub mod history;
 pub mod indexed;
 pub mod linearizability;
-
 pub mod nearest;
 pub mod net;
 pub mod options;

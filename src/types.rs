@@ -107,7 +107,9 @@ impl NodeSet {
 
     /// Its nodes, in order.
     pub fn iter(self) -> impl Iterator<Item = NodeId> {
-        (0..=Self::LAST).map(NodeId).filter(move |node| self.has(*node))
+        (0..=Self::LAST)
+            .map(NodeId)
+            .filter(move |node| self.has(*node))
     }
 
     /// The set as one word, for hashes.

@@ -38,7 +38,9 @@ impl Configurations {
         if follows && view.applied + 1 == index && !may_follow(&before, &configuration) {
             return broken(
                 id,
-                format!("{id} went from \"{before}\" to \"{configuration}\" at entry {index}, which is no allowed step"),
+                format!(
+                    "{id} went from \"{before}\" to \"{configuration}\" at entry {index}, which is no allowed step"
+                ),
             );
         }
         let Some(chain) = view.chain_at(index) else {

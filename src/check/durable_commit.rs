@@ -36,7 +36,9 @@ pub(super) fn committed(
     let (_, configuration) = view.configuration;
     if !configuration.has_quorum_in(holders) {
         let message = match holders.is_empty() {
-            true => format!("{id} committed entry {index}, which is durable nowhere; {configuration}"),
+            true => {
+                format!("{id} committed entry {index}, which is durable nowhere; {configuration}")
+            }
             false => format!(
                 "{id} committed entry {index}, which is durable on {holders} only; {configuration}"
             ),

@@ -89,7 +89,10 @@ impl Told {
             since_us,
             until_us,
         } = new;
-        let place = match self.grants.binary_search_by_key(&token, |grant| grant.token) {
+        let place = match self
+            .grants
+            .binary_search_by_key(&token, |grant| grant.token)
+        {
             Ok(place) => {
                 let known = &mut self.grants[place];
                 if known.client != client {
@@ -128,7 +131,10 @@ impl Told {
     }
 
     fn released(&mut self, token: u64, at_us: u64) {
-        if let Ok(place) = self.grants.binary_search_by_key(&token, |grant| grant.token) {
+        if let Ok(place) = self
+            .grants
+            .binary_search_by_key(&token, |grant| grant.token)
+        {
             let grant = &mut self.grants[place];
             grant.until_us = grant.until_us.min(at_us);
         }
@@ -182,7 +188,10 @@ mod tests {
         assert_eq!(told.granted(grant(3, 2, 250, 350)), None);
         told.released(3, 300);
         assert_eq!(told.granted(grant(4, 3, 300, 400)), None);
-        assert!(told.granted(grant(4, 2, 300, 400)).is_some(), "one token, two clients");
+        assert!(
+            told.granted(grant(4, 2, 300, 400)).is_some(),
+            "one token, two clients"
+        );
         assert!(told.granted(grant(5, 2, 399, 500)).is_some(), "too early");
         assert!(told.granted(grant(1, 2, 0, 101)).is_some(), "too long");
     }

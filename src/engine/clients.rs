@@ -290,7 +290,12 @@ impl Clients {
     }
 
     /// Takes an answer.
-    pub(super) fn answered(&mut self, from: NodeId, reply: &Reply, counters: &mut Counters) -> Taken {
+    pub(super) fn answered(
+        &mut self,
+        from: NodeId,
+        reply: &Reply,
+        counters: &mut Counters,
+    ) -> Taken {
         let Reply {
             client: number,
             sequence,

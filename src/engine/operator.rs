@@ -28,7 +28,9 @@ impl<S: Subject> World<'_, '_, S> {
             view.up && view.role == Role::Leader
         };
         let leaders = self.nodes.iter().filter(leads);
-        leaders.max_by_key(|id| self.views[id.position()].term).copied()
+        leaders
+            .max_by_key(|id| self.views[id.position()].term)
+            .copied()
     }
 
     /// Asks `node`, or whoever leads.
@@ -42,9 +44,10 @@ impl<S: Subject> World<'_, '_, S> {
         let erring = self.operator_choices.below(8) == 0;
         let leader = self.apparent_leader().filter(|_| !erring);
         let running = self.running();
-        let Some(node) = node.or(leader).or_else(|| {
-            (!running.is_empty()).then(|| *self.operator_choices.pick(&running))
-        }) else {
+        let Some(node) = node
+            .or(leader)
+            .or_else(|| (!running.is_empty()).then(|| *self.operator_choices.pick(&running)))
+        else {
             return Ok(());
         };
         if let Admin::TransferLeader { .. } = admin {
@@ -158,15 +161,13 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let before = self.before_joint.take().unwrap_or(*before);
         for node in before.members().with(after.members()).iter() {
-            let part = |configuration: &Configuration| {
-                match (
-                    configuration.voters.has(node),
-                    configuration.learners.has(node),
-                ) {
-                    (true, _) => Member::Voter,
-                    (_, true) => Member::Learner,
-                    _ => Member::Nobody,
-                }
+            let part = |configuration: &Configuration| match (
+                configuration.voters.has(node),
+                configuration.learners.has(node),
+            ) {
+                (true, _) => Member::Voter,
+                (_, true) => Member::Learner,
+                _ => Member::Nobody,
             };
             let event = match (part(&before), part(after)) {
                 (Member::Learner, Member::Voter) => Event::LearnerPromoted,
@@ -252,7 +253,10 @@ impl<S: Subject> World<'_, '_, S> {
         let lacking = |chosen: &[NodeId]| {
             let present: NodeSet = chosen.iter().copied().collect();
             let short = |one: &&Configuration| !one.has_quorum_in(present);
-            configurations.iter().find(short).map(Configuration::electors)
+            configurations
+                .iter()
+                .find(short)
+                .map(Configuration::electors)
         };
         let mut others = others;
         while let Some(electors) = lacking(&chosen) {

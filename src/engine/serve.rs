@@ -46,12 +46,7 @@ impl<S: Subject> World<'_, '_, S> {
         self.request(now_us, node, ask)
     }
 
-    pub(super) fn request(
-        &mut self,
-        now_us: u64,
-        node: NodeId,
-        ask: Ask,
-    ) -> Result<(), Violation> {
+    pub(super) fn request(&mut self, now_us: u64, node: NodeId, ask: Ask) -> Result<(), Violation> {
         let Ask { request, reads } = ask;
         let slot = &self.slots[node.position()];
         if slot.paused_until_us.is_some() {
@@ -78,9 +73,8 @@ impl<S: Subject> World<'_, '_, S> {
     /// Whether the node leads and does not know that another was elected since.
     fn is_deposed(&self, node: NodeId) -> bool {
         let view = &self.views[node.position()];
-        let newer = |other: &crate::check::NodeView| {
-            other.role == Role::Leader && other.term > view.term
-        };
+        let newer =
+            |other: &crate::check::NodeView| other.role == Role::Leader && other.term > view.term;
         view.role == Role::Leader && self.views.iter().any(newer)
     }
 

@@ -63,10 +63,7 @@ impl<S: Subject> World<'_, '_, S> {
                 );
                 (Weight::Routine, text)
             }
-            Input::Admin(admin) => (
-                Weight::Notable,
-                format!("is asked by an operator {admin}"),
-            ),
+            Input::Admin(admin) => (Weight::Notable, format!("is asked by an operator {admin}")),
             Input::Unreachable { peer } => (
                 Weight::Notable,
                 format!("is told that {peer} is unreachable"),

@@ -9,9 +9,7 @@ use super::{
 };
 use crate::admin::{Admin, Setting};
 use crate::net::{Traffic, Trouble};
-use crate::options::{
-    DriverOptions, Feature, MissedTicks, Persistence, RaftOptions, ReadContext,
-};
+use crate::options::{DriverOptions, Feature, MissedTicks, Persistence, RaftOptions, ReadContext};
 use crate::plan::profile::RateMix;
 use crate::replica::MessageKind;
 use crate::rng::Choices;
@@ -107,7 +105,10 @@ impl<'a> Draw<'a> {
         let skewed = self.percent(self.profile.skewed_clocks_percent);
         let changes = self.percent(self.profile.membership_percent);
         let (learners, spares) = match changes {
-            true => (self.choices.below(3) as u8, self.choices.between(1, 4) as u8),
+            true => (
+                self.choices.below(3) as u8,
+                self.choices.between(1, 4) as u8,
+            ),
             false => (0, 0),
         };
         let clocks = (0..voters + learners + spares)

@@ -136,7 +136,6 @@ impl Draw<'_> {
 struct Script {
     configuration: Configuration,
     stopped: NodeSet,
-
 }
 
 impl Script {

@@ -19,9 +19,9 @@ pub use generate::generate;
 pub use profile::{Profile, ProfileError, builtin_profiles};
 pub use validate::Impossible;
 
+use crate::configuration::Configuration;
 use crate::net::Traffic;
 use crate::options::{DriverOptions, RaftOptions};
-use crate::configuration::Configuration;
 use crate::types::{Index, NodeId, NodeSet, Term};
 
 /// The version of the plan format that this build reads and writes.

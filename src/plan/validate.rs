@@ -158,7 +158,10 @@ impl Plan {
         )?;
         let driver = &self.driver;
         let needed_us = LEAST_PATIENCE_ELECTIONS * self.election_us()
-            + 4 * (driver.apply_lag_us + driver.snapshot_install_us + driver.snapshot_build_us + driver.fetch_us);
+            + 4 * (driver.apply_lag_us
+                + driver.snapshot_install_us
+                + driver.snapshot_build_us
+                + driver.fetch_us);
         check(
             self.end_us - self.heal_us >= needed_us,
             "end_us",
@@ -206,7 +209,8 @@ impl Plan {
             "1 to 65536",
         )?;
         check(
-            raft.priorities.is_empty() || raft.priorities.len() == usize::from(self.cluster.nodes()),
+            raft.priorities.is_empty()
+                || raft.priorities.len() == usize::from(self.cluster.nodes()),
             "raft.priorities",
             format!("a list of {}", raft.priorities.len()),
             format!(
@@ -239,7 +243,11 @@ impl Plan {
             driver.snapshot_install_us,
             MAX_TIME_US,
         )?;
-        at_most("driver.snapshot_build_us", driver.snapshot_build_us, MAX_TIME_US)?;
+        at_most(
+            "driver.snapshot_build_us",
+            driver.snapshot_build_us,
+            MAX_TIME_US,
+        )?;
         at_most("driver.fetch_us", driver.fetch_us, MAX_TIME_US)?;
         at_most("driver.keep_entries", driver.keep_entries, 1 << 32)
     }

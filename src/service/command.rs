@@ -145,7 +145,9 @@ impl std::fmt::Display for Operation {
             Operation::TryAcquire { lock, .. } => write!(f, "try to acquire l{lock}"),
             Operation::Renew { lock, token, .. } => write!(f, "renew l{lock} with token {token}"),
             Operation::Release { lock, token } => write!(f, "release l{lock} with token {token}"),
-            Operation::Guarded { lock, token } => write!(f, "write under l{lock} with token {token}"),
+            Operation::Guarded { lock, token } => {
+                write!(f, "write under l{lock} with token {token}")
+            }
         }
     }
 }

@@ -83,7 +83,13 @@ impl Lock {
         }
     }
 
-    fn apply(&mut self, client: u32, now_us: u64, operation: Operation, flaw: Option<Flaw>) -> Answer {
+    fn apply(
+        &mut self,
+        client: u32,
+        now_us: u64,
+        operation: Operation,
+        flaw: Option<Flaw>,
+    ) -> Answer {
         self.expire(now_us);
         let mine = self.holder.filter(|grant| grant.client == client);
         match operation {
@@ -111,15 +117,13 @@ impl Lock {
                 }
                 None => Answer::NotHeld,
             },
-            Operation::Release { token, .. } => {
-                match mine.filter(|grant| grant.token == token) {
-                    Some(_) => {
-                        self.pass_on(now_us);
-                        Answer::Released { at_us: now_us }
-                    }
-                    None => Answer::NotHeld,
+            Operation::Release { token, .. } => match mine.filter(|grant| grant.token == token) {
+                Some(_) => {
+                    self.pass_on(now_us);
+                    Answer::Released { at_us: now_us }
                 }
-            }
+                None => Answer::NotHeld,
+            },
             Operation::Guarded { token, .. } => {
                 if token < self.seen && flaw != Some(Flaw::TakeStaleTokens) {
                     return Answer::Stale;
@@ -201,10 +205,7 @@ mod tests {
     fn what_a_lock_protects_refuses_stale_tokens() {
         let mut locks = Locks::default();
         let mut write = |token| {
-            let operation = Operation::Guarded {
-                lock: 0,
-                token,
-            };
+            let operation = Operation::Guarded { lock: 0, token };
             locks.apply(1, 0, operation, None)
         };
         assert_eq!(write(2), Answer::Written);

@@ -6,10 +6,10 @@
 //! [`PlantedNode`].
 
 use crate::check::Property;
-use crate::indexed::Indexed;
-use crate::replica::MessageKind;
 use crate::configuration::Configuration;
+use crate::indexed::Indexed;
 use crate::options::Feature;
+use crate::replica::MessageKind;
 use crate::replica::{
     Birth, BootError, Effect, Input, Label, Message, Observation, Output, Recovered, Replica,
     Reply, ReplyOutcome, Subject, SyncResult, Ticket,

@@ -5,6 +5,7 @@ mod cli;
 mod determinism;
 mod faults;
 mod findings;
+mod linearizability;
 mod planted;
 mod support;
 mod tidy;

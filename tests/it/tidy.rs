@@ -9,6 +9,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("indexed", &["types"]),
     ("nearest", &[]),
+    ("linearizability", &[]),
     ("rng", &["types"]),
     ("queue", &[]),
     ("options", &[]),

@@ -15,6 +15,10 @@
 //!   the other did not, the other is dropped: whatever it can go on with, the
 //!   one can. Nor is one of unknown outcome placed right after another that makes no
 //!   difference to it. Without this, each write that timed out would double the work.
+//!
+//! What stays hard is to show that there is no linearization when many operations of
+//! unknown outcome do make a difference, say a hundred increments that timed out.
+//! A caller who knows that one of them never happened should say that it failed.
 
 mod events;
 mod memo;

@@ -33,7 +33,9 @@ pub(super) struct OwnSnapshot {
 
 enum Stage {
     /// The state machine builds it until then.
-    Building { due_us: u64 },
+    Building {
+        due_us: u64,
+    },
     /// It is on its way to the disk.
     Syncing(Ticket),
     Durable,
@@ -50,7 +52,12 @@ impl OwnSnapshot {
 
 impl RaftRsNode {
     /// Hands committed entries to the state machine, at once or when they are due.
-    pub(super) fn commit(&mut self, entries: Vec<RaftEntry>, now_us: u64, out: &mut Output<Message>) {
+    pub(super) fn commit(
+        &mut self,
+        entries: Vec<RaftEntry>,
+        now_us: u64,
+        out: &mut Output<Message>,
+    ) {
         let due_us = now_us + self.options.apply_lag_us;
         if due_us == now_us && self.backlog.is_empty() {
             let Some(last) = entries.last().map(|entry| entry.index) else {

@@ -17,9 +17,9 @@
 
 use std::collections::VecDeque;
 
-use raft::{GetEntriesContext, StateRole};
 use raft::eraftpb::Message;
 use raft::raw_node::{RawNode, Ready, SnapshotStatus};
+use raft::{GetEntriesContext, StateRole};
 
 use super::apply::{Backlog, OwnSnapshot, Work};
 use super::messages;
@@ -338,7 +338,11 @@ impl RaftRsNode {
     /// Readies up to and including `ticket` are durable.
     fn settle_in_flight(&mut self, ticket: Ticket, out: &mut Output<Message>) {
         let is_durable = |oldest: &InFlight| oldest.ticket <= ticket;
-        let mut durable = self.in_flight.iter().take_while(|next| is_durable(next)).count();
+        let mut durable = self
+            .in_flight
+            .iter()
+            .take_while(|next| is_durable(next))
+            .count();
         while durable > 0 {
             durable -= 1;
             let Some(settled) = self.in_flight.pop_front() else {

@@ -14,11 +14,11 @@ mod timeouts;
 use std::cell::{Cell, RefCell};
 
 use raft::eraftpb::{Entry, EntryType, HardState};
-use raft::{Config, ReadOnlyOption};
 use raft::raw_node::RawNode;
+use raft::{Config, ReadOnlyOption};
 
-use crate::indexed::Indexed;
 use crate::configuration::Configuration;
+use crate::indexed::Indexed;
 use crate::options::{DriverOptions, RaftOptions};
 use crate::replica::{Birth, BootError, Observation, Output, Recovered, Subject};
 use crate::stable::{EntryKind, Record, StableState};

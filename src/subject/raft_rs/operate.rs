@@ -14,7 +14,9 @@ use crate::replica::{Doing, Observation, Output};
 impl RaftRsNode {
     pub(super) fn administer(&mut self, admin: Admin, out: &mut Output<Message>) {
         let doing = match admin {
-            Admin::Change(change) => self.propose_change(&change).then_some(Doing::DeclinedChange),
+            Admin::Change(change) => self
+                .propose_change(&change)
+                .then_some(Doing::DeclinedChange),
             Admin::TransferLeader { to } => {
                 self.raw.transfer_leader(to.0.into());
                 let begun = self.raw.raft.lead_transferee == Some(to.0.into());

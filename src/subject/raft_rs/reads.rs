@@ -1,9 +1,9 @@
 //! Linearizable reads: asked of the library by ReadIndex, served once the state
 //! machine has caught up with the index that it names.
 
+use raft::ReadState;
 use raft::StateRole;
 use raft::eraftpb::Message;
-use raft::ReadState;
 
 use super::driver::RaftRsNode;
 use crate::options::ReadContext;
@@ -115,4 +115,3 @@ impl RaftRsNode {
         });
     }
 }
-
