@@ -273,13 +273,17 @@ pub enum ProfileError {
 }
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 7] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 8] {
     [
         ("storm", include_str!("../../sims/profiles/storm.toml")),
         ("smoke", include_str!("../../sims/profiles/smoke.toml")),
         ("calm", include_str!("../../sims/profiles/calm.toml")),
         ("disk", include_str!("../../sims/profiles/disk.toml")),
         ("network", include_str!("../../sims/profiles/network.toml")),
+        (
+            "membership",
+            include_str!("../../sims/profiles/membership.toml"),
+        ),
         ("long", include_str!("../../sims/profiles/long.toml")),
         (
             "findings",
