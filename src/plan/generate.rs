@@ -222,6 +222,8 @@ impl<'a> Draw<'a> {
             send_after_sync: self.percent(mix.other_orders_percent),
             acknowledge_newest: self.percent(mix.other_orders_percent),
             advance_whole: self.percent(mix.other_orders_percent),
+            step_down_when_removed: !self.profile.findings.removed_leader_runs_on,
+            apply_changes_early: self.profile.findings.auto_leave_before_advance,
             read_context: match self.percent(mix.reused_read_context_percent) {
                 true => ReadContext::Request,
                 false => ReadContext::Fresh,
