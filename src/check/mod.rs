@@ -136,6 +136,7 @@ impl Checks {
                     .or_else(|| ledger.committed(snapshot.index))
                     .unwrap_or_default();
                 view.snapshot = (snapshot.index, chain);
+                self.ledger.snapshot(snapshot.index, chain);
             }
         }
         Ok(chain)
@@ -247,7 +248,11 @@ impl Checks {
         });
         match entry {
             Some(entry) => {
-                self.history.committed(index, &entry.data);
+                let command: &[u8] = match entry.kind {
+                    EntryKind::Normal => &entry.data,
+                    EntryKind::Configuration(_) => &[],
+                };
+                self.history.committed(index, command);
                 Ok(())
             }
             None => {

@@ -202,6 +202,8 @@ pub struct Findings {
     pub removed_leader_runs_on: bool,
     /// A change with auto-leave is applied between `ready` and `advance`.
     pub auto_leave_before_advance: bool,
+    /// A node that is no voter is made to stand for election.
+    pub outsider_campaigns: bool,
 }
 
 impl Findings {

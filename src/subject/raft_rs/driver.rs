@@ -454,7 +454,7 @@ impl RaftRsNode {
         out.observe(Observation::Role { role, term });
     }
 
-    fn show_commit(&mut self, out: &mut Output<Message>) {
+    pub(super) fn show_commit(&mut self, out: &mut Output<Message>) {
         let index = self.raw.raft.raft_log.committed;
         if index != self.shown.commit {
             self.shown.commit = index;
