@@ -193,6 +193,9 @@ impl Checks {
                 if role == Role::Leader {
                     let scene = Scene { nodes, disks };
                     self.election_safety.elected(scene, id, term, counters)?;
+                    if scene.node(id).configuration.1.is_joint() {
+                        counters.hit(Event::LeaderElectedInJoint);
+                    }
                     leader_completeness::check(id, scene.node(id), &self.ledger)?;
                 }
             }
@@ -386,6 +389,9 @@ fn count_role(view: &NodeView, role: Role, counters: &mut Counters) {
 fn count_configuration(view: &NodeView, after: &Configuration, counters: &mut Counters) {
     let (_, before) = view.configuration;
     counters.hit(Event::Configured);
+    if view.snapshot.0 == view.applied && view.applied > 0 && before != *after {
+        counters.hit(Event::SnapshotWithChange);
+    }
     if after.is_joint() && !before.is_joint() {
         counters.hit(Event::JointEntered);
     }

@@ -37,8 +37,10 @@ impl<S: Subject> World<'_, '_, S> {
         if to.position() >= self.slots.len() || to == from {
             return Ok(());
         }
-        if label.kind == MessageKind::Snapshot {
-            self.counters.hit(Event::SnapshotSent);
+        match label.kind {
+            MessageKind::Snapshot => self.counters.hit(Event::SnapshotSent),
+            MessageKind::TimeoutNow => self.counters.hit(Event::TimeoutNowSent),
+            _ => {}
         }
         let tampering = self.tampering(from, to, label.kind);
         if tampering == Some(Tampering::Lose) {

@@ -217,6 +217,10 @@ impl Findings {
         if raft.batch_append && !self.batch_append_with_batched_inputs {
             driver.inputs_per_ready = 1;
         }
+        // Removals leave few voters, as a heal of a bare majority does.
+        if cluster.nodes() > cluster.voters && !self.priorities_with_bare_quorum {
+            raft.priorities.clear();
+        }
         let ranked = raft.pre_vote && !raft.priorities.is_empty();
         if ranked && !self.pre_vote_with_priorities_at_term_zero {
             cluster.first_term = cluster.first_term.max(1);
