@@ -24,33 +24,22 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Puts `value` somewhere.
-    #[inline]
-    pub fn put(&mut self, value: T) -> Place {
-        match self.free.pop() {
-            Some(place) => {
-                let slot = &mut self.slots[place.0 as usize];
-                assert!(slot.is_none(), "a free slot is empty");
-                *slot = Some(value);
-                place
-            }
-            None => {
-                let place = u32::try_from(self.slots.len()).expect("fewer than 2^32 values wait");
-                self.slots.push(Some(value));
-                Place(place)
-            }
-        }
+    /// A free place, and the room there: what is large is best put into it as it is made.
+    #[inline(always)]
+    pub fn room(&mut self) -> (Place, &mut Option<T>) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            let place = u32::try_from(self.slots.len()).expect("fewer than 2^32 values wait");
+            self.slots.push(None);
+            Place(place)
+        });
+        (place, &mut self.slots[place.0 as usize])
     }
 
-    /// Takes out what lies at `place`.
-    ///
-    /// # Panics
-    /// When nothing lies there.
-    #[inline]
-    pub fn take(&mut self, place: Place) -> T {
+    /// Takes out what was put at `place`.
+    #[inline(always)]
+    pub fn take(&mut self, place: Place) -> Option<T> {
         self.free.push(place);
-        let value = self.slots[place.0 as usize].take();
-        value.expect("it has been put there and not been taken")
+        self.slots[place.0 as usize].take()
     }
 }
 
@@ -72,9 +61,12 @@ const LEVELS: usize = u64::BITS.div_ceil(DIGIT) as usize;
 struct Waiting<E> {
     time_us: u64,
     event: E,
-    /// The next of its list; the last one's next is the first.
+    /// The next of its list; the last one's next is the first. Of a free place: the next free one.
     next: u32,
 }
+
+/// In place of the next free place, when there is none.
+const NONE: u32 = u32::MAX;
 
 /// A queue of events of type `E`, soonest first; first in, first out within one microsecond.
 ///
@@ -93,8 +85,8 @@ pub struct Queue<E> {
     full: [u64; LEVELS],
     /// Which levels hold something.
     levels: u32,
-    /// Places in `waiting` that are free.
-    free: Vec<u32>,
+    /// The first free place in `waiting`.
+    free: u32,
     now_us: u64,
 }
 
@@ -106,7 +98,7 @@ impl<E: Copy> Queue<E> {
             lists: [0; LEVELS * DIGITS],
             full: [0; LEVELS],
             levels: 0,
-            free: Vec::with_capacity(64),
+            free: NONE,
             now_us: 0,
         }
     }
@@ -131,22 +123,21 @@ impl<E: Copy> Queue<E> {
             event,
             next: 0,
         };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.waiting[place as usize] = waiting;
-                place
-            }
-            None => {
-                let place = u32::try_from(self.waiting.len()).expect("fewer than 2^32 events wait");
-                self.waiting.push(waiting);
-                place
-            }
-        };
+        let place = self.free;
+        if let Some(free) = self.waiting.get_mut(place as usize) {
+            self.free = free.next;
+            *free = waiting;
+            self.enter(place, time_us);
+            return;
+        }
+        let place = self.waiting.len() as u32;
+        assert!(place < NONE, "fewer than 2^32 - 1 events wait");
+        self.waiting.push(waiting);
         self.enter(place, time_us);
     }
 
     /// Appends the event at `place` to the list where its time belongs.
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, place: u32, time_us: u64) {
         let highest = (time_us ^ self.now_us | 1).ilog2();
         let level = (highest / DIGIT) as usize;
@@ -164,7 +155,7 @@ impl<E: Copy> Queue<E> {
     }
 
     /// Takes the next event, and moves time to it.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self) -> Option<(u64, E)> {
         if self.levels == 0 {
             return None;
@@ -180,10 +171,10 @@ impl<E: Copy> Queue<E> {
         } else {
             self.waiting[last as usize].next = self.waiting[place as usize].next;
         }
-        self.free.push(place);
-        let Waiting { time_us, event, .. } = self.waiting[place as usize];
-        self.now_us = time_us;
-        Some((time_us, event))
+        let taken = &mut self.waiting[place as usize];
+        taken.next = std::mem::replace(&mut self.free, place);
+        self.now_us = taken.time_us;
+        Some((taken.time_us, taken.event))
     }
 
     #[inline]
@@ -326,8 +317,13 @@ mod tests {
     fn a_slab_gives_back_what_was_put_and_uses_its_slots_again() {
         let mut slab = Slab::new();
         for round in 0..1000u64 {
-            let places = [slab.put(round), slab.put(round + 1)];
-            assert_eq!(places.map(|place| slab.take(place)), [round, round + 1]);
+            let places = [round, round + 1].map(|value| {
+                let (place, room) = slab.room();
+                *room = Some(value);
+                place
+            });
+            let taken = places.map(|place| slab.take(place));
+            assert_eq!(taken, [Some(round), Some(round + 1)]);
         }
         assert_eq!(slab.slots.len(), 2);
     }

@@ -144,8 +144,7 @@ impl RaftRsNode {
     /// Does all that can be done now.
     fn run(&mut self, now_us: u64, out: &mut Output<Message>) {
         while matches!(self.wait, Wait::Nothing) {
-            self.work_off(now_us, out);
-            self.finish_own_snapshot(out);
+            self.catch_up(now_us, out);
             for _ in 0..self.options.inputs_per_ready {
                 match self.inbox.pop_front() {
                     Some(input) => self.handle(input, out),
@@ -163,6 +162,17 @@ impl RaftRsNode {
         }
     }
 
+    /// Does what has come due on the side. Mostly there is nothing.
+    #[inline]
+    fn catch_up(&mut self, now_us: u64, out: &mut Output<Message>) {
+        if !self.backlog.is_empty() {
+            self.work_off(now_us, out);
+        }
+        if self.own_snapshot.is_some() {
+            self.finish_own_snapshot(out);
+        }
+    }
+
     /// Whether the inputs at hand are to be stepped now. A driver that batches
     /// collects them until it has enough, or until its next tick.
     fn has_batch(&self, input: &Input<Message>) -> bool {
@@ -177,7 +187,8 @@ impl RaftRsNode {
         !is_sync && matches!(self.wait, Wait::Nothing) && self.has_batch(input)
     }
 
-    #[inline]
+    /// Inlined, so that a message is moved once less.
+    #[inline(always)]
     fn handle(&mut self, input: Input<Message>, out: &mut Output<Message>) {
         match input {
             Input::Tick => self.timeouts.tick(&mut self.raw),
@@ -218,11 +229,13 @@ impl RaftRsNode {
 
     fn handle_ready(&mut self, now_us: u64, out: &mut Output<Message>) {
         let mut ready = self.raw.ready();
-        send(ready.take_messages(), out);
-        let committed = ready.take_committed_entries();
+        // Here and below: what is empty is not taken, for it would have to be freed.
+        if !ready.messages().is_empty() {
+            send(ready.take_messages(), out);
+        }
         if !ready.snapshot().is_empty() {
             assert!(
-                committed.is_empty(),
+                ready.committed_entries().is_empty(),
                 "a ready with a snapshot commits no entries"
             );
             self.begin_install(ready, out);
@@ -230,7 +243,9 @@ impl RaftRsNode {
         }
         self.write_log(&mut ready, out);
         self.show_commit(out);
-        self.commit(committed, now_us, out);
+        if !ready.committed_entries().is_empty() {
+            self.commit(ready.take_committed_entries(), now_us, out);
+        }
         match self.options.persistence {
             Persistence::Synchronous if ready.must_sync() => {
                 let ticket = self.sync(out);
@@ -242,6 +257,7 @@ impl RaftRsNode {
     }
 
     /// Writes a ready's hard state and entries, to the disk's cache and to what the library reads.
+    #[inline(always)]
     fn write_log(&mut self, ready: &mut Ready, out: &mut Output<Message>) {
         if let Some(hard) = ready.hs() {
             let kept = &mut self.raw.mut_store().hard;
@@ -272,15 +288,21 @@ impl RaftRsNode {
 
     /// A ready is durable and the node had waited for it.
     fn finish_ready(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
-        send(ready.take_persisted_messages(), out);
+        if !ready.persisted_messages().is_empty() {
+            send(ready.take_persisted_messages(), out);
+        }
         let mut light = self.raw.advance_append(ready);
         if let Some(commit) = light.commit_index() {
             self.raw.mut_store().hard.commit = commit;
             self.write_hard_state(out);
         }
-        send(light.take_messages(), out);
+        if !light.messages().is_empty() {
+            send(light.take_messages(), out);
+        }
         self.show_commit(out);
-        self.commit(light.take_committed_entries(), now_us, out);
+        if !light.committed_entries().is_empty() {
+            self.commit(light.take_committed_entries(), now_us, out);
+        }
     }
 
     /// Goes on while a ready's writes are on their way to the disk.
@@ -360,8 +382,8 @@ impl RaftRsNode {
             let Some(last) = entries.last().map(|entry| entry.index) else {
                 return;
             };
-            for entry in entries {
-                self.apply(&entry, out);
+            for entry in &entries {
+                self.apply(entry, out);
             }
             self.applied_to(last, out);
             return;
@@ -374,11 +396,7 @@ impl RaftRsNode {
     }
 
     /// Does the state machine's work that is due.
-    #[inline]
     fn work_off(&mut self, now_us: u64, out: &mut Output<Message>) {
-        if self.backlog.is_empty() {
-            return;
-        }
         // Nothing waits longer than this: where it seems to, the clock has jumped back.
         let longest_us = self
             .options
@@ -452,11 +470,7 @@ impl RaftRsNode {
     }
 
     /// Once its own snapshot is durable, the log may be compacted.
-    #[inline]
     fn finish_own_snapshot(&mut self, out: &mut Output<Message>) {
-        if self.own_snapshot.is_none() {
-            return;
-        }
         let Some(own) = self.own_snapshot.take_if(|own| own.durable) else {
             return;
         };
@@ -530,44 +544,64 @@ impl RaftRsNode {
     }
 }
 
-#[inline]
-fn send(messages: Vec<Message>, out: &mut Output<Message>) {
-    if messages.is_empty() {
-        return;
+fn send(mut messages: Vec<Message>, out: &mut Output<Message>) {
+    if out.sends.is_empty() {
+        // The library's list as it is: messages are large, and moving them costs.
+        out.sends = messages;
+    } else {
+        out.sends.append(&mut messages);
     }
-    let addressed = |message: Message| (messages::node(message.to), message);
-    out.sends.extend(messages.into_iter().map(addressed));
 }
 
 impl Replica for RaftRsNode {
     type Message = Message;
 
+    /// Inlined into the engine's step, so that a message is moved once less.
+    #[inline(always)]
     fn step(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) {
         if self.inbox.is_empty() && self.steps_at_once(&input) {
             // Nothing is in its way: it need not move through the inbox.
-            self.work_off(now_us, out);
-            self.finish_own_snapshot(out);
+            self.catch_up(now_us, out);
             self.handle(input, out);
             if !self.raw.has_ready() {
                 self.show_commit(out);
                 return;
             }
             self.handle_ready(now_us, out);
-            self.run(now_us, out);
+        } else if !self.take_in(now_us, input, out) {
             return;
         }
+        self.run(now_us, out);
+    }
+
+    fn label(message: &Message) -> Label {
+        messages::label(message)
+    }
+
+    fn describe(message: &Message) -> String {
+        messages::describe(message)
+    }
+}
+
+impl RaftRsNode {
+    /// Takes in what cannot be stepped at once. Returns whether there is something to run.
+    #[inline]
+    fn take_in(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) -> bool {
         match input {
             Input::Synced {
                 result: SyncResult::Failed,
                 ..
             } => {
                 out.halt = Some("a sync failed");
-                return;
+                false
             }
             Input::Synced {
                 ticket,
                 result: SyncResult::Done,
-            } => self.synced(ticket, now_us, out),
+            } => {
+                self.synced(ticket, now_us, out);
+                true
+            }
             input => {
                 let waiting = !matches!(self.wait, Wait::Nothing);
                 let missed = matches!(input, Input::Tick)
@@ -580,19 +614,8 @@ impl Replica for RaftRsNode {
                 if !missed {
                     self.inbox.push_back(input);
                 }
-                if !run {
-                    return;
-                }
+                run
             }
         }
-        self.run(now_us, out);
-    }
-
-    fn label(message: &Message) -> Label {
-        messages::label(message)
-    }
-
-    fn describe(message: &Message) -> String {
-        messages::describe(message)
     }
 }
