@@ -91,7 +91,7 @@ impl Checks {
     ///
     /// # Errors
     /// The first property that this breaks.
-    #[inline]
+    #[inline(always)]
     pub fn wrote(
         &mut self,
         view: &mut NodeView,
@@ -158,7 +158,7 @@ impl Checks {
     ///
     /// # Errors
     /// The first property that this breaks.
-    #[inline]
+    #[inline(always)]
     pub fn observed(
         &mut self,
         nodes: &mut [NodeView],
@@ -286,15 +286,9 @@ impl Checks {
     ///
     /// # Errors
     /// [`Property::AckBeforeDurable`], when it promises what is not durable.
-    #[inline]
-    pub fn sent(
-        &self,
-        scene: Scene<'_>,
-        from: NodeId,
-        to: NodeId,
-        label: &Label,
-    ) -> Result<(), Violation> {
-        ack_before_durable::check(from, to, scene.node(from), scene.durable(from), label)
+    #[inline(always)]
+    pub fn sent(&self, scene: Scene<'_>, from: NodeId, label: &Label) -> Result<(), Violation> {
+        ack_before_durable::check(from, scene.node(from), scene.durable(from), label)
     }
 
     /// A node says what became of a command.
