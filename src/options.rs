@@ -69,6 +69,9 @@ pub struct DriverOptions {
     /// Changes of the configuration are applied before the ready that brought them is
     /// acknowledged to the library, and not right after.
     pub apply_changes_early: bool,
+    /// A follower that is asked to get a snapshot does so though its newest entry is not known to be committed.
+    #[serde(default)]
+    pub snapshot_of_uncommitted: bool,
     /// A node that is asked to stand for election does so though it is no voter of its own configuration.
     pub campaign_as_outsider: bool,
     /// What names a read while it waits to be confirmed.
@@ -188,6 +191,7 @@ impl Default for DriverOptions {
             advance_whole: false,
             step_down_when_removed: true,
             apply_changes_early: false,
+            snapshot_of_uncommitted: false,
             campaign_as_outsider: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,

@@ -451,6 +451,7 @@ impl<S: Subject> World<'_, '_, S> {
         for node in self.participants.clone() {
             self.boot(node)?;
         }
+        self.put_back_settings(self.queue.now_us())?;
         self.begin_audits();
         Ok(())
     }

@@ -4,7 +4,7 @@
 
 use super::lockstep::{Happening, World};
 use super::trace::Weight;
-use crate::admin::Admin;
+use crate::admin::{Admin, Setting};
 use crate::check::Violation;
 use crate::configuration::{Change, Configuration, Member, Step, Transition};
 use crate::disk::Loss;
@@ -58,6 +58,19 @@ impl<S: Subject> World<'_, '_, S> {
             return Ok(());
         }
         self.step(now_us, node, Input::Admin(admin))
+    }
+
+    /// After the storm: where operators have changed check-quorum, every node gets back what the
+    /// plan says. A cluster in which it is on here and off there may be without a leader for ever.
+    pub(super) fn put_back_settings(&mut self, now_us: u64) -> Result<(), Violation> {
+        if self.plan.workload.settings_stay || !self.plan.sets_check_quorum() {
+            return Ok(());
+        }
+        let setting = Setting::CheckQuorum(self.plan.raft.check_quorum);
+        for node in self.running() {
+            self.ask(now_us, Some(node), Admin::Set(setting))?;
+        }
+        Ok(())
     }
 
     fn running(&self) -> Vec<NodeId> {

@@ -3,6 +3,7 @@
 //! then each fault, by time or by ordinal.
 
 use super::features;
+use super::leases;
 use super::{
     ClockOptions, Cluster, DiskOptions, Fault, FaultKind, Heal, JournalName, LossMode, Plan,
     Profile, VERSION, What, When, Workload,
@@ -61,6 +62,9 @@ pub fn generate(seed: u64, subject: &str, lacks: &[Feature], profile: &Profile) 
         // What rots is gone for good, and which nodes can be spared is not known beforehand.
         let rots = |fault: &Fault| matches!(fault.what, What::Rot { .. });
         plan.faults.retain(|fault| !rots(fault));
+    }
+    if profile.findings.spares_leases(&plan) {
+        leases::keep_in_touch(&mut plan);
     }
     plan
 }
@@ -224,6 +228,7 @@ impl<'a> Draw<'a> {
             advance_whole: self.percent(mix.other_orders_percent),
             step_down_when_removed: !self.profile.findings.removed_leader_runs_on,
             apply_changes_early: self.profile.findings.auto_leave_before_advance,
+            snapshot_of_uncommitted: self.profile.findings.snapshot_of_uncommitted,
             campaign_as_outsider: self.profile.findings.outsider_campaigns,
             read_context: match self.percent(mix.reused_read_context_percent) {
                 true => ReadContext::Request,
@@ -272,7 +277,8 @@ impl<'a> Draw<'a> {
             reads_percent: self.range(mix.reads_percent) as u8,
             locks_percent: self.range(mix.locks_percent) as u8,
             lease_us: self.choices.between(election_us, 10 * election_us),
-            fresh_lease_reads: mix.fresh_lease_reads,
+            fresh_lease_reads: self.percent(mix.fresh_lease_reads_percent),
+            settings_stay: self.profile.findings.mixed_check_quorum,
         }
     }
 

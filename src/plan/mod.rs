@@ -5,6 +5,7 @@
 mod fault;
 mod features;
 mod generate;
+mod leases;
 mod membership;
 mod profile;
 mod validate;
@@ -19,6 +20,7 @@ pub use generate::generate;
 pub use profile::{Profile, ProfileError, builtin_profiles};
 pub use validate::Impossible;
 
+use crate::admin::{Admin, Setting};
 use crate::configuration::Configuration;
 use crate::net::Traffic;
 use crate::options::{DriverOptions, RaftOptions};
@@ -140,6 +142,9 @@ pub struct Workload {
     pub lease_us: u64,
     /// Reads by lease are promised to be fresh; otherwise stale ones are counted only.
     pub fresh_lease_reads: bool,
+    /// After the storm, settings that operators have changed stay as they are; otherwise check-quorum is put back on every node.
+    #[serde(default)]
+    pub settings_stay: bool,
     /// Longest ballast that a command carries, in bytes; most carry little.
     pub padding_max_bytes: u32,
 }
@@ -264,6 +269,15 @@ impl Plan {
     pub fn changes_membership(&self) -> bool {
         let changes = |fault: &Fault| matches!(fault.what, What::Change { .. });
         self.faults.iter().any(changes)
+    }
+
+    /// Whether operators switch check-quorum at run time.
+    pub fn sets_check_quorum(&self) -> bool {
+        let sets = |fault: &Fault| match &fault.what {
+            What::Ask { admin, .. } => matches!(admin, Admin::Set(Setting::CheckQuorum(_))),
+            _ => false,
+        };
+        self.faults.iter().any(sets)
     }
 
     /// Whether reads are promised to be fresh.

@@ -10,6 +10,8 @@ use super::{Cluster, FaultKind, Plan};
 use crate::options::{DriverOptions, RaftOptions};
 
 /// How plans are drawn. Every `percent` is of runs, 0 to 100; every pair is a range, both ends included.
+///
+/// A file may begin with `extends = "storm"`, or the name of another built-in profile, and then says only what differs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -102,9 +104,9 @@ pub struct WorkloadMix {
     pub reads_percent: [u64; 2],
     /// Operations on locks, in percent.
     pub locks_percent: [u64; 2],
-    /// Promise reads by lease to be fresh.
+    /// Runs, of those with reads by lease, in which these are promised to be fresh.
     #[serde(default)]
-    pub fresh_lease_reads: bool,
+    pub fresh_lease_reads_percent: u8,
 }
 
 /// Which Raft options vary: runs in which each differs from a plain setting.
@@ -204,6 +206,12 @@ pub struct Findings {
     pub auto_leave_before_advance: bool,
     /// A node that is no voter is made to stand for election.
     pub outsider_campaigns: bool,
+    /// A follower asks for a snapshot that must hold entries that are not committed yet.
+    pub snapshot_of_uncommitted: bool,
+    /// Check-quorum is on at some nodes and off at others for good.
+    pub mixed_check_quorum: bool,
+    /// Reads by lease where a leader may lose touch with its followers.
+    pub lease_reads_of_a_cut_off_leader: bool,
 }
 
 impl Findings {
@@ -251,7 +259,15 @@ impl Findings {
 
     /// Whether a trigger that is off forbids to leave some nodes unhealed.
     pub(super) fn heals_everyone(&self, plan: &Plan) -> bool {
-        !plan.raft.priorities.is_empty() && !self.priorities_with_bare_quorum
+        let ranked = !plan.raft.priorities.is_empty() && !self.priorities_with_bare_quorum;
+        // Group commit waits for nodes of another group: not a finding, but what it is for.
+        ranked || plan.raft.group_commit
+    }
+
+    /// Whether the trigger of stale reads by lease is to be left out of a plan.
+    pub(super) fn spares_leases(&self, plan: &Plan) -> bool {
+        let promised = plan.raft.lease_reads && plan.workload.fresh_lease_reads;
+        promised && !self.lease_reads_of_a_cut_off_leader
     }
 }
 
@@ -299,7 +315,7 @@ pub enum ProfileError {
 }
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 8] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 12] {
     [
         ("storm", include_str!("../../sims/profiles/storm.toml")),
         ("smoke", include_str!("../../sims/profiles/smoke.toml")),
@@ -310,12 +326,37 @@ pub fn builtin_profiles() -> [(&'static str, &'static str); 8] {
             "membership",
             include_str!("../../sims/profiles/membership.toml"),
         ),
+        ("reads", include_str!("../../sims/profiles/reads.toml")),
+        (
+            "snapshots",
+            include_str!("../../sims/profiles/snapshots.toml"),
+        ),
+        (
+            "transfer",
+            include_str!("../../sims/profiles/transfer.toml"),
+        ),
+        (
+            "async-disk",
+            include_str!("../../sims/profiles/async-disk.toml"),
+        ),
         ("long", include_str!("../../sims/profiles/long.toml")),
         (
             "findings",
             include_str!("../../sims/profiles/findings.toml"),
         ),
     ]
+}
+
+/// Puts what `over` says in place of what `under` says, table by table.
+fn lay_over(under: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
 }
 
 impl Profile {
@@ -345,18 +386,43 @@ impl Profile {
     }
 
     fn parse(name: &str, path: &Path, text: &str) -> Result<Self, ProfileError> {
-        let mut profile: Self = toml::from_str(text).map_err(|error| {
-            let line = error
-                .span()
-                .map_or(1, |span| text[..span.start].lines().count().max(1));
+        let syntax = |error: toml::de::Error| {
+            let line = |span: std::ops::Range<usize>| text[..span.start].lines().count().max(1);
+            let line = error.span().map(|span| format!("line {}: ", line(span)));
             ProfileError::Syntax {
                 path: path.to_path_buf(),
-                message: format!("line {line}: {}", error.message().replace('\n', " ")),
+                message: line.unwrap_or_default() + &error.message().replace('\n', " "),
             }
-        })?;
+        };
+        let mut table: toml::Table = toml::from_str(text).map_err(syntax)?;
+        let mut profile: Self = match table.remove("extends") {
+            None => toml::from_str(text).map_err(syntax)?,
+            Some(base) => {
+                let mut whole = Self::base(&base, path)?;
+                lay_over(&mut whole, table);
+                whole.try_into().map_err(syntax)?
+            }
+        };
         profile.name = name.to_owned();
         profile.validate(path)?;
         Ok(profile)
+    }
+
+    /// What a profile that extends another starts from.
+    fn base(name: &toml::Value, path: &Path) -> Result<toml::Table, ProfileError> {
+        let builtin = builtin_profiles();
+        let text = builtin
+            .iter()
+            .find(|(known, text)| Some(*known) == name.as_str() && !text.contains("\nextends = "));
+        let Some((_, text)) = text else {
+            return Err(ProfileError::Impossible {
+                path: path.to_path_buf(),
+                field: "extends".into(),
+                value: name.to_string(),
+                legal: "the name of a built-in profile that extends no other, such as \"storm\"",
+            });
+        };
+        Ok(toml::from_str(text).expect("a built-in profile is a profile"))
     }
 
     fn validate(&self, path: &Path) -> Result<(), ProfileError> {
@@ -389,6 +455,10 @@ impl Profile {
             ("ordinal_percent".into(), self.ordinal_percent),
             ("membership_percent".into(), self.membership_percent),
             ("workload.crash_percent".into(), self.workload.crash_percent),
+            (
+                "workload.fresh_lease_reads_percent".into(),
+                self.workload.fresh_lease_reads_percent,
+            ),
             (
                 "raft.lease_reads_percent".into(),
                 self.raft.lease_reads_percent,

@@ -30,7 +30,9 @@ impl RaftRsNode {
                 may.then_some(Doing::Campaigned)
             }
             Admin::RequestSnapshot => {
-                let asked = self.raw.request_snapshot().is_ok();
+                let log = &self.raw.raft.raft_log;
+                let may = self.options.snapshot_of_uncommitted || log.committed == log.last_index();
+                let asked = may && self.raw.request_snapshot().is_ok();
                 asked.then_some(Doing::SnapshotAsked)
             }
             Admin::Ping => {
