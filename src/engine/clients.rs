@@ -150,7 +150,8 @@ impl Clients {
         among: &[NodeId],
         invoked: impl FnOnce(Command) -> OperationId,
     ) -> Next {
-        let stray = self.choices.below(8) == 0;
+        // Who reads around the log asks anyone, as one does that spreads its reads.
+        let stray = self.choices.below(8);
         let any = *self.choices.pick(among);
         let is_new = self.clients[place as usize].waiting.is_none();
         if is_new {
@@ -177,8 +178,12 @@ impl Clients {
             });
         }
         let client = &mut self.clients[place as usize];
+        let strays = match client.waiting.as_ref().is_some_and(|waiting| waiting.reads) {
+            true => 3,
+            false => 0,
+        };
         let node = match client.friend {
-            Some(friend) if !stray && among.contains(&friend) => friend,
+            Some(friend) if stray > strays && among.contains(&friend) => friend,
             _ => any,
         };
         let waiting = client.waiting.as_mut().expect("set above");
@@ -206,7 +211,8 @@ impl Clients {
         if self.percent(self.workload.locks_percent) {
             return self.lock_operation(place);
         }
-        let key = self.choices.below(KEYS.into()) as u8;
+        // Most operations meet on few keys: that is where order matters.
+        let key = self.choices.skewed(1, KEYS.into()) as u8 - 1;
         let (seen, expected) = self.clients[place as usize].seen;
         let value = mix(u64::from(place) << 32 | self.choices.below(1 << 16), now_us);
         match self.choices.below(8) {

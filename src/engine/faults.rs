@@ -45,9 +45,14 @@ impl<S: Subject> World<'_, '_, S> {
                 Some(*for_us)
             }
             What::Split { side, for_us } => {
-                let others = self.others(side);
-                self.each_link(side, &others, |world, from, to| world.cut(from, to));
-                self.each_link(&others, side, |world, from, to| world.cut(from, to));
+                self.part(side);
+                Some(*for_us)
+            }
+            What::IsolateLeader { for_us } => {
+                if let Some(leader) = self.apparent_leader() {
+                    self.isolated.push((number, leader));
+                    self.part(&[leader]);
+                }
                 Some(*for_us)
             }
             What::Trouble {
@@ -142,13 +147,14 @@ impl<S: Subject> World<'_, '_, S> {
                 self.each_link(from, to, |world, from, to| world.network.mend(from, to));
             }
             What::Split { side, .. } => {
-                let others = self.others(side);
-                self.each_link(side, &others, |world, from, to| {
-                    world.network.mend(from, to)
-                });
-                self.each_link(&others, side, |world, from, to| {
-                    world.network.mend(from, to)
-                });
+                self.rejoin(side);
+            }
+            What::IsolateLeader { .. } => {
+                let strikes = self.isolated.iter();
+                if let Some(place) = strikes.map(|(fault, _)| *fault).position(|n| n == number) {
+                    let (_, leader) = self.isolated.swap_remove(place);
+                    self.rejoin(&[leader]);
+                }
             }
             What::Trouble { .. } => self.network.end_trouble(number as u64),
             What::SlowNode { node, extra_us, .. } => {
@@ -177,6 +183,21 @@ impl<S: Subject> World<'_, '_, S> {
     fn others(&self, side: &[NodeId]) -> Vec<NodeId> {
         let outside = |id: &NodeId| !side.contains(id);
         self.nodes.iter().copied().filter(outside).collect()
+    }
+
+    /// Cuts one side off from all others.
+    fn part(&mut self, side: &[NodeId]) {
+        let others = self.others(side);
+        self.each_link(side, &others, |world, from, to| world.cut(from, to));
+        self.each_link(&others, side, |world, from, to| world.cut(from, to));
+    }
+
+    /// Ends such a cut.
+    fn rejoin(&mut self, side: &[NodeId]) {
+        let others = self.others(side);
+        let mend = |world: &mut Self, from, to| world.network.mend(from, to);
+        self.each_link(side, &others, mend);
+        self.each_link(&others, side, mend);
     }
 
     fn each_link(

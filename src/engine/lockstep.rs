@@ -151,6 +151,8 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) before_joint: Option<Configuration>,
     /// Nodes to be stopped for good when they are removed.
     pub(super) to_stop: NodeSet,
+    /// Leaders that are cut off, and by which fault.
+    pub(super) isolated: Vec<(usize, NodeId)>,
     /// Nodes that the last step has removed and that are to be stopped.
     pub(super) retiring: Vec<NodeId>,
     /// The service that every replica starts with.
@@ -209,6 +211,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             asked: Vec::new(),
             before_joint: None,
             to_stop: NodeSet::default(),
+            isolated: Vec::new(),
             retiring: Vec::new(),
             service,
             participants: Vec::new(),

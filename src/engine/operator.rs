@@ -22,7 +22,7 @@ const SETTLING: u64 = 10;
 
 impl<S: Subject> World<'_, '_, S> {
     /// The node that an operator takes for the leader: the one of the highest term that runs.
-    fn apparent_leader(&self) -> Option<NodeId> {
+    pub(super) fn apparent_leader(&self) -> Option<NodeId> {
         let leads = |id: &&NodeId| {
             let view = &self.views[id.position()];
             view.up && view.role == Role::Leader

@@ -86,6 +86,11 @@ pub enum What {
         /// How long, in microseconds.
         for_us: u64,
     },
+    /// Nothing gets through between whoever leads then and all others, either way. Clients still reach it.
+    IsolateLeader {
+        /// How long, in microseconds.
+        for_us: u64,
+    },
     /// Messages from these nodes to those are lost, doubled, overtaken or late more often.
     Trouble {
         /// From any of these,
@@ -258,6 +263,8 @@ pub enum FaultKind {
     Cut,
     /// [`What::Split`].
     Split,
+    /// [`What::IsolateLeader`].
+    IsolateLeader,
     /// [`What::Trouble`].
     Trouble,
     /// [`What::Burst`].
@@ -298,7 +305,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All kinds, with one line for each.
-    pub const ALL: [(FaultKind, &'static str, &'static str); 22] = [
+    pub const ALL: [(FaultKind, &'static str, &'static str); 23] = [
         (
             FaultKind::Crash,
             "crash",
@@ -318,6 +325,11 @@ impl FaultKind {
             FaultKind::Split,
             "split",
             "nothing gets through between two sides, either way",
+        ),
+        (
+            FaultKind::IsolateLeader,
+            "isolate-leader",
+            "nothing gets through between whoever leads then and all other nodes, while clients still reach it",
         ),
         (
             FaultKind::Trouble,

@@ -63,8 +63,11 @@ pub fn generate(seed: u64, subject: &str, lacks: &[Feature], profile: &Profile) 
         let rots = |fault: &Fault| matches!(fault.what, What::Rot { .. });
         plan.faults.retain(|fault| !rots(fault));
     }
-    if profile.findings.spares_leases(&plan) {
-        leases::keep_in_touch(&mut plan);
+    if plan.raft.lease_reads && plan.workload.fresh_lease_reads {
+        leases::keep_time(&mut plan);
+        if !profile.findings.lease_reads_of_a_cut_off_leader {
+            leases::keep_in_touch(&mut plan);
+        }
     }
     plan
 }
@@ -267,7 +270,7 @@ impl<'a> Draw<'a> {
             clients: self.range(mix.clients) as u32,
             think_min_us: think_max_us / 10,
             think_max_us,
-            timeout_us: self.choices.between(election_us, 4 * election_us),
+            timeout_us: self.choices.between(election_us / 4, 3 * election_us),
             padding_max_bytes: self.skewed(mix.padding_max_bytes) as u32,
             retries: self.range(mix.retries) as u32,
             crash_percent: match self.percent(mix.crash_percent) {
@@ -396,6 +399,7 @@ impl<'a> Draw<'a> {
                 side: self.some_nodes(plan),
                 for_us,
             },
+            FaultKind::IsolateLeader => What::IsolateLeader { for_us },
             FaultKind::Trouble => {
                 let (from, to) = self.links(plan);
                 let mut ppm = || match self.choices.below(3) {
@@ -542,6 +546,7 @@ fn needs_peers(kind: FaultKind) -> bool {
     match kind {
         FaultKind::Cut
         | FaultKind::Split
+        | FaultKind::IsolateLeader
         | FaultKind::Trouble
         | FaultKind::Burst
         | FaultKind::SlowNode

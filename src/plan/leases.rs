@@ -8,7 +8,22 @@
 use super::{ClockOptions, Fault, Plan, What};
 use crate::admin::Admin;
 
-/// Takes out of a plan what may part a leader from its followers, or a node from its clock.
+/// Keeps clocks and nodes running alike: no lease holds otherwise, in any implementation.
+pub(super) fn keep_time(plan: &mut Plan) {
+    let prompt_us = plan.prompt_us().max(1);
+    plan.disk.sync_max_us = plan.disk.sync_max_us.min(prompt_us);
+    plan.disk.sync_min_us = plan.disk.sync_min_us.min(plan.disk.sync_max_us);
+    plan.cluster.clocks.fill(ClockOptions::default());
+    let stalls = |fault: &Fault| {
+        matches!(
+            fault.what,
+            What::Pause { .. } | What::SlowDisk { .. } | What::Jump { .. } | What::Drift { .. }
+        )
+    };
+    plan.faults.retain(|fault| !stalls(fault));
+}
+
+/// Takes out of a plan what may part a leader from its followers, or free them of it.
 pub(super) fn keep_in_touch(plan: &mut Plan) {
     let prompt_us = plan.prompt_us().max(1);
     let traffic = &mut plan.network;
@@ -16,9 +31,6 @@ pub(super) fn keep_in_touch(plan: &mut Plan) {
     traffic.delay_min_us = traffic.delay_min_us.min(traffic.delay_max_us);
     (traffic.tail_ppm, traffic.loss_ppm, traffic.reorder_ppm) = (0, 0, 0);
     traffic.capacity = traffic.capacity.max(1_024);
-    plan.disk.sync_max_us = plan.disk.sync_max_us.min(prompt_us);
-    plan.disk.sync_min_us = plan.disk.sync_min_us.min(plan.disk.sync_max_us);
-    plan.cluster.clocks.fill(ClockOptions::default());
     plan.faults.retain(keeps_in_touch);
 }
 
@@ -38,6 +50,7 @@ fn keeps_in_touch(fault: &Fault) -> bool {
         What::Pause { .. }
         | What::Cut { .. }
         | What::Split { .. }
+        | What::IsolateLeader { .. }
         | What::Trouble { .. }
         | What::Burst { .. }
         | What::SlowNode { .. }

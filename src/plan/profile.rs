@@ -263,12 +263,6 @@ impl Findings {
         // Group commit waits for nodes of another group: not a finding, but what it is for.
         ranked || plan.raft.group_commit
     }
-
-    /// Whether the trigger of stale reads by lease is to be left out of a plan.
-    pub(super) fn spares_leases(&self, plan: &Plan) -> bool {
-        let promised = plan.raft.lease_reads && plan.workload.fresh_lease_reads;
-        promised && !self.lease_reads_of_a_cut_off_leader
-    }
 }
 
 /// Why a profile cannot be used.
@@ -411,18 +405,25 @@ impl Profile {
     /// What a profile that extends another starts from.
     fn base(name: &toml::Value, path: &Path) -> Result<toml::Table, ProfileError> {
         let builtin = builtin_profiles();
-        let text = builtin
-            .iter()
-            .find(|(known, text)| Some(*known) == name.as_str() && !text.contains("\nextends = "));
+        let text = builtin.iter().find(|(known, _)| Some(*known) == name.as_str());
         let Some((_, text)) = text else {
             return Err(ProfileError::Impossible {
                 path: path.to_path_buf(),
                 field: "extends".into(),
                 value: name.to_string(),
-                legal: "the name of a built-in profile that extends no other, such as \"storm\"",
+                legal: "the name of a built-in profile, such as \"storm\"",
             });
         };
-        Ok(toml::from_str(text).expect("a built-in profile is a profile"))
+        let mut table: toml::Table =
+            toml::from_str(text).expect("a built-in profile is a profile");
+        match table.remove("extends") {
+            None => Ok(table),
+            Some(name) => {
+                let mut whole = Self::base(&name, path)?;
+                lay_over(&mut whole, table);
+                Ok(whole)
+            }
+        }
     }
 
     fn validate(&self, path: &Path) -> Result<(), ProfileError> {

@@ -375,6 +375,7 @@ impl Plan {
                 node(id)?;
                 time("down_us", *down_us)
             }
+            What::IsolateLeader { for_us } => time("for_us", *for_us),
             What::Pause { node: id, for_us } | What::FullDisk { node: id, for_us } => {
                 node(id)?;
                 time("for_us", *for_us)

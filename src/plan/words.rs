@@ -69,6 +69,11 @@ impl fmt::Display for What {
                 node_list(side),
                 span(for_us)
             ),
+            What::IsolateLeader { for_us } => write!(
+                f,
+                "whoever leads cut off from all others, both ways, for {}",
+                span(for_us)
+            ),
             What::Trouble {
                 from,
                 to,

@@ -275,11 +275,12 @@ impl RaftRsNode {
         }
     }
 
-    /// Hands over entries that the library asked for while they were not at hand.
+    /// Hands over entries that the library asked for while they were not at hand: no more
+    /// at a time than inputs are stepped before a ready. Returns how many times.
     #[inline]
-    pub(super) fn finish_fetches(&mut self, now_us: u64, out: &mut Output<Message>) {
+    pub(super) fn finish_fetches(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
         if self.options.fetch_us == 0 {
-            return;
+            return 0;
         }
         for context in self.raw.store().asked.take() {
             out.observe(Observation::Did(Doing::FetchBegun));
@@ -288,14 +289,16 @@ impl RaftRsNode {
         }
         let longest_us = self.options.fetch_us;
         let due = |at_us: u64| at_us <= now_us || at_us > now_us + longest_us;
-        while self.fetching.front().is_some_and(|(at_us, _)| due(*at_us)) {
-            let Some((_, context)) = self.fetching.pop_front() else {
-                return;
-            };
+        let mut done = 0;
+        while done < self.options.inputs_per_ready
+            && let Some((_, context)) = self.fetching.pop_front_if(|(at_us, _)| due(*at_us))
+        {
             self.raw.mut_store().fetches = false;
             self.raw.on_entries_fetched(context);
             self.raw.mut_store().fetches = true;
             out.observe(Observation::Did(Doing::FetchDone));
+            done += 1;
         }
+        done
     }
 }

@@ -132,8 +132,8 @@ impl RaftRsNode {
     /// Does all that can be done now.
     fn run(&mut self, now_us: u64, out: &mut Output<Message>) {
         while matches!(self.wait, Wait::Nothing) {
-            self.look_after(now_us, out);
-            for _ in 0..self.options.inputs_per_ready {
+            let fetched = self.look_after(now_us, out);
+            for _ in fetched..self.options.inputs_per_ready {
                 match self.inbox.pop_front() {
                     Some(input) => self.handle(input, out),
                     None => break,
@@ -141,7 +141,7 @@ impl RaftRsNode {
             }
             if self.raw.has_ready() {
                 self.handle_ready(now_us, out);
-            } else if self.inbox.is_empty() {
+            } else if self.inbox.is_empty() && fetched == 0 {
                 break;
             }
         }
@@ -150,14 +150,15 @@ impl RaftRsNode {
         }
     }
 
-    /// Does what has come due beside the library. Mostly there is nothing.
+    /// Does what has come due beside the library. Mostly there is nothing. Returns how many
+    /// inputs that was for the library.
     #[inline]
-    fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) {
+    fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
         if !self.backlog.is_empty() {
             self.work_off(now_us, out);
         }
         self.tend_own_snapshot(now_us, out);
-        self.finish_fetches(now_us, out);
+        self.finish_fetches(now_us, out)
     }
 
     /// Whether the inputs at hand are to be stepped now. A driver that batches
@@ -503,7 +504,13 @@ impl Replica for RaftRsNode {
     fn step(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) {
         if self.inbox.is_empty() && self.steps_at_once(&input) {
             // Nothing is in its way: it need not move through the inbox.
-            self.look_after(now_us, out);
+            let fetched = self.look_after(now_us, out);
+            if fetched >= self.options.inputs_per_ready && self.raw.has_ready() {
+                self.inbox.push_back(input);
+                self.handle_ready(now_us, out);
+                self.run(now_us, out);
+                return;
+            }
             self.handle(input, out);
             if !self.raw.has_ready() {
                 self.show_commit(out);
