@@ -69,9 +69,10 @@ pub struct DriverOptions {
     /// Changes of the configuration are applied before the ready that brought them is
     /// acknowledged to the library, and not right after.
     pub apply_changes_early: bool,
-    /// A follower that is asked to get a snapshot does so though its newest entry is not known to be committed.
+    /// A follower asks for a snapshot though its newest entry is not known to be committed, and waits
+    /// for it when the term changes; it takes no entries meanwhile.
     #[serde(default)]
-    pub snapshot_of_uncommitted: bool,
+    pub snapshot_requests_block: bool,
     /// A node that is asked to stand for election does so though it is no voter of its own configuration.
     pub campaign_as_outsider: bool,
     /// What names a read while it waits to be confirmed.
@@ -191,7 +192,7 @@ impl Default for DriverOptions {
             advance_whole: false,
             step_down_when_removed: true,
             apply_changes_early: false,
-            snapshot_of_uncommitted: false,
+            snapshot_requests_block: false,
             campaign_as_outsider: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,

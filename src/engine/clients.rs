@@ -215,6 +215,10 @@ impl Clients {
         let key = self.choices.skewed(1, KEYS.into()) as u8 - 1;
         let (seen, expected) = self.clients[place as usize].seen;
         let value = mix(u64::from(place) << 32 | self.choices.below(1 << 16), now_us);
+        // Who reads around the log reads more.
+        if self.percent(self.workload.reads_percent / 2) {
+            return Operation::Get { key };
+        }
         match self.choices.below(8) {
             0..=2 => Operation::Get { key },
             3 | 4 => Operation::Put { key, value },

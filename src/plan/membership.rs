@@ -52,7 +52,8 @@ impl Draw<'_> {
         let lacks = self.lacks;
         let has = |feature| !lacks.contains(&feature);
         let now = script.configuration;
-        let stop_removed = self.choices.below(2) == 0;
+        // Group commit may wait for a node in a configuration that has not been left everywhere.
+        let stop_removed = self.choices.below(2) == 0 && !plan.raft.group_commit;
         let change = if now.is_joint() && has(Feature::ExplicitLeave) && self.choices.below(4) > 0 {
             Change {
                 steps: Vec::new(),

@@ -206,8 +206,8 @@ pub struct Findings {
     pub auto_leave_before_advance: bool,
     /// A node that is no voter is made to stand for election.
     pub outsider_campaigns: bool,
-    /// A follower asks for a snapshot that must hold entries that are not committed yet.
-    pub snapshot_of_uncommitted: bool,
+    /// A follower that waits for a snapshot may hold up the commits that the snapshot needs.
+    pub snapshot_requests_block: bool,
     /// Check-quorum is on at some nodes and off at others for good.
     pub mixed_check_quorum: bool,
     /// Reads by lease where a leader may lose touch with its followers.
@@ -405,7 +405,9 @@ impl Profile {
     /// What a profile that extends another starts from.
     fn base(name: &toml::Value, path: &Path) -> Result<toml::Table, ProfileError> {
         let builtin = builtin_profiles();
-        let text = builtin.iter().find(|(known, _)| Some(*known) == name.as_str());
+        let text = builtin
+            .iter()
+            .find(|(known, _)| Some(*known) == name.as_str());
         let Some((_, text)) = text else {
             return Err(ProfileError::Impossible {
                 path: path.to_path_buf(),
@@ -414,8 +416,7 @@ impl Profile {
                 legal: "the name of a built-in profile, such as \"storm\"",
             });
         };
-        let mut table: toml::Table =
-            toml::from_str(text).expect("a built-in profile is a profile");
+        let mut table: toml::Table = toml::from_str(text).expect("a built-in profile is a profile");
         match table.remove("extends") {
             None => Ok(table),
             Some(name) => {

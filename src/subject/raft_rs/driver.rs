@@ -181,6 +181,7 @@ impl RaftRsNode {
         match input {
             Input::Tick => self.timeouts.tick(&mut self.raw),
             Input::Deliver { message, .. } => {
+                self.forget_snapshot_request(message.term);
                 // An error here is the library's way to say that it ignores the message.
                 let _ = self.raw.step(message);
             }

@@ -31,7 +31,7 @@ impl RaftRsNode {
             }
             Admin::RequestSnapshot => {
                 let log = &self.raw.raft.raft_log;
-                let may = self.options.snapshot_of_uncommitted || log.committed == log.last_index();
+                let may = self.options.snapshot_requests_block || log.committed == log.last_index();
                 let asked = may && self.raw.request_snapshot().is_ok();
                 asked.then_some(Doing::SnapshotAsked)
             }
@@ -67,6 +67,19 @@ impl RaftRsNode {
             _ => self.raw.propose_conf_change(Vec::new(), whole(change)),
         };
         proposed.is_err()
+    }
+
+    /// A follower that waits for the snapshot that it asked for takes no entries, and a leader of a
+    /// new term may need just this follower to commit anything, a snapshot's entries included.
+    #[inline]
+    pub(super) fn forget_snapshot_request(&mut self, term: u64) {
+        let raft = &mut self.raw.raft;
+        if raft.pending_request_snapshot != raft::INVALID_INDEX
+            && term > raft.term
+            && !self.options.snapshot_requests_block
+        {
+            raft.pending_request_snapshot = raft::INVALID_INDEX;
+        }
     }
 
     /// With group commit, puts odd and even nodes into a group each; nodes that join come into none by themselves.
