@@ -149,6 +149,11 @@ fn each_kind_of_fault_leaves_its_mark() {
             &[Event::SyncFailed, Event::Halt, Event::Restart],
         ),
         (
+            FaultKind::IsolateLeader,
+            What::IsolateLeader { for_us },
+            &[Event::LinkCut, Event::LeaderCutOff, Event::MessageCut],
+        ),
+        (
             FaultKind::FullDisk,
             What::FullDisk { node: N1, for_us },
             &[Event::DiskFull, Event::SyncFailed, Event::Halt],

@@ -103,6 +103,7 @@ pub fn quiet_plan(voters: u8) -> Plan {
             locks_percent: 30,
             lease_us: 500_000,
             fresh_lease_reads: false,
+            settings_stay: false,
         },
         faults: Vec::new(),
         heal_us: 2_000_000,
