@@ -65,6 +65,7 @@ impl Steady {
                 locks_percent: 30,
                 lease_us: 200_000,
                 fresh_lease_reads: false,
+                settings_stay: false,
             },
             faults: Vec::new(),
             heal_us: self.heal_us,
