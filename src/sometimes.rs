@@ -154,6 +154,32 @@ events! {
     HealedEveryone = "healed-everyone", "a storm ended with every node healed";
     HealedQuorum = "healed-quorum", "a storm ended with a bare majority healed";
     Converged = "converged", "a cluster converged after its storm";
+    PriorityChanged = "priority-changed", "a node was given another election priority";
+    BatchAppendSwitched = "batch-append-switched", "batch-append was switched at run time";
+    SkipBroadcastCommitSwitched = "skip-broadcast-commit-switched", "skip-broadcast-commit was switched at run time";
+    CheckQuorumSwitched = "check-quorum-switched", "check-quorum was switched at run time";
+    MaxInflightChanged = "max-inflight-changed", "the window of append messages was changed at run time";
+    MaxCommittedSizeChanged = "max-committed-size-changed", "the size of portions of committed entries was changed at run time";
+    WithPreVote = "with-pre-vote", "a run had pre-vote";
+    WithCheckQuorum = "with-check-quorum", "a run had check-quorum";
+    WithSmallInflight = "with-small-inflight", "a run had a window of at most eight append messages";
+    WithSmallMessages = "with-small-messages", "a run had append messages of at most 200 bytes, or one entry";
+    WithSmallReady = "with-small-ready", "a run handed committed entries over in portions of at most 200 bytes, or one entry";
+    WithBatchAppend = "with-batch-append", "a run had batch-append";
+    WithSkipBroadcastCommit = "with-skip-broadcast-commit", "a run had skip-broadcast-commit";
+    WithPriorities = "with-priorities", "a run had election priorities";
+    WithLeaseReads = "with-lease-reads", "a run had reads by lease";
+    WithUncommittedLimit = "with-uncommitted-limit", "a run had a limit on uncommitted proposals";
+    WithGroupCommit = "with-group-commit", "a run had group commit";
+    WithSynchronousPersistence = "with-synchronous-persistence", "a run waited for each sync";
+    WithAsynchronousPersistence = "with-asynchronous-persistence", "a run went on while syncs were in flight";
+    WithBatchedInputs = "with-batched-inputs", "a run stepped several inputs before it took their output";
+    WithApplyLag = "with-apply-lag", "a run applied entries late";
+    WithSendAfterSync = "with-send-after-sync", "a run held messages back until their output was durable, even those that need not be";
+    WithAcknowledgeNewest = "with-acknowledge-newest", "a run acknowledged only the newest of several durable outputs";
+    WithAdvanceWhole = "with-advance-whole", "a run applied committed entries before it acknowledged the output that brought them";
+    WithBackgroundSnapshots = "with-background-snapshots", "a run built snapshots in the background";
+    WithBurstTicks = "with-burst-ticks", "a run made up for missed ticks in a burst";
 }
 
 impl From<Doing> for Event {

@@ -10,6 +10,7 @@ use super::clients::Clients;
 use super::digest;
 use super::inject::Triggers;
 use super::node::Slot;
+use super::options;
 use super::panics;
 use super::{Outcome, Watch};
 use crate::check::{Checks, NodeView, Property, Scene, Violation};
@@ -232,6 +233,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
 
     /// Runs to the end of the plan, to convergence, or to the first violation.
     fn drive(&mut self) -> Result<(), Violation> {
+        options::count(self.plan, &mut self.counters);
         self.begin()?;
         while let Some((time_us, happening)) = self.queue.pop() {
             if time_us > self.plan.end_us {

@@ -9,6 +9,7 @@ mod inject;
 mod lockstep;
 mod node;
 mod operator;
+mod options;
 mod panics;
 mod serve;
 mod tell;

@@ -3,6 +3,7 @@
 //! and stops those that have left.
 
 use super::lockstep::{Happening, World};
+use super::options;
 use super::trace::Weight;
 use crate::admin::{Admin, Setting};
 use crate::check::Violation;
@@ -56,6 +57,9 @@ impl<S: Subject> World<'_, '_, S> {
         let slot = &self.slots[node.position()];
         if slot.replica.is_none() || slot.paused_until_us.is_some() {
             return Ok(());
+        }
+        if let Admin::Set(setting) = admin {
+            self.counters.hit(options::switched(setting));
         }
         self.step(now_us, node, Input::Admin(admin))
     }

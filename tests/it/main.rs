@@ -8,4 +8,5 @@ mod findings;
 mod linearizability;
 mod planted;
 mod support;
+mod surface;
 mod tidy;

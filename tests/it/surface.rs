@@ -1,0 +1,149 @@
+//! `docs/surface.md` holds: every public call and option of the library has its row,
+//! and what a row says happens, happens in a sweep.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use squall::sometimes::{Counters, Event};
+
+use super::support::{root, seeds, sweep};
+
+/// The rows of a table: the cells of each.
+fn rows(section: &str) -> Vec<Vec<String>> {
+    let is_row = |line: &&str| line.starts_with("| ") && !line.starts_with("| ---");
+    let cells = |line: &str| {
+        let inner = line.trim().trim_matches('|');
+        inner
+            .split(" | ")
+            .map(|cell| cell.trim().to_owned())
+            .collect()
+    };
+    section.lines().filter(is_row).skip(1).map(cells).collect()
+}
+
+fn sections() -> BTreeMap<String, Vec<Vec<String>>> {
+    let text = std::fs::read_to_string(root().join("docs/surface.md")).unwrap();
+    let split = text.split("\n## ").skip(1);
+    split
+        .map(|part| {
+            let title = part.lines().next().unwrap_or_default();
+            (title.to_owned(), rows(part))
+        })
+        .collect()
+}
+
+/// The names in backticks in a cell.
+fn names(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_row_of_the_surface_happens() {
+    let mut swept = BTreeMap::<String, Counters>::new();
+    let mut checked = 0;
+    for (title, rows) in sections() {
+        for row in rows {
+            let [.., counted, profile] = row.as_slice() else {
+                panic!("{title}: {row:?} is too short");
+            };
+            for name in names(counted) {
+                let event = Event::named(name).unwrap_or_else(|| panic!("no event \"{name}\""));
+                let counters = swept
+                    .entry(profile.clone())
+                    .or_insert_with(|| sweep("raft-rs", profile, seeds(800), 2).counters);
+                assert!(counters.get(event) > 0, "{title}: {row:?} does not happen");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 100, "only {checked} rows found");
+}
+
+/// Where cargo keeps the library's source.
+fn source(file: &str) -> String {
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        let output = command.args(arguments).current_dir(root()).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let version = run("rustc", &["-vV"]);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    // The packages of other platforms may not be here.
+    let metadata = run(
+        env!("CARGO"),
+        &[
+            "metadata",
+            "--format-version=1",
+            "--offline",
+            "--filter-platform",
+            host.unwrap(),
+        ],
+    );
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let raft = packages.iter().find(|package| package["name"] == "raft");
+    let manifest = PathBuf::from(raft.unwrap()["manifest_path"].as_str().unwrap());
+    std::fs::read_to_string(manifest.with_file_name("src").join(file)).unwrap()
+}
+
+/// The block that begins with a line that contains `head`, up to its closing brace.
+fn block<'a>(source: &'a str, head: &str) -> &'a str {
+    let start = source.find(head).unwrap_or_else(|| panic!("no {head}"));
+    let end = source[start..].find("\n}").unwrap();
+    &source[start..start + end]
+}
+
+/// What follows `before` in each line of `block` that has it, up to a character that no name has.
+fn declared(block: &str, before: &str) -> Vec<String> {
+    let name = |line: &str| {
+        let rest = line.strip_prefix(before)?;
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        Some(rest.chars().take_while(|c| is_name(*c)).collect())
+    };
+    block.lines().filter_map(name).collect()
+}
+
+#[test]
+fn every_public_call_and_option_has_its_row() {
+    let raw_node = source("raw_node.rs");
+    let config = source("config.rs");
+    let storage = source("storage.rs");
+    let mut ready = declared(block(&raw_node, "\nimpl Ready {"), "    pub fn ");
+    ready.extend(declared(
+        block(&raw_node, "\nimpl LightReady {"),
+        "    pub fn ",
+    ));
+    let public = [
+        (
+            "`RawNode`",
+            declared(
+                block(&raw_node, "\nimpl<T: Storage> RawNode<T> {"),
+                "    pub fn ",
+            ),
+        ),
+        ("`Ready` and `LightReady`", ready),
+        (
+            "`Config`",
+            declared(block(&config, "\npub struct Config {"), "    pub "),
+        ),
+        (
+            "`Storage`",
+            declared(block(&storage, "\npub trait Storage {"), "    fn "),
+        ),
+    ];
+    let sections = sections();
+    for (title, calls) in public {
+        let rows: Vec<&str> = sections[title]
+            .iter()
+            .flat_map(|row| names(&row[0]))
+            .collect();
+        assert!(
+            calls.len() >= rows.len() && calls.len() > 5,
+            "{title}: {calls:?}"
+        );
+        for call in calls {
+            assert!(rows.contains(&call.as_str()), "{title}: no row for {call}");
+        }
+    }
+}
