@@ -66,6 +66,7 @@ impl Steady {
                 lease_us: 200_000,
                 fresh_lease_reads: false,
             },
+            script: None,
             faults: Vec::new(),
             heal_us: self.heal_us,
             heal: Heal::Everyone,

@@ -24,8 +24,8 @@ const PLACE_BITS: u32 = 14;
 pub(super) struct Clients {
     choices: Choices,
     workload: Workload,
-    reads: bool,
-    clients: Vec<Client>,
+    pub(super) reads: bool,
+    pub(super) clients: Vec<Client>,
     probes: Vec<Probe>,
     /// The highest index at which any client was told that its command is applied.
     pub(super) acknowledged: Index,
@@ -35,38 +35,44 @@ pub(super) struct Clients {
     pub(super) fresh_reads: u64,
 }
 
-struct Client {
+pub(super) struct Client {
     /// Its number, which is its session's.
-    number: u32,
-    sequence: u64,
-    waiting: Option<Waiting>,
+    pub(super) number: u32,
+    pub(super) sequence: u64,
+    pub(super) waiting: Option<Waiting>,
     /// The node that served it last, or that it was told to ask.
     friend: Option<NodeId>,
     /// What it saw last of some key.
     seen: (u8, Option<u64>),
-    lock: Hold,
+    pub(super) lock: Hold,
 }
 
 /// What a client believes of a lock.
 #[derive(Clone, Copy)]
-enum Hold {
+pub(super) enum Hold {
     Nothing,
     Waits { lock: u8 },
     Holds { lock: u8, token: u64 },
 }
 
 /// An operation under way.
-struct Waiting {
-    id: OperationId,
-    command: Command,
-    bytes: Bytes,
+pub(super) struct Waiting {
+    pub(super) id: OperationId,
+    pub(super) command: Command,
+    pub(super) bytes: Bytes,
     /// It goes around the log.
-    reads: bool,
-    attempt: u32,
+    pub(super) reads: bool,
+    pub(super) attempt: u32,
+    /// Attempts after the first.
+    pub(super) retries: u32,
     /// Every attempt so far was refused.
-    refused: bool,
+    pub(super) refused: bool,
     /// Under way, and not between two attempts.
-    sent: bool,
+    pub(super) sent: bool,
+    /// Which operation of the plan's script it is.
+    pub(super) scripted: Option<u32>,
+    /// The script has the client crash when the last attempt's time is up.
+    pub(super) crashes: bool,
 }
 
 struct Probe {
@@ -172,8 +178,11 @@ impl Clients {
                 bytes: command.encode(padding),
                 reads: self.reads && around && operation.only_reads(),
                 attempt: 0,
+                retries: self.workload.retries,
                 refused: true,
                 sent: false,
+                scripted: None,
+                crashes: false,
             });
         }
         let client = &mut self.clients[place as usize];
@@ -304,7 +313,6 @@ impl Clients {
         let Some(place) = Self::place(number) else {
             return self.probe_answered(number, &outcome);
         };
-        let retries = self.workload.retries;
         let client = &mut self.clients[place as usize];
         if client.number != number || client.sequence != sequence {
             return Taken::Ignored;
@@ -323,7 +331,7 @@ impl Clients {
                 if client.friend.is_some() {
                     counters.hit(Event::CommandRedirected);
                 }
-                if waiting.attempt < retries {
+                if waiting.attempt < waiting.retries {
                     waiting.attempt += 1;
                     return Taken::Refused { place };
                 }
@@ -373,12 +381,16 @@ impl Clients {
         counters: &mut Counters,
     ) -> Option<Option<OperationId>> {
         let crashes = self.percent(self.workload.crash_percent);
-        let retries = self.workload.retries;
         let client = &mut self.clients[place as usize];
         let waiting = client.waiting.as_mut()?;
         if !waiting.sent || client.sequence != sequence || waiting.attempt != attempt {
             return None;
         }
+        let is_last = waiting.attempt >= waiting.retries;
+        let crashes = match waiting.scripted {
+            Some(_) => waiting.crashes && is_last,
+            None => crashes,
+        };
         counters.hit(Event::CommandTimedOut);
         client.friend = None;
         waiting.refused = false;
@@ -392,7 +404,7 @@ impl Clients {
             client.lock = Hold::Nothing;
             return Some(Some(id));
         }
-        if waiting.attempt < retries {
+        if !is_last {
             waiting.attempt += 1;
             return Some(None);
         }

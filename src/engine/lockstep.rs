@@ -96,6 +96,8 @@ pub(super) enum Happening {
         sequence: u64,
         attempt: u32,
     },
+    /// A try of the plan's script is due.
+    ScriptedTry { operation: u32, nth: u32 },
     /// An operator asks again for the change of this fault, so many times more.
     AskAgain { fault: u32, left: u32 },
     /// After the storm: an operator looks whether a joint configuration lasts.
@@ -230,9 +232,13 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     /// Runs to the end of the plan, to convergence, or to the first violation.
     fn drive(&mut self) -> Result<(), Violation> {
         self.begin()?;
+        let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
         while let Some((time_us, happening)) = self.queue.pop() {
             if time_us > self.plan.end_us {
                 break;
+            }
+            if self.step >= most_steps {
+                return Ok(());
             }
             self.happen(time_us, happening)?;
             if self.converged {
@@ -257,9 +263,13 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             }
         }
         self.queue.push(self.plan.heal_us, Happening::Heal);
-        for client in 0..self.clients.count() {
-            let at_us = self.clients.think_us();
-            self.queue.push(at_us, Happening::ClientWakes { client });
+        if self.plan.script.is_some() {
+            self.begin_script();
+        } else {
+            for client in 0..self.clients.count() {
+                let at_us = self.clients.think_us();
+                self.queue.push(at_us, Happening::ClientWakes { client });
+            }
         }
         let (_, founders) = self.configuration;
         for node in founders.members().iter() {
@@ -315,6 +325,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                 self.step(now_us, node, input)
             }
             Happening::ClientWakes { client } => self.client_wakes(now_us, client),
+            Happening::ScriptedTry { operation, nth } => self.scripted_try(now_us, operation, nth),
             Happening::ClientGivesUp {
                 client,
                 sequence,

@@ -104,6 +104,7 @@ pub fn quiet_plan(voters: u8) -> Plan {
             lease_us: 500_000,
             fresh_lease_reads: false,
         },
+        script: None,
         faults: Vec::new(),
         heal_us: 2_000_000,
         heal: Heal::Everyone,
