@@ -10,12 +10,16 @@ use serde::Serialize;
 use crate::campaign::{RUNS_FOR_REQUIRED, Summary, Verdict};
 use crate::engine::{Line, Outcome, Watch, Weight};
 use crate::plan::{Heal, Plan};
+use crate::shrink::{Ended, Shrunk, Size};
 use crate::sometimes::Event;
 use crate::subject::Named;
 use crate::types::{node_list, seconds};
 
 /// Lines of a failure's page that tell what happened last.
 pub const LAST_EVENTS: usize = 24;
+
+/// Operations of clients that a failure's page lists.
+const MOST_OPERATIONS: usize = 12;
 
 /// Carries `plan` out once more and writes the page of its failure; none when it
 /// does not fail. `path` is where the plan lies, `command` what repeats it.
@@ -76,6 +80,14 @@ pub fn page(
     for fault in faults {
         add(&format!("  {fault}"));
     }
+    let script = plan.script.as_deref().unwrap_or_default();
+    for asked in script.iter().take(MOST_OPERATIONS) {
+        add(&format!("  {asked}"));
+    }
+    if script.len() > MOST_OPERATIONS {
+        let more = script.len() - MOST_OPERATIONS;
+        add(&format!("  and {more} more operations of clients"));
+    }
     match &plan.heal {
         Heal::Everyone => add("  then everyone is healed"),
         Heal::Quorum(members) => add(&format!("  then only {} are healed", node_list(members))),
@@ -89,6 +101,51 @@ pub fn page(
     add(&format!("plan     {}", path.display()));
     add(&format!("repeat   {command}"));
     Some(page)
+}
+
+/// What a shrinker came to, for people.
+pub fn shrunk(shrunk: &Shrunk) -> String {
+    let mut text = format!(
+        "{:<9} {}\n{:<9} {}\n",
+        "from",
+        size(&shrunk.before),
+        "to",
+        size(&shrunk.after)
+    );
+    let why = match shrunk.ended {
+        Ended::Smallest => "nothing simpler fails in the same way",
+        Ended::OutOfTime => "time is up, so there may be a smaller one",
+        Ended::Interrupted => "interrupted, so there may be a smaller one",
+    };
+    let _ = writeln!(
+        text,
+        "{:<9} {} runs, {:.1} s of processor time; {why}",
+        "after",
+        group(shrunk.runs),
+        shrunk.cpu.as_secs_f64()
+    );
+    for tried in &shrunk.tried {
+        let _ = writeln!(
+            text,
+            "  {:<22} {:>7} tried, {:>5} kept",
+            tried.pass,
+            group(tried.runs),
+            group(tried.kept)
+        );
+    }
+    text
+}
+
+/// The size of a plan, in words.
+pub fn size(size: &Size) -> String {
+    format!(
+        "{} faults, {} client operations, {} nodes, {} steps, {}",
+        size.faults,
+        group(size.operations as u64),
+        size.nodes,
+        group(size.steps),
+        seconds(size.time_us)
+    )
 }
 
 /// A finding as `--json` gives it.

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Args, Parser};
@@ -14,7 +14,8 @@ use squall::plan::Profile;
 use squall::report::{self, JsonSummary};
 use squall::subject::{self, Named};
 
-use super::{CliError, can_write, replay_command, say, seed, write_file};
+use super::interrupt::stop_at_interrupt;
+use super::{CliError, can_write, default_jobs, duration, replay_command, say, seed, write_file};
 
 /// Seeds of a sweep when neither a number nor a time is given.
 const DEFAULT_SEEDS: u64 = 4_000;
@@ -56,14 +57,6 @@ struct Alone {
 impl Default for Options {
     fn default() -> Self {
         Alone::parse_from(["squall"]).options
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("a sweep needs some time; legal: e.g. 90s, 10m, 8h".to_owned()),
-        Ok(time) => Ok(time),
-        Err(error) => Err(format!("{error}; legal: e.g. 90s, 10m, 8h")),
     }
 }
 
@@ -227,23 +220,6 @@ fn banner(options: &Options, seeds: &Range<u64>, jobs: usize) -> String {
         options.subject,
         options.profile
     )
-}
-
-fn default_jobs() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// A flag that the first interrupt sets; a second one ends the process at once.
-fn stop_at_interrupt() -> &'static AtomicBool {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    let handler = || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    };
-    // Where no handler can be set, an interrupt ends the process as ever.
-    let _ = ctrlc::set_handler(handler);
-    &STOP
 }
 
 fn progress(options: &Options, seeds: &Range<u64>) -> ProgressBar {

@@ -7,5 +7,6 @@ mod faults;
 mod findings;
 mod linearizability;
 mod planted;
+mod shrink;
 mod support;
 mod tidy;
