@@ -161,6 +161,17 @@ pub struct JsonViolation {
     pub message: String,
     /// The plan's file.
     pub plan: PathBuf,
+    /// The file of the smaller plan made of it, for the first violation of each property.
+    pub shrunk_plan: Option<PathBuf>,
+}
+
+/// The files of a finding.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Its plan's.
+    pub plan: PathBuf,
+    /// That of the smaller plan made of it, where one was.
+    pub shrunk: Option<PathBuf>,
 }
 
 /// A sweep as `--json` gives it.
@@ -201,24 +212,25 @@ pub struct JsonSummary<'a> {
 }
 
 impl<'a> JsonSummary<'a> {
-    /// The JSON form of `summary`; `plans` are the files of its findings, in their order.
+    /// The JSON form of `summary`; `files` are those of its findings, in their order.
     pub fn new(
         summary: &'a Summary,
         subject: &'a str,
         profile: &'a str,
         first_seed: u64,
-        plans: &[PathBuf],
+        files: &[Files],
     ) -> Self {
         let violations = summary
             .findings
             .iter()
-            .zip(plans)
-            .map(|(finding, plan)| JsonViolation {
+            .zip(files)
+            .map(|(finding, files)| JsonViolation {
                 property: finding.failure.violation.property.name(),
                 seed: finding.plan.seed,
                 step: finding.failure.step,
                 message: finding.failure.violation.message.clone(),
-                plan: plan.clone(),
+                plan: files.plan.clone(),
+                shrunk_plan: files.shrunk.clone(),
             });
         Self {
             verdict: summary.verdict().name(),

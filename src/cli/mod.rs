@@ -6,6 +6,7 @@ mod replay;
 mod seed;
 mod shrink;
 mod sweep;
+mod written;
 
 use std::io::Write as _;
 use std::path::PathBuf;

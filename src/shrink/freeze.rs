@@ -5,10 +5,6 @@ use super::trial::Trial;
 use crate::net::{Traffic, Trouble};
 use crate::plan::{Plan, What};
 
-/// Other seeds that are tried: the network's delays are not frozen, and fall otherwise
-/// once its rates draw no more.
-const SEEDS: u64 = 24;
-
 /// Lists the operations that clients drew.
 pub(super) fn clients(trial: &mut Trial<'_>) {
     if trial.best().script.is_none() {
@@ -17,7 +13,7 @@ pub(super) fn clients(trial: &mut Trial<'_>) {
             script: Some(script),
             ..trial.best().clone()
         };
-        trial.takes_reseeded(&plan, SEEDS);
+        trial.takes_reseeded(&plan);
     }
 }
 
@@ -39,7 +35,7 @@ pub(super) fn network(trial: &mut Trial<'_>) {
     plan.faults
         .retain(|fault| !matches!(fault.what, What::Trouble { .. }));
     plan.faults.extend(drawn);
-    trial.takes_reseeded(&plan, SEEDS);
+    trial.takes_reseeded(&plan);
 }
 
 /// Whether chance decides what becomes of some message.

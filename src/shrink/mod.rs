@@ -4,6 +4,7 @@
 //! run, and decides by plans and outcomes alone: for a given plan and subject the
 //! result is the same each time, unless its time is up before.
 
+mod condense;
 mod faults;
 mod freeze;
 mod nodes;
@@ -33,6 +34,7 @@ const PASSES: &[(&str, Pass)] = &[
     ("remove faults", faults::remove),
     ("remove nodes", nodes::remove),
     ("plain options", options::simplify),
+    ("condense operations", condense::condense),
     ("shorten", times::shorten),
     ("simplify faults", faults::simplify),
     ("simplify operations", operations::simplify),

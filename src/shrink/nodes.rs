@@ -6,15 +6,12 @@ use crate::configuration::{Step, Transition};
 use crate::plan::{Fault, Heal, Plan, What, When};
 use crate::types::NodeId;
 
-/// Other seeds that are tried: a cluster without a node holds other elections.
-const SEEDS: u64 = 8;
-
 /// Takes out the nodes that are not needed.
 pub(super) fn remove(trial: &mut Trial<'_>) {
     let mut node = trial.best().cluster.nodes();
     while node > 0 && !trial.is_over() {
         if let Some(plan) = without(trial.best(), NodeId(node)) {
-            trial.takes_reseeded(&plan, SEEDS);
+            trial.takes_reseeded(&plan);
         }
         node = (node - 1).min(trial.best().cluster.nodes());
     }

@@ -10,9 +10,6 @@ use crate::service::Operation;
 /// How often one operation is made simpler in a row.
 const MOST_TIMES: usize = 60;
 
-/// Other seeds that are tried with fewer clients.
-const SEEDS: u64 = 4;
-
 /// Leaves out the operations, and then the clients, that are not needed.
 pub(super) fn remove(trial: &mut Trial<'_>) {
     minimise(
@@ -77,12 +74,13 @@ pub(super) fn simplify(trial: &mut Trial<'_>) {
 
 fn taken(trial: &mut Trial<'_>, candidates: impl Iterator<Item = Plan>) -> bool {
     let before = trial.best().seed;
+    let others = trial.other_seeds();
     trial
         .first(candidates.flat_map(|plan| {
-            let seeds = std::iter::once(before).chain((0..SEEDS).filter(move |s| *s != before));
+            let seeds = std::iter::once(before).chain((0..others).filter(move |s| *s != before));
             // Another seed is worth a try only where little is left.
             let tries = match plan.script.as_ref().map_or(0, Vec::len) {
-                0..=6 => 1 + SEEDS as usize,
+                0..=6 => 1 + others as usize,
                 _ => 1,
             };
             seeds.take(tries).map(move |seed| Plan {

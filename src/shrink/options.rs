@@ -5,9 +5,6 @@ use super::trial::Trial;
 use crate::options::{DriverOptions, RaftOptions};
 use crate::plan::{ClockOptions, Heal, Plan};
 
-/// Other seeds that are tried with each.
-const SEEDS: u64 = 3;
-
 /// The time of a tick, of a message and of a sync in a plain plan, in microseconds.
 const TICK_US: u64 = 10_000;
 const DELAY_US: u64 = 1_000;
@@ -95,14 +92,14 @@ pub(super) fn simplify(trial: &mut Trial<'_>) {
     let all = || WORLD.iter().chain(WORKLOAD).chain(RAFT).chain(DRIVER);
     let mut plain = trial.best().clone();
     all().for_each(|make_plain| make_plain(&mut plain));
-    if trial.takes_reseeded(&plain, SEEDS) {
+    if trial.takes_reseeded(&plain) {
         return;
     }
     for make_plain in all().chain(EXTREME) {
         let mut plan = trial.best().clone();
         make_plain(&mut plan);
         if plan != *trial.best() {
-            trial.takes_reseeded(&plan, SEEDS);
+            trial.takes_reseeded(&plan);
         }
     }
 }

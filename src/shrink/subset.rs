@@ -7,10 +7,7 @@ use super::trial::Trial;
 use crate::plan::Plan;
 
 /// Lists no longer than this are also thinned out one by one with other seeds.
-const SHORT: usize = 10;
-
-/// Other seeds that are tried where leaving out a single thing changes the order of all events.
-const SEEDS: u64 = 6;
+const SHORT: usize = 30;
 
 /// Leaves out of the list that `get` reads and `set` writes what is not needed.
 pub(super) fn minimise<T: Clone>(
@@ -28,7 +25,7 @@ pub(super) fn minimise<T: Clone>(
     }
     // Often nothing of it is needed.
     let none = with(trial.best(), Vec::new());
-    if trial.takes_reseeded(&none, SEEDS) {
+    if trial.takes_reseeded(&none) {
         return;
     }
     let mut parts = 2;
@@ -73,7 +70,7 @@ fn thin_out<T: Clone>(
         let mut rest = get(trial.best());
         rest.remove(place);
         let candidate = with(trial.best(), rest);
-        if !trial.takes_reseeded(&candidate, SEEDS) {
+        if !trial.takes_reseeded(&candidate) {
             place += 1;
         }
     }

@@ -19,6 +19,11 @@ use crate::types::{finish, mix_bytes};
 const TIMES_STEPS: u64 = 2;
 const SPARE_STEPS: u64 = 5_000;
 
+/// Steps that trying a candidate with other seeds may take, about, and how many seeds that is.
+const STEPS_OF_OTHERS: u64 = 20_000;
+const FEWEST_OTHERS: u64 = 3;
+const MOST_OTHERS: u64 = 24;
+
 /// What a plan must break to be taken for the same failure.
 struct Aim {
     property: Property,
@@ -176,15 +181,21 @@ impl<'a> Trial<'a> {
         self.stop.load(Ordering::Relaxed) || self.is_out_of_time()
     }
 
+    /// How many other seeds are worth a try: the more, the cheaper a run is.
+    pub(super) fn other_seeds(&self) -> u64 {
+        (STEPS_OF_OTHERS / self.steps.max(1)).clamp(FEWEST_OTHERS, MOST_OTHERS)
+    }
+
     /// Whether the candidate fails in the same way; then it is the best from now on.
     pub(super) fn takes(&mut self, candidate: Plan) -> bool {
         self.first(std::iter::once(candidate)).is_some()
     }
 
-    /// As [`Trial::takes`], with as many other seeds too: another order of events may show what this one hides.
-    pub(super) fn takes_reseeded(&mut self, candidate: &Plan, seeds: u64) -> bool {
+    /// As [`Trial::takes`], with other seeds too: another order of events may show what this one hides.
+    pub(super) fn takes_reseeded(&mut self, candidate: &Plan) -> bool {
         let own = candidate.seed;
-        let seeds = std::iter::once(own).chain((0..seeds).filter(move |seed| *seed != own));
+        let others = 0..self.other_seeds();
+        let seeds = std::iter::once(own).chain(others.filter(move |seed| *seed != own));
         self.first(seeds.map(|seed| Plan {
             seed,
             ..candidate.clone()
@@ -228,13 +239,24 @@ impl<'a> Trial<'a> {
                 1 => batch.iter().map(hits).collect(),
                 _ => self.pool.install(|| batch.par_iter().map(hits).collect()),
             };
+            let mut hit = None;
             for ((number, plan), outcome) in batch.into_iter().zip(outcomes) {
-                self.tried[self.pass].runs += 1;
-                if let Some(outcome) = outcome {
-                    self.keep(plan, outcome);
-                    return Some(number);
+                // What ran beside a hit and comes after it has not been judged.
+                if hit.is_some() {
+                    self.seen.remove(&hash(&plan));
+                    continue;
                 }
-                self.progress();
+                self.tried[self.pass].runs += 1;
+                match outcome {
+                    Some(outcome) => {
+                        self.keep(plan, outcome);
+                        hit = Some(number);
+                    }
+                    None => self.progress(),
+                }
+            }
+            if hit.is_some() {
+                return hit;
             }
         }
     }
