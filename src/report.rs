@@ -139,13 +139,18 @@ pub fn shrunk(shrunk: &Shrunk) -> String {
 /// The size of a plan, in words.
 pub fn size(size: &Size) -> String {
     format!(
-        "{} faults, {} client operations, {} nodes, {} steps, {}",
-        size.faults,
-        group(size.operations as u64),
-        size.nodes,
-        group(size.steps),
+        "{}, {}, {}, {}, {}",
+        many(size.faults as u64, "fault"),
+        many(size.operations as u64, "client operation"),
+        many(size.nodes as u64, "node"),
+        many(size.steps, "step"),
         seconds(size.time_us)
     )
+}
+
+fn many(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {what}{s}", group(number))
 }
 
 /// A finding as `--json` gives it.

@@ -105,7 +105,9 @@ impl std::fmt::Display for Asked {
                 0 => write!(
                     f,
                     "at {time}: client {} asks {} to {}",
-                    self.client, one.node, self.operation
+                    self.client,
+                    one.node,
+                    in_words(&self.operation)
                 )?,
                 _ => write!(f, ", at {time} again of {}", one.node)?,
             }
@@ -117,5 +119,14 @@ impl std::fmt::Display for Asked {
             f.write_str(", and crashes if it is not answered")?;
         }
         Ok(())
+    }
+}
+
+/// An operation without the number of its token, which is whatever the client holds then.
+fn in_words(operation: &Operation) -> String {
+    let words = operation.to_string();
+    match words.split_once(" with token ") {
+        Some((what, _)) => format!("{what} with its token"),
+        None => words,
     }
 }

@@ -193,6 +193,10 @@ impl<'a> Trial<'a> {
 
     /// As [`Trial::takes`], with other seeds too: another order of events may show what this one hides.
     pub(super) fn takes_reseeded(&mut self, candidate: &Plan) -> bool {
+        // The best itself with another seed is no simpler.
+        if *candidate == self.best {
+            return false;
+        }
         let own = candidate.seed;
         let others = 0..self.other_seeds();
         let seeds = std::iter::once(own).chain(others.filter(move |seed| *seed != own));
