@@ -355,7 +355,7 @@ fn step_in_words(subject: &Named, plan: &Plan, step: u64) -> String {
 }
 
 /// Processor time of this process so far, all threads together.
-fn process_cpu() -> Duration {
+pub(crate) fn process_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(
         time.tv_sec.unsigned_abs(),

@@ -19,6 +19,7 @@ pub mod replica;
 pub mod report;
 pub mod rng;
 pub mod service;
+pub mod shrink;
 pub mod sometimes;
 pub mod stable;
 pub mod subject;

@@ -86,6 +86,8 @@ pub enum Fate {
         again_at_us: Option<u64>,
         /// Whether later messages may overtake it.
         overtakable: bool,
+        /// How much longer than an ordinary delay chance has made it take, in microseconds.
+        late_us: u64,
     },
     /// It never arrives.
     Lost(Lost),
@@ -171,13 +173,17 @@ impl Network {
         }
         let ordinary_us = choices.between(traffic.delay_min_us, traffic.delay_max_us);
         let mut at_us = now_us + ordinary_us + slow_us;
+        let mut late_us = 0;
         if choices.chance_ppm(traffic.tail_ppm) {
-            at_us += choices.skewed(0, traffic.tail_max_us);
+            late_us = choices.skewed(0, traffic.tail_max_us);
+            at_us += late_us;
         }
         at_us = at_us.max(link.stalled_until_us);
         let overtakable = choices.chance_ppm(traffic.reorder_ppm);
         if overtakable {
-            at_us += choices.between(0, 4 * traffic.delay_max_us);
+            let extra_us = choices.between(0, 4 * traffic.delay_max_us);
+            late_us += extra_us;
+            at_us += extra_us;
         } else {
             at_us = at_us.max(link.last_due_us);
             link.last_due_us = at_us;
@@ -191,6 +197,7 @@ impl Network {
             at_us,
             again_at_us,
             overtakable,
+            late_us,
         }
     }
 
@@ -368,6 +375,7 @@ mod tests {
                     at_us,
                     again_at_us,
                     overtakable,
+                    ..
                 } => {
                     seen[1] += u32::from(again_at_us.is_some());
                     seen[2] += u32::from(overtakable);

@@ -10,12 +10,16 @@ use serde::Serialize;
 use crate::campaign::{RUNS_FOR_REQUIRED, Summary, Verdict};
 use crate::engine::{Line, Outcome, Watch, Weight};
 use crate::plan::{Heal, Plan};
+use crate::shrink::{Ended, Shrunk, Size};
 use crate::sometimes::Event;
 use crate::subject::Named;
 use crate::types::{node_list, seconds};
 
 /// Lines of a failure's page that tell what happened last.
 pub const LAST_EVENTS: usize = 24;
+
+/// Operations of clients that a failure's page lists.
+const MOST_OPERATIONS: usize = 12;
 
 /// Carries `plan` out once more and writes the page of its failure; none when it
 /// does not fail. `path` is where the plan lies, `command` what repeats it.
@@ -76,6 +80,14 @@ pub fn page(
     for fault in faults {
         add(&format!("  {fault}"));
     }
+    let script = plan.script.as_deref().unwrap_or_default();
+    for asked in script.iter().take(MOST_OPERATIONS) {
+        add(&format!("  {asked}"));
+    }
+    if script.len() > MOST_OPERATIONS {
+        let more = script.len() - MOST_OPERATIONS;
+        add(&format!("  and {more} more operations of clients"));
+    }
     match &plan.heal {
         Heal::Everyone => add("  then everyone is healed"),
         Heal::Quorum(members) => add(&format!("  then only {} are healed", node_list(members))),
@@ -91,6 +103,56 @@ pub fn page(
     Some(page)
 }
 
+/// What a shrinker came to, for people.
+pub fn shrunk(shrunk: &Shrunk) -> String {
+    let mut text = format!(
+        "{:<9} {}\n{:<9} {}\n",
+        "from",
+        size(&shrunk.before),
+        "to",
+        size(&shrunk.after)
+    );
+    let why = match shrunk.ended {
+        Ended::Smallest => "nothing simpler fails in the same way",
+        Ended::OutOfTime => "time is up, so there may be a smaller one",
+        Ended::Interrupted => "interrupted, so there may be a smaller one",
+    };
+    let _ = writeln!(
+        text,
+        "{:<9} {} runs, {:.1} s of processor time; {why}",
+        "after",
+        group(shrunk.runs),
+        shrunk.cpu.as_secs_f64()
+    );
+    for tried in &shrunk.tried {
+        let _ = writeln!(
+            text,
+            "  {:<22} {:>7} tried, {:>5} kept",
+            tried.pass,
+            group(tried.runs),
+            group(tried.kept)
+        );
+    }
+    text
+}
+
+/// The size of a plan, in words.
+pub fn size(size: &Size) -> String {
+    format!(
+        "{}, {}, {}, {}, {}",
+        many(size.faults as u64, "fault"),
+        many(size.operations as u64, "client operation"),
+        many(size.nodes as u64, "node"),
+        many(size.steps, "step"),
+        seconds(size.time_us)
+    )
+}
+
+fn many(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {what}{s}", group(number))
+}
+
 /// A finding as `--json` gives it.
 #[derive(Debug, Serialize)]
 pub struct JsonViolation {
@@ -104,6 +166,17 @@ pub struct JsonViolation {
     pub message: String,
     /// The plan's file.
     pub plan: PathBuf,
+    /// The file of the smaller plan made of it, for the first violation of each property.
+    pub shrunk_plan: Option<PathBuf>,
+}
+
+/// The files of a finding.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Its plan's.
+    pub plan: PathBuf,
+    /// That of the smaller plan made of it, where one was.
+    pub shrunk: Option<PathBuf>,
 }
 
 /// A sweep as `--json` gives it.
@@ -144,24 +217,25 @@ pub struct JsonSummary<'a> {
 }
 
 impl<'a> JsonSummary<'a> {
-    /// The JSON form of `summary`; `plans` are the files of its findings, in their order.
+    /// The JSON form of `summary`; `files` are those of its findings, in their order.
     pub fn new(
         summary: &'a Summary,
         subject: &'a str,
         profile: &'a str,
         first_seed: u64,
-        plans: &[PathBuf],
+        files: &[Files],
     ) -> Self {
         let violations = summary
             .findings
             .iter()
-            .zip(plans)
-            .map(|(finding, plan)| JsonViolation {
+            .zip(files)
+            .map(|(finding, files)| JsonViolation {
                 property: finding.failure.violation.property.name(),
                 seed: finding.plan.seed,
                 step: finding.failure.step,
                 message: finding.failure.violation.message.clone(),
-                plan: plan.clone(),
+                plan: files.plan.clone(),
+                shrunk_plan: files.shrunk.clone(),
             });
         Self {
             verdict: summary.verdict().name(),

@@ -67,6 +67,7 @@ impl Steady {
                 fresh_lease_reads: false,
                 settings_stay: false,
             },
+            script: None,
             faults: Vec::new(),
             heal_us: self.heal_us,
             heal: Heal::Everyone,

@@ -1,13 +1,17 @@
 //! What the command line says and takes.
 
+mod interrupt;
 mod list;
 mod replay;
 mod seed;
+mod shrink;
 mod sweep;
+mod written;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
@@ -22,6 +26,9 @@ Without a command, squall sweeps the default profile over raft-rs.";
 
 const EXIT_STATUS: &str = "Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
 A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
+
+const SHRINK_STATUS: &str = "Ctrl-C ends early with the best so far.
+Exit status: 1 for a smaller plan, which fails as the first did; 2 bad input, or the plan does not fail.";
 
 #[derive(Debug, Parser)]
 #[command(name = "squall", version, about = ABOUT, after_help = EXIT_STATUS)]
@@ -38,6 +45,9 @@ enum Command {
     /// Run one plan again, from its file or its seed.
     #[command(after_help = EXIT_STATUS)]
     Replay(replay::Options),
+    /// Make a plan that fails as small as it will get.
+    #[command(after_help = SHRINK_STATUS)]
+    Shrink(shrink::Options),
     /// List what can be named: subjects, profiles, checks, faults.
     List(list::Options),
 }
@@ -88,6 +98,7 @@ pub fn main() -> ExitCode {
     {
         Command::Sweep(options) => sweep::run(&options),
         Command::Replay(options) => replay::run(&options),
+        Command::Shrink(options) => shrink::run(&options),
         Command::List(options) => list::run(&options),
     };
     match done {
@@ -174,6 +185,20 @@ fn write_file(path: &std::path::Path, text: &str) -> Result<(), CliError> {
     let file = file.persist(path).map_err(|failed| error(failed.error))?;
     drop(file);
     Ok(())
+}
+
+/// A length of time, as people write it.
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("this needs some time; legal: e.g. 90s, 10m, 8h".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!("{error}; legal: e.g. 90s, 10m, 8h")),
+    }
+}
+
+/// As many threads as there are processors.
+fn default_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The command that replays the plan at `path`, complete and ready to paste.

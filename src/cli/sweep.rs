@@ -3,18 +3,20 @@
 use std::io::IsTerminal as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use squall::campaign::{Finding, News, Summary, Sweep};
+use squall::campaign::{News, Summary, Sweep};
 use squall::plan::Profile;
-use squall::report::{self, JsonSummary};
-use squall::subject::{self, Named};
+use squall::report::{self, Files, JsonSummary};
+use squall::subject;
 
-use super::{CliError, can_write, replay_command, say, seed, write_file};
+use super::interrupt::stop_at_interrupt;
+use super::written::{Writing, Written};
+use super::{CliError, can_write, default_jobs, duration, say, seed, write_file};
 
 /// Seeds of a sweep when neither a number nor a time is given.
 const DEFAULT_SEEDS: u64 = 4_000;
@@ -42,6 +44,12 @@ pub struct Options {
     /// Where plans that failed are written.
     #[arg(long, value_name = "DIR", default_value = "squall-out")]
     out: PathBuf,
+    /// Do not shrink the first failure of each property.
+    #[arg(long)]
+    no_shrink: bool,
+    /// How long at most each of them is shrunk.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, conflicts_with = "no_shrink")]
+    shrink_for: Duration,
     /// Write the summary as JSON to this file, or to standard output (-) in place of the text.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
@@ -56,14 +64,6 @@ struct Alone {
 impl Default for Options {
     fn default() -> Self {
         Alone::parse_from(["squall"]).options
-    }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("a sweep needs some time; legal: e.g. 90s, 10m, 8h".to_owned()),
-        Ok(time) => Ok(time),
-        Err(error) => Err(format!("{error}; legal: e.g. 90s, 10m, 8h")),
     }
 }
 
@@ -84,12 +84,15 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     }
     let stop = stop_at_interrupt();
     let bar = progress(options, &seeds);
-    let mut written = Written {
+    let mut written = Written::new(Writing {
         subject: &subject,
-        options,
-        plans: Vec::new(),
-        error: None,
-    };
+        out: &options.out,
+        print: !json_to_stdout,
+        keep_going: options.keep_going,
+        jobs,
+        shrink_for: (!options.no_shrink).then_some(options.shrink_for),
+    });
+    let mut error = None;
     let sweep = Sweep {
         subject: &subject,
         profile: &profile,
@@ -107,24 +110,24 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
             }
         }
         News::Finding(finding) => {
-            if let Err(error) = bar.suspend(|| written.finding(finding, !json_to_stdout)) {
-                written.error.get_or_insert(error);
+            if let Err(failed) = bar.suspend(|| written.finding(finding)) {
+                error.get_or_insert(failed);
                 stop.store(true, Ordering::Relaxed);
             }
         }
     });
     bar.finish_and_clear();
-    let Written { plans, error, .. } = written;
     if let Some(error) = error {
         return Err(error);
     }
+    let files = written.shrink(stop)?;
     conclude(
         options,
         &summary,
         &subject.name,
         &profile.name,
         seeds.start,
-        &plans,
+        &files,
     )?;
     Ok(summary.verdict().status())
 }
@@ -136,10 +139,10 @@ fn conclude(
     subject: &str,
     profile: &str,
     first_seed: u64,
-    plans: &[PathBuf],
+    files: &[Files],
 ) -> Result<(), CliError> {
     let json = || {
-        let json = JsonSummary::new(summary, subject, profile, first_seed, plans);
+        let json = JsonSummary::new(summary, subject, profile, first_seed, files);
         let mut text = serde_json::to_string_pretty(&json).expect("a summary is plain data");
         text.push('\n');
         text
@@ -151,44 +154,6 @@ fn conclude(
             say(&report::summary(summary, subject, profile))
         }
         None => say(&report::summary(summary, subject, profile)),
-    }
-}
-
-/// Findings as they are written down.
-struct Written<'a> {
-    subject: &'a Named,
-    options: &'a Options,
-    plans: Vec<PathBuf>,
-    error: Option<CliError>,
-}
-
-impl Written<'_> {
-    /// Writes a finding's plan; prints the whole page of the first, and a line for each other.
-    fn finding(&mut self, finding: &Finding, print: bool) -> Result<(), CliError> {
-        let property = finding.failure.violation.property;
-        let name = format!(
-            "{}-seed-{}-{property}.json",
-            self.subject.name, finding.plan.seed
-        );
-        let out = &self.options.out;
-        std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
-        let path = out.join(name);
-        write_file(&path, &finding.plan.to_json())?;
-        let first = self.plans.is_empty();
-        self.plans.push(path.clone());
-        if !print {
-            return Ok(());
-        }
-        let command = replay_command(&path);
-        if first {
-            let page = report::failure(self.subject, &finding.plan, &path, &command);
-            return say(&format!("{}\n", page.unwrap_or_default()));
-        }
-        let seed = finding.plan.seed;
-        say(&format!(
-            "seed {seed}: {}\n  repeat   {command}\n",
-            finding.failure
-        ))
     }
 }
 
@@ -227,23 +192,6 @@ fn banner(options: &Options, seeds: &Range<u64>, jobs: usize) -> String {
         options.subject,
         options.profile
     )
-}
-
-fn default_jobs() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// A flag that the first interrupt sets; a second one ends the process at once.
-fn stop_at_interrupt() -> &'static AtomicBool {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    let handler = || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    };
-    // Where no handler can be set, an interrupt ends the process as ever.
-    let _ = ctrlc::set_handler(handler);
-    &STOP
 }
 
 fn progress(options: &Options, seeds: &Range<u64>) -> ProgressBar {

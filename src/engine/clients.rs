@@ -23,9 +23,9 @@ const PLACE_BITS: u32 = 14;
 
 pub(super) struct Clients {
     choices: Choices,
-    workload: Workload,
-    reads: bool,
-    clients: Vec<Client>,
+    pub(super) workload: Workload,
+    pub(super) reads: bool,
+    pub(super) clients: Vec<Client>,
     probes: Vec<Probe>,
     /// The highest index at which any client was told that its command is applied.
     pub(super) acknowledged: Index,
@@ -35,38 +35,44 @@ pub(super) struct Clients {
     pub(super) fresh_reads: u64,
 }
 
-struct Client {
+pub(super) struct Client {
     /// Its number, which is its session's.
-    number: u32,
-    sequence: u64,
-    waiting: Option<Waiting>,
+    pub(super) number: u32,
+    pub(super) sequence: u64,
+    pub(super) waiting: Option<Waiting>,
     /// The node that served it last, or that it was told to ask.
     friend: Option<NodeId>,
     /// What it saw last of some key.
     seen: (u8, Option<u64>),
-    lock: Hold,
+    pub(super) lock: Hold,
 }
 
 /// What a client believes of a lock.
 #[derive(Clone, Copy)]
-enum Hold {
+pub(super) enum Hold {
     Nothing,
     Waits { lock: u8 },
     Holds { lock: u8, token: u64 },
 }
 
 /// An operation under way.
-struct Waiting {
-    id: OperationId,
-    command: Command,
-    bytes: Bytes,
+pub(super) struct Waiting {
+    pub(super) id: OperationId,
+    pub(super) command: Command,
+    pub(super) bytes: Bytes,
     /// It goes around the log.
-    reads: bool,
-    attempt: u32,
+    pub(super) reads: bool,
+    pub(super) attempt: u32,
+    /// Attempts after the first.
+    pub(super) retries: u32,
     /// Every attempt so far was refused.
-    refused: bool,
+    pub(super) refused: bool,
     /// Under way, and not between two attempts.
-    sent: bool,
+    pub(super) sent: bool,
+    /// Which operation of the plan's script it is.
+    pub(super) scripted: Option<u32>,
+    /// The script has the client crash when the time of this attempt is up.
+    pub(super) crashes_at: Option<u32>,
 }
 
 struct Probe {
@@ -93,8 +99,9 @@ pub(super) struct Ask {
 pub(super) enum Taken {
     /// It is no longer waited for.
     Ignored,
-    /// It ends this operation.
-    Ends(OperationId, Command),
+    /// It ends this operation; the flag says whether the client was about to try again, so
+    /// that it need not be woken once more.
+    Ends(OperationId, Command, bool),
     /// It was refused, and the client tries again soon.
     Refused { place: u32 },
     /// It was refused for the last time; the flag says that no attempt can have taken effect.
@@ -173,8 +180,11 @@ impl Clients {
                 bytes: command.encode(padding),
                 reads: self.reads && around && operation.only_reads(),
                 attempt: 0,
+                retries: self.workload.retries,
                 refused: true,
                 sent: false,
+                scripted: None,
+                crashes_at: None,
             });
         }
         let client = &mut self.clients[place as usize];
@@ -314,7 +324,6 @@ impl Clients {
         let Some(place) = Self::place(number) else {
             return self.probe_answered(number, &outcome);
         };
-        let retries = self.workload.retries;
         let client = &mut self.clients[place as usize];
         if client.number != number || client.sequence != sequence {
             return Taken::Ignored;
@@ -333,7 +342,7 @@ impl Clients {
                 if client.friend.is_some() {
                     counters.hit(Event::CommandRedirected);
                 }
-                if waiting.attempt < retries {
+                if waiting.attempt < waiting.retries {
                     waiting.attempt += 1;
                     return Taken::Refused { place };
                 }
@@ -342,7 +351,7 @@ impl Clients {
                 Taken::GivenUp(id, refused)
             }
             ReplyOutcome::Applied { index, answer } | ReplyOutcome::Read { index, answer } => {
-                let (id, command) = (waiting.id, waiting.command);
+                let (id, command, pauses) = (waiting.id, waiting.command, !waiting.sent);
                 client.waiting = None;
                 client.friend = Some(from);
                 client.learn(&command, answer);
@@ -350,7 +359,7 @@ impl Clients {
                     counters.hit(Event::CommandApplied);
                     self.acknowledged = self.acknowledged.max(index);
                 }
-                Taken::Ends(id, command)
+                Taken::Ends(id, command, pauses)
             }
         }
     }
@@ -371,7 +380,7 @@ impl Clients {
             ReplyOutcome::Refused { .. } => return Taken::Ignored,
         }
         probe.answered = true;
-        Taken::Ends(probe.id, probe.command)
+        Taken::Ends(probe.id, probe.command, true)
     }
 
     /// An attempt's time is up. Says what becomes of it, if the client still waits for it.
@@ -383,12 +392,16 @@ impl Clients {
         counters: &mut Counters,
     ) -> Option<Option<OperationId>> {
         let crashes = self.percent(self.workload.crash_percent);
-        let retries = self.workload.retries;
         let client = &mut self.clients[place as usize];
         let waiting = client.waiting.as_mut()?;
         if !waiting.sent || client.sequence != sequence || waiting.attempt != attempt {
             return None;
         }
+        let is_last = waiting.attempt >= waiting.retries;
+        let crashes = match waiting.scripted {
+            Some(_) => waiting.crashes_at == Some(attempt),
+            None => crashes,
+        };
         counters.hit(Event::CommandTimedOut);
         client.friend = None;
         waiting.refused = false;
@@ -402,7 +415,7 @@ impl Clients {
             client.lock = Hold::Nothing;
             return Some(Some(id));
         }
-        if waiting.attempt < retries {
+        if !is_last {
             waiting.attempt += 1;
             return Some(None);
         }

@@ -97,6 +97,8 @@ pub(super) enum Happening {
         sequence: u64,
         attempt: u32,
     },
+    /// A try of the plan's script is due.
+    ScriptedTry { operation: u32, nth: u32 },
     /// An operator asks again for the change of this fault, so many times more.
     AskAgain { fault: u32, left: u32 },
     /// After the storm: an operator looks whether a joint configuration lasts.
@@ -235,9 +237,13 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     fn drive(&mut self) -> Result<(), Violation> {
         options::count(self.plan, &mut self.counters);
         self.begin()?;
+        let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
         while let Some((time_us, happening)) = self.queue.pop() {
             if time_us > self.plan.end_us {
                 break;
+            }
+            if self.step >= most_steps {
+                return Ok(());
             }
             self.happen(time_us, happening)?;
             if self.converged {
@@ -262,9 +268,13 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             }
         }
         self.queue.push(self.plan.heal_us, Happening::Heal);
-        for client in 0..self.clients.count() {
-            let at_us = self.clients.think_us();
-            self.queue.push(at_us, Happening::ClientWakes { client });
+        if self.plan.script.is_some() {
+            self.begin_script();
+        } else {
+            for client in 0..self.clients.count() {
+                let at_us = self.clients.think_us();
+                self.queue.push(at_us, Happening::ClientWakes { client });
+            }
         }
         let (_, founders) = self.configuration;
         for node in founders.members().iter() {
@@ -320,6 +330,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                 self.step(now_us, node, input)
             }
             Happening::ClientWakes { client } => self.client_wakes(now_us, client),
+            Happening::ScriptedTry { operation, nth } => self.scripted_try(now_us, operation, nth),
             Happening::ClientGivesUp {
                 client,
                 sequence,

@@ -11,12 +11,15 @@ mod node;
 mod operator;
 mod options;
 mod panics;
+mod record;
+mod script;
 mod serve;
 mod tell;
 mod trace;
 mod wire;
 
 pub use lockstep::run;
+pub use record::Recording;
 pub use trace::{Line, Weight};
 
 use crate::check::Violation;
@@ -30,8 +33,12 @@ pub struct Watch<'a> {
     pub lines: Option<&'a mut dyn FnMut(Line)>,
     /// Gets the digest after every step.
     pub digests: Option<&'a mut Vec<u64>>,
+    /// Gets what chance decides, in the words of plans.
+    pub recording: Option<&'a mut Recording>,
     /// Whether the library's own log goes into the lines.
     pub library_log: bool,
+    /// Ends the run, without a verdict, once it has made so many steps.
+    pub most_steps: Option<u64>,
 }
 
 /// How a run ended.

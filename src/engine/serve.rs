@@ -3,6 +3,7 @@
 use super::clients::{Ask, Clients, Next, Taken};
 use super::lockstep::{Happening, World};
 use crate::check::Violation;
+use crate::plan::Try;
 use crate::replica::{Input, Reply, ReplyOutcome, Subject};
 use crate::sometimes::Event;
 use crate::types::{NodeId, Role};
@@ -17,6 +18,17 @@ impl<S: Subject> World<'_, '_, S> {
         let next = self
             .clients
             .next(client, now_us, &members, |command| checks.invoked(command));
+        self.client_asks(now_us, client, next)
+    }
+
+    /// A client asks for something, for the first time or again.
+    pub(super) fn client_asks(
+        &mut self,
+        now_us: u64,
+        client: u32,
+        next: Next,
+    ) -> Result<(), Violation> {
+        let is_new = matches!(next, Next::Ask(..));
         let (node, ask) = match next {
             Next::Ask(node, ask) => {
                 self.counters.hit(match ask.reads {
@@ -35,6 +47,13 @@ impl<S: Subject> World<'_, '_, S> {
         };
         if ask.reads && self.clients.others_read(client) {
             self.counters.hit(Event::ReadsInFlight);
+        }
+        if let Some(recording) = &mut self.watch.recording {
+            let at = Try {
+                at_us: now_us,
+                node,
+            };
+            recording.asked(client, at, &ask.request, ask.reads, is_new);
         }
         let gives_up = Happening::ClientGivesUp {
             client,
@@ -81,7 +100,7 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn answer(&mut self, node: NodeId, reply: &Reply) -> Result<(), Violation> {
         match self.clients.answered(node, reply, &mut self.counters) {
             Taken::Ignored => {}
-            Taken::Ends(operation, command) => {
+            Taken::Ends(operation, command, pauses) => {
                 if let ReplyOutcome::Read { .. } = reply.outcome {
                     self.counters.hit(Event::ReadServed);
                     if self.plan.raft.lease_reads {
@@ -98,7 +117,9 @@ impl<S: Subject> World<'_, '_, S> {
                     &reply.outcome,
                     &mut self.counters,
                 )?;
-                if let Some(client) = Clients::place(reply.client) {
+                if let Some(client) = Clients::place(reply.client)
+                    && !pauses
+                {
                     self.client_thinks(client);
                 }
             }
@@ -118,9 +139,15 @@ impl<S: Subject> World<'_, '_, S> {
 
     pub(super) fn client_gives_up(&mut self, client: u32, sequence: u64, attempt: u32) {
         let counters = &mut self.counters;
+        let crashes = counters.get(Event::ClientCrashed);
         let Some(abandoned) = self.clients.timed_out(client, sequence, attempt, counters) else {
             return;
         };
+        if let Some(recording) = &mut self.watch.recording
+            && self.counters.get(Event::ClientCrashed) > crashes
+        {
+            recording.crashed(client);
+        }
         if let Some(operation) = abandoned {
             self.checks.abandoned(operation);
         }
@@ -128,6 +155,10 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     fn client_thinks(&mut self, client: u32) {
+        // Who goes by a script need not think.
+        if self.plan.script.is_some() {
+            return;
+        }
         let at_us = self.queue.now_us() + self.clients.think_us();
         self.queue.push(at_us, Happening::ClientWakes { client });
     }

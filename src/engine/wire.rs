@@ -106,6 +106,14 @@ impl<S: Subject> World<'_, '_, S> {
             to.position(),
             &mut self.network_choices,
         );
+        if let Some(recording) = self
+            .watch
+            .recording
+            .as_mut()
+            .filter(|_| tampering.is_none())
+        {
+            recording.routed(from, to, kind, fate);
+        }
         let (mut at_us, mut again_at_us, overtakable) = match fate {
             Fate::Lost(lost) => {
                 self.lost(now_us, from, &label, lost);
@@ -115,6 +123,7 @@ impl<S: Subject> World<'_, '_, S> {
                 at_us,
                 again_at_us,
                 overtakable,
+                ..
             } => (at_us, again_at_us, overtakable),
         };
         match tampering {
@@ -143,6 +152,9 @@ impl<S: Subject> World<'_, '_, S> {
     /// What a fault that waits for this message does to it.
     #[inline]
     fn tampering(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<Tampering> {
+        if let Some(recording) = &mut self.watch.recording {
+            recording.sent(from, to, kind);
+        }
         let before = self.due.len();
         self.triggers.message(from, to, kind, &mut self.due);
         if self.due.len() == before {

@@ -8,6 +8,7 @@ mod generate;
 mod leases;
 mod membership;
 mod profile;
+mod script;
 mod validate;
 mod words;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use fault::{Fault, FaultKind, JournalName, LossMode, What, When};
 pub use generate::generate;
 pub use profile::{Profile, ProfileError, builtin_profiles};
+pub use script::{Asked, Try};
 pub use validate::Impossible;
 
 use crate::admin::{Admin, Setting};
@@ -59,6 +61,9 @@ pub struct Plan {
     pub disk: DiskOptions,
     /// What clients do.
     pub workload: Workload,
+    /// What clients ask for, where it is not drawn: a plan that is written down by hand or shrunk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Vec<Asked>>,
     /// What goes wrong, in no particular order.
     pub faults: Vec<Fault>,
     /// When the storm ends: everything heals, clients stop, and the cluster must converge.

@@ -9,7 +9,7 @@ use crate::rng::PPM;
 use crate::types::NodeId;
 
 /// Longest run a plan may ask for: a week of simulated time.
-const MAX_TIME_US: u64 = 7 * 24 * 3600 * 1_000_000;
+pub(super) const MAX_TIME_US: u64 = 7 * 24 * 3600 * 1_000_000;
 
 /// Election time-outs that a plan must leave for convergence after the storm.
 const LEAST_PATIENCE_ELECTIONS: u64 = 50;
@@ -29,7 +29,7 @@ pub struct Impossible {
     pub legal: String,
 }
 
-fn check<T: std::fmt::Display>(
+pub(super) fn check<T: std::fmt::Display>(
     holds: bool,
     field: impl Into<String>,
     value: T,
@@ -54,7 +54,7 @@ fn ordered(field: &str, low: u64, high: u64) -> Result<(), Impossible> {
     )
 }
 
-fn at_most(field: impl Into<String>, value: u64, most: u64) -> Result<(), Impossible> {
+pub(super) fn at_most(field: impl Into<String>, value: u64, most: u64) -> Result<(), Impossible> {
     check(value <= most, field, value, format!("at most {most}"))
 }
 
@@ -174,13 +174,14 @@ impl Plan {
         let pause_us = u64::midpoint(workload.think_min_us, workload.think_max_us).max(1);
         let commands = u64::from(workload.clients) * (self.heal_us / pause_us);
         check(
-            commands <= MOST_COMMANDS,
+            self.script.is_some() || commands <= MOST_COMMANDS,
             "workload.clients",
             workload.clients,
             format!(
                 "so few that they send at most {MOST_COMMANDS} commands; with these pauses they may send {commands}"
             ),
         )?;
+        self.validate_script()?;
         self.validate_faults()?;
         self.validate_heal()
     }
@@ -308,7 +309,7 @@ impl Plan {
         )
     }
 
-    fn known_nodes(&self, field: &str, nodes: &[NodeId]) -> Result<(), Impossible> {
+    pub(super) fn known_nodes(&self, field: &str, nodes: &[NodeId]) -> Result<(), Impossible> {
         for node in nodes {
             check(
                 (1..=self.cluster.nodes()).contains(&node.0),

@@ -20,6 +20,7 @@ pub struct Command {
 
 /// What a command asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Operation {
     /// The value of a key.
     Get {

@@ -283,7 +283,12 @@ fn json_has_what_it_promises() {
     let first = &json["violations"][0];
     assert_eq!(first["property"], "ack-before-durable");
     assert!(first["seed"].is_u64() && first["step"].is_u64() && first["message"].is_string());
-    assert!(std::path::Path::new(first["plan"].as_str().unwrap()).is_file());
+    for plan in ["plan", "shrunk_plan"] {
+        assert!(
+            std::path::Path::new(first[plan].as_str().unwrap()).is_file(),
+            "{plan}"
+        );
+    }
 }
 
 #[test]
@@ -379,6 +384,7 @@ fn help_says_what_there_is() {
     for words in [
         "sweep",
         "replay",
+        "shrink",
         "list",
         "Exit status: 0 clean, 1 violation, 2 bad input or could not tell",
     ] {
@@ -392,6 +398,8 @@ fn help_says_what_there_is() {
         "--jobs",
         "--for",
         "--keep-going",
+        "--no-shrink",
+        "--shrink-for",
         "--out",
         "--json",
     ] {

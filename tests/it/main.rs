@@ -7,6 +7,7 @@ mod faults;
 mod findings;
 mod linearizability;
 mod planted;
+mod shrink;
 mod support;
 mod surface;
 mod tidy;

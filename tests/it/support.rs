@@ -105,6 +105,7 @@ pub fn quiet_plan(voters: u8) -> Plan {
             fresh_lease_reads: false,
             settings_stay: false,
         },
+        script: None,
         faults: Vec::new(),
         heal_us: 2_000_000,
         heal: Heal::Everyone,

@@ -1,0 +1,81 @@
+//! `squall shrink`: from a plan that fails to a smaller one.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use squall::plan::Plan;
+use squall::report;
+use squall::shrink::{Progress, Shrinker};
+use squall::subject;
+
+use super::interrupt::stop_at_interrupt;
+use super::{CliError, can_write, default_jobs, duration, replay_command, say, write_file};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The plan's file, as a sweep wrote it.
+    #[arg(value_name = "PLAN.json")]
+    plan: PathBuf,
+    /// Where the smaller plan is written [default: PLAN.shrunk.json].
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How long at most, e.g. 30s, 10m [default: until nothing simpler fails].
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+    /// Threads [default: one for each processor]; the result does not depend on it.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+}
+
+pub fn run(options: &Options) -> Result<u8, CliError> {
+    let plan = Plan::read(&options.plan)?;
+    let subject = subject::find(&plan.subject)?;
+    let out = match &options.out {
+        Some(out) => out.clone(),
+        None => options.plan.with_extension("shrunk.json"),
+    };
+    can_write(&out)?;
+    let bar = progress(false);
+    let shrinker = Shrinker {
+        subject: &subject,
+        jobs: options.jobs.map_or_else(default_jobs, usize::from),
+        time_limit: options.time,
+        stop: stop_at_interrupt(),
+    };
+    let shrunk = shrinker.run(&plan, &mut |progress| show(&bar, &progress));
+    bar.finish_and_clear();
+    let shrunk = shrunk.map_err(|clean| {
+        let path = options.plan.display();
+        CliError::Usage(format!("cannot shrink {path}: {clean}"))
+    })?;
+    write_file(&out, &shrunk.plan.to_json())?;
+    say(&report::shrunk(&shrunk))?;
+    let command = replay_command(&out);
+    let page = report::failure(&subject, &shrunk.plan, &out, &command);
+    say(&format!("\n{}", page.unwrap_or_default()))?;
+    Ok(1)
+}
+
+/// A bar that shows how far a shrinker is, where there is a terminal.
+pub fn progress(hidden: bool) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {elapsed} shrinking: {msg}");
+    let bar = ProgressBar::no_length().with_style(style.expect("the template is ours"));
+    if hidden || !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Shows how far a shrinker is.
+pub fn show(bar: &ProgressBar, progress: &Progress<'_>) {
+    if bar.is_hidden() {
+        return;
+    }
+    let Progress { pass, runs, best } = progress;
+    bar.set_message(format!("{runs} runs, {}; now: {pass}", report::size(best)));
+}

@@ -1,0 +1,159 @@
+//! The shrinker: from a plan that fails to a smaller one that fails in the same
+//! way. It proposes simpler plans, runs each, and keeps those that break the same
+//! property, until nothing simpler does. It knows nothing of what goes on inside a
+//! run, and decides by plans and outcomes alone: for a given plan and subject the
+//! result is the same each time, unless its time is up before.
+
+mod condense;
+mod faults;
+mod freeze;
+mod nodes;
+mod numbers;
+mod operations;
+mod options;
+mod subset;
+mod times;
+mod trial;
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::engine::Failure;
+use crate::plan::Plan;
+use crate::subject::Named;
+use trial::Trial;
+
+/// One way to look for a simpler plan.
+type Pass = fn(&mut Trial<'_>);
+
+/// The passes of a round, in order: what makes runs cheaper comes first.
+const PASSES: &[(&str, Pass)] = &[
+    ("freeze clients", freeze::clients),
+    ("freeze the network", freeze::network),
+    ("remove operations", operations::remove),
+    ("remove faults", faults::remove),
+    ("remove nodes", nodes::remove),
+    ("plain options", options::simplify),
+    ("condense operations", condense::condense),
+    ("shorten", times::shorten),
+    ("simplify faults", faults::simplify),
+    ("simplify operations", operations::simplify),
+    ("another seed", times::reseed),
+];
+
+/// Rounds after which the shrinker is content, whatever it could still find. Each
+/// step makes a plan simpler, so that this is never reached but by a mistake of ours.
+const MOST_ROUNDS: usize = 64;
+
+/// Shrinks plans of one subject.
+pub struct Shrinker<'a> {
+    /// The subject.
+    pub subject: &'a Named,
+    /// Threads; at least 1. The result does not depend on it.
+    pub jobs: usize,
+    /// End with the best so far after this long.
+    pub time_limit: Option<Duration>,
+    /// Set from outside to end with the best so far.
+    pub stop: &'a AtomicBool,
+}
+
+/// How large a plan is, and its run up to the violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Faults.
+    pub faults: usize,
+    /// Operations that clients ask for, up to the violation where they are drawn.
+    pub operations: usize,
+    /// Nodes, those included that may join later.
+    pub nodes: usize,
+    /// Steps up to the violation.
+    pub steps: u64,
+    /// Simulated time up to the violation, in microseconds.
+    pub time_us: u64,
+}
+
+/// How far a shrinker is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// The pass that goes on.
+    pub pass: &'a str,
+    /// Plans run so far.
+    pub runs: u64,
+    /// The best so far.
+    pub best: Size,
+}
+
+/// What a pass came to, over all rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// Its name.
+    pub pass: &'static str,
+    /// Plans that it ran.
+    pub runs: u64,
+    /// Those that were simpler and failed in the same way.
+    pub kept: u64,
+}
+
+/// Why a shrinker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing simpler that it knows to propose fails in the same way.
+    Smallest,
+    /// Its time was up.
+    OutOfTime,
+    /// It was stopped from outside.
+    Interrupted,
+}
+
+/// What a shrinker came to.
+#[derive(Clone, Debug)]
+pub struct Shrunk {
+    /// The smallest plan found.
+    pub plan: Plan,
+    /// How it fails.
+    pub failure: Failure,
+    /// The size of the plan that it came from.
+    pub before: Size,
+    /// Its own.
+    pub after: Size,
+    /// What was tried.
+    pub tried: Vec<Tried>,
+    /// Plans run.
+    pub runs: u64,
+    /// Why this is the end.
+    pub ended: Ended,
+    /// Processor time that the whole process took for it.
+    pub cpu: Duration,
+}
+
+/// The plan does not fail, so that there is nothing to shrink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the plan does not fail: {steps} steps without a violation")]
+pub struct Clean {
+    /// Steps of its run.
+    pub steps: u64,
+}
+
+impl Shrinker<'_> {
+    /// Shrinks `plan`. `tell` hears of every plan that was run.
+    ///
+    /// # Errors
+    /// [`Clean`], when the plan does not fail.
+    ///
+    /// # Panics
+    /// When the plan is not valid, or the operating system refuses to start a thread.
+    pub fn run(&self, plan: &Plan, tell: &mut dyn FnMut(Progress<'_>)) -> Result<Shrunk, Clean> {
+        let mut trial = Trial::new(self, plan, tell)?;
+        for _ in 0..MOST_ROUNDS {
+            let kept = trial.kept();
+            for (name, pass) in PASSES {
+                trial.begin(name);
+                pass(&mut trial);
+            }
+            if trial.kept() == kept {
+                break;
+            }
+        }
+        Ok(trial.conclude())
+    }
+}

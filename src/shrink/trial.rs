@@ -1,0 +1,335 @@
+//! A trial: the best plan so far, and whether another one fails in the same way.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use super::{Clean, Ended, Progress, Shrinker, Shrunk, Size, Tried};
+use crate::campaign::process_cpu;
+use crate::check::{Property, Violation};
+use crate::engine::{Failure, Outcome, Recording, Watch};
+use crate::plan::Plan;
+use crate::subject::Named;
+use crate::types::{finish, mix_bytes};
+
+/// A run that makes more steps than so many times those of the best, and
+/// [`SPARE_STEPS`] on top, is cut off: what takes much longer is not simpler.
+const TIMES_STEPS: u64 = 2;
+const SPARE_STEPS: u64 = 5_000;
+
+/// Steps that trying a candidate with other seeds may take, about, and how many seeds that is.
+const STEPS_OF_OTHERS: u64 = 20_000;
+const FEWEST_OTHERS: u64 = 3;
+const MOST_OTHERS: u64 = 24;
+
+/// What a plan must break to be taken for the same failure.
+struct Aim {
+    property: Property,
+    /// Where it panicked: two panics are the same failure only in the same place.
+    place: Option<String>,
+}
+
+impl Aim {
+    fn at(violation: &Violation) -> Self {
+        Self {
+            property: violation.property,
+            place: place(violation),
+        }
+    }
+
+    fn is_hit(&self, violation: &Violation) -> bool {
+        violation.property == self.property && place(violation) == self.place
+    }
+
+    /// How `plan` goes, if it fails in the same way within so many steps.
+    fn outcome(&self, subject: &Named, plan: &Plan, most_steps: u64) -> Option<Outcome> {
+        let watch = Watch {
+            most_steps: Some(most_steps),
+            ..Watch::default()
+        };
+        let outcome = subject.runner.run(plan, watch);
+        let failure = outcome.failure.as_ref()?;
+        self.is_hit(&failure.violation).then_some(outcome)
+    }
+}
+
+/// The end of a panic's message, which says where it was.
+fn place(violation: &Violation) -> Option<String> {
+    match violation.property {
+        Property::NoPanic => violation.message.rsplit(" (").next().map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// One plan being shrunk.
+pub(super) struct Trial<'a> {
+    subject: &'a Named,
+    aim: Aim,
+    best: Plan,
+    failure: Failure,
+    steps: u64,
+    before: Size,
+    /// Operations that clients drew in the first plan's run.
+    drawn: usize,
+    /// Election time-outs that every plan leaves for convergence: those of the first.
+    patience: u64,
+    /// Plans that have been run, by hash.
+    seen: BTreeSet<u64>,
+    tried: Vec<Tried>,
+    pass: usize,
+    pool: rayon::ThreadPool,
+    jobs: usize,
+    deadline: Option<Instant>,
+    stop: &'a AtomicBool,
+    cpu_before: Duration,
+    tell: &'a mut dyn FnMut(Progress<'_>),
+}
+
+impl<'a> Trial<'a> {
+    #[allow(clippy::disallowed_methods)] // The time limit, outside of every simulation.
+    pub(super) fn new(
+        shrinker: &'a Shrinker<'a>,
+        plan: &Plan,
+        tell: &'a mut dyn FnMut(Progress<'_>),
+    ) -> Result<Self, Clean> {
+        let cpu_before = process_cpu();
+        let deadline = shrinker.time_limit.map(|limit| Instant::now() + limit);
+        let subject = shrinker.subject;
+        let (outcome, recording) = record(subject, plan);
+        let drawn = recording.script.len();
+        let Some(failure) = outcome.failure else {
+            return Err(Clean {
+                steps: outcome.steps,
+            });
+        };
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(shrinker.jobs)
+            .build();
+        Ok(Self {
+            subject,
+            aim: Aim::at(&failure.violation),
+            best: plan.clone(),
+            before: Size::of(plan, &failure, drawn),
+            drawn,
+            failure,
+            steps: outcome.steps,
+            patience: (plan.end_us - plan.heal_us) / plan.election_us(),
+            seen: BTreeSet::from([hash(plan)]),
+            tried: Vec::new(),
+            pass: 0,
+            pool: pool.expect("the operating system starts threads"),
+            jobs: shrinker.jobs,
+            deadline,
+            stop: shrinker.stop,
+            cpu_before,
+            tell,
+        })
+    }
+
+    /// The smallest plan so far.
+    pub(super) fn best(&self) -> &Plan {
+        &self.best
+    }
+
+    /// How the best plan fails.
+    pub(super) fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
+    /// Steps that the best plan's run makes.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What chance decides in the best plan's run.
+    pub(super) fn record(&self) -> Recording {
+        record(self.subject, &self.best).1
+    }
+
+    /// Candidates that were kept so far.
+    pub(super) fn kept(&self) -> u64 {
+        self.tried.iter().map(|tried| tried.kept).sum()
+    }
+
+    fn runs(&self) -> u64 {
+        self.tried.iter().map(|tried| tried.runs).sum()
+    }
+
+    /// From now on, what is tried is tried by this pass.
+    pub(super) fn begin(&mut self, pass: &'static str) {
+        let place = self.tried.iter().position(|tried| tried.pass == pass);
+        self.pass = place.unwrap_or_else(|| {
+            self.tried.push(Tried {
+                pass,
+                runs: 0,
+                kept: 0,
+            });
+            self.tried.len() - 1
+        });
+    }
+
+    #[allow(clippy::disallowed_methods)] // The time limit, outside of every simulation.
+    fn is_out_of_time(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Whether the shrinker must end with what it has.
+    pub(super) fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.is_out_of_time()
+    }
+
+    /// How many other seeds are worth a try: the more, the cheaper a run is.
+    pub(super) fn other_seeds(&self) -> u64 {
+        (STEPS_OF_OTHERS / self.steps.max(1)).clamp(FEWEST_OTHERS, MOST_OTHERS)
+    }
+
+    /// Whether the candidate fails in the same way; then it is the best from now on.
+    pub(super) fn takes(&mut self, candidate: Plan) -> bool {
+        self.first(std::iter::once(candidate)).is_some()
+    }
+
+    /// As [`Trial::takes`], with other seeds too: another order of events may show what this one hides.
+    pub(super) fn takes_reseeded(&mut self, candidate: &Plan) -> bool {
+        // The best itself with another seed is no simpler.
+        if *candidate == self.best {
+            return false;
+        }
+        let own = candidate.seed;
+        let others = 0..self.other_seeds();
+        let seeds = std::iter::once(own).chain(others.filter(move |seed| *seed != own));
+        self.first(seeds.map(|seed| Plan {
+            seed,
+            ..candidate.clone()
+        }))
+        .is_some()
+    }
+
+    /// The first of the candidates that fails in the same way is the best from now on. Says which.
+    pub(super) fn first(&mut self, candidates: impl Iterator<Item = Plan>) -> Option<usize> {
+        self.first_where(candidates, |_| true)
+    }
+
+    /// As [`Trial::first`], where the run is also as `wanted`.
+    pub(super) fn first_where(
+        &mut self,
+        candidates: impl Iterator<Item = Plan>,
+        wanted: impl Fn(&Outcome) -> bool + Sync,
+    ) -> Option<usize> {
+        let mut candidates = candidates.enumerate();
+        loop {
+            // As many at a time as there are threads; of those that fail the first
+            // counts, so that the result is the same with any number of them.
+            let mut batch = Vec::new();
+            while batch.len() < self.jobs {
+                let Some((number, mut plan)) = candidates.next() else {
+                    break;
+                };
+                plan.end_us = plan.heal_us + self.patience * plan.election_us();
+                if plan.validate().is_ok() && self.seen.insert(hash(&plan)) {
+                    batch.push((number, plan));
+                }
+            }
+            if batch.is_empty() || self.is_over() {
+                return None;
+            }
+            let (subject, aim) = (self.subject, &self.aim);
+            let most_steps = TIMES_STEPS * self.steps + SPARE_STEPS;
+            let hits =
+                |(_, plan): &(usize, Plan)| aim.outcome(subject, plan, most_steps).filter(&wanted);
+            let outcomes: Vec<Option<Outcome>> = match batch.len() {
+                1 => batch.iter().map(hits).collect(),
+                _ => self.pool.install(|| batch.par_iter().map(hits).collect()),
+            };
+            let mut hit = None;
+            for ((number, plan), outcome) in batch.into_iter().zip(outcomes) {
+                // What ran beside a hit and comes after it has not been judged.
+                if hit.is_some() {
+                    self.seen.remove(&hash(&plan));
+                    continue;
+                }
+                self.tried[self.pass].runs += 1;
+                match outcome {
+                    Some(outcome) => {
+                        self.keep(plan, outcome);
+                        hit = Some(number);
+                    }
+                    None => self.progress(),
+                }
+            }
+            if hit.is_some() {
+                return hit;
+            }
+        }
+    }
+
+    fn keep(&mut self, plan: Plan, outcome: Outcome) {
+        self.tried[self.pass].kept += 1;
+        self.best = plan;
+        self.steps = outcome.steps;
+        self.failure = outcome.failure.expect("it fails");
+        self.progress();
+    }
+
+    fn progress(&mut self) {
+        let progress = Progress {
+            pass: self.tried[self.pass].pass,
+            runs: self.runs(),
+            best: Size::of(&self.best, &self.failure, self.drawn),
+        };
+        (self.tell)(progress);
+    }
+
+    pub(super) fn conclude(mut self) -> Shrunk {
+        if self.best.script.is_none() {
+            self.drawn = self.record().script.len();
+        }
+        let ended = if self.stop.load(Ordering::Relaxed) {
+            Ended::Interrupted
+        } else if self.is_out_of_time() {
+            Ended::OutOfTime
+        } else {
+            Ended::Smallest
+        };
+        Shrunk {
+            before: self.before,
+            after: Size::of(&self.best, &self.failure, self.drawn),
+            runs: self.runs(),
+            cpu: process_cpu().saturating_sub(self.cpu_before),
+            plan: self.best,
+            failure: self.failure,
+            tried: self.tried,
+            ended,
+        }
+    }
+}
+
+impl Size {
+    /// `drawn` operations are those of a plan that lists none.
+    fn of(plan: &Plan, failure: &Failure, drawn: usize) -> Self {
+        Self {
+            faults: plan.faults.len(),
+            operations: plan.script.as_ref().map_or(drawn, Vec::len),
+            nodes: plan.nodes().len(),
+            steps: failure.step,
+            time_us: failure.time_us,
+        }
+    }
+}
+
+/// Runs a plan and records what chance decides in it.
+fn record(subject: &Named, plan: &Plan) -> (Outcome, Recording) {
+    let mut recording = Recording::default();
+    let watch = Watch {
+        recording: Some(&mut recording),
+        ..Watch::default()
+    };
+    let outcome = subject.runner.run(plan, watch);
+    (outcome, recording)
+}
+
+fn hash(plan: &Plan) -> u64 {
+    finish(mix_bytes(0, plan.to_json().as_bytes()))
+}

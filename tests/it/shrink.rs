@@ -1,0 +1,206 @@
+//! The shrinker: what it makes of plans that fail.
+
+use std::sync::atomic::AtomicBool;
+
+use squall::campaign::{News, Sweep};
+use squall::engine::{Recording, Watch};
+use squall::plan::{Plan, Profile, generate};
+use squall::shrink::{Clean, Ended, Shrinker, Shrunk};
+use squall::subject;
+use squall::subject::planted::Bug;
+
+use super::support::{quiet_plan, root, squall, stderr, stdout};
+
+fn shrink(plan: &Plan, jobs: usize, stopped: bool) -> Result<Shrunk, Clean> {
+    let subject = subject::find(&plan.subject).unwrap();
+    let stop = AtomicBool::new(stopped);
+    let shrinker = Shrinker {
+        subject: &subject,
+        jobs,
+        time_limit: None,
+        stop: &stop,
+    };
+    shrinker.run(plan, &mut |_| ())
+}
+
+fn recorded(recording: &mut Recording) -> Watch<'_> {
+    Watch {
+        recording: Some(recording),
+        ..Watch::default()
+    }
+}
+
+/// The first plan of `storm` by which the bug is caught by its check.
+fn failing(bug: Bug) -> Plan {
+    let subject = subject::find(&format!("raft-rs+{}", bug.name())).unwrap();
+    let profile = match bug {
+        Bug::SnapshotWithoutConfiguration => "membership",
+        _ => "storm",
+    };
+    let profile = Profile::load(profile).unwrap();
+    let stop = AtomicBool::new(false);
+    let mut found = None;
+    let sweep = Sweep {
+        subject: &subject,
+        profile: &profile,
+        seeds: 0..192,
+        jobs: 2,
+        time_limit: None,
+        keep_going: true,
+        stop: &stop,
+    };
+    sweep.run(|news| {
+        if let News::Finding(finding) = news
+            && finding.failure.violation.property == bug.caught_by()
+        {
+            found.get_or_insert_with(|| finding.plan.clone());
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    found.unwrap_or_else(|| panic!("{} is not caught", bug.name()))
+}
+
+#[test]
+fn every_planted_bugs_plan_gets_small_and_still_shows_it_and_nothing_else() {
+    for bug in Bug::ALL {
+        let plan = failing(*bug);
+        let Shrunk {
+            plan: small, after, ..
+        } = shrink(&plan, 2, false).unwrap();
+        let name = bug.name();
+        assert!(
+            after.faults <= 6 && after.operations <= 12,
+            "{name}: {after:?}"
+        );
+        assert!(after.nodes <= plan.nodes().len(), "{name}: {after:?}");
+        // It stands on its own: as a file, and whatever the generator does.
+        small.validate().unwrap();
+        let small: Plan = serde_json::from_str(&small.to_json()).unwrap();
+        let run = |subject: &str| {
+            let subject = subject::find(subject).unwrap();
+            subject.runner.run(&small, Watch::default()).failure
+        };
+        let failure = run(&plan.subject).expect(name);
+        assert_eq!(failure.violation.property, bug.caught_by(), "{name}");
+        assert_eq!(failure.step, after.steps, "{name}");
+        assert_eq!(run("raft-rs"), None, "{name}: it blames the honest subject");
+    }
+}
+
+#[test]
+fn a_plan_shrinks_to_the_same_each_time_and_with_any_number_of_jobs() {
+    for bug in [Bug::ReadLocally, Bug::LieAboutSync] {
+        let plan = failing(bug);
+        let [one, two, again] = [1, 2, 1].map(|jobs| shrink(&plan, jobs, false).unwrap());
+        assert_eq!(one.plan, two.plan);
+        assert_eq!(one.plan, again.plan);
+        assert_eq!((&one.tried, one.ended), (&again.tried, Ended::Smallest));
+        assert_eq!(one.tried, two.tried);
+    }
+}
+
+#[test]
+fn a_run_by_the_script_that_was_recorded_is_the_same_run() {
+    let profile = Profile::load("storm").unwrap();
+    let subject = subject::find("raft-rs").unwrap();
+    for seed in 0..40 {
+        let plan = generate(seed, "raft-rs", &[], &profile);
+        let mut recordings = [Recording::default(), Recording::default()];
+        let [drawn, scripted] = &mut recordings;
+        let before = subject.runner.run(&plan, recorded(drawn));
+        let script = Plan {
+            script: Some(drawn.script.clone()),
+            ..plan.clone()
+        };
+        script.validate().unwrap();
+        let after = subject.runner.run(&script, recorded(scripted));
+        assert_eq!(drawn.script, scripted.script, "seed {seed}");
+        assert_eq!(drawn.network, scripted.network, "seed {seed}");
+        assert_eq!((before.failure, after.failure), (None, None), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_plan_that_does_not_fail_is_not_shrunk() {
+    let clean = shrink(&quiet_plan(3), 1, false).unwrap_err();
+    assert!(
+        clean.to_string().starts_with("the plan does not fail: "),
+        "{clean}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("quiet.json");
+    std::fs::write(&path, quiet_plan(3).to_json()).unwrap();
+    let run = squall(&["shrink", path.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(2));
+    assert!(stderr(&run).contains("the plan does not fail"));
+    assert!(!path.with_extension("shrunk.json").exists());
+}
+
+#[test]
+fn a_stopped_shrinker_has_the_best_so_far() {
+    let profile = Profile::load("storm").unwrap();
+    let plan = generate(0, "raft-rs+skip-fsync", &[], &profile);
+    let shrunk = shrink(&plan, 1, true).unwrap();
+    assert_eq!((shrunk.plan, shrunk.ended), (plan, Ended::Interrupted));
+}
+
+#[test]
+fn a_finding_in_the_library_shrinks_on_the_command_line_and_replays() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("small.json");
+    let out = out.to_str().unwrap();
+    let finding = "sims/findings/outsider-campaigns.json";
+    let run = squall(&["shrink", finding, "-o", out, "--jobs", "1"]);
+    assert_eq!(run.status.code(), Some(1), "{}", stderr(&run));
+    let text = stdout(&run);
+    assert!(
+        text.contains("nothing simpler fails in the same way"),
+        "{text}"
+    );
+    assert!(text.contains("VIOLATION no-panic"), "{text}");
+    assert!(root().join(finding).is_file());
+    let again = squall(&["replay", out]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stdout(&again).contains("raft.rs:1225"));
+}
+
+#[test]
+fn a_script_that_cannot_be_is_told_with_the_field() {
+    use squall::plan::{Asked, Try};
+    use squall::service::Operation;
+    use squall::types::NodeId;
+
+    let asked = Asked {
+        client: 0,
+        operation: Operation::Get { key: 0 },
+        around_log: true,
+        padding_bytes: 0,
+        tries: vec![Try {
+            at_us: 5,
+            node: NodeId(1),
+        }],
+        crashes: false,
+    };
+    let told = |change: &dyn Fn(&mut Asked)| {
+        let mut asked = asked.clone();
+        change(&mut asked);
+        let mut plan = quiet_plan(3);
+        plan.script = Some(vec![asked]);
+        plan.validate().map_err(|impossible| impossible.field)
+    };
+    assert_eq!(told(&|_| ()), Ok(()));
+    for (change, field) in [
+        (
+            &(|asked: &mut Asked| asked.client = 2) as &dyn Fn(&mut Asked),
+            "client",
+        ),
+        (&|asked| asked.tries.clear(), "tries"),
+        (&|asked| asked.tries[0].node = NodeId(4), "tries.node"),
+        (
+            &|asked| asked.operation = Operation::Delete { key: 0 },
+            "around_log",
+        ),
+    ] {
+        assert_eq!(told(change), Err(format!("script[0].{field}")));
+    }
+}
