@@ -175,7 +175,14 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     fn new(plan: &'p Plan, subject: &'p S, watch: Watch<'w>) -> Self {
         let nodes = plan.nodes();
         let configuration = plan.first_configuration();
-        let service = Service::default();
+        let service = match watch.log_only {
+            true => Service::opaque(),
+            false => Service::default(),
+        };
+        let checks = match watch.log_only {
+            true => Checks::of_log(plan.cluster.first_index),
+            false => Checks::new(plan.cluster.first_index, plan.trusts_leases()),
+        };
         let reads = !subject.lacks().contains(&Feature::ReadIndex);
         let slot = |id: &NodeId| {
             let options = plan.cluster.clocks[id.position()];
@@ -197,7 +204,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                     false => Disk::default(),
                 })
                 .collect(),
-            checks: Checks::new(plan.cluster.first_index, plan.trusts_leases()),
+            checks,
             triggers: Triggers::new(&plan.faults, nodes.len()),
             counters: Counters::default(),
             network_choices: Choices::labelled(plan.seed, "network", 0),

@@ -31,6 +31,9 @@ pub struct Watch<'a> {
     pub digests: Option<&'a mut Vec<u64>>,
     /// Whether the library's own log goes into the lines.
     pub library_log: bool,
+    /// Commands are opaque: replicas hash them and look no further, and no history of what clients
+    /// are told is kept. All that is checked is the log.
+    pub log_only: bool,
 }
 
 /// How a run ended.
