@@ -16,7 +16,7 @@ use crate::service::{Answer, Command, Part, Service, ServiceModel};
 use crate::types::Index;
 
 /// Names an operation of a history; later ones are greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OperationId(u64);
 
 /// How an operation ended, as its client knows.

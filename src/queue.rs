@@ -11,7 +11,9 @@ pub struct Place(u32);
 /// Values that stay where they are put until they are taken.
 #[derive(Debug)]
 pub struct Slab<T> {
-    slots: Vec<Option<T>>,
+    /// One value each, or none. A list gives its last value away without a trace, where
+    /// an option must be marked as empty: so a large value moves once less.
+    slots: Vec<Vec<T>>,
     free: Vec<Place>,
 }
 
@@ -24,22 +26,40 @@ impl<T> Slab<T> {
         }
     }
 
-    /// A free place, and the room there: what is large is best put into it as it is made.
+    /// Sets a place aside, for a value to be put there.
     #[inline(always)]
-    pub fn room(&mut self) -> (Place, &mut Option<T>) {
-        let place = self.free.pop().unwrap_or_else(|| {
+    pub fn reserve(&mut self) -> Place {
+        self.free.pop().unwrap_or_else(|| {
             let place = u32::try_from(self.slots.len()).expect("fewer than 2^32 values wait");
-            self.slots.push(None);
+            self.slots.push(Vec::new());
             Place(place)
-        });
-        (place, &mut self.slots[place.0 as usize])
+        })
+    }
+
+    /// Puts a value at `place`, which was set aside for it.
+    #[inline(always)]
+    pub fn put(&mut self, place: Place, value: T) {
+        self.slots[place.0 as usize].push(value);
+    }
+
+    /// Puts a list's only value at `place`, which was set aside for it. The value does not move.
+    #[inline(always)]
+    pub fn put_only(&mut self, place: Place, list: Vec<T>) {
+        debug_assert_eq!(list.len(), 1, "a place is for one value");
+        self.slots[place.0 as usize] = list;
+    }
+
+    /// The value at `place`.
+    #[inline]
+    pub fn get(&self, place: Place) -> Option<&T> {
+        self.slots[place.0 as usize].last()
     }
 
     /// Takes out what was put at `place`.
     #[inline(always)]
     pub fn take(&mut self, place: Place) -> Option<T> {
         self.free.push(place);
-        self.slots[place.0 as usize].take()
+        self.slots[place.0 as usize].pop()
     }
 }
 
@@ -53,8 +73,10 @@ impl<T> Default for Slab<T> {
 /// which of its lists hold something.
 const DIGIT: u32 = 6;
 const DIGITS: usize = 1 << DIGIT;
+/// Bits of time below the first digit: events that differ in these alone share a list.
+const GRAIN: u32 = 6;
 /// Enough digits for every time.
-const LEVELS: usize = u64::BITS.div_ceil(DIGIT) as usize;
+const LEVELS: usize = (u64::BITS - GRAIN).div_ceil(DIGIT) as usize;
 
 /// An event that waits, or a free place.
 #[derive(Clone, Copy, Debug)]
@@ -73,9 +95,10 @@ const NONE: u32 = u32::MAX;
 /// A radix heap, for simulated time never goes back. An event lies on the level
 /// of the highest digit in which its time differs from now, in the list of its
 /// own digit there. All on one level come after all on the levels below. When a
-/// list comes up, now moves to the soonest time in it, and the others in it move
-/// down. So each event moves a few times in all, and no two are compared to keep
-/// an order: the order in which they came is the order of a list, and stays.
+/// list above the lowest level comes up, now moves to the soonest time in it, and
+/// the others in it move down. Lists of the lowest level span a few microseconds
+/// each and are short; they are kept sorted. So each event moves once or twice in
+/// all, and the order in which events of one time came is their order in a list.
 #[derive(Debug)]
 pub struct Queue<E> {
     waiting: Vec<Waiting<E>>,
@@ -136,22 +159,41 @@ impl<E: Copy> Queue<E> {
         self.enter(place, time_us);
     }
 
-    /// Appends the event at `place` to the list where its time belongs.
+    /// Puts the event at `place` into the list where its time belongs.
     #[inline(always)]
     fn enter(&mut self, place: u32, time_us: u64) {
-        let highest = (time_us ^ self.now_us | 1).ilog2();
-        let level = (highest / DIGIT) as usize;
-        let digit = (time_us >> (level as u32 * DIGIT)) as usize % DIGITS;
+        let highest = (time_us ^ self.now_us | 1 << GRAIN).ilog2();
+        let level = ((highest - GRAIN) / DIGIT) as usize % LEVELS;
+        let digit = (time_us >> (GRAIN + level as u32 * DIGIT)) as usize % DIGITS;
         let last = &mut self.lists[level * DIGITS + digit];
-        let next = if self.full[level] & 1 << digit == 0 {
-            place
+        if self.full[level] & 1 << digit == 0 {
+            self.waiting[place as usize].next = place;
+            *last = place;
+            self.full[level] |= 1 << digit;
+            self.levels |= 1 << level;
+            return;
+        }
+        let mut before = *last;
+        if level == 0 && time_us < self.waiting[before as usize].time_us {
+            before = self.last_until(time_us, before);
         } else {
-            std::mem::replace(&mut self.waiting[*last as usize].next, place)
-        };
+            *last = place;
+        }
+        let next = std::mem::replace(&mut self.waiting[before as usize].next, place);
         self.waiting[place as usize].next = next;
-        *last = place;
-        self.full[level] |= 1 << digit;
-        self.levels |= 1 << level;
+    }
+
+    /// In the sorted list that ends with `last`, which is later than `time_us`: after which
+    /// event one of that time belongs. That is `last` itself where it comes before all.
+    fn last_until(&self, time_us: u64, last: u32) -> u32 {
+        let mut before = last;
+        loop {
+            let next = self.waiting[before as usize].next;
+            if self.waiting[next as usize].time_us > time_us {
+                return before;
+            }
+            before = next;
+        }
     }
 
     /// Takes the next event, and moves time to it.
@@ -318,8 +360,11 @@ mod tests {
         let mut slab = Slab::new();
         for round in 0..1000u64 {
             let places = [round, round + 1].map(|value| {
-                let (place, room) = slab.room();
-                *room = Some(value);
+                let place = slab.reserve();
+                match value % 2 {
+                    0 => slab.put(place, value),
+                    _ => slab.put_only(place, vec![value]),
+                }
                 place
             });
             let taken = places.map(|place| slab.take(place));

@@ -1,6 +1,7 @@
 //! The floor: what the library itself costs. A recorded run is stepped into bare
 //! `RawNode<MemStorage>` nodes, each output handled as raft 0.7.0 documents it.
-//! No queue, no randomness, no disk model, no checks.
+//! No queue, no randomness, no disk model, no checks, and no service: what is
+//! committed is acknowledged and dropped.
 //!
 //! The harness's driver holds inputs back while it waits for a disk, and keeps
 //! books on syncs and snapshots. That is done once, outside the measured part,
@@ -18,7 +19,6 @@ use raft::storage::MemStorage;
 use squall::engine::Outcome;
 use squall::options::Persistence;
 use squall::plan::Plan;
-use squall::service::Service;
 use squall::types::NodeId;
 
 use crate::clock;
@@ -63,15 +63,21 @@ pub struct Call {
 pub struct Floor {
     plan: Plan,
     calls: Vec<Call>,
+    /// The digest of the recorded run.
+    digest: u64,
 }
 
 impl Floor {
     /// Carries the plan out once, and keeps what reached the library.
     pub fn record(steady: &Steady) -> Self {
         let plan = steady.plan();
-        let (outcome, tape) = tape::record(&plan);
+        let (outcome, tape) = tape::record(steady);
         let calls = score::score(&plan, tape);
-        let floor = Self { plan, calls };
+        let floor = Self {
+            plan,
+            calls,
+            digest: outcome.digest,
+        };
         floor.replay(&outcome, clock::none);
         floor
     }
@@ -79,8 +85,9 @@ impl Floor {
     /// Steps everything into fresh bare nodes, and returns how far `clock` moved on meanwhile.
     ///
     /// # Panics
-    /// When the nodes do not end as `outcome` says.
+    /// When `outcome` is of another run than the recorded one, or the nodes do not end as it says.
     pub fn replay(&self, outcome: &Outcome, clock: fn() -> u64) -> u64 {
+        assert_eq!(outcome.digest, self.digest, "both sides step one run");
         let mut nodes: Vec<Bare> = self
             .plan
             .nodes()
@@ -133,7 +140,6 @@ fn play(nodes: &mut [Bare], calls: Vec<Call>, sent: &mut Vec<Message>) {
 /// One bare node and what a driver cannot do without.
 pub struct Bare {
     raw: RawNode<MemStorage>,
-    service: Service,
     persistence: Persistence,
     waiting: Option<Ready>,
     /// Number of each ready that is on its way to the disk, and whether it asked for a sync.
@@ -158,7 +164,6 @@ impl Bare {
         let storage = MemStorage::new_with_conf_state(conf);
         Self {
             raw: RawNode::new(&config, storage, &logger).expect("the plan is valid"),
-            service: Service::default(),
             persistence: plan.driver.persistence,
             waiting: None,
             in_flight: VecDeque::new(),
@@ -266,9 +271,6 @@ impl Bare {
         let Some(last) = committed.last().map(|entry| entry.index) else {
             return;
         };
-        for entry in &committed {
-            self.service.apply(&entry.data);
-        }
         self.raw.advance_apply_to(last);
     }
 }

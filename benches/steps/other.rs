@@ -11,13 +11,14 @@ use squall::subject::raft_rs::{Message, RaftRs, RaftRsNode};
 
 use crate::clock::{cpu_ns, median};
 use crate::floor::Bare;
-use crate::steady::{Steady, engine};
+use crate::steady::{Scope, Steady};
 
 const STORM_PLANS: u64 = 300;
 const ROUNDS: usize = 7;
 const SET_UPS: u64 = 2_000;
 
 const CALM: Steady = Steady {
+    scope: Scope::Clients,
     voters: 3,
     persistence: Persistence::Synchronous,
     heal_us: 0,
@@ -99,7 +100,9 @@ pub fn storm() {
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
         let start = cpu_ns();
-        let outcomes = plans.iter().map(engine);
+        let outcomes = plans
+            .iter()
+            .map(|plan| run(plan, &RaftRs, Watch::default()));
         let steps: u64 = outcomes.map(|outcome: Outcome| outcome.steps).sum();
         rates.push(steps as f64 * 1e9 / (cpu_ns() - start) as f64);
     }

@@ -3,13 +3,60 @@
 
 use squall::engine::{Outcome, Watch, run};
 use squall::net::Traffic;
-use squall::options::{DriverOptions, Persistence, RaftOptions};
+use squall::options::{DriverOptions, Feature, Persistence, RaftOptions};
 use squall::plan::{ClockOptions, Cluster, DiskOptions, Heal, Plan, VERSION, Workload};
-use squall::subject::raft_rs::RaftRs;
+use squall::replica::{Birth, BootError, Output, Recovered, Subject};
+use squall::subject::raft_rs::{Message, RaftRs, RaftRsNode};
+
+/// raft-rs without reads around the log, for the floor knows none.
+pub struct Calm;
+
+impl Subject for Calm {
+    type Replica = RaftRsNode;
+
+    fn lacks(&self) -> &'static [Feature] {
+        &[Feature::ReadIndex]
+    }
+
+    fn boot(
+        &self,
+        birth: &Birth<'_>,
+        disk: Recovered,
+        out: &mut Output<Message>,
+    ) -> Result<RaftRsNode, BootError> {
+        RaftRs.boot(birth, disk, out)
+    }
+}
+
+/// What the engine does with the commands of the mix. The floor only replicates them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// They are opaque, and all that is checked is the log.
+    Log,
+    /// They go to the service, and what clients are told is checked too.
+    Clients,
+}
+
+impl Scope {
+    pub const ALL: [Scope; 2] = [Scope::Log, Scope::Clients];
+
+    /// What its figures contain.
+    pub fn words(self) -> &'static str {
+        match self {
+            Scope::Log => {
+                "log checks: opaque commands, hashed where they are applied; every check of log, terms, commits and disks"
+            }
+            Scope::Clients => {
+                "with workload, histories and linearizability: the same, and key-value store, locks and sessions on every node, and every answer held against the log"
+            }
+        }
+    }
+}
 
 /// One fault-free mix.
 #[derive(Clone, Copy, Debug)]
 pub struct Steady {
+    pub scope: Scope,
     pub voters: u8,
     pub persistence: Persistence,
     /// How long clients work, in simulated microseconds.
@@ -77,12 +124,20 @@ impl Steady {
         plan
     }
 
-    /// Carries the plan out with every check on.
+    /// What the engine is told to leave out.
+    pub fn watch(&self) -> Watch<'static> {
+        Watch {
+            log_only: self.scope == Scope::Log,
+            ..Watch::default()
+        }
+    }
+
+    /// Carries the plan out with the checks of its scope.
     ///
     /// # Panics
     /// When the run is not clean.
     pub fn run(&self) -> Outcome {
-        let outcome = engine(&self.plan());
+        let outcome = engine(&self.plan(), self.watch());
         assert_eq!(outcome.failure, None, "a calm run is clean");
         outcome
     }
@@ -90,6 +145,6 @@ impl Steady {
 
 /// The full engine. A function of its own, so that valgrind can count what is inside it.
 #[inline(never)]
-pub fn engine(plan: &Plan) -> Outcome {
-    run(plan, &RaftRs, Watch::default())
+pub fn engine(plan: &Plan, watch: Watch<'_>) -> Outcome {
+    run(plan, &Calm, watch)
 }

@@ -3,16 +3,17 @@
 
 use std::sync::{Arc, Mutex};
 
-use squall::engine::{Outcome, Watch, run};
+use squall::engine::{Outcome, run};
 use squall::options::Feature;
-use squall::plan::Plan;
 use squall::replica::{
     Birth, BootError, Effect, Input, Label, Observation, Output, Recovered, Replica, Subject,
     Ticket,
 };
 use squall::stable::Record;
-use squall::subject::raft_rs::{Message, RaftRs, RaftRsNode};
+use squall::subject::raft_rs::{Message, RaftRsNode};
 use squall::types::{Index, NodeId, Role};
+
+use crate::steady::{Calm, Steady};
 
 /// One step of a run.
 #[derive(Clone, Debug)]
@@ -36,13 +37,13 @@ struct Taped {
     tape: Arc<Mutex<Vec<Recorded>>>,
 }
 
-/// Carries `plan` out and returns all its steps.
+/// Carries the plan out and returns all its steps.
 ///
 /// # Panics
 /// When the run is not clean.
-pub fn record(plan: &Plan) -> (Outcome, Vec<Recorded>) {
+pub fn record(steady: &Steady) -> (Outcome, Vec<Recorded>) {
     let recorder = Recorder::default();
-    let outcome = run(plan, &recorder, Watch::default());
+    let outcome = run(&steady.plan(), &recorder, steady.watch());
     assert_eq!(outcome.failure, None, "a calm run is clean");
     let tape = std::mem::take(&mut *recorder.0.lock().expect("nobody panics with the tape"));
     (outcome, tape)
@@ -51,9 +52,8 @@ pub fn record(plan: &Plan) -> (Outcome, Vec<Recorded>) {
 impl Subject for Recorder {
     type Replica = Taped;
 
-    /// The floor knows no reads around the log.
     fn lacks(&self) -> &'static [Feature] {
-        &[Feature::ReadIndex]
+        Calm.lacks()
     }
 
     fn boot(
@@ -64,7 +64,7 @@ impl Subject for Recorder {
     ) -> Result<Taped, BootError> {
         Ok(Taped {
             node: birth.id,
-            inner: RaftRs.boot(birth, disk, out)?,
+            inner: Calm.boot(birth, disk, out)?,
             tape: Arc::clone(&self.0),
         })
     }

@@ -63,6 +63,13 @@ pub struct Checks {
     election_safety: election_safety::ElectionSafety,
     log_matching: log_matching::LogMatching,
     configurations: configuration::Configurations,
+    /// What clients are told; none when proposals are opaque.
+    told: Option<Told>,
+}
+
+/// The checks on what clients are told.
+#[derive(Debug)]
+struct Told {
     lock_safety: lock_safety::LockSafety,
     history: History,
     trusts_leases: bool,
@@ -77,13 +84,23 @@ impl Checks {
     /// `trusts_leases`, reads around the log may be stale, and are only counted.
     pub fn new(first: Index, trusts_leases: bool) -> Self {
         Self {
+            told: Some(Told {
+                lock_safety: lock_safety::LockSafety::default(),
+                history: History::new(first, SEARCH),
+                trusts_leases,
+            }),
+            ..Self::of_log(first)
+        }
+    }
+
+    /// The same without what clients are told: for commands that nobody looks into.
+    pub fn of_log(first: Index) -> Self {
+        Self {
             ledger: Ledger::new(first),
             election_safety: election_safety::ElectionSafety::default(),
             log_matching: log_matching::LogMatching::default(),
             configurations: configuration::Configurations::default(),
-            lock_safety: lock_safety::LockSafety::default(),
-            history: History::new(first, SEARCH),
-            trusts_leases,
+            told: None,
         }
     }
 
@@ -251,11 +268,13 @@ impl Checks {
         });
         match entry {
             Some(entry) => {
-                let command: &[u8] = match entry.kind {
-                    EntryKind::Normal => &entry.data,
-                    EntryKind::Configuration(_) => &[],
-                };
-                self.history.committed(index, command);
+                if let Some(told) = &mut self.told {
+                    let command: &[u8] = match entry.kind {
+                        EntryKind::Normal => &entry.data,
+                        EntryKind::Configuration(_) => &[],
+                    };
+                    told.history.committed(index, command);
+                }
                 Ok(())
             }
             None => {
@@ -268,18 +287,27 @@ impl Checks {
 
     /// A client asks for `command`, for the first time.
     pub fn invoked(&mut self, command: Command) -> OperationId {
-        self.lock_safety.invoked(&command);
-        self.history.invoked(command)
+        match &mut self.told {
+            Some(told) => {
+                told.lock_safety.invoked(&command);
+                told.history.invoked(command)
+            }
+            None => OperationId::default(),
+        }
     }
 
     /// A client gives up on an operation and does not know what became of it.
     pub fn abandoned(&mut self, operation: OperationId) {
-        self.history.abandoned(operation);
+        if let Some(told) = &mut self.told {
+            told.history.abandoned(operation);
+        }
     }
 
     /// A client's operation was refused whenever it asked: it never takes effect.
     pub fn failed(&mut self, operation: OperationId) {
-        self.history.failed(operation);
+        if let Some(told) = &mut self.told {
+            told.history.failed(operation);
+        }
     }
 
     /// A node sends a message.
@@ -326,15 +354,18 @@ impl Checks {
         else {
             return Ok(());
         };
+        let Some(told) = &mut self.told else {
+            return Ok(());
+        };
         count_answer(command, answer, counters);
-        let place = self.history.position(operation).unwrap_or(index);
-        self.lock_safety.answered(id, place, command, answer)?;
-        let settled = self.history.answered(operation, index, answer);
+        let place = told.history.position(operation).unwrap_or(index);
+        told.lock_safety.answered(id, place, command, answer)?;
+        let settled = told.history.answered(operation, index, answer);
         let reads = matches!(outcome, ReplyOutcome::Read { .. });
-        if reads && !self.trusts_leases && settled != Ok(Settled::ByLog) {
+        if reads && !told.trusts_leases && settled != Ok(Settled::ByLog) {
             // What is not settled now might turn out stale at the end of the run.
             counters.add(Event::StaleLeaseRead, settled.is_err().into());
-            self.history.disregard(operation);
+            told.history.disregard(operation);
             return Ok(());
         }
         linearizability::judge(Some(id), Some(answer), settled, counters)
@@ -345,8 +376,10 @@ impl Checks {
     /// # Errors
     /// [`Property::Linearizability`].
     pub fn finish(&mut self, counters: &mut Counters) -> Result<(), Violation> {
-        let settled = self.history.finish();
-        linearizability::judge(None, None, settled, counters)
+        match &mut self.told {
+            Some(told) => linearizability::judge(None, None, told.history.finish(), counters),
+            None => Ok(()),
+        }
     }
 
     /// Some snapshot has become durable: forgets what no check will ask for again.
@@ -363,7 +396,9 @@ impl Checks {
         self.ledger.forget_before(horizon);
         self.log_matching.forget_before(horizon);
         self.configurations.forget_before(horizon);
-        self.history.forget_before(horizon);
+        if let Some(told) = &mut self.told {
+            told.history.forget_before(horizon);
+        }
     }
 
     /// The highest index known to be committed.

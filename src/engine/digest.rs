@@ -3,13 +3,19 @@
 
 use crate::replica::{Claim, Input, Label, Observation, Reply, ReplyOutcome, SyncResult};
 use crate::stable::{Chain, Record};
-use crate::types::mix;
+use crate::types::{NodeId, mix};
+
+/// A message that is stepped into a replica.
+#[inline]
+pub(super) fn delivery(from: NodeId) -> u64 {
+    2 | u64::from(from.0) << 8
+}
 
 /// What is stepped into a replica.
 pub(super) fn input<M>(input: &Input<M>) -> u64 {
     match input {
         Input::Tick => 1,
-        Input::Deliver { from, .. } => 2 | u64::from(from.0) << 8,
+        Input::Deliver { from, .. } => delivery(*from),
         Input::Synced {
             ticket,
             result: SyncResult::Done,

@@ -107,23 +107,15 @@ impl Triggers {
         });
     }
 
-    /// Adds to `due` the faults that wait for this message.
+    /// Whether some fault waits for messages of this kind on this link.
     #[inline(always)]
-    pub(super) fn message(
-        &mut self,
-        from: NodeId,
-        to: NodeId,
-        kind: MessageKind,
-        due: &mut Vec<usize>,
-    ) {
+    pub(super) fn watches(&self, from: NodeId, to: NodeId, kind: MessageKind) -> bool {
         let link = from.position() * self.nodes + to.position();
-        if self.watched[link] & (1 << kind as u16) != 0 {
-            self.watched_message(from, to, kind, due);
-        }
+        self.watched[link] & (1 << kind as u16) != 0
     }
 
-    #[cold]
-    fn watched_message(
+    /// Adds to `due` the faults that wait for this message.
+    pub(super) fn message(
         &mut self,
         from: NodeId,
         to: NodeId,

@@ -133,6 +133,8 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) queue: Queue<Happening>,
     /// The messages on their way, so that each moves in and out once.
     pub(super) parcels: Slab<Message<S>>,
+    /// Of the messages being sent: where each is to lie, if it arrives.
+    pub(super) places: Vec<Option<Place>>,
     pub(super) network: Network,
     pub(super) slots: Vec<Slot<S::Replica, Happening>>,
     pub(super) views: Vec<NodeView>,
@@ -180,7 +182,14 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     fn new(plan: &'p Plan, subject: &'p S, watch: Watch<'w>) -> Self {
         let nodes = plan.nodes();
         let configuration = plan.first_configuration();
-        let service = Service::default();
+        let service = match watch.log_only {
+            true => Service::opaque(),
+            false => Service::default(),
+        };
+        let checks = match watch.log_only {
+            true => Checks::of_log(plan.cluster.first_index),
+            false => Checks::new(plan.cluster.first_index, plan.trusts_leases()),
+        };
         let reads = !subject.lacks().contains(&Feature::ReadIndex);
         let slot = |id: &NodeId| {
             let options = plan.cluster.clocks[id.position()];
@@ -192,6 +201,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             subject,
             queue: Queue::new(),
             parcels: Slab::new(),
+            places: Vec::new(),
             network: Network::new(nodes.len(), plan.network),
             slots: nodes.iter().map(slot).collect(),
             views: vec![NodeView::default(); nodes.len()],
@@ -202,7 +212,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                     false => Disk::default(),
                 })
                 .collect(),
-            checks: Checks::new(plan.cluster.first_index, plan.trusts_leases()),
+            checks,
             triggers: Triggers::new(&plan.faults, nodes.len()),
             counters: Counters::default(),
             network_choices: Choices::labelled(plan.seed, "network", 0),
@@ -421,18 +431,45 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         kind: MessageKind,
         parcel: Place,
     ) -> Result<(), Violation> {
-        let message = self.parcels.take(parcel);
         let up = self.is_up(to);
         if kind == MessageKind::Snapshot {
             self.report_snapshot(now_us, from, to, up);
         }
         if !up {
+            drop(self.parcels.take(parcel));
             self.counters.hit(Event::MessageToDownNode);
             self.report_unreachable(now_us, from, to);
             return Ok(());
         }
-        let message = message.expect("it was put there when it was sent");
-        self.step(now_us, to, Input::Deliver { from, message })
+        self.deliver(now_us, from, to, parcel)
+    }
+
+    /// Steps the message at `parcel` into its receiver. It moves from where it lies into the replica.
+    #[inline(always)]
+    fn deliver(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        to: NodeId,
+        parcel: Place,
+    ) -> Result<(), Violation> {
+        self.begin_step(now_us, to, digest::delivery(from));
+        if self.watch.lines.is_some()
+            && let Some(message) = self.parcels.get(parcel).cloned()
+        {
+            self.tell_input(to, &Input::Deliver { from, message });
+        }
+        let slot = &mut self.slots[to.position()];
+        let local_us = slot.clock.local_us(now_us);
+        let out = self.out.as_mut().expect(OUT_IS_BACK);
+        self.stepping = Some(to);
+        panics::enter();
+        if let Some(replica) = &mut slot.replica
+            && let Some(message) = self.parcels.take(parcel)
+        {
+            replica.step(local_us, Input::Deliver { from, message }, out);
+        }
+        self.end_step(now_us, to)
     }
 
     fn synced(
@@ -493,23 +530,35 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         node: NodeId,
         input: Input<Message<S>>,
     ) -> Result<(), Violation> {
-        let position = node.position();
-        self.step += 1;
-        self.fold(now_us << 8 | u64::from(node.0));
-        self.fold(digest::input(&input));
+        self.begin_step(now_us, node, digest::input(&input));
         if self.watch.lines.is_some() {
             self.tell_input(node, &input);
         }
-        let local_us = self.slots[position].clock.local_us(now_us);
+        let slot = &mut self.slots[node.position()];
+        let local_us = slot.clock.local_us(now_us);
+        let out = self.out.as_mut().expect(OUT_IS_BACK);
         self.stepping = Some(node);
         panics::enter();
-        let out = self.out.as_mut().expect(OUT_IS_BACK);
-        if let Some(replica) = &mut self.slots[position].replica {
+        if let Some(replica) = &mut slot.replica {
             replica.step(local_us, input, out);
         }
-        let is_quiet = out.is_empty();
+        self.end_step(now_us, node)
+    }
+
+    /// A step of `node` with an input of this digest begins.
+    #[inline(always)]
+    fn begin_step(&mut self, now_us: u64, node: NodeId, input: u64) {
+        self.step += 1;
+        self.fold(now_us << 8 | u64::from(node.0));
+        self.fold(input);
+    }
+
+    /// A replica has been stepped: carries out what it wants, and lets the checks look.
+    #[inline(never)]
+    fn end_step(&mut self, now_us: u64, node: NodeId) -> Result<(), Violation> {
         panics::leave();
         self.stepping = None;
+        let is_quiet = self.out.as_ref().is_none_or(|out| out.is_empty());
         if self.log.is_some() {
             self.tell_library(node);
         }

@@ -39,6 +39,9 @@ pub struct Watch<'a> {
     pub library_log: bool,
     /// Ends the run, without a verdict, once it has made so many steps.
     pub most_steps: Option<u64>,
+    /// Commands are opaque: replicas hash them and look no further, and no history of what clients
+    /// are told is kept. All that is checked is the log.
+    pub log_only: bool,
 }
 
 /// How a run ended.

@@ -44,26 +44,39 @@ impl<S: Subject> World<'_, '_, S> {
         &mut self,
         now_us: u64,
         from: NodeId,
-        messages: Vec<Message<S>>,
+        mut messages: Vec<Message<S>>,
     ) -> Result<(), Violation> {
-        let mut messages = messages.into_iter();
-        // What becomes of a message is decided where it lies, so that it moves once.
-        while let Some(message) = messages.as_slice().first() {
-            let Some(way) = self.way(now_us, from, message)? else {
-                drop(messages.next());
-                continue;
-            };
-            if let Some(again_at_us) = way.again_at_us {
-                self.counters.hit(Event::MessageDuplicated);
-                let (parcel, room) = self.parcels.room();
-                *room = messages.as_slice().first().cloned();
-                self.queue.push(again_at_us, way.arrival(from, parcel));
+        // What becomes of a message is decided where it lies, and then it moves once at most.
+        for message in &messages {
+            let way = self.way(now_us, from, message)?;
+            let parcel = way.map(|way| self.dispatch(from, message, way));
+            self.places.push(parcel);
+        }
+        while messages.len() > 1 {
+            let message = messages.pop();
+            if let (Some(message), Some(Some(parcel))) = (message, self.places.pop()) {
+                self.parcels.put(parcel, message);
             }
-            let (parcel, room) = self.parcels.room();
-            *room = messages.next();
-            self.queue.push(way.at_us, way.arrival(from, parcel));
+        }
+        // The first, and most often the only one, goes in the list it came in.
+        if let Some(Some(parcel)) = self.places.pop() {
+            self.parcels.put_only(parcel, messages);
         }
         Ok(())
+    }
+
+    /// Schedules a message's arrival, and that of its copy. Returns the place set aside for it.
+    #[inline(always)]
+    fn dispatch(&mut self, from: NodeId, message: &Message<S>, way: Way) -> Place {
+        if let Some(again_at_us) = way.again_at_us {
+            self.counters.hit(Event::MessageDuplicated);
+            let parcel = self.parcels.reserve();
+            self.parcels.put(parcel, message.clone());
+            self.queue.push(again_at_us, way.arrival(from, parcel));
+        }
+        let parcel = self.parcels.reserve();
+        self.queue.push(way.at_us, way.arrival(from, parcel));
+        parcel
     }
 
     /// What becomes of a message; nothing, when it does not arrive.
@@ -150,11 +163,19 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// What a fault that waits for this message does to it.
-    #[inline]
+    #[inline(always)]
     fn tampering(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<Tampering> {
         if let Some(recording) = &mut self.watch.recording {
             recording.sent(from, to, kind);
         }
+        match self.triggers.watches(from, to, kind) {
+            true => self.triggered(from, to, kind),
+            false => None,
+        }
+    }
+
+    #[cold]
+    fn triggered(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<Tampering> {
         let before = self.due.len();
         self.triggers.message(from, to, kind, &mut self.due);
         if self.due.len() == before {

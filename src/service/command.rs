@@ -250,6 +250,13 @@ impl Command {
         bytes.into()
     }
 
+    /// Whose command `bytes` hold, and which of its commands it is.
+    #[inline]
+    pub(super) fn decode_sender(bytes: &[u8]) -> Option<(u32, u64)> {
+        let (sender, _rest) = postcard::take_from_bytes(bytes).ok()?;
+        Some(sender)
+    }
+
     /// The command in `bytes`; none when they hold none, as an entry that a new leader makes.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Option<Self> {

@@ -36,6 +36,9 @@ pub struct Service {
     /// A mistake in it, on purpose.
     #[serde(skip)]
     flaw: Option<Flaw>,
+    /// It hashes commands, and looks no further than to whose they are.
+    #[serde(skip)]
+    opaque: bool,
 }
 
 /// What an entry did.
@@ -56,6 +59,14 @@ impl Service {
     pub fn flawed(flaw: Flaw) -> Self {
         Self {
             flaw: Some(flaw),
+            ..Self::default()
+        }
+    }
+
+    /// One that hashes commands and performs none.
+    pub fn opaque() -> Self {
+        Self {
+            opaque: true,
             ..Self::default()
         }
     }
@@ -84,6 +95,15 @@ impl Service {
     /// as changes of the configuration, are applied as empty data.
     pub fn apply(&mut self, data: &[u8]) -> Option<Applied> {
         self.history = mix_bytes(self.history, data);
+        if self.opaque {
+            let (client, sequence) = Command::decode_sender(data)?;
+            return Some(Applied {
+                client,
+                sequence,
+                answer: Answer::Done { version: 0 },
+                again: false,
+            });
+        }
         let command = Command::decode(data)?;
         let Command {
             client, sequence, ..
@@ -159,6 +179,7 @@ impl Service {
             Ok(state) => {
                 *self = Self {
                     flaw: self.flaw,
+                    opaque: self.opaque,
                     ..state
                 };
                 true

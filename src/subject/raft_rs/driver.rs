@@ -45,6 +45,8 @@ pub struct RaftRsNode {
     /// What has arrived and is not yet stepped into the library.
     inbox: VecDeque<Input<Message>>,
     wait: Wait,
+    /// What is to be finished then.
+    held: Option<Held>,
     /// Readies whose writes are on their way to the disk, oldest first.
     in_flight: VecDeque<InFlight>,
     tickets: u64,
@@ -62,14 +64,22 @@ pub struct RaftRsNode {
 }
 
 /// What the node waits for before it does anything else.
+#[derive(Clone, Copy)]
 enum Wait {
     Nothing,
     /// For recovery's writes.
     Boot(Ticket),
-    /// For the writes of this ready, with messages that go out first.
-    Ready(Ticket, Ready, Vec<Message>),
-    /// For this ready's snapshot, before its log may be written.
-    Snapshot(Ticket, Ready, Vec<Message>),
+    /// For the writes of the ready that is held.
+    Ready(Ticket),
+    /// For the snapshot of the ready that is held, before its log may be written.
+    Snapshot(Ticket),
+}
+
+/// A ready that waits for the disk.
+struct Held {
+    ready: Ready,
+    /// These go out first.
+    messages: Vec<Message>,
 }
 
 /// A ready that is not durable yet (asynchronous persistence).
@@ -104,6 +114,7 @@ impl RaftRsNode {
             timeouts: Timeouts::new(birth),
             inbox: VecDeque::new(),
             wait: Wait::Nothing,
+            held: None,
             in_flight: VecDeque::new(),
             tickets: 0,
             backlog: VecDeque::new(),
@@ -152,11 +163,21 @@ impl RaftRsNode {
 
     /// Does what has come due beside the library. Mostly there is nothing. Returns how many
     /// inputs that was for the library.
-    #[inline]
+    #[inline(always)]
     fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
-        if !self.backlog.is_empty() {
-            self.work_off(now_us, out);
+        let rests = self.backlog.is_empty()
+            && self.own_snapshot.is_none()
+            && !self.raw.store().wanted.get()
+            && self.options.fetch_us == 0;
+        match rests {
+            true => 0,
+            false => self.look_after_all(now_us, out),
         }
+    }
+
+    #[inline(never)]
+    fn look_after_all(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
+        self.work_off(now_us, out);
         self.tend_own_snapshot(now_us, out);
         self.finish_fetches(now_us, out)
     }
@@ -268,8 +289,11 @@ impl RaftRsNode {
         }
         match self.options.persistence {
             Persistence::Synchronous if ready.must_sync() => {
-                let ticket = self.sync(out);
-                self.wait = Wait::Ready(ticket, ready, held);
+                self.wait = Wait::Ready(self.sync(out));
+                self.held = Some(Held {
+                    ready,
+                    messages: held,
+                });
             }
             Persistence::Synchronous => self.finish_ready(ready, now_us, out),
             Persistence::Asynchronous => self.advance_in_flight(ready, held, out),
@@ -330,6 +354,7 @@ impl RaftRsNode {
     }
 
     /// Goes on while a ready's writes are on their way to the disk.
+    #[inline(always)]
     fn advance_in_flight(
         &mut self,
         mut ready: Ready,
@@ -389,8 +414,11 @@ impl RaftRsNode {
             configuration: messages::configuration(meta.get_conf_state()),
             data: ready.snapshot().data.clone(),
         }));
-        let ticket = self.sync(out);
-        self.wait = Wait::Snapshot(ticket, ready, held);
+        self.wait = Wait::Snapshot(self.sync(out));
+        self.held = Some(Held {
+            ready,
+            messages: held,
+        });
     }
 
     /// The snapshot is durable: the log begins anew after it.
@@ -414,33 +442,43 @@ impl RaftRsNode {
             due_us: now_us + self.options.snapshot_install_us,
             work: Work::Install(snapshot),
         });
-        let ticket = self.sync(out);
-        self.wait = Wait::Ready(ticket, ready, held);
+        self.wait = Wait::Ready(self.sync(out));
+        self.held = Some(Held {
+            ready,
+            messages: held,
+        });
     }
 
     fn synced(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
         if let Some(own) = &mut self.own_snapshot {
             own.synced(ticket);
         }
-        match std::mem::replace(&mut self.wait, Wait::Nothing) {
-            Wait::Nothing => self.settle_in_flight(ticket, out),
-            Wait::Boot(awaited) if awaited <= ticket => {}
-            Wait::Snapshot(awaited, ready, held) if awaited <= ticket => {
-                self.finish_install(ready, held, now_us, out);
-            }
-            Wait::Ready(awaited, ready, held) if awaited <= ticket => {
-                // With asynchronous persistence a node waits for nothing but a snapshot.
-                // Messages of readies before it go out before its own.
-                for settled in std::mem::take(&mut self.in_flight) {
-                    send(settled.messages, out);
-                }
-                send(held, out);
-                self.finish_waited(ready, now_us, out);
-            }
-            still => self.wait = still,
+        let wait = self.wait;
+        let (Wait::Boot(awaited) | Wait::Ready(awaited) | Wait::Snapshot(awaited)) = wait else {
+            return self.settle_in_flight(ticket, out);
+        };
+        if awaited > ticket {
+            return;
         }
+        self.wait = Wait::Nothing;
+        let Some(Held { ready, messages }) = self.held.take() else {
+            return;
+        };
+        if let Wait::Snapshot(_) = wait {
+            return self.finish_install(ready, messages, now_us, out);
+        }
+        // With asynchronous persistence a node waits for nothing but a snapshot.
+        // Messages of readies before it go out before its own.
+        while let Some(settled) = self.in_flight.pop_front() {
+            send(settled.messages, out);
+        }
+        if !messages.is_empty() {
+            send(messages, out);
+        }
+        self.finish_waited(ready, now_us, out);
     }
 
+    #[inline(always)]
     fn finish_waited(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
         match self.options.persistence {
             Persistence::Synchronous => self.finish_ready(ready, now_us, out),
