@@ -64,6 +64,11 @@ pub struct DriverOptions {
     pub acknowledge_newest: bool,
     /// Committed entries are applied before the ready that brought them is dealt with, and both acknowledged at once.
     pub advance_whole: bool,
+    /// A leader that a change removes or makes a learner steps down when it applies the change.
+    pub step_down_when_removed: bool,
+    /// Changes of the configuration are applied before the ready that brought them is
+    /// acknowledged to the library, and not right after.
+    pub apply_changes_early: bool,
     /// What names a read while it waits to be confirmed.
     pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
@@ -179,6 +184,8 @@ impl Default for DriverOptions {
             send_after_sync: false,
             acknowledge_newest: false,
             advance_whole: false,
+            step_down_when_removed: true,
+            apply_changes_early: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
         }

@@ -16,9 +16,9 @@ use raft::raw_node::{RawNode, Ready};
 use raft::storage::MemStorage;
 
 use squall::engine::Outcome;
-use squall::machine::Machine;
 use squall::options::Persistence;
 use squall::plan::Plan;
+use squall::service::Service;
 use squall::types::NodeId;
 
 use crate::clock;
@@ -133,7 +133,7 @@ fn play(nodes: &mut [Bare], calls: Vec<Call>, sent: &mut Vec<Message>) {
 /// One bare node and what a driver cannot do without.
 pub struct Bare {
     raw: RawNode<MemStorage>,
-    machine: Machine,
+    service: Service,
     persistence: Persistence,
     waiting: Option<Ready>,
     /// Number of each ready that is on its way to the disk, and whether it asked for a sync.
@@ -158,7 +158,7 @@ impl Bare {
         let storage = MemStorage::new_with_conf_state(conf);
         Self {
             raw: RawNode::new(&config, storage, &logger).expect("the plan is valid"),
-            machine: Machine::default(),
+            service: Service::default(),
             persistence: plan.driver.persistence,
             waiting: None,
             in_flight: VecDeque::new(),
@@ -267,7 +267,7 @@ impl Bare {
             return;
         };
         for entry in &committed {
-            self.machine.apply(&entry.data);
+            self.service.apply(&entry.data);
         }
         self.raw.advance_apply_to(last);
     }

@@ -94,7 +94,7 @@ fn each_us(what: impl Fn()) -> f64 {
 pub fn storm() {
     let profile = Profile::load("storm").expect("it is built in");
     let plans: Vec<Plan> = (0..STORM_PLANS)
-        .map(|seed| generate(seed, "raft-rs", &profile))
+        .map(|seed| generate(seed, "raft-rs", &[], &profile))
         .collect();
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {

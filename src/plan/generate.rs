@@ -145,6 +145,12 @@ impl<'a> Draw<'a> {
             true => self.choices.skewed(low, high),
             false => plain,
         };
+        let max_size_per_message = small(
+            mix.small_messages_percent,
+            0,
+            200,
+            plain.max_size_per_message,
+        );
         RaftOptions {
             max_inflight_messages: small(
                 mix.small_inflight_percent,
@@ -152,12 +158,7 @@ impl<'a> Draw<'a> {
                 8,
                 plain.max_inflight_messages.into(),
             ) as u32,
-            max_size_per_message: small(
-                mix.small_messages_percent,
-                0,
-                200,
-                plain.max_size_per_message,
-            ),
+            max_size_per_message,
             max_committed_size_per_ready: small(
                 mix.small_ready_percent,
                 0,
@@ -181,7 +182,7 @@ impl<'a> Draw<'a> {
             },
             lease_reads: self.percent(mix.lease_reads_percent),
             max_uncommitted_size: match self.percent(mix.uncommitted_limit_percent) {
-                true => self.choices.skewed(1, 400),
+                true => max_size_per_message + self.choices.skewed(1, 400),
                 false => plain.max_uncommitted_size,
             },
             group_commit: self.percent(mix.group_commit_percent),
@@ -221,6 +222,8 @@ impl<'a> Draw<'a> {
             send_after_sync: self.percent(mix.other_orders_percent),
             acknowledge_newest: self.percent(mix.other_orders_percent),
             advance_whole: self.percent(mix.other_orders_percent),
+            step_down_when_removed: !self.profile.findings.removed_leader_runs_on,
+            apply_changes_early: self.profile.findings.auto_leave_before_advance,
             read_context: match self.percent(mix.reused_read_context_percent) {
                 true => ReadContext::Request,
                 false => ReadContext::Fresh,

@@ -11,6 +11,9 @@ use crate::types::{NodeId, NodeSet};
 impl Draw<'_> {
     /// `count` changes, one after the other.
     pub(super) fn changes(&mut self, plan: &Plan, count: u64) -> Vec<Fault> {
+        if plan.nodes().len() == 1 {
+            return Vec::new();
+        }
         if plan.cluster.first_index == 0 && !self.lacks.contains(&Feature::LaterFirstTerm) {
             return Vec::new();
         }
@@ -27,6 +30,7 @@ impl Draw<'_> {
         let mut script = Script {
             configuration: plan.first_configuration(),
             stopped: NodeSet::default(),
+            removals: self.profile.findings.removals(plan.cluster.voters),
         };
         let mut faults = Vec::new();
         for at_us in times {
@@ -77,6 +81,12 @@ impl Draw<'_> {
             Change { steps, transition }
         };
         // A change that does not fit is asked for all the same, now and then.
+        let demotes = |step: &&Step| step.becomes != Member::Voter;
+        let removals = change.steps.iter().filter(demotes).count();
+        if removals > script.removals {
+            return None;
+        }
+        script.removals -= removals;
         let fits = now.after(&change);
         if fits.is_err() && self.choices.below(4) > 0 {
             return None;
@@ -136,6 +146,8 @@ impl Draw<'_> {
 struct Script {
     configuration: Configuration,
     stopped: NodeSet,
+    /// How many voters may yet be removed or demoted.
+    removals: usize,
 }
 
 impl Script {

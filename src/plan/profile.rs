@@ -196,6 +196,12 @@ pub struct Findings {
     pub priorities_with_bare_quorum: bool,
     /// A received snapshot is installed in the background while the library ticks on.
     pub background_snapshot_install: bool,
+    /// A single voter beside nodes that learn or have yet to join.
+    pub lone_voter_with_peers: bool,
+    /// A leader that is removed, or made a learner, goes on as one.
+    pub removed_leader_runs_on: bool,
+    /// A change with auto-leave is applied between `ready` and `advance`.
+    pub auto_leave_before_advance: bool,
 }
 
 impl Findings {
@@ -213,8 +219,22 @@ impl Findings {
         if ranked && !self.pre_vote_with_priorities_at_term_zero {
             cluster.first_term = cluster.first_term.max(1);
         }
+        if cluster.voters == 1 && !self.lone_voter_with_peers {
+            cluster.learners = 0;
+            cluster.spares = 0;
+            cluster.clocks.truncate(1);
+            raft.priorities.truncate(1);
+        }
         if !self.background_snapshot_install {
             driver.snapshot_install_us = 0;
+        }
+    }
+
+    /// How many voters may be removed or demoted in a run, so that never fewer than two are left.
+    pub(super) fn removals(&self, voters: u8) -> usize {
+        match self.lone_voter_with_peers {
+            true => usize::MAX,
+            false => usize::from(voters).saturating_sub(2),
         }
     }
 
@@ -273,13 +293,17 @@ pub enum ProfileError {
 }
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 7] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 8] {
     [
         ("storm", include_str!("../../sims/profiles/storm.toml")),
         ("smoke", include_str!("../../sims/profiles/smoke.toml")),
         ("calm", include_str!("../../sims/profiles/calm.toml")),
         ("disk", include_str!("../../sims/profiles/disk.toml")),
         ("network", include_str!("../../sims/profiles/network.toml")),
+        (
+            "membership",
+            include_str!("../../sims/profiles/membership.toml"),
+        ),
         ("long", include_str!("../../sims/profiles/long.toml")),
         (
             "findings",

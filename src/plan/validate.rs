@@ -218,6 +218,15 @@ impl Plan {
                 self.cluster.nodes()
             ),
         )?;
+        check(
+            raft.max_uncommitted_size == 0 || raft.max_uncommitted_size > raft.max_size_per_message,
+            "raft.max_uncommitted_size",
+            raft.max_uncommitted_size,
+            format!(
+                "0, or more than max_size_per_message, which is {}",
+                raft.max_size_per_message
+            ),
+        )?;
         let driver = &self.driver;
         check(
             driver.inputs_per_ready == 1 || raft.election_ticks >= 4,

@@ -30,7 +30,7 @@ fn wrong_names_are_told_with_the_nearest_and_the_legal_ones() {
         "squall: unknown subject \"raft-sr\" (did you mean \"raft-rs\"?); legal: raft-rs, "
     ));
     expect![[r#"
-        squall: unknown profile "strom" (did you mean "storm"?); legal: storm, smoke, calm, disk, network, long, findings, or the path of a .toml file
+        squall: unknown profile "strom" (did you mean "storm"?); legal: storm, smoke, calm, disk, network, membership, long, findings, or the path of a .toml file
     "#]]
     .assert_eq(&refused(&["sweep", "--profile", "strom"]));
     expect![[r#"
@@ -102,8 +102,8 @@ fn plans_that_cannot_be_are_told_with_the_field_and_what_would_be_legal() {
         ),
         ("[]".to_owned(), "is not a plan"),
         (
-            with("\"version\": 1", "\"version\": 99"),
-            "is of version 99; this build reads version 1",
+            with("\"version\": 2", "\"version\": 99"),
+            "is of version 99; this build reads version 2",
         ),
         (
             with("\"seed\": 7", "\"seeed\": 7"),

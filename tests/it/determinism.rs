@@ -26,7 +26,7 @@ fn a_plan_gives_the_same_hash_after_every_step_each_time() {
     let subject = subject::find("raft-rs").unwrap();
     let profile = Profile::load("storm").unwrap();
     for seed in 0..20 {
-        let plan = generate(seed, "raft-rs", &profile);
+        let plan = generate(seed, "raft-rs", &[], &profile);
         let mut digests = [Vec::new(), Vec::new()];
         let outcomes = digests.each_mut().map(|digests| {
             subject.runner.run(
@@ -48,7 +48,7 @@ fn watching_a_run_does_not_change_it() {
     let subject = subject::find("raft-rs").unwrap();
     let profile = Profile::load("storm").unwrap();
     for seed in 0..5 {
-        let plan = generate(seed, "raft-rs", &profile);
+        let plan = generate(seed, "raft-rs", &[], &profile);
         let mut lines = 0;
         let mut count = |_| lines += 1;
         let watch = Watch {
@@ -133,6 +133,10 @@ fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
             let mut plan = plan.clone();
             plan.seed += self.0.fetch_add(1, Ordering::Relaxed);
             subject::find("raft-rs").unwrap().runner.run(&plan, watch)
+        }
+
+        fn lacks(&self) -> &'static [squall::options::Feature] {
+            &[]
         }
     }
     let leaky = Named {

@@ -1,6 +1,8 @@
 //! Each kind of fault does something: put alone into a quiet run, it leaves its
 //! mark on the run's counters, and the honest subject gets over it.
 
+use squall::admin::{Admin, Setting};
+use squall::configuration::{Change, Member, Step, Transition};
 use squall::engine::{Outcome, Watch};
 use squall::net::Trouble;
 use squall::plan::{Fault, FaultKind, Heal, JournalName, LossMode, Plan, What, When};
@@ -178,18 +180,111 @@ fn each_kind_of_fault_leaves_its_mark() {
             );
         }
     }
+    let ask = |node, admin| What::Ask { node, admin };
+    let asked = [
+        (
+            FaultKind::Transfer,
+            ask(None, Admin::TransferLeader { to: N2 }),
+            Event::TransferAsked,
+        ),
+        (
+            FaultKind::Campaign,
+            ask(Some(N2), Admin::Campaign),
+            Event::Campaigned,
+        ),
+        (
+            FaultKind::RequestSnapshot,
+            ask(Some(N2), Admin::RequestSnapshot),
+            // Only one of two followers is asked, unless it leads.
+            Event::Converged,
+        ),
+        (FaultKind::Ping, ask(None, Admin::Ping), Event::Pinged),
+        (
+            FaultKind::Set,
+            ask(Some(N2), Admin::Set(Setting::MaxInflight(1))),
+            Event::SettingChanged,
+        ),
+    ];
+    for (kind, what, event) in &asked {
+        let outcome = at_one_second(what.clone());
+        assert!(
+            outcome.counters.get(*event) > 0,
+            "{kind:?} caused no {event:?}"
+        );
+    }
     let elsewhere = [
+        FaultKind::Change,
         FaultKind::LoseMessage,
         FaultKind::DuplicateMessage,
         FaultKind::DelayMessage,
         FaultKind::Rot,
     ];
-    let tested = cases.len() + elsewhere.len();
+    let tested = cases.len() + asked.len() + elsewhere.len();
     assert_eq!(
         tested,
         FaultKind::ALL.len(),
         "a kind of fault is not tested here"
     );
+}
+
+/// Who the newest configuration of a run lets vote, and the run.
+fn changed(steps: &[(u8, Member)], transition: Transition) -> Outcome {
+    let mut plan = quiet_plan(3);
+    plan.cluster.spares = 2;
+    plan.cluster.clocks.resize(5, plan.cluster.clocks[0]);
+    plan.cluster.first_term = 1;
+    plan.cluster.first_index = 4;
+    let step = |(node, becomes): &(u8, Member)| Step {
+        node: NodeId(*node),
+        becomes: *becomes,
+    };
+    let change = Change {
+        steps: steps.iter().map(step).collect(),
+        transition,
+    };
+    plan.faults.push(Fault {
+        when: When::AtUs(500_000),
+        what: What::Change {
+            change,
+            retries: 5,
+            stop_removed: true,
+        },
+    });
+    run(&plan)
+}
+
+#[test]
+fn an_operators_change_comes_about() {
+    let outcome = changed(&[(4, Member::Voter)], Transition::Simple);
+    for event in [
+        Event::NodeJoined,
+        Event::VoterAdded,
+        Event::SnapshotInstalled,
+    ] {
+        assert!(outcome.counters.get(event) > 0, "{event:?}");
+    }
+    assert_eq!(outcome.nodes[3].last, outcome.nodes[0].last);
+    for transition in [Transition::Joint, Transition::JointExplicit] {
+        let steps = [
+            (4, Member::Voter),
+            (5, Member::Learner),
+            (1, Member::Nobody),
+            (2, Member::Learner),
+        ];
+        let outcome = changed(&steps, transition);
+        for event in [
+            Event::JointEntered,
+            Event::JointLeft,
+            Event::VoterAdded,
+            Event::LearnerAdded,
+            Event::VoterDemoted,
+            Event::VoterRemoved,
+            Event::NodeRetired,
+        ] {
+            assert!(outcome.counters.get(event) > 0, "{transition:?}: {event:?}");
+        }
+        assert_eq!(outcome.nodes[0].state, "gone");
+    }
 }
 
 #[test]

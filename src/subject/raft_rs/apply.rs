@@ -69,6 +69,21 @@ impl RaftRsNode {
             self.applied_to(last, now_us, out);
             return;
         }
+        self.defer(entries, due_us);
+    }
+
+    /// Whether these entries must wait until their ready is acknowledged: when a change
+    /// is applied, a leader may append the entry that leaves a joint configuration, and the
+    /// library holds that against a ready that it has handed out before.
+    #[inline]
+    pub(super) fn must_wait(&self, entries: &[RaftEntry]) -> bool {
+        let changes = |entry: &RaftEntry| entry.get_entry_type() != EntryType::EntryNormal;
+        !self.options.apply_changes_early
+            && (self.raw.store().conf.auto_leave || entries.iter().any(changes))
+    }
+
+    /// Puts entries into the backlog.
+    pub(super) fn defer(&mut self, entries: Vec<RaftEntry>, due_us: u64) {
         let backlog = |entry| Backlog {
             due_us,
             work: Work::Apply(entry),
@@ -171,6 +186,10 @@ impl RaftRsNode {
                     index: entry.index,
                     configuration,
                 });
+                let (term, votes) = (self.raw.raft.term, configuration.electors());
+                if self.options.step_down_when_removed && !votes.has(self.id) {
+                    self.raw.raft.become_follower(term, raft::INVALID_ID);
+                }
                 self.show_role(out);
             }
             Err(_) => out.observe(Observation::Did(Doing::SkippedChange)),

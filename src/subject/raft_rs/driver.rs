@@ -37,6 +37,7 @@ use crate::types::{Index, NodeId, Role, Term};
 
 /// One node of raft 0.7.0.
 pub struct RaftRsNode {
+    pub(super) id: NodeId,
     pub(super) raw: RawNode<Store>,
     pub(super) service: Service,
     pub(super) options: DriverOptions,
@@ -96,6 +97,7 @@ impl RaftRsNode {
             applied: raw.raft.raft_log.applied,
         };
         Self {
+            id: birth.id,
             raw,
             service,
             options: birth.driver.clone(),
@@ -249,7 +251,11 @@ impl RaftRsNode {
         }
         self.write_log(&mut ready, out);
         self.show_commit(out);
-        self.commit(committed, now_us, out);
+        match self.must_wait(&committed) {
+            // Done as soon as the node goes on.
+            true => self.defer(committed, now_us + self.options.apply_lag_us),
+            false => self.commit(committed, now_us, out),
+        }
         match self.options.persistence {
             Persistence::Synchronous if ready.must_sync() => {
                 let ticket = self.sync(out);

@@ -115,9 +115,17 @@ impl Storage for Store {
         Ok(self.log.last())
     }
 
-    fn snapshot(&self, request_index: u64, _to: u64) -> Result<Snapshot> {
-        let index = self.snapshot.get_metadata().index;
-        if index == 0 || index < request_index {
+    /// A snapshot for `to`. One from before it was a member is of no use to it: the
+    /// library ignores a snapshot whose configuration does not hold its receiver.
+    fn snapshot(&self, request_index: u64, to: u64) -> Result<Snapshot> {
+        let meta = self.snapshot.get_metadata();
+        let conf = meta.get_conf_state();
+        let mut members = conf
+            .voters
+            .iter()
+            .chain(&conf.learners)
+            .chain(&conf.voters_outgoing);
+        if meta.index == 0 || meta.index < request_index || !members.any(|id| *id == to) {
             self.wanted.set(true);
             return Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable));
         }
