@@ -1,6 +1,7 @@
 //! The subjects: Raft implementations behind the seam, by name. Only this folder
 //! names a Raft library. To add one: a folder here, and a line in [`all`].
 
+pub mod noraft;
 pub mod planted;
 pub mod raft_rs;
 
@@ -55,7 +56,10 @@ pub struct UnknownSubject {
 /// All subjects: each honest one, then it with each planted bug.
 pub fn all() -> Vec<Named> {
     let about = "tikv's raft 0.7.0, unmodified, behind an honest driver";
-    with_bugs(DEFAULT, about, raft_rs::RaftRs)
+    let mut all = with_bugs(DEFAULT, about, raft_rs::RaftRs);
+    let about = "sile's noraft 0.7.1, unmodified, behind an honest driver";
+    all.extend(with_bugs("noraft", about, noraft::Noraft));
+    all
 }
 
 fn with_bugs<S: Tamper + Copy + Send + 'static>(name: &str, about: &str, subject: S) -> Vec<Named> {
@@ -64,7 +68,8 @@ fn with_bugs<S: Tamper + Copy + Send + 'static>(name: &str, about: &str, subject
         about: about.to_owned(),
         runner: Box::new(subject),
     };
-    let planted = Bug::ALL.iter().map(|bug| Named {
+    let can = |bug: &&Bug| bug.change().is_none_or(S::can);
+    let planted = Bug::ALL.iter().filter(can).map(|bug| Named {
         name: format!("{name}+{}", bug.name()),
         about: format!("{} (caught by {})", bug.about(), bug.caught_by()),
         runner: Box::new(Planted { subject, bug: *bug }),

@@ -1,0 +1,66 @@
+//! What operators ask of a node, in noraft's calls.
+
+use noraft::ClusterConfig;
+
+use super::driver::NoraftNode;
+use super::messages::{self, Message};
+use crate::admin::Admin;
+use crate::configuration::{Change, Member, Transition};
+use crate::replica::{Doing, Observation, Output};
+
+impl NoraftNode {
+    pub(super) fn administer(&mut self, admin: Admin, out: &mut Output<Message>) {
+        let doing = match admin {
+            Admin::Change(change) => self
+                .propose_change(&change)
+                .is_none()
+                .then_some(Doing::DeclinedChange),
+            Admin::Campaign => {
+                if !self.node.role().is_leader() {
+                    self.node.handle_election_timeout();
+                }
+                Some(Doing::Campaigned)
+            }
+            Admin::Ping => self.node.heartbeat().then_some(Doing::Pinged),
+            // Left out of plans: see `Subject::lacks`.
+            Admin::TransferLeader { .. } | Admin::RequestSnapshot | Admin::Set(_) => None,
+        };
+        if let Some(doing) = doing {
+            out.observe(Observation::Did(doing));
+        }
+    }
+
+    /// Proposes what brings `change` about, or its first half: noraft lets no voter become
+    /// a non-voter in one step, so one that is to learn leaves first, and joins again when the
+    /// operator asks again. None when there is nothing to propose, or not now: one change at
+    /// a time, and the next when the one before is committed.
+    fn propose_change(&mut self, change: &Change) -> Option<()> {
+        let config = self.node.config().clone();
+        let (since, _) = self.shown.configuration;
+        if change.transition != Transition::Joint || since > self.node.commit_index().get() {
+            return None;
+        }
+        let mut next = ClusterConfig {
+            new_voters: config.voters.clone(),
+            ..config.clone()
+        };
+        for step in &change.steps {
+            let id = messages::id(step.node);
+            next.new_voters.remove(&id);
+            next.non_voters.remove(&id);
+            match step.becomes {
+                Member::Voter => next.new_voters.insert(id),
+                Member::Learner if !config.voters.contains(&id) => next.non_voters.insert(id),
+                Member::Learner | Member::Nobody => false,
+            };
+        }
+        if next.new_voters.is_empty() {
+            return None;
+        }
+        // Who learns may change without a joint configuration.
+        if next.new_voters == next.voters {
+            next.new_voters.clear();
+        }
+        (next != config && !self.node.propose_config(next).is_invalid()).then_some(())
+    }
+}
