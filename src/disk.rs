@@ -141,7 +141,10 @@ impl<I: Image> Disk<I> {
 
     /// The sync is done: all that was written before it began is durable.
     pub fn complete_sync(&mut self, point: SyncPoint) {
-        for write in take_before(&mut self.pending, self.written, point) {
+        for _ in 0..self.before(point) {
+            let Some(write) = self.pending.pop_front() else {
+                break;
+            };
             match write {
                 Write::Cached(record) if !self.broken[I::journal(&record)] => {
                     self.durable.apply(record);
@@ -155,9 +158,17 @@ impl<I: Image> Disk<I> {
     /// The sync failed: what it was to make durable is dropped for good.
     pub fn fail_sync(&mut self, point: SyncPoint) {
         self.refused = false;
-        for write in take_before(&mut self.pending, self.written, point) {
+        let count = self.before(point);
+        for write in self.pending.drain(..count) {
             self.broken[write.journal::<I>()] = true;
         }
+    }
+
+    /// How many of the pending writes came before `point`.
+    fn before(&self, point: SyncPoint) -> usize {
+        let oldest = self.written - self.pending.len() as u64;
+        let count = point.0.saturating_sub(oldest) as usize;
+        count.min(self.pending.len())
     }
 
     /// The disk has no room until as many calls of [`Disk::free_up`] have come.
@@ -230,16 +241,6 @@ impl<R> Write<R> {
             Write::Refused(journal) => *journal,
         }
     }
-}
-
-fn take_before<W>(
-    pending: &mut VecDeque<W>,
-    written: u64,
-    point: SyncPoint,
-) -> impl Iterator<Item = W> + '_ {
-    let oldest = written - pending.len() as u64;
-    let count = point.0.saturating_sub(oldest).min(pending.len() as u64);
-    pending.drain(..count as usize)
 }
 
 #[cfg(test)]

@@ -80,12 +80,19 @@ impl<T> Indexed<T> {
     /// `index` does not join on to what is held, all of that is dropped.
     #[inline]
     pub fn place(&mut self, index: Index, value: T) {
-        if index < self.first || index > self.next() {
-            self.restart_at(index);
-        } else if index < self.next() {
-            self.cut_from(index);
+        if index != self.next() {
+            self.make_way(index);
         }
         self.values.push_back(value);
+    }
+
+    #[cold]
+    fn make_way(&mut self, index: Index) {
+        if index < self.first || index > self.next() {
+            self.restart_at(index);
+        } else {
+            self.cut_from(index);
+        }
     }
 
     /// Drops the values at `index` and after.

@@ -155,7 +155,7 @@ impl Network {
     }
 
     /// Decides what becomes of a message sent at `now_us`.
-    #[inline]
+    #[inline(always)]
     pub fn route(&mut self, now_us: u64, from: usize, to: usize, choices: &mut Choices) -> Fate {
         let slow_us = self.slow_us[from] + self.slow_us[to];
         let link = self.link(from, to);

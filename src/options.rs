@@ -69,6 +69,8 @@ pub struct DriverOptions {
     /// Changes of the configuration are applied before the ready that brought them is
     /// acknowledged to the library, and not right after.
     pub apply_changes_early: bool,
+    /// A node that is asked to stand for election does so though it is no voter of its own configuration.
+    pub campaign_as_outsider: bool,
     /// What names a read while it waits to be confirmed.
     pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
@@ -186,6 +188,7 @@ impl Default for DriverOptions {
             advance_whole: false,
             step_down_when_removed: true,
             apply_changes_early: false,
+            campaign_as_outsider: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
         }

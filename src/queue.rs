@@ -1,8 +1,8 @@
-//! The event queue: what happens next, ordered by (time, sequence number).
+//! The event queue: what happens next, ordered by time, then by arrival.
 //!
-//! Two events never tie, because no two share a sequence number. Events are
-//! small and lie in the heap itself; what is large, as a message is, lies in a
-//! [`Slab`] and moves twice: in and out. Knows nothing of what an event means.
+//! Events are small and lie in the queue itself; what is large, as a message is,
+//! lies in a [`Slab`] and moves twice: in and out. Knows nothing of what an event
+//! means.
 
 /// Where in a [`Slab`] a value lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,33 +24,22 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Puts `value` somewhere.
-    #[inline]
-    pub fn put(&mut self, value: T) -> Place {
-        match self.free.pop() {
-            Some(place) => {
-                let slot = &mut self.slots[place.0 as usize];
-                assert!(slot.is_none(), "a free slot is empty");
-                *slot = Some(value);
-                place
-            }
-            None => {
-                let place = u32::try_from(self.slots.len()).expect("fewer than 2^32 values wait");
-                self.slots.push(Some(value));
-                Place(place)
-            }
-        }
+    /// A free place, and the room there: what is large is best put into it as it is made.
+    #[inline(always)]
+    pub fn room(&mut self) -> (Place, &mut Option<T>) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            let place = u32::try_from(self.slots.len()).expect("fewer than 2^32 values wait");
+            self.slots.push(None);
+            Place(place)
+        });
+        (place, &mut self.slots[place.0 as usize])
     }
 
-    /// Takes out what lies at `place`.
-    ///
-    /// # Panics
-    /// When nothing lies there.
-    #[inline]
-    pub fn take(&mut self, place: Place) -> T {
+    /// Takes out what was put at `place`.
+    #[inline(always)]
+    pub fn take(&mut self, place: Place) -> Option<T> {
         self.free.push(place);
-        let value = self.slots[place.0 as usize].take();
-        value.expect("it has been put there and not been taken")
+        self.slots[place.0 as usize].take()
     }
 }
 
@@ -60,91 +49,44 @@ impl<T> Default for Slab<T> {
     }
 }
 
-/// An event and when it happens: time and sequence number in one number, so that
-/// one comparison orders two events.
+/// A level splits time by one digit of this many bits, so that one word tells
+/// which of its lists hold something.
+const DIGIT: u32 = 6;
+const DIGITS: usize = 1 << DIGIT;
+/// Enough digits for every time.
+const LEVELS: usize = u64::BITS.div_ceil(DIGIT) as usize;
+
+/// An event that waits, or a free place.
 #[derive(Clone, Copy, Debug)]
-struct Timed<E> {
-    key: u128,
+struct Waiting<E> {
+    time_us: u64,
     event: E,
+    /// The next of its list; the last one's next is the first. Of a free place: the next free one.
+    next: u32,
 }
 
-/// A heap with four children a node: half as deep as a binary one.
-#[derive(Debug)]
-struct Heap<E>(Vec<Timed<E>>);
-
-impl<E: Copy> Heap<E> {
-    fn new() -> Self {
-        Self(Vec::with_capacity(64))
-    }
-
-    /// The least key; larger than any when there is none.
-    #[inline]
-    fn least(&self) -> u128 {
-        self.0.first().map_or(u128::MAX, |first| first.key)
-    }
-
-    #[inline]
-    fn push(&mut self, timed: Timed<E>) {
-        let mut hole = self.0.len();
-        self.0.push(timed);
-        let heap = self.0.as_mut_slice();
-        while hole > 0 {
-            let parent = (hole - 1) / 4;
-            if heap[parent].key < timed.key {
-                break;
-            }
-            heap[hole] = heap[parent];
-            hole = parent;
-        }
-        heap[hole] = timed;
-    }
-
-    /// Takes out the event with the least key.
-    #[inline]
-    fn pop(&mut self) -> Option<Timed<E>> {
-        let last = self.0.pop()?;
-        let heap = self.0.as_mut_slice();
-        let Some(first) = heap.first().copied() else {
-            return Some(last);
-        };
-        let mut hole = 0;
-        loop {
-            // Plain loops: in builds with assertions, iterators check more than these need.
-            let mut child = hole * 4 + 1;
-            if child >= heap.len() {
-                break;
-            }
-            let end = heap.len().min(child + 4);
-            let (mut least, mut key) = (child, heap[child].key);
-            child += 1;
-            while child < end {
-                if heap[child].key < key {
-                    (least, key) = (child, heap[child].key);
-                }
-                child += 1;
-            }
-            if last.key < key {
-                break;
-            }
-            heap[hole] = heap[least];
-            hole = least;
-        }
-        heap[hole] = last;
-        Some(first)
-    }
-}
-
-/// Events this far ahead wait in a heap of their own. They are mostly time-outs
-/// that come to nothing; without them the heap of what happens soon stays flat.
-/// Only speed depends on this.
-const FAR_US: u64 = 8_192;
+/// In place of the next free place, when there is none.
+const NONE: u32 = u32::MAX;
 
 /// A queue of events of type `E`, soonest first; first in, first out within one microsecond.
+///
+/// A radix heap, for simulated time never goes back. An event lies on the level
+/// of the highest digit in which its time differs from now, in the list of its
+/// own digit there. All on one level come after all on the levels below. When a
+/// list comes up, now moves to the soonest time in it, and the others in it move
+/// down. So each event moves a few times in all, and no two are compared to keep
+/// an order: the order in which they came is the order of a list, and stays.
 #[derive(Debug)]
 pub struct Queue<E> {
-    near: Heap<E>,
-    far: Heap<E>,
-    sequence: u64,
+    waiting: Vec<Waiting<E>>,
+    /// The last of each list, level by level. Only those of which `full` has the bit mean anything.
+    lists: [u32; LEVELS * DIGITS],
+    /// Per level: which lists hold something.
+    full: [u64; LEVELS],
+    /// Which levels hold something.
+    levels: u32,
+    /// The first free place in `waiting`.
+    free: u32,
     now_us: u64,
 }
 
@@ -152,9 +94,11 @@ impl<E: Copy> Queue<E> {
     /// An empty queue at time 0.
     pub fn new() -> Self {
         Self {
-            near: Heap::new(),
-            far: Heap::new(),
-            sequence: 0,
+            waiting: Vec::with_capacity(64),
+            lists: [0; LEVELS * DIGITS],
+            full: [0; LEVELS],
+            levels: 0,
+            free: NONE,
             now_us: 0,
         }
     }
@@ -165,34 +109,118 @@ impl<E: Copy> Queue<E> {
         self.now_us
     }
 
-    /// How many events wait.
-    pub fn len(&self) -> usize {
-        self.near.0.len() + self.far.0.len()
-    }
-
     /// Whether no event waits.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.levels == 0
     }
 
     /// Schedules `event` at `time_us`, or now if that has passed.
     #[inline]
     pub fn push(&mut self, time_us: u64, event: E) {
         let time_us = time_us.max(self.now_us);
-        self.sequence += 1;
-        let key = u128::from(time_us) << 64 | u128::from(self.sequence);
-        let heap = match time_us - self.now_us < FAR_US {
-            true => &mut self.near,
-            false => &mut self.far,
+        let waiting = Waiting {
+            time_us,
+            event,
+            next: 0,
         };
-        heap.push(Timed { key, event });
+        let place = self.free;
+        if let Some(free) = self.waiting.get_mut(place as usize) {
+            self.free = free.next;
+            *free = waiting;
+            self.enter(place, time_us);
+            return;
+        }
+        let place = self.waiting.len() as u32;
+        assert!(place < NONE, "fewer than 2^32 - 1 events wait");
+        self.waiting.push(waiting);
+        self.enter(place, time_us);
+    }
+
+    /// Appends the event at `place` to the list where its time belongs.
+    #[inline(always)]
+    fn enter(&mut self, place: u32, time_us: u64) {
+        let highest = (time_us ^ self.now_us | 1).ilog2();
+        let level = (highest / DIGIT) as usize;
+        let digit = (time_us >> (level as u32 * DIGIT)) as usize % DIGITS;
+        let last = &mut self.lists[level * DIGITS + digit];
+        let next = if self.full[level] & 1 << digit == 0 {
+            place
+        } else {
+            std::mem::replace(&mut self.waiting[*last as usize].next, place)
+        };
+        self.waiting[place as usize].next = next;
+        *last = place;
+        self.full[level] |= 1 << digit;
+        self.levels |= 1 << level;
+    }
+
+    /// Takes the next event, and moves time to it.
+    #[inline(always)]
+    pub fn pop(&mut self) -> Option<(u64, E)> {
+        if self.levels == 0 {
+            return None;
+        }
+        let level = self.levels.trailing_zeros() as usize % LEVELS;
+        let digit = self.full[level].trailing_zeros() as usize % DIGITS;
+        let last = self.lists[level * DIGITS + digit];
+        let mut place = self.waiting[last as usize].next;
+        if level > 0 && place != last {
+            place = self.move_down(level, digit, last);
+        } else if place == last {
+            self.empty(level, digit);
+        } else {
+            self.waiting[last as usize].next = self.waiting[place as usize].next;
+        }
+        let taken = &mut self.waiting[place as usize];
+        taken.next = std::mem::replace(&mut self.free, place);
+        self.now_us = taken.time_us;
+        Some((taken.time_us, taken.event))
+    }
+
+    #[inline]
+    fn empty(&mut self, level: usize, digit: usize) {
+        self.full[level] &= !(1 << digit);
+        if self.full[level] == 0 {
+            self.levels &= !(1 << level);
+        }
+    }
+
+    /// Takes out the soonest of a list of several, which comes up now, and moves the others down.
+    fn move_down(&mut self, level: usize, digit: usize, last: u32) -> u32 {
+        self.empty(level, digit);
+        let first = self.waiting[last as usize].next;
+        let mut soonest = first;
+        let mut place = first;
+        while place != last {
+            place = self.waiting[place as usize].next;
+            if self.waiting[place as usize].time_us < self.waiting[soonest as usize].time_us {
+                soonest = place;
+            }
+        }
+        self.now_us = self.waiting[soonest as usize].time_us;
+        let mut next = first;
+        loop {
+            place = next;
+            let Waiting {
+                time_us,
+                next: after,
+                ..
+            } = self.waiting[place as usize];
+            next = after;
+            if place != soonest {
+                self.enter(place, time_us);
+            }
+            if place == last {
+                return soonest;
+            }
+        }
     }
 
     /// Brings every event that `latest_us` gives a time for forward to that time,
     /// where it would come later. Events keep their order among one another.
     pub fn hasten(&mut self, latest_us: impl Fn(&E) -> Option<u64>) {
         let now_us = self.now_us;
-        let mut waiting = Vec::with_capacity(self.len());
+        let mut waiting = Vec::with_capacity(self.waiting.len());
         while let Some(next) = self.pop() {
             waiting.push(next);
         }
@@ -201,18 +229,6 @@ impl<E: Copy> Queue<E> {
             let latest_us = latest_us(&event).unwrap_or(time_us);
             self.push(time_us.min(latest_us), event);
         }
-    }
-
-    /// Takes the next event, and moves time to it.
-    #[inline]
-    pub fn pop(&mut self) -> Option<(u64, E)> {
-        let heap = match self.far.least() < self.near.least() {
-            true => &mut self.far,
-            false => &mut self.near,
-        };
-        let Timed { key, event } = heap.pop()?;
-        self.now_us = (key >> 64) as u64;
-        Some((self.now_us, event))
     }
 }
 
@@ -241,6 +257,34 @@ mod tests {
                 taken.push(next);
             }
             prop_assert_eq!(taken, expected);
+        }
+    }
+
+    proptest! {
+        /// Pushes and pops in any order, near and far, against a sorted list.
+        #[test]
+        fn a_queue_in_use_gives_what_a_sorted_list_gives(
+            ahead_us in prop::collection::vec(
+                prop::option::of(prop_oneof![0u64..4, 0..300u64, 0..10_000u64, any::<u64>()]), 0..300,
+            )
+        ) {
+            let mut queue = Queue::new();
+            let mut model: Vec<(u64, usize)> = Vec::new();
+            for (arrival, ahead_us) in ahead_us.into_iter().enumerate() {
+                match ahead_us {
+                    Some(ahead_us) => {
+                        let time_us = queue.now_us().saturating_add(ahead_us);
+                        queue.push(time_us, arrival);
+                        model.push((time_us, arrival));
+                    }
+                    None => {
+                        let next = model.iter().min().copied();
+                        prop_assert_eq!(queue.pop(), next);
+                        model.retain(|waiting| Some(*waiting) != next);
+                    }
+                }
+                prop_assert_eq!(queue.is_empty(), model.is_empty());
+            }
         }
     }
 
@@ -273,8 +317,13 @@ mod tests {
     fn a_slab_gives_back_what_was_put_and_uses_its_slots_again() {
         let mut slab = Slab::new();
         for round in 0..1000u64 {
-            let places = [slab.put(round), slab.put(round + 1)];
-            assert_eq!(places.map(|place| slab.take(place)), [round, round + 1]);
+            let places = [round, round + 1].map(|value| {
+                let (place, room) = slab.room();
+                *room = Some(value);
+                place
+            });
+            let taken = places.map(|place| slab.take(place));
+            assert_eq!(taken, [Some(round), Some(round + 1)]);
         }
         assert_eq!(slab.slots.len(), 2);
     }

@@ -194,8 +194,8 @@ pub struct Ticket(pub u64);
 pub struct Output<M> {
     /// Writes, syncs and observations, in the order in which they happened.
     pub effects: Vec<Effect>,
-    /// Messages to send, each after all effects.
-    pub sends: Vec<(NodeId, M)>,
+    /// Messages to send, each after all effects. To whom, their labels say.
+    pub sends: Vec<M>,
     /// Answers to clients.
     pub replies: Vec<Reply>,
     /// The replica cannot go on and wants to be restarted.
@@ -397,6 +397,8 @@ pub enum ReplyOutcome {
 /// What a message is, and what its sender promises by sending it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label {
+    /// Its receiver.
+    pub to: NodeId,
     /// Its kind.
     pub kind: MessageKind,
     /// The sender's term that it carries; 0 when it carries none or one that the sender has not entered.

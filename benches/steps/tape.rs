@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use squall::engine::{Outcome, Watch, run};
+use squall::options::Feature;
 use squall::plan::Plan;
 use squall::replica::{
     Birth, BootError, Effect, Input, Label, Observation, Output, Recovered, Replica, Subject,
@@ -49,6 +50,11 @@ pub fn record(plan: &Plan) -> (Outcome, Vec<Recorded>) {
 
 impl Subject for Recorder {
     type Replica = Taped;
+
+    /// The floor knows no reads around the log.
+    fn lacks(&self) -> &'static [Feature] {
+        &[Feature::ReadIndex]
+    }
 
     fn boot(
         &self,

@@ -11,42 +11,48 @@ use crate::types::NodeId;
 #[inline]
 pub(super) fn check(
     from: NodeId,
-    to: NodeId,
     view: &NodeView,
     durable: &StableState,
     label: &Label,
 ) -> Result<(), Violation> {
     let hard = &durable.hard;
-    let broken = if label.term > hard.term {
-        format!("its term {} (durable: term {})", label.term, hard.term)
-    } else {
-        match label.claim {
-            Claim::Nothing => return Ok(()),
-            Claim::Voted { candidate } => {
-                if hard.term > label.term || hard.vote == Some(candidate) {
-                    return Ok(());
-                }
-                format!("its vote for {candidate} in term {}", label.term)
-            }
+    let is_durable = label.term <= hard.term
+        && match label.claim {
+            Claim::Nothing => true,
+            Claim::Voted { candidate } => hard.term > label.term || hard.vote == Some(candidate),
             Claim::Appended { index } => {
                 // A reply of an earlier term speaks of a log that may have been overwritten since.
-                if view.term > label.term || index <= durable.snapshot_index() {
-                    return Ok(());
+                view.term > label.term || index <= durable.snapshot_index() || {
+                    let kept = durable.chain_at(index);
+                    kept.is_some() && kept == view.chain_at(index)
                 }
-                let written = view.chain_at(index);
-                if durable.chain_at(index).is_some() && durable.chain_at(index) == written {
-                    return Ok(());
-                }
-                format!(
-                    "its log up to {index} (durable: up to {})",
-                    durable.log.last()
-                )
             }
+        };
+    match is_durable {
+        true => Ok(()),
+        false => Err(broken(from, durable, label)),
+    }
+}
+
+#[cold]
+fn broken(from: NodeId, durable: &StableState, label: &Label) -> Violation {
+    let hard = &durable.hard;
+    let promise = match label.claim {
+        _ if label.term > hard.term => {
+            format!("its term {} (durable: term {})", label.term, hard.term)
         }
+        Claim::Nothing => "nothing".to_owned(),
+        Claim::Voted { candidate } => format!("its vote for {candidate} in term {}", label.term),
+        Claim::Appended { index } => format!(
+            "its log up to {index} (durable: up to {})",
+            durable.log.last()
+        ),
     };
     let words = label.kind.words();
     let article = if words.starts_with('a') { "an" } else { "a" };
-    let message =
-        format!("{from} sent {to} {article} {words} that promises {broken}, which is not durable");
-    Err(Violation::by(from, Property::AckBeforeDurable, message))
+    let message = format!(
+        "{from} sent {} {article} {words} that promises {promise}, which is not durable",
+        label.to
+    );
+    Violation::by(from, Property::AckBeforeDurable, message)
 }

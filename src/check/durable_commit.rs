@@ -18,9 +18,19 @@ pub(super) fn committed(
     ledger: &mut Ledger,
     counters: &mut Counters,
 ) -> Result<(), Violation> {
-    if index <= ledger.last() {
-        return Ok(());
+    match index > ledger.last() {
+        true => committed_first(scene, id, index, ledger, counters),
+        false => Ok(()),
     }
+}
+
+fn committed_first(
+    scene: Scene<'_>,
+    id: NodeId,
+    index: Index,
+    ledger: &mut Ledger,
+    counters: &mut Counters,
+) -> Result<(), Violation> {
     let view = scene.node(id);
     let Some(chain) = view.chain_at(index) else {
         let message = format!("{id} committed entry {index}, which is not in its log");

@@ -1,14 +1,21 @@
 //! The one history: what is committed at each index, and which state follows.
 
+use std::collections::BTreeMap;
+
 use crate::indexed::Indexed;
 use crate::stable::Chain;
 use crate::types::{Index, Term};
+
+/// Snapshots remembered: more than are taken while a message is on its way.
+const SNAPSHOTS: usize = 10_000;
 
 /// The canonical log, as far as some node has known it to be committed.
 #[derive(Debug)]
 pub(super) struct Ledger {
     /// The first index of the log.
     begins: Index,
+    /// The chains that snapshots stand for. One that is long on its way is received when the rows are forgotten.
+    snapshots: BTreeMap<Index, Chain>,
     rows: Indexed<Row>,
 }
 
@@ -26,6 +33,7 @@ impl Ledger {
     pub(super) fn new(first: Index) -> Self {
         Self {
             begins: first + 1,
+            snapshots: BTreeMap::new(),
             rows: Indexed::starting_at(first + 1),
         }
     }
@@ -42,7 +50,18 @@ impl Ledger {
         if index < self.begins {
             return Some(Chain::default());
         }
-        self.rows.get(index).map(|row| row.chain)
+        match self.rows.get(index) {
+            Some(row) => Some(row.chain),
+            None => self.snapshots.get(&index).copied(),
+        }
+    }
+
+    /// A node wrote a snapshot of the log up to `index`.
+    pub(super) fn snapshot(&mut self, index: Index, chain: Chain) {
+        self.snapshots.insert(index, chain);
+        if self.snapshots.len() > SNAPSHOTS {
+            self.snapshots.pop_first();
+        }
     }
 
     /// The entry at `last() + 1` is committed, by the leader of term `by`.

@@ -56,25 +56,22 @@ impl LogMatching {
             return Ok(());
         };
         let (word, bit) = bit(id);
-        let mut writers = Writers::default();
-        writers[word] = bit;
-        let mark = Mark {
-            term,
-            chain,
-            node: id,
-            writers,
-        };
-        let is_first = seen.first.is_none();
         match seen.of_term(term) {
-            None if is_first => seen.first = Some(mark),
-            None => seen.more.push(mark),
             Some(known) if known.chain == chain => known.writers[word] |= bit,
-            Some(known) => {
-                let message = format!(
-                    "{id} wrote entry {index} of term {term}, but its log up to it differs from the one {} wrote with that index and term",
-                    known.node
-                );
-                return Err(Violation::by(id, Property::LogMatching, message));
+            Some(known) => return Err(differs(id, index, term, known.node)),
+            None => {
+                let mut writers = Writers::default();
+                writers[word] = bit;
+                let mark = Mark {
+                    term,
+                    chain,
+                    node: id,
+                    writers,
+                };
+                match seen.first {
+                    None => seen.first = Some(mark),
+                    Some(_) => seen.more.push(mark),
+                }
             }
         }
         Ok(())
@@ -102,12 +99,23 @@ impl LogMatching {
 impl Seen {
     #[inline]
     fn of_term(&mut self, term: Term) -> Option<&mut Mark> {
-        let mut marks = self.first.iter_mut().chain(&mut self.more);
-        marks.find(|mark| mark.term == term)
+        match &mut self.first {
+            Some(first) if first.term == term => Some(first),
+            _ => self.more.iter_mut().find(|mark| mark.term == term),
+        }
     }
 }
 
+#[cold]
+fn differs(id: NodeId, index: Index, term: Term, other: NodeId) -> Violation {
+    let message = format!(
+        "{id} wrote entry {index} of term {term}, but its log up to it differs from the one {other} wrote with that index and term"
+    );
+    Violation::by(id, Property::LogMatching, message)
+}
+
 /// A write that leaves a hole in the log.
+#[cold]
 pub(super) fn gap(id: NodeId, index: Index, last: Index) -> Violation {
     let message =
         format!("{id} wrote entry {index} though its log ends at {last}: that leaves a hole");

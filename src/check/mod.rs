@@ -91,7 +91,7 @@ impl Checks {
     ///
     /// # Errors
     /// The first property that this breaks.
-    #[inline]
+    #[inline(always)]
     pub fn wrote(
         &mut self,
         view: &mut NodeView,
@@ -136,6 +136,7 @@ impl Checks {
                     .or_else(|| ledger.committed(snapshot.index))
                     .unwrap_or_default();
                 view.snapshot = (snapshot.index, chain);
+                self.ledger.snapshot(snapshot.index, chain);
             }
         }
         Ok(chain)
@@ -157,7 +158,7 @@ impl Checks {
     ///
     /// # Errors
     /// The first property that this breaks.
-    #[inline]
+    #[inline(always)]
     pub fn observed(
         &mut self,
         nodes: &mut [NodeView],
@@ -192,6 +193,9 @@ impl Checks {
                 if role == Role::Leader {
                     let scene = Scene { nodes, disks };
                     self.election_safety.elected(scene, id, term, counters)?;
+                    if scene.node(id).configuration.1.is_joint() {
+                        counters.hit(Event::LeaderElectedInJoint);
+                    }
                     leader_completeness::check(id, scene.node(id), &self.ledger)?;
                 }
             }
@@ -247,7 +251,11 @@ impl Checks {
         });
         match entry {
             Some(entry) => {
-                self.history.committed(index, &entry.data);
+                let command: &[u8] = match entry.kind {
+                    EntryKind::Normal => &entry.data,
+                    EntryKind::Configuration(_) => &[],
+                };
+                self.history.committed(index, command);
                 Ok(())
             }
             None => {
@@ -278,15 +286,9 @@ impl Checks {
     ///
     /// # Errors
     /// [`Property::AckBeforeDurable`], when it promises what is not durable.
-    #[inline]
-    pub fn sent(
-        &self,
-        scene: Scene<'_>,
-        from: NodeId,
-        to: NodeId,
-        label: &Label,
-    ) -> Result<(), Violation> {
-        ack_before_durable::check(from, to, scene.node(from), scene.durable(from), label)
+    #[inline(always)]
+    pub fn sent(&self, scene: Scene<'_>, from: NodeId, label: &Label) -> Result<(), Violation> {
+        ack_before_durable::check(from, scene.node(from), scene.durable(from), label)
     }
 
     /// A node says what became of a command.
@@ -381,6 +383,9 @@ fn count_role(view: &NodeView, role: Role, counters: &mut Counters) {
 fn count_configuration(view: &NodeView, after: &Configuration, counters: &mut Counters) {
     let (_, before) = view.configuration;
     counters.hit(Event::Configured);
+    if view.snapshot.0 == view.applied && view.applied > 0 && before != *after {
+        counters.hit(Event::SnapshotWithChange);
+    }
     if after.is_joint() && !before.is_joint() {
         counters.hit(Event::JointEntered);
     }

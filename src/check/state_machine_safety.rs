@@ -3,9 +3,21 @@
 //! 5.4.3; TLA+ `StateMachineSafety`). Entries are applied in order, none is left
 //! out, none is applied that is not committed, and all nodes reach one state.
 
+use std::fmt::Arguments;
+
 use super::ledger::Ledger;
 use super::{NodeView, Property, Violation};
 use crate::types::{Index, NodeId};
+
+/// Out of the way, so that what is checked all the time stays small.
+#[cold]
+fn broken(id: NodeId, message: Arguments<'_>) -> Result<(), Violation> {
+    Err(Violation::by(
+        id,
+        Property::StateMachineSafety,
+        message.to_string(),
+    ))
+}
 
 /// `id` says that its log is committed up to `index`.
 #[inline]
@@ -16,11 +28,13 @@ pub(super) fn committed(
     ledger: &Ledger,
 ) -> Result<(), Violation> {
     if index > view.last() {
-        let message = format!(
-            "{id} holds {index} entries committed, but its log ends at {}",
-            view.last()
+        return broken(
+            id,
+            format_args!(
+                "{id} holds {index} entries committed, but its log ends at {}",
+                view.last()
+            ),
         );
-        return Err(Violation::by(id, Property::StateMachineSafety, message));
     }
     let shared = index.min(ledger.last());
     let (Some(here), Some(first)) = (view.chain_at(shared), ledger.committed(shared)) else {
@@ -29,10 +43,12 @@ pub(super) fn committed(
     if here == first {
         return Ok(());
     }
-    let message = format!(
-        "{id} committed an entry {shared} that differs from the one committed there before"
-    );
-    Err(Violation::by(id, Property::StateMachineSafety, message))
+    broken(
+        id,
+        format_args!(
+            "{id} committed an entry {shared} that differs from the one committed there before"
+        ),
+    )
 }
 
 /// `id` applied the entry at `index`, and is in `state` now.
@@ -46,16 +62,25 @@ pub(super) fn applied(
 ) -> Result<(), Violation> {
     let before = view.applied;
     let committed = view.commit.min(ledger.last());
-    let broken = if index > committed {
-        format!("{id} applied entry {index}, but it knows only {committed} committed")
+    if index > committed {
+        let known =
+            format_args!("{id} applied entry {index}, but it knows only {committed} committed");
+        broken(id, known)
     } else if index != before + 1 {
-        format!("{id} applied entry {index} right after entry {before}")
+        broken(
+            id,
+            format_args!("{id} applied entry {index} right after entry {before}"),
+        )
     } else if ledger.state(index, state) != state {
-        format!("{id} is in another state after entry {index} than the node that applied it first")
+        broken(
+            id,
+            format_args!(
+                "{id} is in another state after entry {index} than the node that applied it first"
+            ),
+        )
     } else {
-        return Ok(());
-    };
-    Err(Violation::by(id, Property::StateMachineSafety, broken))
+        Ok(())
+    }
 }
 
 /// `id` tells a client that its command was applied at `index`.

@@ -3,7 +3,7 @@
 
 use crate::replica::{Claim, Input, Label, Observation, Reply, ReplyOutcome, SyncResult};
 use crate::stable::{Chain, Record};
-use crate::types::{NodeId, mix};
+use crate::types::mix;
 
 /// What is stepped into a replica.
 pub(super) fn input<M>(input: &Input<M>) -> u64 {
@@ -78,14 +78,14 @@ pub(super) fn record(record: &Record, chain: Chain) -> u64 {
 
 /// What a replica sends, and to whom.
 #[inline]
-pub(super) fn label(to: NodeId, label: &Label) -> u64 {
+pub(super) fn label(label: &Label) -> u64 {
     let claim = match label.claim {
         Claim::Nothing => 0,
         Claim::Appended { index } => index << 1,
         Claim::Voted { candidate } => u64::from(candidate.0) << 1 | 1,
     };
     mix(
-        label.term << 16 | u64::from(to.0) << 8 | label.kind as u64,
+        label.term << 16 | u64::from(label.to.0) << 8 | label.kind as u64,
         claim,
     )
 }

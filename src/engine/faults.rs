@@ -1,6 +1,6 @@
 //! What faults do to the lockstep engine's world, and how it heals.
 
-use super::lockstep::{Happening, World};
+use super::lockstep::{Happening, OUT_IS_BACK, World};
 use super::panics;
 use super::trace::Weight;
 use crate::check::{NodeView, Property, Violation};
@@ -320,7 +320,7 @@ impl<S: Subject> World<'_, '_, S> {
             service: &self.service,
             log: self.log.clone(),
         };
-        let mut out = std::mem::take(&mut self.out);
+        let mut out = self.out.take().expect(OUT_IS_BACK);
         self.stepping = Some(node);
         panics::enter();
         let booted = self.subject.boot(&birth, recovered, &mut out);
@@ -355,7 +355,7 @@ impl<S: Subject> World<'_, '_, S> {
             }
         };
         out.clear();
-        self.out = out;
+        self.out = Some(out);
         self.tell_library(node);
         carried_out
     }

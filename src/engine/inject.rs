@@ -108,7 +108,7 @@ impl Triggers {
     }
 
     /// Adds to `due` the faults that wait for this message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn message(
         &mut self,
         from: NodeId,
@@ -117,9 +117,19 @@ impl Triggers {
         due: &mut Vec<usize>,
     ) {
         let link = from.position() * self.nodes + to.position();
-        if self.watched[link] & (1 << kind as u16) == 0 {
-            return;
+        if self.watched[link] & (1 << kind as u16) != 0 {
+            self.watched_message(from, to, kind, due);
         }
+    }
+
+    #[cold]
+    fn watched_message(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        kind: MessageKind,
+        due: &mut Vec<usize>,
+    ) {
         self.messages.retain_mut(|awaited| {
             if (awaited.from, awaited.to, awaited.kind) == (from, to, kind) {
                 awaited.left -= 1;

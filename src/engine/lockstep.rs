@@ -30,6 +30,8 @@ use crate::sometimes::{Counters, Event};
 use crate::stable::{Chain, HardState, Marked, Record, Snapshot, StableState};
 use crate::types::{Index, NodeId, NodeSet, mix};
 
+pub(super) const OUT_IS_BACK: &str = "the output is put back once it is carried out";
+
 /// Carries `plan` out on `subject`.
 ///
 /// The outcome is a function of the plan, the subject and this version of the
@@ -157,7 +159,8 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) participants: Vec<NodeId>,
     pub(super) healed: bool,
     pub(super) log: Option<LogSink>,
-    pub(super) out: Output<Message<S>>,
+    /// What replicas put their wishes into; lent out while they are carried out.
+    pub(super) out: Option<Box<Output<Message<S>>>>,
     pub(super) clients: Clients,
     pub(super) due: Vec<usize>,
     pub(super) watch: Watch<'w>,
@@ -211,7 +214,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             participants: Vec::new(),
             healed: false,
             log: watch.library_log.then(LogSink::default),
-            out: Output::default(),
+            out: Some(Box::default()),
             clients: Clients::new(plan.seed, plan.workload, reads),
             due: Vec::new(),
             watch,
@@ -265,11 +268,18 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         Ok(())
     }
 
+    #[inline(always)]
     fn happen(&mut self, now_us: u64, happening: Happening) -> Result<(), Violation> {
-        if self.held_back(happening) {
-            return Ok(());
-        }
         match happening {
+            Happening::Tick { node, .. }
+            | Happening::Arrival { to: node, .. }
+            | Happening::Synced { node, .. }
+            | Happening::Report { node, .. }
+                if self.stands_still(node) =>
+            {
+                self.slots[node.position()].held.push(happening);
+                Ok(())
+            }
             Happening::Tick { node, timer } => self.tick(now_us, node, timer),
             Happening::Arrival {
                 from,
@@ -343,22 +353,10 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         self.slots[node.position()].replica.is_some()
     }
 
-    /// What happens to a node that stands still waits until it goes on.
+    /// Whether what happens to the node waits until it goes on.
     #[inline]
-    fn held_back(&mut self, happening: Happening) -> bool {
-        let node = match happening {
-            Happening::Tick { node, .. }
-            | Happening::Arrival { to: node, .. }
-            | Happening::Synced { node, .. }
-            | Happening::Report { node, .. } => node,
-            _ => return false,
-        };
-        let slot = &mut self.slots[node.position()];
-        let still = slot.paused_until_us.is_some();
-        if still {
-            slot.held.push(happening);
-        }
-        still
+    fn stands_still(&self, node: NodeId) -> bool {
+        self.slots[node.position()].paused_until_us.is_some()
     }
 
     // ---- what reaches a replica -------------------------------------------------
@@ -417,6 +415,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             self.report_unreachable(now_us, from, to);
             return Ok(());
         }
+        let message = message.expect("it was put there when it was sent");
         self.step(now_us, to, Input::Deliver { from, message })
     }
 
@@ -471,6 +470,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     // ---- one step ---------------------------------------------------------------
 
     /// Steps one input into a replica, carries out what it wants, and lets the checks look.
+    #[inline(never)]
     pub(super) fn step(
         &mut self,
         now_us: u64,
@@ -487,15 +487,17 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         let local_us = self.slots[position].clock.local_us(now_us);
         self.stepping = Some(node);
         panics::enter();
+        let out = self.out.as_mut().expect(OUT_IS_BACK);
         if let Some(replica) = &mut self.slots[position].replica {
-            replica.step(local_us, input, &mut self.out);
+            replica.step(local_us, input, out);
         }
+        let is_quiet = out.is_empty();
         panics::leave();
         self.stepping = None;
         if self.log.is_some() {
             self.tell_library(node);
         }
-        if !self.out.is_empty() {
+        if !is_quiet {
             self.carry_out_all(now_us, node)?;
         }
         if !self.retiring.is_empty() {
@@ -509,12 +511,13 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     }
 
     /// Carries out what the last step left in `out`.
+    #[inline(always)]
     fn carry_out_all(&mut self, now_us: u64, node: NodeId) -> Result<(), Violation> {
-        let mut out = std::mem::take(&mut self.out);
+        let mut out = self.out.take().expect(OUT_IS_BACK);
         let carried_out = self.carry_out(now_us, node, &mut out);
         let halt = out.halt.take();
         // After a violation there is no next step, and else all is carried out.
-        self.out = out;
+        self.out = Some(out);
         carried_out?;
         if let Some(reason) = halt {
             self.halt(now_us, node, reason);
@@ -535,6 +538,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     }
 
     /// Carries out what a replica wants, in its order.
+    #[inline(always)]
     pub(super) fn carry_out(
         &mut self,
         now_us: u64,
@@ -545,9 +549,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             self.carry_out_effects(now_us, node, &mut out.effects)?;
         }
         if !out.sends.is_empty() {
-            for (to, message) in out.sends.drain(..) {
-                self.send(now_us, node, to, message)?;
-            }
+            self.send(now_us, node, std::mem::take(&mut out.sends))?;
         }
         if !out.replies.is_empty() {
             for reply in out.replies.drain(..) {
@@ -560,7 +562,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn carry_out_effects(
         &mut self,
         now_us: u64,

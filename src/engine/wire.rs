@@ -9,41 +9,96 @@ use super::panics;
 use super::trace::Weight;
 use crate::check::{Scene, Violation};
 use crate::net::{Fate, Lost};
+use crate::queue::Place;
 use crate::replica::{Label, Message, MessageKind, Replica, Subject};
 use crate::sometimes::Event;
 use crate::types::NodeId;
 
-impl<S: Subject> World<'_, '_, S> {
+/// Where a message goes, and when it arrives there.
+#[derive(Clone, Copy)]
+struct Way {
+    to: NodeId,
+    kind: MessageKind,
+    at_us: u64,
+    /// When a second copy of it arrives.
+    again_at_us: Option<u64>,
+}
+
+impl Way {
     #[inline]
+    fn arrival(self, from: NodeId, parcel: Place) -> Happening {
+        let Way { to, kind, .. } = self;
+        Happening::Arrival {
+            from,
+            to,
+            kind,
+            parcel,
+        }
+    }
+}
+
+impl<S: Subject> World<'_, '_, S> {
+    /// Sends a replica's messages.
+    #[inline(always)]
     pub(super) fn send(
         &mut self,
         now_us: u64,
         from: NodeId,
-        to: NodeId,
-        message: Message<S>,
+        messages: Vec<Message<S>>,
     ) -> Result<(), Violation> {
+        let mut messages = messages.into_iter();
+        // What becomes of a message is decided where it lies, so that it moves once.
+        while let Some(message) = messages.as_slice().first() {
+            let Some(way) = self.way(now_us, from, message)? else {
+                drop(messages.next());
+                continue;
+            };
+            if let Some(again_at_us) = way.again_at_us {
+                self.counters.hit(Event::MessageDuplicated);
+                let (parcel, room) = self.parcels.room();
+                *room = messages.as_slice().first().cloned();
+                self.queue.push(again_at_us, way.arrival(from, parcel));
+            }
+            let (parcel, room) = self.parcels.room();
+            *room = messages.next();
+            self.queue.push(way.at_us, way.arrival(from, parcel));
+        }
+        Ok(())
+    }
+
+    /// What becomes of a message; nothing, when it does not arrive.
+    #[inline(always)]
+    fn way(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        message: &Message<S>,
+    ) -> Result<Option<Way>, Violation> {
         self.stepping = Some(from);
         panics::enter();
-        let label: Label = S::Replica::label(&message);
+        let label: Label = S::Replica::label(message);
         panics::leave();
         self.stepping = None;
-        self.fold(digest::label(to, &label));
+        let Label { to, kind, .. } = label;
+        self.fold(digest::label(&label));
         self.counters.hit(Event::MessageSent);
         let scene = Scene {
             nodes: &self.views,
             disks: &self.disks,
         };
-        self.checks.sent(scene, from, to, &label)?;
+        self.checks.sent(scene, from, &label)?;
         if to.position() >= self.slots.len() || to == from {
-            return Ok(());
+            return Ok(None);
         }
-        if label.kind == MessageKind::Snapshot {
-            self.counters.hit(Event::SnapshotSent);
+        match kind {
+            MessageKind::Snapshot => self.counters.hit(Event::SnapshotSent),
+            MessageKind::TimeoutNow => self.counters.hit(Event::TimeoutNowSent),
+            _ => {}
         }
-        let tampering = self.tampering(from, to, label.kind);
+        let tampering = self.tampering(from, to, kind);
         if tampering == Some(Tampering::Lose) {
-            self.lost(now_us, from, to, &label, Lost::Chance);
-            return Ok(());
+            self.lost(now_us, from, &label, Lost::Chance);
+            return Ok(None);
         }
         let fate = self.network.route(
             now_us,
@@ -53,8 +108,8 @@ impl<S: Subject> World<'_, '_, S> {
         );
         let (mut at_us, mut again_at_us, overtakable) = match fate {
             Fate::Lost(lost) => {
-                self.lost(now_us, from, to, &label, lost);
-                return Ok(());
+                self.lost(now_us, from, &label, lost);
+                return Ok(None);
             }
             Fate::Arrives {
                 at_us,
@@ -77,31 +132,12 @@ impl<S: Subject> World<'_, '_, S> {
             self.counters.hit(Event::MessageReordered);
         }
         self.fold(at_us);
-        let kind = label.kind;
-        if let Some(again_at_us) = again_at_us {
-            self.counters.hit(Event::MessageDuplicated);
-            let parcel = self.parcels.put(message.clone());
-            self.queue.push(
-                again_at_us,
-                Happening::Arrival {
-                    from,
-                    to,
-                    kind,
-                    parcel,
-                },
-            );
-        }
-        let parcel = self.parcels.put(message);
-        self.queue.push(
+        Ok(Some(Way {
+            to,
+            kind,
             at_us,
-            Happening::Arrival {
-                from,
-                to,
-                kind,
-                parcel,
-            },
-        );
-        Ok(())
+            again_at_us,
+        }))
     }
 
     /// What a fault that waits for this message does to it.
@@ -126,7 +162,8 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[cold]
-    fn lost(&mut self, now_us: u64, from: NodeId, to: NodeId, label: &Label, lost: Lost) {
+    fn lost(&mut self, now_us: u64, from: NodeId, label: &Label, lost: Lost) {
+        let to = label.to;
         self.counters.hit(match lost {
             Lost::Cut => Event::MessageCut,
             Lost::Full => Event::MessageOverflowed,

@@ -224,6 +224,7 @@ impl<'a> Draw<'a> {
             advance_whole: self.percent(mix.other_orders_percent),
             step_down_when_removed: !self.profile.findings.removed_leader_runs_on,
             apply_changes_early: self.profile.findings.auto_leave_before_advance,
+            campaign_as_outsider: self.profile.findings.outsider_campaigns,
             read_context: match self.percent(mix.reused_read_context_percent) {
                 true => ReadContext::Request,
                 false => ReadContext::Fresh,

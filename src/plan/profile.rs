@@ -202,6 +202,8 @@ pub struct Findings {
     pub removed_leader_runs_on: bool,
     /// A change with auto-leave is applied between `ready` and `advance`.
     pub auto_leave_before_advance: bool,
+    /// A node that is no voter is made to stand for election.
+    pub outsider_campaigns: bool,
 }
 
 impl Findings {
@@ -214,6 +216,10 @@ impl Findings {
     ) {
         if raft.batch_append && !self.batch_append_with_batched_inputs {
             driver.inputs_per_ready = 1;
+        }
+        // Removals leave few voters, as a heal of a bare majority does.
+        if cluster.nodes() > cluster.voters && !self.priorities_with_bare_quorum {
+            raft.priorities.clear();
         }
         let ranked = raft.pre_vote && !raft.priorities.is_empty();
         if ranked && !self.pre_vote_with_priorities_at_term_zero {

@@ -80,7 +80,8 @@ impl Service {
         self.sessions.last(client)
     }
 
-    /// Applies one entry's data, commands and other entries alike, and says what it did if it was a command.
+    /// Applies one entry's data, and says what it did if it was a command. Entries that are none,
+    /// as changes of the configuration, are applied as empty data.
     pub fn apply(&mut self, data: &[u8]) -> Option<Applied> {
         self.history = mix_bytes(self.history, data);
         let command = Command::decode(data)?;

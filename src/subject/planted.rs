@@ -5,6 +5,8 @@
 //! To add one: a variant with its line in the table below, and its doing in
 //! [`PlantedNode`].
 
+use bytes::Bytes;
+
 use crate::check::Property;
 use crate::configuration::Configuration;
 use crate::indexed::Indexed;
@@ -15,7 +17,7 @@ use crate::replica::{
     Reply, ReplyOutcome, Subject, SyncResult, Ticket,
 };
 use crate::service::{Flaw, Service};
-use crate::stable::{Entry, HardState, Record, Snapshot};
+use crate::stable::{Entry, EntryKind, HardState, Record, Snapshot};
 use crate::types::{Index, Role};
 
 macro_rules! bugs {
@@ -185,6 +187,14 @@ impl<S: Tamper> Subject for Planted<S> {
     }
 }
 
+/// What an entry asks of the service: nothing, where it changes the configuration.
+fn command(entry: &Entry) -> Bytes {
+    match entry.kind {
+        EntryKind::Normal => entry.data.clone(),
+        EntryKind::Configuration(_) => Bytes::new(),
+    }
+}
+
 /// A node with a planted bug around an honest one.
 pub struct PlantedNode<S: Subject> {
     inner: S::Replica,
@@ -335,7 +345,7 @@ impl<S: Tamper> PlantedNode<S> {
             });
         }
         self.log.place(index, entry.clone());
-        let data = entry.data.clone();
+        let data = command(&entry);
         out.write(Record::Entry { index, entry });
         if self.bug == Bug::ApplyBeforeCommit && index == self.applied + 1 {
             self.apply(index, &data, out);
@@ -358,7 +368,7 @@ impl<S: Tamper> PlantedNode<S> {
             Observation::Installed { index, .. } => self.applied = index,
             Observation::Started { applied, .. } => self.applied = applied,
             Observation::Applied { index, .. } if self.bug == Bug::DropApplied => {
-                let data = self.log.get(index).map(|entry| entry.data.clone());
+                let data = self.log.get(index).map(command);
                 self.apply(index, &data.unwrap_or_default(), out);
                 return;
             }
@@ -371,7 +381,7 @@ impl<S: Tamper> PlantedNode<S> {
             Observation::Applied { index, .. } => {
                 self.applied = index;
                 if self.bug == Bug::ReadLocally {
-                    let data = self.log.get(index).map(|entry| entry.data.clone());
+                    let data = self.log.get(index).map(command);
                     self.service.apply(&data.unwrap_or_default());
                 }
             }

@@ -22,7 +22,12 @@ fn every_regression_is_clean() {
 }
 
 /// What each finding breaks, and words of its message that tell it from others.
-const FINDINGS: [(&str, &str, &str); 4] = [
+const FINDINGS: [(&str, &str, &str); 8] = [
+    (
+        "auto-leave-before-advance",
+        "no-panic",
+        "the last one of unstable.slice has different index",
+    ),
     (
         "background-snapshot-install",
         "no-panic",
@@ -34,6 +39,16 @@ const FINDINGS: [(&str, &str, &str); 4] = [
         "append reply",
     ),
     (
+        "lone-voter-with-peers",
+        "ack-before-durable",
+        "an append that promises its term",
+    ),
+    (
+        "outsider-campaigns",
+        "no-panic",
+        "called `Option::unwrap()` on a `None` value (raft.rs:1225)",
+    ),
+    (
         "pre-vote-with-priorities-at-term-zero",
         "no-panic",
         "term should be set when sending MsgRequestPreVoteResponse",
@@ -43,10 +58,25 @@ const FINDINGS: [(&str, &str, &str); 4] = [
         "liveness",
         "there is no leader",
     ),
+    (
+        "removed-leader-runs-on",
+        "no-panic",
+        "called `Option::unwrap()` on a `None` value (raft.rs:943)",
+    ),
 ];
 
 /// Other faces of a finding: what its consequences may look like in a run.
-const FACES: [(&str, &str, &str); 2] = [
+const FACES: [(&str, &str, &str); 4] = [
+    (
+        "removed-leader-runs-on",
+        "no-panic",
+        "called `Option::unwrap()` on a `None` value (raft.rs:1055)",
+    ),
+    (
+        "removed-leader-runs-on",
+        "liveness",
+        "no command sent after the storm has been answered",
+    ),
     (
         "batch-append-with-batched-inputs",
         "no-panic",

@@ -12,7 +12,15 @@ use super::support::{seeds, sweep};
 /// lost snapshot report needs a lost snapshot and a leader that stays.
 fn within(bug: Bug) -> u64 {
     match bug {
-        Bug::LieAboutSync | Bug::GrantAnyVote | Bug::CountEveryVote | Bug::StopTicksOnRestart => 64,
+        Bug::LieAboutSync
+        | Bug::GrantAnyVote
+        | Bug::CountEveryVote
+        | Bug::StopTicksOnRestart
+        | Bug::ApplyRetries
+        | Bug::SnapshotWithoutSessions
+        | Bug::SnapshotWithoutConfiguration
+        | Bug::TakeStaleTokens
+        | Bug::ReadLocally => 64,
         Bug::IgnoreSnapshotReport => 192,
         _ => 16,
     }

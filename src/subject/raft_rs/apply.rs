@@ -136,10 +136,14 @@ impl RaftRsNode {
     }
 
     fn apply(&mut self, entry: &RaftEntry, out: &mut Output<Message>) {
-        if entry.get_entry_type() != EntryType::EntryNormal {
-            self.apply_change(entry, out);
-        }
-        let applied = self.service.apply(&entry.data);
+        let applied = match entry.get_entry_type() {
+            EntryType::EntryNormal => self.service.apply(&entry.data),
+            // What it says is not for the service, which might take it for a command.
+            _ => {
+                self.apply_change(entry, out);
+                self.service.apply(&[])
+            }
+        };
         self.shown.applied = entry.index;
         self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
         out.observe(Observation::Applied {
@@ -164,6 +168,8 @@ impl RaftRsNode {
     /// A change of the configuration takes effect when it is applied. One that
     /// does not fit is skipped, by every node alike.
     fn apply_change(&mut self, entry: &RaftEntry, out: &mut Output<Message>) {
+        // What is committed so far was committed by the configuration before.
+        self.show_commit(out);
         let content = "proposed by a node of this kind";
         let applied = match entry.get_entry_type() {
             EntryType::EntryConfChange => {

@@ -60,7 +60,12 @@ pub(super) fn label(message: &Message) -> Label {
         | MessageType::MsgSnapStatus
         | MessageType::MsgCheckQuorum => unreachable!("raft sends no local message to a peer"),
     };
-    Label { kind, term, claim }
+    Label {
+        to: node(message.to),
+        kind,
+        term,
+        claim,
+    }
 }
 
 /// `message` in words.

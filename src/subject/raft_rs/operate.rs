@@ -23,8 +23,11 @@ impl RaftRsNode {
                 begun.then_some(Doing::TransferBegun)
             }
             Admin::Campaign => {
-                let _ = self.raw.campaign();
-                Some(Doing::Campaigned)
+                let may = self.raw.raft.promotable() || self.options.campaign_as_outsider;
+                if may {
+                    let _ = self.raw.campaign();
+                }
+                may.then_some(Doing::Campaigned)
             }
             Admin::RequestSnapshot => {
                 let asked = self.raw.request_snapshot().is_ok();
