@@ -74,7 +74,7 @@ enum Wait {
     /// For recovery's writes.
     Boot(Ticket),
     /// For what it was asked to save, before these messages leave.
-    Saved(Ticket, Vec<(NodeId, Message)>),
+    Saved(Ticket, Vec<Message>),
     /// For a leader's snapshot, before the log may be given up for it.
     Snapshot(Ticket, Snapshot),
 }
@@ -90,12 +90,7 @@ pub(super) struct Shown {
 }
 
 impl NoraftNode {
-    pub(super) fn new(
-        birth: &Birth<'_>,
-        node: Node,
-        state: StableState,
-        service: Service,
-    ) -> Self {
+    pub(super) fn new(birth: &Birth<'_>, node: Node, state: StableState, service: Service) -> Self {
         let applied = state.snapshot_index();
         let shown = Shown {
             role: node.role(),
@@ -142,11 +137,7 @@ impl NoraftNode {
     }
 
     /// Waits for the writes so far, and sends these messages then.
-    pub(super) fn wait_to_send(
-        &mut self,
-        messages: Vec<(NodeId, Message)>,
-        out: &mut Output<Message>,
-    ) {
+    pub(super) fn wait_to_send(&mut self, messages: Vec<Message>, out: &mut Output<Message>) {
         let ticket = self.sync(out);
         self.wait = Wait::Saved(ticket, messages);
     }
@@ -233,7 +224,9 @@ impl NoraftNode {
                     round,
                     ..
                 } => self.receive(from, &message, content, round),
-                Message::Snapshot { term, snapshot } => self.receive_snapshot(term, snapshot, out),
+                Message::Snapshot { term, snapshot, .. } => {
+                    self.receive_snapshot(term, snapshot, out)
+                }
             },
             Input::Request(request) => self.propose(request, out),
             Input::Read(request) => self.read(request, out),

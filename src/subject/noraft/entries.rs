@@ -14,7 +14,6 @@ use crate::configuration::Configuration;
 use crate::indexed::Indexed;
 use crate::stable::{Entry, EntryKind, Snapshot, StableState};
 
-
 /// The only format in which configurations are written.
 const FORMAT: EntryKind = EntryKind::Configuration(1);
 
@@ -42,9 +41,7 @@ pub(super) fn entry(term: u64, entry: &LogEntry, data: Option<Bytes>) -> Entry {
 fn parsed(entry: &Entry) -> LogEntry {
     match entry.kind {
         EntryKind::Configuration(_) => LogEntry::ClusterConfig(decode(&entry.data)),
-        EntryKind::Normal if entry.data.is_empty() => {
-            LogEntry::Term(noraft::Term::new(entry.term))
-        }
+        EntryKind::Normal if entry.data.is_empty() => LogEntry::Term(noraft::Term::new(entry.term)),
         EntryKind::Normal => LogEntry::Command,
     }
 }

@@ -1,6 +1,8 @@
 //! What nodes send to one another: noraft's own messages with what they leave to
 //! their user, and snapshots. And noraft's types in the harness's terms, and back.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use noraft::{ClusterConfig, LogEntries, LogIndex, LogPosition};
 
@@ -26,6 +28,8 @@ pub enum Message {
     },
     /// A snapshot, which noraft leaves to its user altogether.
     Snapshot {
+        /// Its receiver.
+        to: NodeId,
         /// The sender's term.
         term: Term,
         /// The snapshot.
@@ -49,8 +53,9 @@ pub(super) fn position(term: Term, index: Index) -> LogPosition {
 pub(super) fn label(message: &Message) -> Label {
     let (to, message) = match message {
         Message::Raft { to, message, .. } => (*to, message),
-        Message::Snapshot { term, .. } => {
+        Message::Snapshot { to, term, .. } => {
             return Label {
+                to: *to,
                 kind: MessageKind::Snapshot,
                 term: *term,
                 claim: Claim::Nothing,
@@ -77,6 +82,7 @@ pub(super) fn label(message: &Message) -> Label {
         }
     };
     Label {
+        to,
         kind,
         term: message.term().get(),
         claim,
@@ -132,18 +138,18 @@ fn span(entries: &LogEntries) -> String {
 
 /// A configuration in the harness's terms. noraft's leaders always leave a joint one by themselves.
 pub(super) fn configuration(config: &ClusterConfig) -> Configuration {
-    let set = |ids: &std::collections::BTreeSet<noraft::NodeId>| ids.iter().copied().map(node);
-    let learners = set(&config.non_voters).collect();
+    let set = |ids: &BTreeSet<noraft::NodeId>| ids.iter().copied().map(node).collect();
+    let learners = set(&config.non_voters);
     match config.is_joint_consensus() {
         true => Configuration {
-            voters: set(&config.new_voters).collect(),
-            outgoing: set(&config.voters).collect(),
+            voters: set(&config.new_voters),
+            outgoing: set(&config.voters),
             learners,
             auto_leave: true,
             ..Configuration::default()
         },
         false => Configuration {
-            voters: set(&config.voters).collect(),
+            voters: set(&config.voters),
             learners,
             ..Configuration::default()
         },

@@ -14,10 +14,9 @@ impl Tamper for Noraft {
             return;
         };
         match (change, message) {
-            (
-                Change::FlatterCandidate,
-                noraft::Message::RequestVoteCall { last_position, .. },
-            ) => *last_position = messages::position(u64::MAX / 2, u64::MAX / 2),
+            (Change::FlatterCandidate, noraft::Message::RequestVoteCall { last_position, .. }) => {
+                *last_position = messages::position(u64::MAX / 2, u64::MAX / 2)
+            }
             (Change::FlipPayload, _) => {
                 let last = content.last_mut().filter(|data| !data.is_empty());
                 if let Some(data) = last {

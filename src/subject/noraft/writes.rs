@@ -43,7 +43,7 @@ impl NoraftNode {
     /// All that was to be saved is durable.
     pub(super) fn finish(
         &mut self,
-        messages: Vec<(NodeId, Message)>,
+        messages: Vec<Message>,
         now_us: u64,
         out: &mut Output<Message>,
     ) {
@@ -97,7 +97,7 @@ impl NoraftNode {
     }
 
     /// The node's messages as they leave, each with the data of its entries.
-    fn addressed(&mut self, actions: Actions) -> Vec<(NodeId, Message)> {
+    fn addressed(&mut self, actions: Actions) -> Vec<Message> {
         let mut messages = Vec::new();
         if let Some(message) = actions.broadcast_message {
             let message = self.limited(message);
@@ -114,13 +114,11 @@ impl NoraftNode {
             // noraft asks again whenever the peer answers. One at a time is enough.
             if self.sending.insert(to) {
                 let snapshot = self.snapshot.clone();
-                messages.push((
+                messages.push(Message::Snapshot {
                     to,
-                    Message::Snapshot {
-                        term: self.node.current_term().get(),
-                        snapshot: snapshot.expect("a log that begins later follows a snapshot"),
-                    },
-                ));
+                    term: self.node.current_term().get(),
+                    snapshot: snapshot.expect("a log that begins later follows a snapshot"),
+                });
             }
         }
         messages
@@ -143,7 +141,7 @@ impl NoraftNode {
         message
     }
 
-    fn whole(&self, to: NodeId, message: noraft::Message) -> (NodeId, Message) {
+    fn whole(&self, to: NodeId, message: noraft::Message) -> Message {
         let content = match &message {
             noraft::Message::AppendEntriesCall { entries, .. } => entries
                 .iter_with_positions()
@@ -156,15 +154,12 @@ impl NoraftNode {
             _ => Vec::new(),
         };
         let round = self.reads.round_for(to, &message);
-        (
+        Message::Raft {
             to,
-            Message::Raft {
-                to,
-                message,
-                content,
-                round,
-            },
-        )
+            message,
+            content,
+            round,
+        }
     }
 
     pub(super) fn show_role(&mut self, out: &mut Output<Message>) {
