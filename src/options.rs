@@ -71,6 +71,9 @@ pub struct DriverOptions {
     pub apply_changes_early: bool,
     /// A node that is asked to stand for election does so though it is no voter of its own configuration.
     pub campaign_as_outsider: bool,
+    /// A vote that the library forgets within its term is not written again as it was.
+    #[serde(default)]
+    pub forget_vote_when_removed: bool,
     /// What names a read while it waits to be confirmed.
     pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
@@ -189,6 +192,7 @@ impl Default for DriverOptions {
             step_down_when_removed: true,
             apply_changes_early: false,
             campaign_as_outsider: false,
+            forget_vote_when_removed: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
         }

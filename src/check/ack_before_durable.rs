@@ -1,8 +1,10 @@
 //! No ack before durable: persistent state is updated on stable storage before
 //! responding to RPCs (Raft paper, figure 2; dissertation, section 3.8). A
 //! message of a term is sent only when that term is durable; a vote, when the
-//! vote is; an append reply, when the entries are.
+//! vote is, or one for the node that was elected in its term; an append reply,
+//! when the entries are.
 
+use super::election_safety::ElectionSafety;
 use super::{NodeView, Property, Violation};
 use crate::replica::{Claim, Label};
 use crate::stable::StableState;
@@ -14,12 +16,17 @@ pub(super) fn check(
     view: &NodeView,
     durable: &StableState,
     label: &Label,
+    elected: &ElectionSafety,
 ) -> Result<(), Violation> {
     let hard = &durable.hard;
     let is_durable = label.term <= hard.term
         && match label.claim {
             Claim::Nothing => true,
-            Claim::Voted { candidate } => hard.term > label.term || hard.vote == Some(candidate),
+            Claim::Voted { candidate } => {
+                hard.term > label.term
+                    || hard.vote == Some(candidate)
+                    || (hard.vote.is_some() && hard.vote == elected.leader_of(label.term))
+            }
             Claim::Appended { index } => {
                 // A reply of an earlier term speaks of a log that may have been overwritten since.
                 view.term > label.term || index <= durable.snapshot_index() || {

@@ -120,7 +120,7 @@ impl Checks {
                 self.log_matching.appended(id, *index, entry.term, chain)?;
             }
             Record::HardState(hard) => {
-                monotonic::hard_state(id, view, hard)?;
+                monotonic::hard_state(id, view, hard, &self.election_safety)?;
                 view.hard = *hard;
             }
             Record::LogReset { next } => {
@@ -288,7 +288,8 @@ impl Checks {
     /// [`Property::AckBeforeDurable`], when it promises what is not durable.
     #[inline(always)]
     pub fn sent(&self, scene: Scene<'_>, from: NodeId, label: &Label) -> Result<(), Violation> {
-        ack_before_durable::check(from, scene.node(from), scene.durable(from), label)
+        let elected = &self.election_safety;
+        ack_before_durable::check(from, scene.node(from), scene.durable(from), label, elected)
     }
 
     /// A node says what became of a command.

@@ -225,6 +225,7 @@ impl<'a> Draw<'a> {
             step_down_when_removed: !self.profile.findings.removed_leader_runs_on,
             apply_changes_early: self.profile.findings.auto_leave_before_advance,
             campaign_as_outsider: self.profile.findings.outsider_campaigns,
+            forget_vote_when_removed: self.profile.findings.removed_leader_forgets_its_vote,
             read_context: match self.percent(mix.reused_read_context_percent) {
                 true => ReadContext::Request,
                 false => ReadContext::Fresh,

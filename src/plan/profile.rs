@@ -204,6 +204,8 @@ pub struct Findings {
     pub auto_leave_before_advance: bool,
     /// A node that is no voter is made to stand for election.
     pub outsider_campaigns: bool,
+    /// noraft: a leader that a change removes writes that it has not voted.
+    pub removed_leader_forgets_its_vote: bool,
 }
 
 impl Findings {

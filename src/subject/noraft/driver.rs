@@ -46,6 +46,8 @@ pub struct NoraftNode {
     inbox: VecDeque<Input<Message>>,
     wait: Wait,
     tickets: u64,
+    /// The vote that was written last, and its term.
+    pub(super) saved_vote: (Term, Option<NodeId>),
     /// The log as it is written, commands and all. Where noraft has cut its own copy and not
     /// yet said by what to replace the rest, this one is longer.
     pub(super) log: Indexed<Entry>,
@@ -109,6 +111,7 @@ impl NoraftNode {
             inbox: VecDeque::new(),
             wait: Wait::Nothing,
             tickets: 0,
+            saved_vote: (state.hard.term, state.hard.vote),
             log: entries::contents(&state),
             fresh: BTreeMap::new(),
             snapshot: state.snapshot,

@@ -36,8 +36,9 @@ impl NoraftNode {
     /// a time, and the next when the one before is committed.
     fn propose_change(&mut self, change: &Change) -> Option<()> {
         let config = self.node.config().clone();
-        let (since, _) = self.shown.configuration;
-        if change.transition != Transition::Joint || since > self.node.commit_index().get() {
+        let (since, shown) = &self.shown.configuration;
+        let pending = *since > self.shown.commit || *shown != config;
+        if change.transition != Transition::Joint || pending {
             return None;
         }
         let mut next = ClusterConfig {

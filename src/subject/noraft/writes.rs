@@ -18,7 +18,7 @@ impl NoraftNode {
         if saves_state {
             out.write(Record::HardState(HardState {
                 term: self.node.current_term().get(),
-                vote: self.node.voted_for().map(messages::node),
+                vote: self.vote(),
                 // noraft does not ask for it, and takes none back.
                 commit: 0,
             }));
@@ -38,6 +38,18 @@ impl NoraftNode {
             true => self.wait_to_send(messages, out),
             false => self.finish(messages, now_us, out),
         }
+    }
+
+    /// The vote as it is to be saved. A leader of noraft's that a change removes steps down
+    /// within its term and says that it has not voted in it; here it has.
+    fn vote(&mut self) -> Option<NodeId> {
+        let term = self.node.current_term().get();
+        let vote = self.node.voted_for().map(messages::node);
+        let (saved_in, saved) = self.saved_vote;
+        let kept = saved.filter(|_| saved_in == term && !self.options.forget_vote_when_removed);
+        let vote = vote.or(kept);
+        self.saved_vote = (term, vote);
+        vote
     }
 
     /// All that was to be saved is durable.
