@@ -587,12 +587,19 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                     let (views, disks) = (&mut self.views, &self.disks);
                     self.checks
                         .observed(views, disks, node, seen, &mut self.counters)?;
-                    if let Observation::Configured {
-                        index,
-                        configuration,
-                    } = seen
-                    {
-                        self.configured(index, configuration);
+                    match seen {
+                        Observation::Configured {
+                            index,
+                            configuration,
+                        } => self.configured(index, configuration),
+                        // What a node has gone by since it wrote it.
+                        Observation::Committed { index } => {
+                            let (since, configuration) = self.views[position].configuration;
+                            if since <= index {
+                                self.configured(since, configuration);
+                            }
+                        }
+                        _ => {}
                     }
                 }
             }

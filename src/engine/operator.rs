@@ -117,7 +117,8 @@ impl<S: Subject> World<'_, '_, S> {
         self.boot(node)
     }
 
-    /// A node goes over to a configuration; if it is the newest, the operator takes note.
+    /// A node goes over to a configuration, or learns that the one it goes by is committed.
+    /// If it is the newest of those that are, the operator takes note.
     pub(super) fn configured(&mut self, index: Index, after: Configuration) {
         let (newest, before) = self.configuration;
         if index <= newest || index > self.checks.committed() {

@@ -245,6 +245,10 @@ impl NoraftNode {
             self.timer.set(self.node.role());
         }
         if !self.node.role().is_leader() {
+            if self.shown.role.is_leader() {
+                // It may do so because of what it has committed. What is written is durable here.
+                self.show_commit(self.log.last(), out);
+            }
             self.show_role(out);
         }
     }

@@ -25,9 +25,9 @@ impl NoraftNode {
         }
         let appended = actions.append_log_entries.take();
         if let Some(entries) = &appended {
-            // What is committed of the log as it was is reported before the log changes:
-            // a leader begins the end of a joint configuration when that one is committed.
-            self.show_commit(entries.prev_position().index.get(), out);
+            // A leader begins the end of a joint configuration when that one is committed, and
+            // counts what comes after it by the next one.
+            self.show_commit(self.shown.configuration.0, out);
             self.write_entries(entries, out);
         }
         self.show_configuration(out);
@@ -190,7 +190,7 @@ impl NoraftNode {
     }
 
     /// Reports the commit index, as far as `most`.
-    fn show_commit(&mut self, most: Index, out: &mut Output<Message>) {
+    pub(super) fn show_commit(&mut self, most: Index, out: &mut Output<Message>) {
         let index = self.node.commit_index().get().min(most);
         if index > self.shown.commit {
             self.shown.commit = index;
