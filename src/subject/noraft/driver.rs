@@ -160,10 +160,12 @@ impl NoraftNode {
         while !self.waits() {
             self.look_after(now_us, out);
             let worked = self.hand_over(out);
-            if !self.waits() && !self.node.actions().is_empty() {
-                self.carry_out(now_us, out);
-            } else if !worked {
-                break;
+            match self.node.actions().is_empty() {
+                _ if self.waits() => {}
+                false => self.carry_out(now_us, out),
+                // What is committed asks for no action.
+                true if worked => self.finish(Vec::new(), now_us, out),
+                true => break,
             }
         }
     }

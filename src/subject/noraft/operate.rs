@@ -12,7 +12,7 @@ impl NoraftNode {
     pub(super) fn administer(&mut self, admin: Admin, out: &mut Output<Message>) {
         let doing = match admin {
             Admin::Change(change) => self
-                .propose_change(&change)
+                .propose_change(&change, out)
                 .is_none()
                 .then_some(Doing::DeclinedChange),
             Admin::Campaign => {
@@ -34,7 +34,7 @@ impl NoraftNode {
     /// a non-voter in one step, so one that is to learn leaves first, and joins again when the
     /// operator asks again. None when there is nothing to propose, or not now: one change at
     /// a time, and the next when the one before is committed.
-    fn propose_change(&mut self, change: &Change) -> Option<()> {
+    fn propose_change(&mut self, change: &Change, out: &mut Output<Message>) -> Option<()> {
         let config = self.node.config().clone();
         let (since, shown) = &self.shown.configuration;
         let pending = *since > self.shown.commit || *shown != config;
@@ -62,6 +62,8 @@ impl NoraftNode {
         if next.new_voters == next.voters {
             next.new_voters.clear();
         }
+        // What is committed so far is so by the configuration in force. What is written is durable here.
+        self.show_commit(self.log.last(), out);
         (next != config && !self.node.propose_config(next).is_invalid()).then_some(())
     }
 }
