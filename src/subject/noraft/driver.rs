@@ -243,15 +243,21 @@ impl NoraftNode {
             Input::Unreachable { .. } => {}
             Input::Synced { .. } => unreachable!("a sync's end is never queued"),
         }
-        if std::mem::take(&mut self.node.actions_mut().set_election_timeout) {
-            self.timer.set(self.node.role());
-        }
+        self.mind_timer();
         if !self.node.role().is_leader() {
             if self.shown.role.is_leader() {
                 // It may do so because of what it has committed. What is written is durable here.
                 self.show_commit(self.log.last(), out);
             }
             self.show_role(out);
+        }
+    }
+
+    /// Sets the timer, if that has been asked for.
+    #[inline]
+    pub(super) fn mind_timer(&mut self) {
+        if std::mem::take(&mut self.node.actions_mut().set_election_timeout) {
+            self.timer.set(self.node.role());
         }
     }
 

@@ -13,6 +13,7 @@ use crate::types::{Index, NodeId, Role};
 impl NoraftNode {
     /// Carries out what the node has asked for since the last time.
     pub(super) fn carry_out(&mut self, now_us: u64, out: &mut Output<Message>) {
+        self.mind_timer();
         let mut actions = std::mem::take(self.node.actions_mut());
         let saves_state = actions.save_current_term || actions.save_voted_for;
         if saves_state {
@@ -27,7 +28,8 @@ impl NoraftNode {
         if let Some(entries) = &appended {
             // A leader begins the end of a joint configuration when that one is committed, and
             // counts what comes after it by the next one.
-            self.show_commit(self.shown.configuration.0, out);
+            let before = entries.prev_position().index.get();
+            self.show_commit(before.min(self.shown.configuration.0), out);
             self.write_entries(entries, out);
         }
         self.show_configuration(out);
