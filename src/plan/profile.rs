@@ -206,6 +206,8 @@ pub struct Findings {
     pub outsider_campaigns: bool,
     /// noraft: a leader that a change removes writes that it has not voted.
     pub removed_leader_forgets_its_vote: bool,
+    /// noraft: entries to be saved are merged with those of another leader.
+    pub append_merged_across_terms: bool,
 }
 
 impl Findings {

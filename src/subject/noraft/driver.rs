@@ -48,6 +48,8 @@ pub struct NoraftNode {
     tickets: u64,
     /// The vote that was written last, and its term.
     pub(super) saved_vote: (Term, Option<NodeId>),
+    /// In which term the first of the entries that are to be saved came.
+    pub(super) unsaved_since: Option<Term>,
     /// The log as it is written, commands and all. Where noraft has cut its own copy and not
     /// yet said by what to replace the rest, this one is longer.
     pub(super) log: Indexed<Entry>,
@@ -112,6 +114,7 @@ impl NoraftNode {
             wait: Wait::Nothing,
             tickets: 0,
             saved_vote: (state.hard.term, state.hard.vote),
+            unsaved_since: None,
             log: entries::contents(&state),
             fresh: BTreeMap::new(),
             snapshot: state.snapshot,
@@ -193,7 +196,8 @@ impl NoraftNode {
                 )
             };
             let idle = self.node.actions().is_empty();
-            if !idle && self.inbox.front().is_some_and(snapshot) {
+            let next = self.inbox.front();
+            if !idle && next.is_some_and(|next| snapshot(next) || self.must_save_before(next)) {
                 return true;
             }
             let Some(input) = self.inbox.pop_front() else {
@@ -206,6 +210,23 @@ impl NoraftNode {
             }
         }
         true
+    }
+
+    /// Whether what is to be saved is to be saved before `next` comes: noraft merges entries
+    /// of an earlier term wrongly with those of another leader (see `FINDINGS.md`).
+    fn must_save_before(&self, next: &Input<Message>) -> bool {
+        let Input::Deliver {
+            message: Message::Raft { message, .. },
+            ..
+        } = next
+        else {
+            return false;
+        };
+        let appends = matches!(message, noraft::Message::AppendEntriesCall { .. });
+        let later = self
+            .unsaved_since
+            .is_some_and(|term| term < message.term().get());
+        appends && later && !self.options.merge_across_terms
     }
 
     /// Whether the inputs at hand are to be handed over now. A driver that batches
@@ -244,6 +265,9 @@ impl NoraftNode {
             Input::Synced { .. } => unreachable!("a sync's end is never queued"),
         }
         self.mind_timer();
+        if self.unsaved_since.is_none() && self.node.actions().append_log_entries.is_some() {
+            self.unsaved_since = Some(self.node.current_term().get());
+        }
         if !self.node.role().is_leader() {
             if self.shown.role.is_leader() {
                 // It may do so because of what it has committed. What is written is durable here.

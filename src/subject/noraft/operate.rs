@@ -30,10 +30,9 @@ impl NoraftNode {
         }
     }
 
-    /// Proposes what brings `change` about, or its first half: noraft lets no voter become
-    /// a non-voter in one step, so one that is to learn leaves first, and joins again when the
-    /// operator asks again. None when there is nothing to propose, or not now: one change at
-    /// a time, and the next when the one before is committed.
+    /// Proposes what brings `change` about. None when there is nothing to propose, or not
+    /// now: one change at a time, and the next when the one before is committed. noraft
+    /// itself refuses to make a voter a non-voter in one step.
     fn propose_change(&mut self, change: &Change, out: &mut Output<Message>) -> Option<()> {
         let config = self.node.config().clone();
         let (since, shown) = &self.shown.configuration;
@@ -51,8 +50,8 @@ impl NoraftNode {
             next.non_voters.remove(&id);
             match step.becomes {
                 Member::Voter => next.new_voters.insert(id),
-                Member::Learner if !config.voters.contains(&id) => next.non_voters.insert(id),
-                Member::Learner | Member::Nobody => false,
+                Member::Learner => next.non_voters.insert(id),
+                Member::Nobody => false,
             };
         }
         if next.new_voters.is_empty() {

@@ -33,6 +33,8 @@ struct Waiting {
     /// From which index on it may be served, once that is known.
     index: Option<Index>,
     confirmed: bool,
+    /// Both have been reported.
+    told: bool,
 }
 
 impl Reads {
@@ -79,6 +81,7 @@ impl NoraftNode {
             round,
             index: None,
             confirmed: false,
+            told: false,
         });
     }
 
@@ -129,9 +132,10 @@ impl NoraftNode {
                 let mut present: NodeSet = others.map(|(id, _)| *id).filter(|_| counts).collect();
                 present.add(me);
                 read.confirmed = configuration.has_quorum_in(present);
-                if let (true, Some(index)) = (read.confirmed, read.index) {
-                    out.observe(Observation::ReadConfirmed { index });
-                }
+            }
+            if let (true, false, Some(index)) = (read.confirmed, read.told, read.index) {
+                read.told = true;
+                out.observe(Observation::ReadConfirmed { index });
             }
             let ready = read.confirmed && read.index.is_some_and(|index| index <= applied);
             if ready && let Some(answer) = service.query(&read.request.command) {

@@ -25,6 +25,7 @@ impl NoraftNode {
             }));
         }
         let appended = actions.append_log_entries.take();
+        self.unsaved_since = None;
         if let Some(entries) = &appended {
             // A leader begins the end of a joint configuration when that one is committed, and
             // counts what comes after it by the next one.
