@@ -24,6 +24,7 @@ use super::entries;
 use super::messages::{self, Message};
 use super::reads::Reads;
 use super::timer::Timer;
+use crate::admin::Admin;
 use crate::indexed::Indexed;
 use crate::options::{DriverOptions, MissedTicks};
 use crate::replica::{
@@ -212,21 +213,26 @@ impl NoraftNode {
         true
     }
 
-    /// Whether what is to be saved is to be saved before `next` comes: noraft merges entries
-    /// of an earlier term wrongly with those of another leader (see `FINDINGS.md`).
+    /// Whether what is to be saved is to be saved before `next` comes. noraft merges entries
+    /// of an earlier term wrongly with those of another leader (see `FINDINGS.md`); and a
+    /// lone voter, who has committed what is not saved, is to save it before it goes by another
+    /// configuration.
     fn must_save_before(&self, next: &Input<Message>) -> bool {
-        let Input::Deliver {
-            message: Message::Raft { message, .. },
-            ..
-        } = next
-        else {
+        let Some(since) = self.unsaved_since else {
             return false;
         };
-        let appends = matches!(message, noraft::Message::AppendEntriesCall { .. });
-        let later = self
-            .unsaved_since
-            .is_some_and(|term| term < message.term().get());
-        appends && later && !self.options.merge_across_terms
+        match next {
+            Input::Deliver {
+                message: Message::Raft { message, .. },
+                ..
+            } => {
+                let appends = matches!(message, noraft::Message::AppendEntriesCall { .. });
+                let later = since < message.term().get();
+                appends && later && !self.options.merge_across_terms
+            }
+            Input::Admin(Admin::Change(_)) => self.node.commit_index().get() > self.log.last(),
+            _ => false,
+        }
     }
 
     /// Whether the inputs at hand are to be handed over now. A driver that batches
