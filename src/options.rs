@@ -77,6 +77,9 @@ pub struct DriverOptions {
     /// Entries to be saved in one term wait for those of a later one, to be saved together.
     #[serde(default)]
     pub merge_across_terms: bool,
+    /// A change may remove so many voters that the others are no majority of those there were.
+    #[serde(default)]
+    pub remove_needed_voters: bool,
     /// What names a read while it waits to be confirmed.
     pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
@@ -203,6 +206,7 @@ impl Default for DriverOptions {
             campaign_as_outsider: false,
             forget_vote_when_removed: false,
             merge_across_terms: false,
+            remove_needed_voters: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
         }

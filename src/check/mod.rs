@@ -366,6 +366,12 @@ impl Checks {
         self.history.forget_before(horizon);
     }
 
+    /// Whether what the node in `view` holds at `index` is committed. What all disks' snapshots have passed is.
+    pub fn holds_committed(&self, view: &NodeView, index: Index) -> bool {
+        let chain = self.ledger.committed(index);
+        index <= self.committed() && (chain.is_none() || chain == view.chain_at(index))
+    }
+
     /// The highest index known to be committed.
     pub fn committed(&self) -> Index {
         self.ledger.last()

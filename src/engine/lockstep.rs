@@ -591,12 +591,12 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                         Observation::Configured {
                             index,
                             configuration,
-                        } => self.configured(index, configuration),
+                        } => self.configured(node, index, configuration),
                         // What a node has gone by since it wrote it.
                         Observation::Committed { index } => {
                             let (since, configuration) = self.views[position].configuration;
                             if since <= index {
-                                self.configured(since, configuration);
+                                self.configured(node, since, configuration);
                             }
                         }
                         _ => {}

@@ -80,7 +80,13 @@ impl<S: Subject> World<'_, '_, S> {
         else {
             return Ok(());
         };
-        if self.healed || has_come_about(change, &self.configuration.1) {
+        // Nobody asks again for a node that was stopped for good since.
+        let gone =
+            |step: &Step| step.becomes != Member::Nobody && self.views[step.node.position()].gone;
+        if self.healed
+            || has_come_about(change, &self.configuration.1)
+            || change.steps.iter().any(gone)
+        {
             return Ok(());
         }
         self.counters.hit(match left == *retries {
@@ -119,9 +125,10 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// A node goes over to a configuration, or learns that the one it goes by is committed.
     /// If it is the newest of those that are, the operator takes note.
-    pub(super) fn configured(&mut self, index: Index, after: Configuration) {
+    pub(super) fn configured(&mut self, id: NodeId, index: Index, after: Configuration) {
         let (newest, before) = self.configuration;
-        if index <= newest || index > self.checks.committed() {
+        let view = &self.views[id.position()];
+        if index <= newest || !self.checks.holds_committed(view, index) {
             return;
         }
         self.configuration = (index, after);

@@ -208,6 +208,8 @@ pub struct Findings {
     pub removed_leader_forgets_its_vote: bool,
     /// noraft: entries to be saved are merged with those of another leader.
     pub append_merged_across_terms: bool,
+    /// noraft: so many voters are removed at once that an election may need one of them.
+    pub removed_voter_is_needed: bool,
 }
 
 impl Findings {
