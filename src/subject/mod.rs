@@ -5,6 +5,7 @@ pub mod noraft;
 pub mod planted;
 pub mod raft_rs;
 
+use crate::check::Property;
 use crate::engine::{self, Outcome, Watch};
 use crate::nearest;
 use crate::options::Feature;
@@ -40,6 +41,8 @@ pub struct Named {
     pub name: String,
     /// What it is, in one line.
     pub about: String,
+    /// The check that is to catch its planted bug, where it has one.
+    pub caught_by: Option<Property>,
     /// The subject.
     pub runner: Box<dyn Runner>,
 }
@@ -66,12 +69,14 @@ fn with_bugs<S: Tamper + Copy + Send + 'static>(name: &str, about: &str, subject
     let honest = Named {
         name: name.to_owned(),
         about: about.to_owned(),
+        caught_by: None,
         runner: Box::new(subject),
     };
     let can = |bug: &&Bug| bug.change().is_none_or(S::can);
     let planted = Bug::ALL.iter().filter(can).map(|bug| Named {
         name: format!("{name}+{}", bug.name()),
-        about: format!("{} (caught by {})", bug.about(), bug.caught_by()),
+        about: format!("{} (caught by {})", bug.about(), S::caught_by(*bug)),
+        caught_by: Some(S::caught_by(*bug)),
         runner: Box::new(Planted { subject, bug: *bug }),
     });
     std::iter::once(honest).chain(planted).collect()

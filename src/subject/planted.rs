@@ -41,7 +41,7 @@ macro_rules! bugs {
                 match self { $(Bug::$variant => $about,)* }
             }
 
-            /// The check that is to catch it.
+            /// The check that is to catch it, where a subject does not say otherwise.
             pub fn caught_by(self) -> Property {
                 match self { $(Bug::$variant => Property::$property,)* }
             }
@@ -96,6 +96,11 @@ pub trait Tamper: Subject {
     /// Whether any of its messages is of the kind that `change` is about.
     fn can(_change: Change) -> bool {
         true
+    }
+
+    /// The check that is to catch `bug` on this subject.
+    fn caught_by(bug: Bug) -> Property {
+        bug.caught_by()
     }
 }
 

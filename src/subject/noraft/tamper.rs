@@ -3,7 +3,8 @@
 use noraft::LogEntries;
 
 use super::{Message, Noraft, messages};
-use crate::subject::planted::{Change, Tamper};
+use crate::check::Property;
+use crate::subject::planted::{Bug, Change, Tamper};
 
 impl Tamper for Noraft {
     fn tamper(message: &mut Message, change: Change) {
@@ -40,5 +41,13 @@ impl Tamper for Noraft {
     /// one. There is no refusal that could be taken for a vote.
     fn can(change: Change) -> bool {
         change != Change::GrantVote
+    }
+
+    /// noraft's messages have no room for a hole: what follows a lost entry moves up.
+    fn caught_by(bug: Bug) -> Property {
+        match bug {
+            Bug::SkipEntry => Property::LogMatching,
+            other => other.caught_by(),
+        }
     }
 }
