@@ -26,12 +26,12 @@ impl Tamper for Noraft {
                     *data = flipped.into();
                 }
             }
-            (Change::SkipEntry, noraft::Message::AppendEntriesCall { entries, .. }) => {
-                if entries.len() > 1 {
-                    let rest: Vec<_> = entries.iter().skip(1).collect();
-                    *entries = LogEntries::from_iter(entries.prev_position(), rest);
-                    content.remove(0);
-                }
+            (Change::SkipEntry, noraft::Message::AppendEntriesCall { entries, .. })
+                if entries.len() > 1 =>
+            {
+                let rest: Vec<_> = entries.iter().skip(1).collect();
+                *entries = LogEntries::from_iter(entries.prev_position(), rest);
+                content.remove(0);
             }
             _ => {}
         }
