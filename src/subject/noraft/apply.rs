@@ -7,7 +7,7 @@ use super::driver::NoraftNode;
 use super::messages::{self, Message};
 use crate::replica::{Observation, Output, Reply, ReplyOutcome, Ticket};
 use crate::stable::{Record, Snapshot};
-use crate::types::{Index, Term};
+use crate::types::{Index, NodeId, Term};
 
 /// Bytes that an entry takes in the log beside its data, as the driver counts growth.
 const ENTRY_OVERHEAD: u64 = 24;
@@ -194,6 +194,7 @@ impl NoraftNode {
     /// A leader's snapshot has come. One that is of use is made durable first.
     pub(super) fn receive_snapshot(
         &mut self,
+        leader: NodeId,
         term: Term,
         snapshot: Snapshot,
         out: &mut Output<Message>,
@@ -204,6 +205,8 @@ impl NoraftNode {
             && snapshot.index > node.commit_index().get();
         if useful {
             out.write(Record::Snapshot(snapshot.clone()));
+            // Nothing leaves before it is there.
+            self.agree(term, leader, snapshot.index);
             self.wait_to_install(snapshot, out);
         }
     }

@@ -51,6 +51,8 @@ pub struct NoraftNode {
     pub(super) saved_vote: (Term, Option<NodeId>),
     /// In which term the first of the entries that are to be saved came.
     pub(super) unsaved_since: Option<Term>,
+    /// How far the log is known to be that of this term's leader.
+    pub(super) agreed: (Term, NodeId, Index),
     /// The log as it is written, commands and all. Where noraft has cut its own copy and not
     /// yet said by what to replace the rest, this one is longer.
     pub(super) log: Indexed<Entry>,
@@ -116,6 +118,7 @@ impl NoraftNode {
             tickets: 0,
             saved_vote: (state.hard.term, state.hard.vote),
             unsaved_since: None,
+            agreed: (0, birth.id, 0),
             log: entries::contents(&state),
             fresh: BTreeMap::new(),
             snapshot: state.snapshot,
@@ -257,7 +260,7 @@ impl NoraftNode {
                     ..
                 } => self.receive(from, &message, content, round),
                 Message::Snapshot { term, snapshot, .. } => {
-                    self.receive_snapshot(term, snapshot, out)
+                    self.receive_snapshot(from, term, snapshot, out)
                 }
             },
             Input::Request(request) => self.propose(request, out),
@@ -314,10 +317,24 @@ impl NoraftNode {
         }
         let term = message.term().get();
         match message {
-            noraft::Message::AppendEntriesCall { .. } => self.reads.hear(from, term, round),
+            noraft::Message::AppendEntriesCall { entries, .. } => {
+                self.reads.hear(from, term, round);
+                let end = entries.last_position();
+                let is_current = term == self.node.current_term().get();
+                if is_current && self.node.log().entries().contains(end) {
+                    self.agree(term, from, end.index.get());
+                }
+            }
             noraft::Message::AppendEntriesReply { .. } => self.note_answer(from, term, round),
             _ => {}
         }
+    }
+
+    /// The log up to `index` is that of the leader of this term.
+    pub(super) fn agree(&mut self, term: Term, leader: NodeId, index: Index) {
+        let (known_in, _, known) = self.agreed;
+        let known = if known_in == term { known } else { 0 };
+        self.agreed = (term, leader, known.max(index));
     }
 
     fn propose(&mut self, request: Request, out: &mut Output<Message>) {

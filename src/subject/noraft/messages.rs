@@ -25,6 +25,11 @@ pub enum Message {
         /// Of an append, the newest read that it is to confirm; of its answer, the newest
         /// that the sender has heard of from this leader in this term.
         round: u64,
+        /// Of an append's answer to the leader of its term, how far the sender has found its log
+        /// to be that leader's; else 0. The answer itself says where the log ends, and what lies
+        /// beyond counts only if the leader has it too: else the leader may have it
+        /// cut off before the answer leaves.
+        agreed: Index,
     },
     /// A snapshot, which noraft leaves to its user altogether.
     Snapshot {
@@ -51,8 +56,13 @@ pub(super) fn position(term: Term, index: Index) -> LogPosition {
 
 /// What `message` is, and what it promises.
 pub(super) fn label(message: &Message) -> Label {
-    let (to, message) = match message {
-        Message::Raft { to, message, .. } => (*to, message),
+    let (to, message, agreed) = match message {
+        Message::Raft {
+            to,
+            message,
+            agreed,
+            ..
+        } => (*to, message, *agreed),
         Message::Snapshot { to, term, .. } => {
             return Label {
                 to: *to,
@@ -75,10 +85,12 @@ pub(super) fn label(message: &Message) -> Label {
             (MessageKind::VoteReply, claim)
         }
         noraft::Message::AppendEntriesCall { .. } => (MessageKind::Append, Claim::Nothing),
-        // Whether it accepts or not, it says where its sender's log ends.
         noraft::Message::AppendEntriesReply { last_position, .. } => {
-            let index = last_position.index.get();
-            (MessageKind::AppendReply, Claim::Appended { index })
+            let claim = match agreed.min(last_position.index.get()) {
+                0 => Claim::Nothing,
+                index => Claim::Appended { index },
+            };
+            (MessageKind::AppendReply, claim)
         }
     };
     Label {

@@ -169,11 +169,16 @@ impl NoraftNode {
             _ => Vec::new(),
         };
         let round = self.reads.round_for(to, &message);
+        let agreed = match self.agreed {
+            (term, leader, index) if (term, leader) == (message.term().get(), to) => index,
+            _ => 0,
+        };
         Message::Raft {
             to,
             message,
             content,
             round,
+            agreed,
         }
     }
 
