@@ -280,7 +280,9 @@ impl Sweep<'_> {
             .require
             .iter()
             .filter_map(|name| Event::named(name));
-        let never = required.filter(|event| counters.get(*event) == 0);
+        let lacks = self.subject.runner.lacks();
+        let can = |event: &Event| event.needs().is_none_or(|needed| !lacks.contains(&needed));
+        let never = required.filter(|event| can(event) && counters.get(*event) == 0);
         never.map(Event::name).collect()
     }
 }

@@ -75,6 +75,15 @@ pub struct DriverOptions {
     pub snapshot_requests_block: bool,
     /// A node that is asked to stand for election does so though it is no voter of its own configuration.
     pub campaign_as_outsider: bool,
+    /// A vote that the library forgets within its term is written as it has it, and not as it was.
+    #[serde(default)]
+    pub forget_vote_when_removed: bool,
+    /// Entries to be saved in one term wait for those of a later one, to be saved together.
+    #[serde(default)]
+    pub merge_across_terms: bool,
+    /// A change may remove so many voters that the others are no majority of those there were.
+    #[serde(default)]
+    pub remove_needed_voters: bool,
     /// What names a read while it waits to be confirmed.
     pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
@@ -112,8 +121,10 @@ pub enum Feature {
     CheckQuorum,
     /// Election priorities.
     Priorities,
-    /// A limit on append messages in flight, on their size, and on committed entries handed over.
+    /// A limit on append messages in flight, and on committed entries handed over.
     FlowControl,
+    /// A limit on the size of append messages.
+    MessageSize,
     /// Appending to a message that waits to be sent; skipping the broadcast of a commit.
     Batching,
     /// A limit on uncommitted proposals.
@@ -130,12 +141,16 @@ pub enum Feature {
     ExplicitLeave,
     /// Nodes that get the log and do not vote.
     Learners,
+    /// A voter becomes a learner in one change.
+    Demotion,
     /// Leadership transfer.
     Transfer,
     /// Standing for election on request.
     Campaign,
     /// Linearizable reads around the log.
     ReadIndex,
+    /// Followers pass requests on to the leader.
+    Forwarding,
     /// Reads by lease.
     LeaseReads,
     /// A follower asks for a snapshot.
@@ -194,6 +209,9 @@ impl Default for DriverOptions {
             apply_changes_early: false,
             snapshot_requests_block: false,
             campaign_as_outsider: false,
+            forget_vote_when_removed: false,
+            merge_across_terms: false,
+            remove_needed_voters: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
         }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::options::Feature;
 use crate::replica::Doing;
 
 macro_rules! events {
@@ -206,6 +207,41 @@ impl From<Doing> for Event {
 const COUNT: usize = Event::ALL.len();
 
 impl Event {
+    /// What a subject must have for this to happen, where not all do.
+    pub fn needs(self) -> Option<Feature> {
+        Some(match self {
+            Event::PreVoteStarted => Feature::PreVote,
+            Event::CommittedWithoutLeaderDisk => Feature::AsynchronousPersistence,
+            Event::CommandForwarded | Event::ReadForwarded | Event::ReadServedByFollower => {
+                Feature::Forwarding
+            }
+            Event::ReadSent
+            | Event::ReadConfirmed
+            | Event::ReadServed
+            | Event::ReadRetried
+            | Event::ReadAtDeposedLeader
+            | Event::ReadsInFlight => Feature::ReadIndex,
+            Event::LeaseReadServed | Event::StaleLeaseRead => Feature::LeaseReads,
+            Event::JointEntered
+            | Event::JointLeft
+            | Event::CrashInJoint
+            | Event::LeaderElectedInJoint => Feature::JointChange,
+            Event::VoterDemoted => Feature::Demotion,
+            Event::LearnerAdded | Event::LearnerPromoted | Event::LearnerRemoved => {
+                Feature::Learners
+            }
+            Event::TransferAsked | Event::TransferBegun | Event::TimeoutNowSent => {
+                Feature::Transfer
+            }
+            Event::Campaigned => Feature::Campaign,
+            Event::SnapshotAsked => Feature::RequestSnapshot,
+            Event::FetchBegun | Event::FetchDone => Feature::AsynchronousFetch,
+            Event::ProposalDropped => Feature::UncommittedLimit,
+            Event::SettingChanged | Event::Pinged => Feature::Settings,
+            _ => return None,
+        })
+    }
+
     /// The event of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|event| event.name() == name)

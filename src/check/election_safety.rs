@@ -18,6 +18,12 @@ pub(super) struct ElectionSafety {
 const MEMORY: usize = 100_000;
 
 impl ElectionSafety {
+    /// Who has been elected in `term`, where that is known.
+    pub(super) fn leader_of(&self, term: Term) -> Option<NodeId> {
+        let found = self.leaders.binary_search_by_key(&term, |leader| leader.0);
+        found.ok().map(|place| self.leaders[place].1)
+    }
+
     pub(super) fn elected(
         &mut self,
         scene: Scene<'_>,

@@ -61,6 +61,7 @@ impl Scene<'_> {
 pub struct Checks {
     ledger: Ledger,
     election_safety: election_safety::ElectionSafety,
+    ack_before_durable: ack_before_durable::AckBeforeDurable,
     log_matching: log_matching::LogMatching,
     configurations: configuration::Configurations,
     /// What clients are told; none when proposals are opaque.
@@ -98,6 +99,7 @@ impl Checks {
         Self {
             ledger: Ledger::new(first),
             election_safety: election_safety::ElectionSafety::default(),
+            ack_before_durable: ack_before_durable::AckBeforeDurable::default(),
             log_matching: log_matching::LogMatching::default(),
             configurations: configuration::Configurations::default(),
             told: None,
@@ -137,7 +139,7 @@ impl Checks {
                 self.log_matching.appended(id, *index, entry.term, chain)?;
             }
             Record::HardState(hard) => {
-                monotonic::hard_state(id, view, hard)?;
+                monotonic::hard_state(id, view, hard, &self.election_safety)?;
                 view.hard = *hard;
             }
             Record::LogReset { next } => {
@@ -315,8 +317,11 @@ impl Checks {
     /// # Errors
     /// [`Property::AckBeforeDurable`], when it promises what is not durable.
     #[inline(always)]
-    pub fn sent(&self, scene: Scene<'_>, from: NodeId, label: &Label) -> Result<(), Violation> {
-        ack_before_durable::check(from, scene.node(from), scene.durable(from), label)
+    pub fn sent(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Result<(), Violation> {
+        let (view, durable) = (scene.node(from), scene.durable(from));
+        let elected = &self.election_safety;
+        self.ack_before_durable
+            .check(from, view, durable, label, elected)
     }
 
     /// A node says what became of a command.
@@ -399,6 +404,12 @@ impl Checks {
         if let Some(told) = &mut self.told {
             told.history.forget_before(horizon);
         }
+    }
+
+    /// Whether what the node in `view` holds at `index` is committed. What all disks' snapshots have passed is.
+    pub fn holds_committed(&self, view: &NodeView, index: Index) -> bool {
+        let chain = self.ledger.committed(index);
+        index <= self.committed() && (chain.is_none() || chain == view.chain_at(index))
     }
 
     /// The highest index known to be committed.

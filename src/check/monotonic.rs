@@ -2,7 +2,11 @@
 //! the applied index of a running node. And across a restart, nothing that was
 //! durable is missing (Raft paper, figure 2; dissertation, section 3.8). The
 //! commit index is volatile in Raft: a restart may forget what was not stored.
+//!
+//! A vote may give way to one for the node that has been elected in that term: it
+//! promises no less, for it helps nobody else to the office.
 
+use super::election_safety::ElectionSafety;
 use super::{NodeView, Property, Violation};
 use crate::replica::Observation;
 use crate::stable::{HardState, StableState};
@@ -42,11 +46,19 @@ pub(super) fn applied(id: NodeId, before: Index, after: Index) -> Result<(), Vio
 
 /// `id` writes a hard state over the one in `view`.
 #[inline]
-pub(super) fn hard_state(id: NodeId, view: &NodeView, after: &HardState) -> Result<(), Violation> {
+pub(super) fn hard_state(
+    id: NodeId,
+    view: &NodeView,
+    after: &HardState,
+    elected: &ElectionSafety,
+) -> Result<(), Violation> {
     let before = &view.hard;
     rising(id, "written term", before.term, after.term)?;
     match before.vote {
         Some(vote) if before.term == after.term && after.vote != before.vote => {
+            if after.vote.is_some() && after.vote == elected.leader_of(after.term) {
+                return Ok(());
+            }
             let now = after
                 .vote
                 .map_or("nobody".to_owned(), |vote| vote.to_string());

@@ -156,6 +156,8 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) before_joint: Option<Configuration>,
     /// Nodes to be stopped for good when they are removed.
     pub(super) to_stop: NodeSet,
+    /// Nodes that the operator has seen in a configuration since it last asked for them to join.
+    pub(super) joined: NodeSet,
     /// Leaders that are cut off, and by which fault.
     pub(super) isolated: Vec<(usize, NodeId)>,
     /// Nodes that the last step has removed and that are to be stopped.
@@ -224,6 +226,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             asked: Vec::new(),
             before_joint: None,
             to_stop: NodeSet::default(),
+            joined: configuration.members(),
             isolated: Vec::new(),
             retiring: Vec::new(),
             service,
@@ -652,12 +655,19 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                     let (views, disks) = (&mut self.views, &self.disks);
                     self.checks
                         .observed(views, disks, node, seen, &mut self.counters)?;
-                    if let Observation::Configured {
-                        index,
-                        configuration,
-                    } = seen
-                    {
-                        self.configured(index, configuration);
+                    match seen {
+                        Observation::Configured {
+                            index,
+                            configuration,
+                        } => self.configured(node, index, configuration),
+                        // What a node has gone by since it wrote it.
+                        Observation::Committed { index } => {
+                            let (since, configuration) = self.views[position].configuration;
+                            if since <= index {
+                                self.configured(node, since, configuration);
+                            }
+                        }
+                        _ => {}
                     }
                 }
             }

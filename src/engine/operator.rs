@@ -97,7 +97,13 @@ impl<S: Subject> World<'_, '_, S> {
         else {
             return Ok(());
         };
-        if self.healed || has_come_about(change, &self.configuration.1) {
+        // Nobody asks again for a node that was stopped for good since.
+        let gone =
+            |step: &Step| step.becomes != Member::Nobody && self.views[step.node.position()].gone;
+        if self.healed
+            || has_come_about(change, &self.configuration.1)
+            || change.steps.iter().any(gone)
+        {
             return Ok(());
         }
         self.counters.hit(match left == *retries {
@@ -110,6 +116,9 @@ impl<S: Subject> World<'_, '_, S> {
         for step in &change.steps {
             if step.becomes != Member::Nobody {
                 self.start_newcomer(step.node)?;
+                if !self.configuration.1.members().has(step.node) {
+                    self.joined.remove(step.node);
+                }
                 self.to_stop.remove(step.node);
             } else if *stop_removed {
                 self.to_stop.add(step.node);
@@ -134,13 +143,16 @@ impl<S: Subject> World<'_, '_, S> {
         self.boot(node)
     }
 
-    /// A node goes over to a configuration; if it is the newest, the operator takes note.
-    pub(super) fn configured(&mut self, index: Index, after: Configuration) {
+    /// A node goes over to a configuration, or learns that the one it goes by is committed.
+    /// If it is the newest of those that are, the operator takes note.
+    pub(super) fn configured(&mut self, id: NodeId, index: Index, after: Configuration) {
         let (newest, before) = self.configuration;
-        if index <= newest || index > self.checks.committed() {
+        let view = &self.views[id.position()];
+        if index <= newest || !self.checks.holds_committed(view, index) {
             return;
         }
         self.configuration = (index, after);
+        self.joined = self.joined.with(after.members());
         self.count_change(&before, &after);
         if self.is_watched() {
             self.tell(
@@ -160,7 +172,9 @@ impl<S: Subject> World<'_, '_, S> {
         while self.past.len() > 1 && self.past[1].0 <= oldest {
             self.past.remove(0);
         }
-        self.retire_if_unneeded(self.to_stop);
+        // Who was to join and is not in yet may still get in.
+        let never_in = self.to_stop.without(self.joined);
+        self.retire_if_unneeded(self.to_stop.without(never_in));
     }
 
     /// The index of the oldest snapshot among the members.

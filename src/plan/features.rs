@@ -36,9 +36,9 @@ pub(super) fn leave_out(
             Feature::Priorities => raft.priorities.clear(),
             Feature::FlowControl => {
                 raft.max_inflight_messages = plain.max_inflight_messages;
-                raft.max_size_per_message = plain.max_size_per_message;
                 raft.max_committed_size_per_ready = plain.max_committed_size_per_ready;
             }
+            Feature::MessageSize => raft.max_size_per_message = plain.max_size_per_message,
             Feature::Batching => {
                 raft.batch_append = false;
                 raft.skip_broadcast_commit = false;
@@ -59,6 +59,8 @@ pub(super) fn leave_out(
             Feature::SimpleChange
             | Feature::JointChange
             | Feature::ExplicitLeave
+            | Feature::Demotion
+            | Feature::Forwarding
             | Feature::Transfer
             | Feature::Campaign
             | Feature::RequestSnapshot

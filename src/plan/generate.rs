@@ -234,6 +234,9 @@ impl<'a> Draw<'a> {
             apply_changes_early: self.profile.findings.auto_leave_before_advance,
             snapshot_requests_block: self.profile.findings.snapshot_requests_block,
             campaign_as_outsider: self.profile.findings.outsider_campaigns,
+            forget_vote_when_removed: self.profile.findings.removed_leader_forgets_its_vote,
+            merge_across_terms: self.profile.findings.append_merged_across_terms,
+            remove_needed_voters: self.profile.findings.removed_voter_is_needed,
             read_context: match self.percent(mix.reused_read_context_percent) {
                 true => ReadContext::Request,
                 false => ReadContext::Fresh,

@@ -105,6 +105,7 @@ impl Draw<'_> {
     /// What is to become of one node, whatever it is now.
     fn step(&mut self, plan: &Plan, script: &Script, stop_removed: bool) -> Option<Step> {
         let learners = !self.lacks.contains(&Feature::Learners);
+        let demotes = !self.lacks.contains(&Feature::Demotion);
         let now = script.configuration;
         let anyone: Vec<NodeId> = plan
             .nodes()
@@ -132,7 +133,7 @@ impl Draw<'_> {
         let becomes = match draw {
             // A lone node that is stopped would leave its cluster for good.
             _ if !leaves => Member::Voter,
-            4 if learners => match now.learners.has(node) {
+            4 if learners && (demotes || now.learners.has(node)) => match now.learners.has(node) {
                 true => Member::Voter,
                 false => Member::Learner,
             },

@@ -212,6 +212,12 @@ pub struct Findings {
     pub mixed_check_quorum: bool,
     /// Reads by lease where a leader may lose touch with its followers.
     pub lease_reads_of_a_cut_off_leader: bool,
+    /// noraft: a leader that a change removes writes that it has not voted.
+    pub removed_leader_forgets_its_vote: bool,
+    /// noraft: entries to be saved are merged with those of another leader.
+    pub append_merged_across_terms: bool,
+    /// noraft: so many voters are removed at once that an election may need one of them.
+    pub removed_voter_is_needed: bool,
 }
 
 impl Findings {

@@ -34,6 +34,7 @@ const DRIVER: &[Plain] = defaults!(driver, DriverOptions:
     persistence, inputs_per_ready, apply_lag_us, snapshot_every_bytes, keep_entries,
     snapshot_install_us, snapshot_build_us, fetch_us, send_after_sync, acknowledge_newest,
     advance_whole, step_down_when_removed, apply_changes_early, snapshot_requests_block, campaign_as_outsider,
+    forget_vote_when_removed, merge_across_terms, remove_needed_voters,
     read_context, missed_ticks,
 );
 

@@ -1,9 +1,11 @@
 //! The subjects: Raft implementations behind the seam, by name. Only this folder
 //! names a Raft library. To add one: a folder here, and a line in [`all`].
 
+pub mod noraft;
 pub mod planted;
 pub mod raft_rs;
 
+use crate::check::Property;
 use crate::engine::{self, Outcome, Watch};
 use crate::nearest;
 use crate::options::Feature;
@@ -39,6 +41,8 @@ pub struct Named {
     pub name: String,
     /// What it is, in one line.
     pub about: String,
+    /// The check that is to catch its planted bug, where it has one.
+    pub caught_by: Option<Property>,
     /// The subject.
     pub runner: Box<dyn Runner>,
 }
@@ -55,18 +59,24 @@ pub struct UnknownSubject {
 /// All subjects: each honest one, then it with each planted bug.
 pub fn all() -> Vec<Named> {
     let about = "tikv's raft 0.7.0, unmodified, behind an honest driver";
-    with_bugs(DEFAULT, about, raft_rs::RaftRs)
+    let mut all = with_bugs(DEFAULT, about, raft_rs::RaftRs);
+    let about = "sile's noraft 0.7.1, unmodified, behind an honest driver";
+    all.extend(with_bugs("noraft", about, noraft::Noraft));
+    all
 }
 
 fn with_bugs<S: Tamper + Copy + Send + 'static>(name: &str, about: &str, subject: S) -> Vec<Named> {
     let honest = Named {
         name: name.to_owned(),
         about: about.to_owned(),
+        caught_by: None,
         runner: Box::new(subject),
     };
-    let planted = Bug::ALL.iter().map(|bug| Named {
+    let can = |bug: &&Bug| bug.change().is_none_or(S::can);
+    let planted = Bug::ALL.iter().filter(can).map(|bug| Named {
         name: format!("{name}+{}", bug.name()),
-        about: format!("{} (caught by {})", bug.about(), bug.caught_by()),
+        about: format!("{} (caught by {})", bug.about(), S::caught_by(*bug)),
+        caught_by: Some(S::caught_by(*bug)),
         runner: Box::new(Planted { subject, bug: *bug }),
     });
     std::iter::once(honest).chain(planted).collect()

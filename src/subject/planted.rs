@@ -41,7 +41,7 @@ macro_rules! bugs {
                 match self { $(Bug::$variant => $about,)* }
             }
 
-            /// The check that is to catch it.
+            /// The check that is to catch it, where a subject does not say otherwise.
             pub fn caught_by(self) -> Property {
                 match self { $(Bug::$variant => Property::$property,)* }
             }
@@ -92,6 +92,16 @@ pub enum Change {
 pub trait Tamper: Subject {
     /// Changes `message`, where it is of the kind that `change` is about.
     fn tamper(message: &mut Message<Self>, change: Change);
+
+    /// Whether any of its messages is of the kind that `change` is about.
+    fn can(_change: Change) -> bool {
+        true
+    }
+
+    /// The check that is to catch `bug` on this subject.
+    fn caught_by(bug: Bug) -> Property {
+        bug.caught_by()
+    }
 }
 
 /// A subject with a planted bug.
@@ -112,6 +122,17 @@ impl Bug {
             Bug::SnapshotWithoutTokens => Some(Flaw::SnapshotWithoutTokens),
             Bug::GrantHeldLocks => Some(Flaw::GrantHeldLocks),
             Bug::TakeStaleTokens => Some(Flaw::TakeStaleTokens),
+            _ => None,
+        }
+    }
+
+    /// How it changes messages, where it does.
+    pub(super) fn change(self) -> Option<Change> {
+        match self {
+            Bug::GrantAnyVote => Some(Change::FlatterCandidate),
+            Bug::CountEveryVote => Some(Change::GrantVote),
+            Bug::FlipPayload => Some(Change::FlipPayload),
+            Bug::SkipEntry => Some(Change::SkipEntry),
             _ => None,
         }
     }
@@ -375,12 +396,12 @@ impl<S: Tamper> PlantedNode<S> {
     }
 
     fn change(&self, kind: MessageKind) -> Option<Change> {
-        match (self.bug, kind) {
-            (Bug::GrantAnyVote, MessageKind::Vote) => Some(Change::FlatterCandidate),
-            (Bug::CountEveryVote, MessageKind::VoteReply) => Some(Change::GrantVote),
-            (Bug::FlipPayload, MessageKind::Append) => Some(Change::FlipPayload),
-            (Bug::SkipEntry, MessageKind::Append) => Some(Change::SkipEntry),
-            _ => None,
-        }
+        let change = self.bug.change()?;
+        let about = match change {
+            Change::FlatterCandidate => MessageKind::Vote,
+            Change::GrantVote => MessageKind::VoteReply,
+            Change::FlipPayload | Change::SkipEntry => MessageKind::Append,
+        };
+        (kind == about).then_some(change)
     }
 }

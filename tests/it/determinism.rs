@@ -8,12 +8,15 @@ use squall::subject;
 
 use super::support::{squall, stdout, sweep};
 
-/// The digest of the first 64 seeds of `profile`, as the repository has it. The
-/// file is shared with `.ci/run`, which holds the release build against it.
-fn golden(profile: &str) -> String {
+/// Subject, profile and the digest of the profile's first 64 seeds, as the repository has them.
+/// The file is shared with `.ci/run`, which holds the release build against it.
+fn golden() -> Vec<[String; 3]> {
     let text = std::fs::read_to_string(super::support::root().join("tests/golden.txt")).unwrap();
-    let line = text.lines().find(|line| line.starts_with(profile)).unwrap();
-    line.split_whitespace().nth(1).unwrap().to_owned()
+    let words = |line: &str| {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        words.try_into().unwrap()
+    };
+    text.lines().map(words).collect()
 }
 
 fn digest(json: &str) -> String {
@@ -23,10 +26,10 @@ fn digest(json: &str) -> String {
 
 #[test]
 fn a_plan_gives_the_same_hash_after_every_step_each_time() {
-    let subject = subject::find("raft-rs").unwrap();
     let profile = Profile::load("storm").unwrap();
-    for seed in 0..20 {
-        let plan = generate(seed, "raft-rs", &[], &profile);
+    for (seed, name) in (0..20).flat_map(|seed| [(seed, "raft-rs"), (seed, "noraft")]) {
+        let subject = subject::find(name).unwrap();
+        let plan = generate(seed, name, subject.runner.lacks(), &profile);
         let mut digests = [Vec::new(), Vec::new()];
         let outcomes = digests.each_mut().map(|digests| {
             subject.runner.run(
@@ -101,11 +104,13 @@ fn a_sweep_that_stops_at_a_violation_runs_the_same_seeds_with_any_number_of_jobs
 
 #[test]
 fn every_process_and_every_build_gets_the_digests_in_the_repository() {
-    for profile in ["storm", "calm", "disk", "network"] {
+    for [subject, profile, expected] in golden() {
         let run = squall(&[
             "sweep",
+            "--subject",
+            &subject,
             "--profile",
-            profile,
+            &profile,
             "--seeds",
             "64",
             "--json",
@@ -113,8 +118,8 @@ fn every_process_and_every_build_gets_the_digests_in_the_repository() {
         ]);
         assert_eq!(
             digest(&stdout(&run)),
-            golden(profile),
-            "{profile}: if a change of behaviour is meant, change tests/golden.txt"
+            expected,
+            "{subject} {profile}: if a change of behaviour is meant, change tests/golden.txt"
         );
     }
 }
@@ -142,6 +147,7 @@ fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
     let leaky = Named {
         name: "leaky".to_owned(),
         about: String::new(),
+        caught_by: None,
         runner: Box::new(Leaky(AtomicU64::new(0))),
     };
     let plan = super::support::quiet_plan(3);

@@ -21,8 +21,8 @@ fn every_regression_is_clean() {
     }
 }
 
-/// What each finding breaks, and words of its message that tell it from others.
-const FINDINGS: [(&str, &str, &str); 11] = [
+/// What each finding in raft-rs breaks, and words of its message that tell it from others.
+const IN_RAFT_RS: &[(&str, &str, &str)] = &[
     (
         "auto-leave-before-advance",
         "no-panic",
@@ -76,6 +76,17 @@ const FINDINGS: [(&str, &str, &str); 11] = [
     ),
 ];
 
+/// The same for noraft.
+const IN_NORAFT: &[(&str, &str, &str)] = &[
+    (
+        "append-merged-across-terms",
+        "no-panic",
+        "self.contains(entries.prev_position) (log.rs:616)",
+    ),
+    ("removed-leader-forgets-its-vote", "monotonic", "to nobody"),
+    ("removed-voter-is-needed", "liveness", "there is no leader"),
+];
+
 /// Whether a run with these words may be the finding, where words alone do not tell.
 fn may_be(name: &str, plan: &Plan) -> bool {
     let has = |faults: &str| {
@@ -93,8 +104,8 @@ fn may_be(name: &str, plan: &Plan) -> bool {
     }
 }
 
-/// Other faces of a finding: what its consequences may look like in a run.
-const FACES: [(&str, &str, &str); 6] = [
+/// Other faces of a finding in raft-rs: what its consequences may look like in a run.
+const FACES: &[(&str, &str, &str)] = &[
     (
         "removed-leader-runs-on",
         "no-panic",
@@ -121,41 +132,57 @@ const FACES: [(&str, &str, &str); 6] = [
 
 #[test]
 fn every_finding_is_kept_as_a_plan_that_shows_it() {
-    let files = plans("sims/findings");
-    let names: Vec<_> = files
-        .iter()
-        .map(|file| file.file_stem().unwrap().to_str().unwrap())
-        .collect();
-    assert_eq!(names, FINDINGS.map(|(name, ..)| name));
-    for (file, (name, property, words)) in files.iter().zip(FINDINGS) {
-        let plan = Plan::read(file).unwrap();
+    let mut kept = Vec::new();
+    for file in plans("sims/findings") {
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        let plan = Plan::read(&file).unwrap();
+        let all = match plan.subject.as_str() {
+            "noraft" => IN_NORAFT,
+            _ => IN_RAFT_RS,
+        };
+        let known = all.iter().find(|(known, ..)| *known == name);
+        let (_, property, words) = known.unwrap_or_else(|| panic!("{name} is not in the list"));
         let outcome = subject::find(&plan.subject)
             .unwrap()
             .runner
             .run(&plan, Watch::default());
-        let violation = outcome.failure.expect(name).violation;
-        assert_eq!(violation.property.name(), property, "{name}");
+        let violation = outcome.failure.expect(&name).violation;
+        assert_eq!(violation.property.name(), *property, "{name}");
         assert!(violation.message.contains(words), "{name}: {violation}");
+        kept.push(name);
     }
+    assert_eq!(kept.len(), IN_RAFT_RS.len() + IN_NORAFT.len(), "{kept:?}");
 }
 
-#[test]
-fn the_findings_profile_finds_every_finding_and_nothing_else() {
-    let swept = sweep("raft-rs", "findings", seeds(3_000), 2);
+/// Sweeps the profile `findings`, which is to find all that are known in the subject's library, and no more.
+fn find_all_and_nothing_else(
+    subject: &str,
+    most: u64,
+    all: &[(&str, &str, &str)],
+    faces: &[(&str, &str, &str)],
+) {
+    let swept = sweep(subject, "findings", seeds(most), 2);
     let mut found = BTreeMap::<&str, u64>::new();
     for finding in &swept.findings {
         let violation = &finding.failure.violation;
-        let known = FINDINGS
-            .iter()
-            .chain(&FACES)
-            .find(|(name, property, words)| {
-                violation.property.name() == *property
-                    && violation.message.contains(words)
-                    && may_be(name, &finding.plan)
-            });
+        let known = all.iter().chain(faces).find(|(name, property, words)| {
+            violation.property.name() == *property
+                && violation.message.contains(words)
+                && may_be(name, &finding.plan)
+        });
         let (name, ..) =
             known.unwrap_or_else(|| panic!("new: seed {}: {}", finding.plan.seed, finding.failure));
         *found.entry(name).or_default() += 1;
     }
-    assert_eq!(found.len(), FINDINGS.len(), "found only {found:?}");
+    assert_eq!(found.len(), all.len(), "found only {found:?}");
+}
+
+#[test]
+fn the_findings_profile_finds_every_finding_and_nothing_else() {
+    find_all_and_nothing_else("raft-rs", 3_000, IN_RAFT_RS, FACES);
+}
+
+#[test]
+fn the_findings_profile_finds_every_finding_in_noraft_and_nothing_else() {
+    find_all_and_nothing_else("noraft", 6_000, IN_NORAFT, &[]);
 }

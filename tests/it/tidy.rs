@@ -35,7 +35,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "types",
         ],
     ),
-    ("sometimes", &["replica"]),
+    ("sometimes", &["options", "replica"]),
     (
         "check",
         &[

@@ -1,0 +1,109 @@
+//! The subject `noraft`: sile's `noraft` 0.7.1, unmodified, behind an honest driver.
+//! Only this folder names the library.
+
+mod apply;
+mod driver;
+mod entries;
+mod messages;
+mod operate;
+mod reads;
+mod tamper;
+mod timer;
+mod writes;
+
+use noraft::{Node, Term};
+
+use crate::options::Feature;
+use crate::replica::{Birth, BootError, Observation, Output, Recovered, Subject};
+use crate::stable::Record;
+
+pub use driver::NoraftNode;
+pub use messages::Message;
+
+/// sile's `noraft` 0.7.1.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Noraft;
+
+impl Subject for Noraft {
+    type Replica = NoraftNode;
+
+    /// noraft is the core of Raft, and leaves the rest to its user. Changes of voters always
+    /// go through a joint configuration, which its leaders leave by themselves. What it asks
+    /// to be stored must be stored before anything else happens (`Action::AppendLogEntries`).
+    fn lacks(&self) -> &'static [Feature] {
+        &[
+            Feature::AsynchronousPersistence,
+            Feature::PreVote,
+            Feature::CheckQuorum,
+            Feature::Priorities,
+            Feature::FlowControl,
+            Feature::Batching,
+            Feature::UncommittedLimit,
+            Feature::GroupCommit,
+            Feature::AsynchronousFetch,
+            Feature::SimpleChange,
+            Feature::ExplicitLeave,
+            Feature::Demotion,
+            Feature::Transfer,
+            Feature::Forwarding,
+            Feature::LeaseReads,
+            Feature::RequestSnapshot,
+            Feature::Settings,
+        ]
+    }
+
+    fn boot(
+        &self,
+        birth: &Birth<'_>,
+        disk: Recovered,
+        out: &mut Output<Message>,
+    ) -> Result<NoraftNode, BootError> {
+        if let Some(journal) = disk.rotten.first() {
+            return Err(BootError::Corrupt(*journal));
+        }
+        let mut state = disk.state;
+        let on_disk = state.hard;
+        if let Some(reset) = state.mend() {
+            out.write(reset);
+        }
+        let hard = state.hard;
+        let snapshot_index = state.snapshot_index();
+        let mut service = birth.service.clone();
+        let mut configuration = birth.configuration;
+        if let Some(snapshot) = &state.snapshot {
+            let whole = service.restore(&snapshot.data);
+            assert!(whole, "a snapshot is whole or not there");
+            configuration = snapshot.configuration;
+        }
+        out.observe(Observation::Started {
+            term: hard.term,
+            vote: hard.vote,
+            last: state.log.last().max(snapshot_index),
+            commit: snapshot_index,
+            applied: snapshot_index,
+            state: service.state(),
+            configuration,
+        });
+        // A founder with nothing on its disk starts from an empty log as well, after a snapshot
+        // at position zero that holds the cluster's first configuration: `Node::create_cluster`
+        // is for one node that makes a cluster of others that know nothing, and here
+        // each of them knows from the start, as from a configuration file.
+        let node = match configuration.is_empty() && birth.life == 0 {
+            true => Node::start(messages::id(birth.id)),
+            false => Node::restart(
+                messages::id(birth.id),
+                Term::new(hard.term),
+                hard.vote.map(messages::id),
+                entries::log(&state, &configuration),
+            ),
+        };
+        let mut node = NoraftNode::new(birth, node, state, service);
+        node.show_recovered_configurations(out);
+        // A term raised by recovery must be durable before a message carries it.
+        if (hard.term, hard.vote) != (on_disk.term, on_disk.vote) {
+            out.write(Record::HardState(hard));
+            node.sync_before_anything(out);
+        }
+        Ok(node)
+    }
+}
