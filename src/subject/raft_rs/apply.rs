@@ -187,7 +187,6 @@ impl RaftRsNode {
             Ok(conf) => {
                 let configuration = messages::configuration(&conf);
                 self.raw.mut_store().conf = conf;
-                self.assign_groups();
                 out.observe(Observation::Configured {
                     index: entry.index,
                     configuration,
@@ -196,6 +195,8 @@ impl RaftRsNode {
                 if self.options.step_down_when_removed && !votes.has(self.id) {
                     self.raw.raft.become_follower(term, raft::INVALID_ID);
                 }
+                // Not before: a leader may commit by this, and must not when it is removed.
+                self.assign_groups();
                 self.show_role(out);
             }
             Err(_) => out.observe(Observation::Did(Doing::SkippedChange)),
