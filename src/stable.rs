@@ -14,18 +14,14 @@ use crate::disk::Image;
 use crate::indexed::Indexed;
 use crate::types::{Index, NodeId, Term, mix, mix_bytes};
 
-/// What Raft must remember across a crash (paper, figure 2: `currentTerm`,
-/// `votedFor`), with the commit index that libraries store beside it.
+/// What Raft must remember across a crash beside its log (paper, figure 2:
+/// `currentTerm`, `votedFor`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HardState {
     /// The latest term the replica has seen.
     pub term: Term,
     /// Whom it voted for in that term.
     pub vote: Option<NodeId>,
-    /// The highest index it knew to be committed. A replica must not write one
-    /// that speaks of entries not durable yet: if they are lost and this is not,
-    /// what stands at their indices afterwards is not what was committed.
-    pub commit: Index,
 }
 
 /// What an entry of the log is for.
@@ -90,6 +86,12 @@ pub enum Record {
         /// The entry.
         entry: Entry,
     },
+    /// All entries up to `index` are committed. It follows them in their journal, so that no
+    /// crash keeps it and loses them.
+    Commit {
+        /// The highest committed index.
+        index: Index,
+    },
     /// The log is empty, and goes on at `next`, which follows a snapshot.
     LogReset {
         /// The index of the next entry.
@@ -109,7 +111,7 @@ pub enum Record {
 pub enum Journal {
     /// Hard states.
     HardState,
-    /// Entries, resets and compactions.
+    /// Entries, commit indices, resets and compactions.
     Log,
     /// Snapshots.
     Snapshot,
@@ -146,6 +148,8 @@ pub struct StableState {
     pub hard: HardState,
     /// The last snapshot.
     pub snapshot: Option<Snapshot>,
+    /// The highest index known to be committed; 0 for a replica that stores none.
+    pub commit: Index,
     /// The log as its journal has it. It may not join on to the snapshot: see `replica`.
     pub log: Indexed<Entry>,
     /// The term of the entry before the log's first, when a compaction dropped it; 0 otherwise.
@@ -198,8 +202,8 @@ impl StableState {
     /// What an honest replica makes of the journals after a crash, and what it
     /// must write for the next one: a log that does not join on to the snapshot
     /// is replaced by an empty one after it, the commit index is no lower than the
-    /// snapshot's (and no higher, if it speaks of entries that are not there), and
-    /// the term is no lower than that of the last entry.
+    /// snapshot's and no higher than the log's, and the term is no lower than that of
+    /// the last entry.
     ///
     /// Each of these can only concern what was never synced, and so never
     /// promised to anyone.
@@ -214,16 +218,13 @@ impl StableState {
         if self.log.first() == snapshot + 1 {
             self.term_before_log = snapshot_term;
         }
-        let hard = &mut self.hard;
-        if hard.commit > self.log.last() {
-            hard.commit = 0;
-        }
-        hard.commit = hard.commit.max(snapshot);
+        self.commit = self.commit.min(self.log.last()).max(snapshot);
         let seen = self
             .log
             .get(self.log.last())
             .map_or(0, |last| last.term)
             .max(snapshot_term);
+        let hard = &mut self.hard;
         if hard.term < seen {
             hard.term = seen;
             hard.vote = None;
@@ -247,9 +248,10 @@ impl Image for StableState {
     fn journal(marked: &Marked) -> usize {
         match marked.record {
             Record::HardState(_) => Journal::HardState as usize,
-            Record::Entry { .. } | Record::LogReset { .. } | Record::LogCompact { .. } => {
-                Journal::Log as usize
-            }
+            Record::Entry { .. }
+            | Record::Commit { .. }
+            | Record::LogReset { .. }
+            | Record::LogCompact { .. } => Journal::Log as usize,
             Record::Snapshot(_) => Journal::Snapshot as usize,
         }
     }
@@ -261,6 +263,7 @@ impl Image for StableState {
                 self.log.place(index, entry);
                 self.chains.place(index, marked.chain);
             }
+            Record::Commit { index } => self.commit = index,
             Record::LogReset { next } => {
                 self.chain_before = marked.chain;
                 self.term_before_log = 0;

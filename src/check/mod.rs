@@ -142,6 +142,7 @@ impl Checks {
                 monotonic::hard_state(id, view, hard, &self.election_safety)?;
                 view.hard = *hard;
             }
+            Record::Commit { .. } => {}
             Record::LogReset { next } => {
                 chain = view.reset(*next, |at| ledger.committed(at));
             }

@@ -99,11 +99,7 @@ pub(super) fn across_restart(
         ("a log up to", end, last),
         (
             "commit index",
-            if hard.commit > end {
-                snapshot
-            } else {
-                hard.commit
-            },
+            durable.commit.min(end).max(snapshot),
             commit,
         ),
         ("applied index", snapshot, applied),

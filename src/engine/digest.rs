@@ -72,9 +72,10 @@ pub(super) fn record(record: &Record, chain: Chain) -> u64 {
     let written = match record {
         Record::HardState(hard) => {
             let vote = hard.vote.map_or(0, |vote| u64::from(vote.0));
-            mix(mix(hard.term << 8 | vote, hard.commit), 11)
+            mix(hard.term << 8 | vote, 11)
         }
         Record::Entry { index, .. } => mix(*index, 12),
+        Record::Commit { index } => mix(*index, 16),
         Record::LogReset { next } => mix(*next, 13),
         Record::LogCompact { through } => mix(*through, 14),
         Record::Snapshot(snapshot) => mix(mix(snapshot.index, snapshot.term), 15),

@@ -752,11 +752,7 @@ fn first_disk(
         });
     }
     if term > 0 {
-        write(Record::HardState(HardState {
-            term,
-            vote: None,
-            commit: cluster.first_index,
-        }));
+        write(Record::HardState(HardState { term, vote: None }));
     }
     disk.complete_sync(disk.begin_sync());
     disk

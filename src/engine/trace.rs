@@ -77,11 +77,9 @@ pub(super) fn record(written: &Record) -> String {
     match written {
         Record::HardState(hard) => {
             let vote = hard.vote.map_or("none".to_owned(), |vote| vote.to_string());
-            format!(
-                "writes term {}, vote {vote}, commit {}",
-                hard.term, hard.commit
-            )
+            format!("writes term {}, vote {vote}", hard.term)
         }
+        Record::Commit { index } => format!("writes commit {index}"),
         Record::Entry { index, entry } => {
             format!(
                 "writes entry {index} of term {} ({} bytes)",

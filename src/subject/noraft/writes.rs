@@ -20,8 +20,6 @@ impl NoraftNode {
             out.write(Record::HardState(HardState {
                 term: self.node.current_term().get(),
                 vote: self.vote(),
-                // noraft does not ask for it, and takes none back.
-                commit: 0,
             }));
         }
         let appended = actions.append_log_entries.take();

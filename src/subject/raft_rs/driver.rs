@@ -8,8 +8,10 @@
 //! - Synchronous: the node waits for each sync, then calls `advance_append`.
 //!   Asynchronous: `advance_append_async` at once, `on_persist_ready` when the
 //!   sync is done, with several in flight.
-//! - The commit index that is written with the hard state never speaks of entries
-//!   that are not durable yet.
+//! - The commit index of a hard state goes into the log's journal, after the entries that
+//!   it speaks of, and is durable when they are. It may be lost with them; but what is acknowledged
+//!   after a change of the configuration speaks of entries that were proposed because
+//!   the change was committed, and a node that forgot this would count by the configuration before.
 //! - A snapshot from a leader is made durable before the log that it replaces is
 //!   given up, and one of its own before the log is compacted.
 //! - A failed sync stops the node: what it covered may be lost, and a retry would
@@ -303,31 +305,29 @@ impl RaftRsNode {
     /// Writes a ready's hard state and entries, to the disk's cache and to what the library reads.
     #[inline(always)]
     fn write_log(&mut self, ready: &mut Ready, out: &mut Output<Message>) {
+        let kept = &mut self.raw.mut_store().hard;
+        let before = kept.commit;
         if let Some(hard) = ready.hs() {
-            let kept = &mut self.raw.mut_store().hard;
+            let is_new = (kept.term, kept.vote) != (hard.term, hard.vote);
             (kept.term, kept.vote, kept.commit) = (hard.term, hard.vote, hard.commit);
-            self.write_hard_state(out);
+            if is_new {
+                out.write(Record::HardState(messages::hard_state(kept)));
+            }
         }
-        if ready.entries().is_empty() {
-            return;
+        let after = kept.commit;
+        if !ready.entries().is_empty() {
+            let entries = ready.take_entries();
+            for entry in &entries {
+                out.write(Record::Entry {
+                    index: entry.index,
+                    entry: messages::entry(entry),
+                });
+            }
+            self.raw.mut_store().append(entries);
         }
-        let entries = ready.take_entries();
-        for entry in &entries {
-            out.write(Record::Entry {
-                index: entry.index,
-                entry: messages::entry(entry),
-            });
+        if after != before {
+            out.write(Record::Commit { index: after });
         }
-        self.raw.mut_store().append(entries);
-    }
-
-    /// Writes the hard state, with a commit index that speaks of durable entries
-    /// only: the hard state may survive a crash that the entries do not, and the
-    /// log may then hold others at the same indices.
-    fn write_hard_state(&mut self, out: &mut Output<Message>) {
-        let mut hard = messages::hard_state(&self.raw.store().hard);
-        hard.commit = hard.commit.min(self.raw.raft.raft_log.persisted);
-        out.write(Record::HardState(hard));
     }
 
     /// A ready is durable and the node had waited for it.
@@ -342,7 +342,7 @@ impl RaftRsNode {
         };
         if let Some(commit) = light.commit_index() {
             self.raw.mut_store().hard.commit = commit;
-            self.write_hard_state(out);
+            out.write(Record::Commit { index: commit });
         }
         if !light.messages().is_empty() {
             send(light.take_messages(), out);

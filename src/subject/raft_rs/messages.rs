@@ -120,7 +120,6 @@ pub(super) fn hard_state(hard: &RaftHardState) -> HardState {
     HardState {
         term: hard.term,
         vote: (hard.vote != 0).then(|| node(hard.vote)),
-        commit: hard.commit,
     }
 }
 

@@ -63,7 +63,7 @@ impl Subject for RaftRs {
             term: hard.term,
             vote: hard.vote,
             last: state.log.last().max(snapshot_index),
-            commit: hard.commit,
+            commit: state.commit,
             applied: snapshot_index,
             state: service.state(),
             configuration,
@@ -117,7 +117,7 @@ fn store(state: StableState, configuration: &Configuration, driver: &DriverOptio
     let mut hard = HardState::default();
     hard.term = state.hard.term;
     hard.vote = state.hard.vote.map_or(0, |id| id.0.into());
-    hard.commit = state.hard.commit;
+    hard.commit = state.commit;
     let mut log = Indexed::starting_at(state.log.first());
     for (index, entry) in state.log.iter() {
         let mut restored = Entry {
