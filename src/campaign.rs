@@ -281,7 +281,10 @@ impl Sweep<'_> {
             .iter()
             .filter_map(|name| Event::named(name));
         let lacks = self.subject.runner.lacks();
-        let can = |event: &Event| event.needs().is_none_or(|needed| !lacks.contains(&needed));
+        let can = |event: &Event| {
+            let needs = event.needs();
+            needs.is_empty() || needs.iter().any(|feature| !lacks.contains(feature))
+        };
         let never = required.filter(|event| can(event) && counters.get(*event) == 0);
         never.map(Event::name).collect()
     }

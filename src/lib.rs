@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod campaign;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod configuration;
 pub mod disk;
@@ -14,6 +15,7 @@ pub mod nearest;
 pub mod net;
 pub mod options;
 pub mod plan;
+pub mod prelude;
 pub mod queue;
 pub mod replica;
 pub mod report;

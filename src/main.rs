@@ -1,7 +1,5 @@
-//! The command line: parses, runs, prints. Everything it can do, the library can.
-
-mod cli;
+//! The command line over the subjects that come with this crate.
 
 fn main() -> std::process::ExitCode {
-    cli::main()
+    squall::cli::main(squall::subject::all())
 }

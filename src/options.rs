@@ -110,9 +110,20 @@ pub enum ReadContext {
     Request,
 }
 
-/// Something that a Raft implementation may have or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Feature {
+macro_rules! features {
+    ($($(#[$about:meta])* $variant:ident,)*) => {
+        /// Something that a Raft implementation, or the driver around it, may have or not.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Feature { $($(#[$about])* $variant,)* }
+
+        impl Feature {
+            /// All of them: what a subject lacks that can elect and replicate, and no more.
+            pub const ALL: &'static [Feature] = &[$(Feature::$variant,)*];
+        }
+    };
+}
+
+features! {
     /// Syncs in flight while the node goes on.
     AsynchronousPersistence,
     /// Pre-vote (dissertation, section 9.6).
@@ -133,6 +144,8 @@ pub enum Feature {
     GroupCommit,
     /// Entries fetched in the background.
     AsynchronousFetch,
+    /// Snapshots of the state machine, in place of the log before them.
+    Snapshots,
     /// Changes of the configuration by one voter at a time.
     SimpleChange,
     /// Changes through a joint configuration.

@@ -116,6 +116,69 @@ pub struct Recovered {
     pub rotten: Vec<Journal>,
 }
 
+/// What a node starts on: see [`Recovered::recover`].
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// What the disk kept, mended.
+    pub state: StableState,
+    /// The service, as the snapshot has it.
+    pub service: Service,
+    /// The configuration of the snapshot, or the cluster's first.
+    pub configuration: Configuration,
+    /// The term was raised, and is written: it must be durable before a message carries it.
+    pub must_sync: bool,
+}
+
+impl Recovered {
+    /// What an honest node does first: it mends what its disk kept (see [`StableState::mend`]),
+    /// writes what it mended, takes its service from its snapshot, and reports that it has
+    /// started. The entries after the snapshot are still to be applied.
+    ///
+    /// # Errors
+    /// [`BootError`] when a journal is rotten.
+    ///
+    /// # Panics
+    /// When the snapshot is not one of the service's.
+    pub fn recover<M>(self, birth: &Birth<'_>, out: &mut Output<M>) -> Result<Start, BootError> {
+        if let Some(journal) = self.rotten.first() {
+            return Err(BootError::Corrupt(*journal));
+        }
+        let mut state = self.state;
+        let on_disk = state.hard;
+        if let Some(reset) = state.mend() {
+            out.write(reset);
+        }
+        let hard = state.hard;
+        let snapshot_index = state.snapshot_index();
+        let mut service = birth.service.clone();
+        let mut configuration = birth.configuration;
+        if let Some(snapshot) = &state.snapshot {
+            let whole = service.restore(&snapshot.data);
+            assert!(whole, "a snapshot is whole or not there");
+            configuration = snapshot.configuration;
+        }
+        out.observe(Observation::Started {
+            term: hard.term,
+            vote: hard.vote,
+            last: state.log.last().max(snapshot_index),
+            commit: state.commit,
+            applied: snapshot_index,
+            state: service.state(),
+            configuration,
+        });
+        let must_sync = hard != on_disk;
+        if must_sync {
+            out.write(Record::HardState(hard));
+        }
+        Ok(Start {
+            state,
+            service,
+            configuration,
+            must_sync,
+        })
+    }
+}
+
 /// Why a node does not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BootError {

@@ -207,39 +207,57 @@ impl From<Doing> for Event {
 const COUNT: usize = Event::ALL.len();
 
 impl Event {
-    /// What a subject must have for this to happen, where not all do.
-    pub fn needs(self) -> Option<Feature> {
-        Some(match self {
-            Event::PreVoteStarted => Feature::PreVote,
-            Event::CommittedWithoutLeaderDisk => Feature::AsynchronousPersistence,
+    /// What a subject must have for this to happen: any one of these, or nothing.
+    pub fn needs(self) -> &'static [Feature] {
+        match self {
+            Event::PreVoteStarted => &[Feature::PreVote],
+            Event::CommittedWithoutLeaderDisk => &[Feature::AsynchronousPersistence],
+            Event::SyncsInFlight => &[Feature::AsynchronousPersistence, Feature::Snapshots],
             Event::CommandForwarded | Event::ReadForwarded | Event::ReadServedByFollower => {
-                Feature::Forwarding
+                &[Feature::Forwarding]
             }
             Event::ReadSent
             | Event::ReadConfirmed
             | Event::ReadServed
             | Event::ReadRetried
             | Event::ReadAtDeposedLeader
-            | Event::ReadsInFlight => Feature::ReadIndex,
-            Event::LeaseReadServed | Event::StaleLeaseRead => Feature::LeaseReads,
+            | Event::ReadsInFlight => &[Feature::ReadIndex],
+            Event::LeaseReadServed | Event::StaleLeaseRead => &[Feature::LeaseReads],
+            Event::ChangeAsked
+            | Event::ChangeAppended
+            | Event::Configured
+            | Event::VoterAdded
+            | Event::VoterRemoved
+            | Event::LeaderRemoved
+            | Event::NodeJoined
+            | Event::NodeRetired => &[Feature::SimpleChange, Feature::JointChange],
             Event::JointEntered
             | Event::JointLeft
             | Event::CrashInJoint
-            | Event::LeaderElectedInJoint => Feature::JointChange,
-            Event::VoterDemoted => Feature::Demotion,
+            | Event::LeaderElectedInJoint => &[Feature::JointChange],
+            Event::VoterDemoted => &[Feature::Demotion],
             Event::LearnerAdded | Event::LearnerPromoted | Event::LearnerRemoved => {
-                Feature::Learners
+                &[Feature::Learners]
             }
             Event::TransferAsked | Event::TransferBegun | Event::TimeoutNowSent => {
-                Feature::Transfer
+                &[Feature::Transfer]
             }
-            Event::Campaigned => Feature::Campaign,
-            Event::SnapshotAsked => Feature::RequestSnapshot,
-            Event::FetchBegun | Event::FetchDone => Feature::AsynchronousFetch,
-            Event::ProposalDropped => Feature::UncommittedLimit,
-            Event::SettingChanged | Event::Pinged => Feature::Settings,
-            _ => return None,
-        })
+            Event::Campaigned => &[Feature::Campaign],
+            Event::SnapshotAsked => &[Feature::RequestSnapshot],
+            Event::SnapshotTaken
+            | Event::SnapshotWanted
+            | Event::SnapshotWithChange
+            | Event::CrashWithSnapshot
+            | Event::SnapshotSent
+            | Event::SnapshotLost
+            | Event::SnapshotReportedFailed
+            | Event::SnapshotInstalled
+            | Event::LogCompacted => &[Feature::Snapshots],
+            Event::FetchBegun | Event::FetchDone => &[Feature::AsynchronousFetch],
+            Event::ProposalDropped => &[Feature::UncommittedLimit],
+            Event::SettingChanged | Event::Pinged => &[Feature::Settings],
+            _ => &[],
+        }
     }
 
     /// The event of that name.

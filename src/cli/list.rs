@@ -2,10 +2,10 @@
 
 use clap::{Args, ValueEnum};
 
-use squall::check::Property;
-use squall::plan::{FaultKind, Profile, builtin_profiles};
-use squall::sometimes::Event;
-use squall::subject;
+use crate::check::Property;
+use crate::plan::{FaultKind, Profile, builtin_profiles};
+use crate::sometimes::Event;
+use crate::subject::Subjects;
 
 use super::{CliError, say};
 
@@ -24,11 +24,11 @@ enum What {
     Events,
 }
 
-pub fn run(options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let rows: Vec<(String, String)> = match options.what {
-        What::Subjects => subject::all()
-            .into_iter()
-            .map(|subject| (subject.name, subject.about))
+        What::Subjects => subjects
+            .iter()
+            .map(|subject| (subject.name.clone(), subject.about.clone()))
             .collect(),
         What::Profiles => builtin_profiles()
             .iter()

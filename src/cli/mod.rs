@@ -1,4 +1,6 @@
-//! What the command line says and takes.
+//! The command line: parses, runs, prints. Everything it can do, the library can.
+//!
+//! A program of one's own has it whole, over its own subjects: see [`main`].
 
 mod interrupt;
 mod list;
@@ -16,13 +18,13 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use squall::plan::{PlanError, ProfileError};
-use squall::subject::UnknownSubject;
+use crate::plan::{PlanError, ProfileError};
+use crate::subject::{Named, Subjects, UnknownSubject};
 
 const ABOUT: &str =
     "Storms over Raft: real nodes in a deterministic simulator, checked after every step.
 
-Without a command, squall sweeps the default profile over raft-rs.";
+Without a command, it sweeps the profile storm over the first of its subjects.";
 
 const EXIT_STATUS: &str = "Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
 A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
@@ -86,8 +88,13 @@ impl CliError {
     }
 }
 
-/// Runs the command line. Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
-pub fn main() -> ExitCode {
+/// Runs the command line of this process over `subjects`, of which the first is meant where
+/// none is named. Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
+///
+/// # Panics
+/// Without a subject.
+pub fn main(subjects: Vec<Named>) -> ExitCode {
+    let subjects = Subjects::new(subjects);
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
@@ -96,10 +103,10 @@ pub fn main() -> ExitCode {
         .command
         .unwrap_or_else(|| Command::Sweep(sweep::Options::default()))
     {
-        Command::Sweep(options) => sweep::run(&options),
-        Command::Replay(options) => replay::run(&options),
-        Command::Shrink(options) => shrink::run(&options),
-        Command::List(options) => list::run(&options),
+        Command::Sweep(options) => sweep::run(&subjects, &options),
+        Command::Replay(options) => replay::run(&subjects, &options),
+        Command::Shrink(options) => shrink::run(&subjects, &options),
+        Command::List(options) => list::run(&subjects, &options),
     };
     match done {
         Ok(status) => ExitCode::from(status),

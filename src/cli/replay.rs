@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use squall::engine::{Line, Watch, Weight};
-use squall::plan::{Plan, Profile, generate};
-use squall::report;
-use squall::subject;
+use crate::engine::{Line, Watch, Weight};
+use crate::plan::{Plan, Profile, generate};
+use crate::report;
+use crate::subject::Subjects;
 
 use super::{CliError, quoted, replay_command, say, seed};
 
@@ -20,7 +20,7 @@ pub struct Options {
     /// The plan's seed.
     #[arg(long, value_parser = seed::seed)]
     seed: Option<u64>,
-    /// What to test [default: the plan's own subject, or raft-rs].
+    /// What to test [default: the plan's own subject, or the first of `list subjects`].
     #[arg(long)]
     subject: Option<String>,
     /// What the seed's plan is drawn from [default: storm].
@@ -31,14 +31,13 @@ pub struct Options {
     trace: bool,
 }
 
-pub fn run(options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let mut plan = match (&options.plan, options.seed) {
         (Some(path), _) => Plan::read(path)?,
         (None, Some(seed)) => {
             let profile = Profile::load(options.profile.as_deref().unwrap_or("storm"))?;
-            let name = options.subject.as_deref().unwrap_or(subject::DEFAULT);
-            let lacks = subject::find(name)?.runner.lacks();
-            generate(seed, name, lacks, &profile)
+            let subject = subjects.find_or_first(options.subject.as_deref())?;
+            generate(seed, &subject.name, subject.runner.lacks(), &profile)
         }
         (None, None) => {
             return Err(CliError::Usage(
@@ -49,7 +48,7 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     if let Some(name) = &options.subject {
         plan.subject = name.clone();
     }
-    let subject = subject::find(&plan.subject)?;
+    let subject = subjects.find(&plan.subject)?;
     let (path, command) = match &options.plan {
         Some(path) => (path.clone(), replay_command(path)),
         None => (
@@ -96,7 +95,7 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
             say(&format!(
                 "clean: {} steps, {} of simulated time, digest {:016x}\n",
                 report::group(outcome.steps),
-                squall::types::seconds(outcome.time_us),
+                crate::types::seconds(outcome.time_us),
                 outcome.digest
             ))?;
             Ok(0)

@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use squall::plan::Plan;
-use squall::report;
-use squall::shrink::{Progress, Shrinker};
-use squall::subject;
+use crate::plan::Plan;
+use crate::report;
+use crate::shrink::{Progress, Shrinker};
+use crate::subject::Subjects;
 
 use super::interrupt::stop_at_interrupt;
 use super::{CliError, can_write, default_jobs, duration, replay_command, say, write_file};
@@ -31,9 +31,9 @@ pub struct Options {
     jobs: Option<u16>,
 }
 
-pub fn run(options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let plan = Plan::read(&options.plan)?;
-    let subject = subject::find(&plan.subject)?;
+    let subject = subjects.find(&plan.subject)?;
     let out = match &options.out {
         Some(out) => out.clone(),
         None => options.plan.with_extension("shrunk.json"),
@@ -41,7 +41,7 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     can_write(&out)?;
     let bar = progress(false);
     let shrinker = Shrinker {
-        subject: &subject,
+        subject,
         jobs: options.jobs.map_or_else(default_jobs, usize::from),
         time_limit: options.time,
         stop: stop_at_interrupt(),
@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     write_file(&out, &shrunk.plan.to_json())?;
     say(&report::shrunk(&shrunk))?;
     let command = replay_command(&out);
-    let page = report::failure(&subject, &shrunk.plan, &out, &command);
+    let page = report::failure(subject, &shrunk.plan, &out, &command);
     say(&format!("\n{}", page.unwrap_or_default()))?;
     Ok(1)
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use squall::campaign::{News, Summary, Sweep};
-use squall::plan::Profile;
-use squall::report::{self, Files, JsonSummary};
-use squall::subject;
+use crate::campaign::{News, Summary, Sweep};
+use crate::plan::Profile;
+use crate::report::{self, Files, JsonSummary};
+use crate::subject::{Named, Subjects};
 
 use super::interrupt::stop_at_interrupt;
 use super::written::{Writing, Written};
@@ -23,10 +23,10 @@ const DEFAULT_SEEDS: u64 = 4_000;
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// What to test: see `squall list subjects`.
-    #[arg(long, default_value = subject::DEFAULT)]
-    subject: String,
-    /// What plans are drawn from: see `squall list profiles`, or the path of a .toml file.
+    /// What to test: see `list subjects` [default: the first of them].
+    #[arg(long)]
+    subject: Option<String>,
+    /// What plans are drawn from: see `list profiles`, or the path of a .toml file.
     #[arg(long, default_value = "storm")]
     profile: String,
     /// Which seeds: A..B, A..+N, or N for 0..N [default: 4000, or no end with --for].
@@ -67,8 +67,8 @@ impl Default for Options {
     }
 }
 
-pub fn run(options: &Options) -> Result<u8, CliError> {
-    let subject = subject::find(&options.subject)?;
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    let subject = subjects.find_or_first(options.subject.as_deref())?;
     let profile = Profile::load(&options.profile)?;
     let end = if options.time.is_some() {
         u64::MAX
@@ -80,12 +80,12 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     prepare(options)?;
     let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
     if !json_to_stdout {
-        say(&banner(options, &seeds, jobs))?;
+        say(&banner(subject, options, &seeds, jobs))?;
     }
     let stop = stop_at_interrupt();
     let bar = progress(options, &seeds);
     let mut written = Written::new(Writing {
-        subject: &subject,
+        subject,
         out: &options.out,
         print: !json_to_stdout,
         keep_going: options.keep_going,
@@ -94,7 +94,7 @@ pub fn run(options: &Options) -> Result<u8, CliError> {
     });
     let mut error = None;
     let sweep = Sweep {
-        subject: &subject,
+        subject,
         profile: &profile,
         seeds: seeds.clone(),
         jobs,
@@ -177,7 +177,7 @@ fn prepare(options: &Options) -> Result<(), CliError> {
     }
 }
 
-fn banner(options: &Options, seeds: &Range<u64>, jobs: usize) -> String {
+fn banner(subject: &Named, options: &Options, seeds: &Range<u64>, jobs: usize) -> String {
     let seeds = match seeds.end {
         u64::MAX => format!("seeds from {}", seeds.start),
         end => format!("seeds {}..{end}", seeds.start),
@@ -189,7 +189,7 @@ fn banner(options: &Options, seeds: &Range<u64>, jobs: usize) -> String {
     format!(
         "squall {}: {} under {}, {seeds}{time}, {jobs} jobs\n\n",
         env!("CARGO_PKG_VERSION"),
-        options.subject,
+        subject.name,
         options.profile
     )
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use squall::campaign::Finding;
-use squall::check::Property;
-use squall::report::{self, Files};
-use squall::shrink::{Shrinker, Shrunk};
-use squall::subject::Named;
+use crate::campaign::Finding;
+use crate::check::Property;
+use crate::report::{self, Files};
+use crate::shrink::{Shrinker, Shrunk};
+use crate::subject::Named;
 
 use super::shrink::{progress, show};
 use super::{CliError, replay_command, say, write_file};

@@ -56,6 +56,11 @@ pub(super) fn leave_out(
                 cluster.first_term = 0;
                 cluster.first_index = 0;
             }
+            // They are due when the log has grown by more than a run can write.
+            Feature::Snapshots => {
+                driver.snapshot_every_bytes = u64::MAX;
+                cluster.first_index = 0;
+            }
             Feature::SimpleChange
             | Feature::JointChange
             | Feature::ExplicitLeave

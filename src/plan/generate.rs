@@ -321,6 +321,9 @@ impl<'a> Draw<'a> {
                 continue;
             }
             let count = self.range(mix.count);
+            if features::is_lacking(self.lacks, *kind) {
+                continue;
+            }
             if *kind == FaultKind::Change {
                 faults.extend(self.changes(plan, count));
                 continue;
@@ -337,7 +340,6 @@ impl<'a> Draw<'a> {
                         ]),
                     },
                     _ if plan.nodes().len() == 1 && needs_peers(*kind) => continue,
-                    _ if features::is_lacking(self.lacks, *kind) => continue,
                     _ => self.what(*kind, plan, election_us),
                 };
                 let when = self.when(&what, plan);

@@ -14,7 +14,9 @@ impl Draw<'_> {
         if plan.nodes().len() == 1 {
             return Vec::new();
         }
-        if plan.cluster.first_index == 0 && !self.lacks.contains(&Feature::LaterFirstTerm) {
+        // Who joins learns the configuration from a snapshot, or from the whole log.
+        let whole_log = [Feature::LaterFirstTerm, Feature::Snapshots];
+        if plan.cluster.first_index == 0 && !whole_log.iter().any(|one| self.lacks.contains(one)) {
             return Vec::new();
         }
         let mut times: Vec<u64> = (0..count)

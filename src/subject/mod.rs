@@ -1,9 +1,12 @@
 //! The subjects: Raft implementations behind the seam, by name. Only this folder
-//! names a Raft library. To add one: a folder here, and a line in [`all`].
+//! names a Raft library. To add one: a folder here, and a line in [`all`]; or, in a
+//! program of one's own, a [`Named`] for the command line (`squall::cli::main`).
 
 pub mod noraft;
+pub mod one_at_a_time;
 pub mod planted;
 pub mod raft_rs;
+pub mod state_machine;
 
 use crate::check::Property;
 use crate::engine::{self, Outcome, Watch};
@@ -66,38 +69,88 @@ pub fn all() -> Vec<Named> {
 }
 
 fn with_bugs<S: Tamper + Copy + Send + 'static>(name: &str, about: &str, subject: S) -> Vec<Named> {
-    let honest = Named {
-        name: name.to_owned(),
-        about: about.to_owned(),
-        caught_by: None,
-        runner: Box::new(subject),
-    };
+    let honest = Named::new(name, about, subject);
     let can = |bug: &&Bug| bug.change().is_none_or(S::can);
     let planted = Bug::ALL.iter().filter(can).map(|bug| Named {
-        name: format!("{name}+{}", bug.name()),
-        about: format!("{} (caught by {})", bug.about(), S::caught_by(*bug)),
         caught_by: Some(S::caught_by(*bug)),
-        runner: Box::new(Planted { subject, bug: *bug }),
+        ..Named::new(
+            format!("{name}+{}", bug.name()),
+            format!("{} (caught by {})", bug.about(), S::caught_by(*bug)),
+            Planted { subject, bug: *bug },
+        )
     });
     std::iter::once(honest).chain(planted).collect()
 }
 
-/// The subject of that name.
+impl Named {
+    /// A subject by this name, which is to be one word.
+    pub fn new(
+        name: impl Into<String>,
+        about: impl Into<String>,
+        subject: impl Runner + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            about: about.into(),
+            caught_by: None,
+            runner: Box::new(subject),
+        }
+    }
+}
+
+/// The subjects of a program. The first is meant where none is named.
+pub struct Subjects(Vec<Named>);
+
+impl Subjects {
+    /// These subjects.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn new(all: Vec<Named>) -> Self {
+        assert!(!all.is_empty(), "there is no subject");
+        Self(all)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Named> {
+        self.0.iter()
+    }
+
+    /// The subject of that name.
+    ///
+    /// # Errors
+    /// [`UnknownSubject`] names the nearest and all legal names.
+    pub fn find(&self, name: &str) -> Result<&Named, UnknownSubject> {
+        let names: Vec<&str> = self.iter().map(|subject| subject.name.as_str()).collect();
+        let found = self.iter().find(|subject| subject.name == name);
+        found.ok_or_else(|| UnknownSubject {
+            name: name.to_owned(),
+            nearest: nearest::suggestion(name, names.iter().copied()),
+            legal: names.join(", "),
+        })
+    }
+
+    /// The subject of that name, or the first.
+    ///
+    /// # Errors
+    /// As [`Subjects::find`].
+    pub fn find_or_first(&self, name: Option<&str>) -> Result<&Named, UnknownSubject> {
+        match name {
+            Some(name) => self.find(name),
+            None => Ok(&self.0[0]),
+        }
+    }
+}
+
+/// The subject of that name among [`all`].
 ///
 /// # Errors
-/// [`UnknownSubject`] names the nearest and all legal names.
+/// As [`Subjects::find`].
 pub fn find(name: &str) -> Result<Named, UnknownSubject> {
-    let mut subjects = all();
-    if let Some(place) = subjects.iter().position(|subject| subject.name == name) {
-        return Ok(subjects.swap_remove(place));
+    let mut subjects = Subjects::new(all());
+    let place = subjects.iter().position(|subject| subject.name == name);
+    match place {
+        Some(place) => Ok(subjects.0.swap_remove(place)),
+        None => Err(subjects.find(name).err().expect("no subject has the name")),
     }
-    let names: Vec<&str> = subjects
-        .iter()
-        .map(|subject| subject.name.as_str())
-        .collect();
-    Err(UnknownSubject {
-        name: name.to_owned(),
-        nearest: nearest::suggestion(name, names.iter().copied()),
-        legal: names.join(", "),
-    })
 }

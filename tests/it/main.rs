@@ -3,6 +3,7 @@
 
 mod cli;
 mod determinism;
+mod example;
 mod faults;
 mod findings;
 mod linearizability;

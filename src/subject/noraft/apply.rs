@@ -5,7 +5,7 @@ use noraft::LogIndex;
 
 use super::driver::NoraftNode;
 use super::messages::{self, Message};
-use crate::replica::{Observation, Output, Reply, ReplyOutcome, Ticket};
+use crate::replica::{Observation, Output, Ticket};
 use crate::stable::{Record, Snapshot};
 use crate::types::{Index, NodeId, Term};
 
@@ -85,10 +85,10 @@ impl NoraftNode {
                 Work::Apply(index) => self.apply(index, now_us, out),
                 Work::Install(snapshot) => {
                     let index = snapshot.index;
-                    let whole = self.service.restore(&snapshot.data);
+                    let whole = self.machine.service.restore(&snapshot.data);
                     assert!(whole, "snapshots arrive whole");
                     self.shown.applied = index;
-                    let state = self.service.state();
+                    let state = self.machine.service.state();
                     out.observe(Observation::Installed { index, state });
                 }
             }
@@ -97,27 +97,9 @@ impl NoraftNode {
 
     fn apply(&mut self, index: Index, now_us: u64, out: &mut Output<Message>) {
         let entry = self.log.get(index).expect("committed, and not compacted");
-        let applied = self.service.apply(&entry.data);
         self.shown.applied = index;
         self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
-        out.observe(Observation::Applied {
-            index,
-            state: self.service.state(),
-        });
-        if let Some(applied) = applied {
-            let waiting = (applied.client, applied.sequence);
-            if let Some(place) = self.requests.iter().position(|request| *request == waiting) {
-                self.requests.swap_remove(place);
-                out.replies.push(Reply {
-                    client: applied.client,
-                    sequence: applied.sequence,
-                    outcome: ReplyOutcome::Applied {
-                        index,
-                        answer: applied.answer,
-                    },
-                });
-            }
-        }
+        self.machine.apply(index, &entry.data, out);
         if self.grown_bytes >= self.options.snapshot_every_bytes {
             self.begin_own_snapshot(now_us, out);
         }
@@ -138,7 +120,7 @@ impl NoraftNode {
             index,
             term: position.term.get(),
             configuration: messages::configuration(config),
-            data: self.service.encode(),
+            data: self.machine.service.encode(),
         };
         self.grown_bytes = 0;
         let due_us = now_us + self.options.snapshot_build_us;

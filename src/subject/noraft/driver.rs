@@ -27,18 +27,17 @@ use super::timer::Timer;
 use crate::admin::Admin;
 use crate::indexed::Indexed;
 use crate::options::{DriverOptions, MissedTicks};
-use crate::replica::{
-    Birth, Input, Label, Output, Replica, Reply, ReplyOutcome, Request, SyncResult, Ticket,
-};
+use crate::replica::{Birth, Input, Label, Output, Replica, Request, SyncResult, Ticket};
 use crate::service::Service;
 use crate::stable::{Entry, Snapshot, StableState};
+use crate::subject::state_machine::StateMachine;
 use crate::types::{Index, NodeId, Term};
 
 /// One node of noraft 0.7.1.
 pub struct NoraftNode {
     pub(super) id: NodeId,
     pub(super) node: Node,
-    pub(super) service: Service,
+    pub(super) machine: StateMachine,
     pub(super) options: DriverOptions,
     /// Bytes of entries in one append; 0 means one entry.
     pub(super) max_size: u64,
@@ -66,8 +65,6 @@ pub struct NoraftNode {
     pub(super) backlog: VecDeque<Backlog>,
     /// The last index put into the backlog, or applied past it.
     pub(super) scheduled: Index,
-    /// Requests taken here and not answered yet: client and sequence.
-    pub(super) requests: Vec<(u32, u64)>,
     pub(super) reads: Reads,
     pub(super) shown: Shown,
     /// Log growth since the last snapshot.
@@ -109,7 +106,7 @@ impl NoraftNode {
         Self {
             id: birth.id,
             node,
-            service,
+            machine: StateMachine::new(service),
             options: birth.driver.clone(),
             max_size: birth.raft.max_size_per_message,
             timer: Timer::new(birth),
@@ -125,7 +122,6 @@ impl NoraftNode {
             sending: BTreeSet::new(),
             backlog: VecDeque::new(),
             scheduled: applied,
-            requests: Vec::new(),
             reads: Reads::default(),
             shown,
             grown_bytes: 0,
@@ -338,23 +334,15 @@ impl NoraftNode {
     }
 
     fn propose(&mut self, request: Request, out: &mut Output<Message>) {
-        let Request {
-            client, sequence, ..
-        } = request;
-        self.requests.retain(|(waiting, _)| *waiting != client);
         let position = self.node.propose_command();
         if position.is_invalid() {
             let leader = self.leader();
-            out.replies.push(Reply {
-                client,
-                sequence,
-                outcome: ReplyOutcome::Refused { leader },
-            });
+            self.machine.refuse(&request, leader, out);
             return;
         }
         let at = (position.index.get(), position.term.get());
+        self.machine.take(request.client, request.sequence);
         self.fresh.insert(at, request.command);
-        self.requests.push((client, sequence));
     }
 
     /// Whom this node takes for the leader: whom it voted for, says noraft, may be it.

@@ -14,8 +14,7 @@ mod writes;
 use noraft::{Node, Term};
 
 use crate::options::Feature;
-use crate::replica::{Birth, BootError, Observation, Output, Recovered, Subject};
-use crate::stable::Record;
+use crate::replica::{Birth, BootError, Output, Recovered, Subject};
 
 pub use driver::NoraftNode;
 pub use messages::Message;
@@ -58,32 +57,8 @@ impl Subject for Noraft {
         disk: Recovered,
         out: &mut Output<Message>,
     ) -> Result<NoraftNode, BootError> {
-        if let Some(journal) = disk.rotten.first() {
-            return Err(BootError::Corrupt(*journal));
-        }
-        let mut state = disk.state;
-        let on_disk = state.hard;
-        if let Some(reset) = state.mend() {
-            out.write(reset);
-        }
-        let hard = state.hard;
-        let snapshot_index = state.snapshot_index();
-        let mut service = birth.service.clone();
-        let mut configuration = birth.configuration;
-        if let Some(snapshot) = &state.snapshot {
-            let whole = service.restore(&snapshot.data);
-            assert!(whole, "a snapshot is whole or not there");
-            configuration = snapshot.configuration;
-        }
-        out.observe(Observation::Started {
-            term: hard.term,
-            vote: hard.vote,
-            last: state.log.last().max(snapshot_index),
-            commit: snapshot_index,
-            applied: snapshot_index,
-            state: service.state(),
-            configuration,
-        });
+        let start = disk.recover(birth, out)?;
+        let (state, configuration) = (start.state, start.configuration);
         // A founder with nothing on its disk starts from an empty log as well, after a snapshot
         // at position zero that holds the cluster's first configuration: `Node::create_cluster`
         // is for one node that makes a cluster of others that know nothing, and here
@@ -92,16 +67,14 @@ impl Subject for Noraft {
             true => Node::start(messages::id(birth.id)),
             false => Node::restart(
                 messages::id(birth.id),
-                Term::new(hard.term),
-                hard.vote.map(messages::id),
+                Term::new(state.hard.term),
+                state.hard.vote.map(messages::id),
                 entries::log(&state, &configuration),
             ),
         };
-        let mut node = NoraftNode::new(birth, node, state, service);
+        let mut node = NoraftNode::new(birth, node, state, start.service);
         node.show_recovered_configurations(out);
-        // A term raised by recovery must be durable before a message carries it.
-        if (hard.term, hard.vote) != (on_disk.term, on_disk.vote) {
-            out.write(Record::HardState(hard));
+        if start.must_sync {
             node.sync_before_anything(out);
         }
         Ok(node)

@@ -119,7 +119,7 @@ impl NoraftNode {
         let commit = self.shown.commit;
         let entries = self.node.log().entries();
         let has_committed = entries.get_term(noraft::LogIndex::new(commit)) == Some(term);
-        let (applied, service) = (self.shown.applied, &self.service);
+        let (applied, service) = (self.shown.applied, &self.machine.service);
         let reads = &mut self.reads;
         let counts = reads.term == term.get();
         let (me, answered) = (self.id, &reads.answered);

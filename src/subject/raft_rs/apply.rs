@@ -7,7 +7,7 @@ use raft::eraftpb::{
 
 use super::driver::RaftRsNode;
 use super::messages;
-use crate::replica::{Doing, Observation, Output, Reply, ReplyOutcome, Ticket};
+use crate::replica::{Doing, Observation, Output, Ticket};
 use crate::stable::{Record, Snapshot};
 use crate::types::Index;
 
@@ -115,11 +115,11 @@ impl RaftRsNode {
                 Work::Install(snapshot) => {
                     let index = snapshot.get_metadata().index;
                     assert!(
-                        self.service.restore(&snapshot.data),
+                        self.machine.service.restore(&snapshot.data),
                         "snapshots arrive whole"
                     );
-                    self.shown.applied = index;
-                    let state = self.service.state();
+                    self.applied = index;
+                    let state = self.machine.service.state();
                     out.observe(Observation::Installed { index, state });
                     let configuration =
                         messages::configuration(snapshot.get_metadata().get_conf_state());
@@ -136,32 +136,15 @@ impl RaftRsNode {
     }
 
     fn apply(&mut self, entry: &RaftEntry, out: &mut Output<Message>) {
-        let applied = match entry.get_entry_type() {
-            EntryType::EntryNormal => self.service.apply(&entry.data),
+        self.applied = entry.index;
+        self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
+        match entry.get_entry_type() {
+            EntryType::EntryNormal => self.machine.apply(entry.index, &entry.data, out),
             // What it says is not for the service, which might take it for a command.
             _ => {
                 self.apply_change(entry, out);
-                self.service.apply(&[])
+                self.machine.apply(entry.index, &[], out);
             }
-        };
-        self.shown.applied = entry.index;
-        self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
-        out.observe(Observation::Applied {
-            index: entry.index,
-            state: self.service.state(),
-        });
-        let Some(applied) = applied else { return };
-        let waiting = (applied.client, applied.sequence);
-        if let Some(place) = self.requests.iter().position(|request| *request == waiting) {
-            self.requests.swap_remove(place);
-            out.replies.push(Reply {
-                client: applied.client,
-                sequence: applied.sequence,
-                outcome: ReplyOutcome::Applied {
-                    index: entry.index,
-                    answer: applied.answer,
-                },
-            });
         }
     }
 
@@ -213,7 +196,7 @@ impl RaftRsNode {
 
     /// Takes a snapshot of the state machine as it is now, if none is under way.
     fn begin_own_snapshot(&mut self, now_us: u64, out: &mut Output<Message>) {
-        let index = self.shown.applied;
+        let index = self.applied;
         if self.own_snapshot.is_some() || index <= self.raw.store().snapshot.get_metadata().index {
             return;
         }
@@ -223,7 +206,7 @@ impl RaftRsNode {
             index,
             term,
             configuration: messages::configuration(&store.conf),
-            data: self.service.encode(),
+            data: self.machine.service.encode(),
         };
         self.grown_bytes = 0;
         let due_us = now_us + self.options.snapshot_build_us;

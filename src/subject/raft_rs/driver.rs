@@ -24,24 +24,25 @@ use raft::raw_node::{RawNode, Ready, SnapshotStatus};
 use raft::{GetEntriesContext, StateRole};
 
 use super::apply::{Backlog, OwnSnapshot, Work};
+use super::kit::{self, Shown};
 use super::messages;
 use super::reads::Reads;
 use super::store::Store;
 use super::timeouts::Timeouts;
 use crate::options::{DriverOptions, MissedTicks, Persistence};
 use crate::replica::{
-    Birth, Doing, Input, Label, Observation, Output, Replica, Reply, ReplyOutcome, Request,
-    SyncResult, Ticket,
+    Birth, Doing, Input, Label, Observation, Output, Replica, Request, SyncResult, Ticket,
 };
 use crate::service::Service;
 use crate::stable::{Record, Snapshot};
-use crate::types::{Index, NodeId, Role, Term};
+use crate::subject::state_machine::StateMachine;
+use crate::types::{Index, NodeId};
 
 /// One node of raft 0.7.0.
 pub struct RaftRsNode {
     pub(super) id: NodeId,
     pub(super) raw: RawNode<Store>,
-    pub(super) service: Service,
+    pub(super) machine: StateMachine,
     pub(super) options: DriverOptions,
     timeouts: Timeouts,
     /// What has arrived and is not yet stepped into the library.
@@ -54,10 +55,10 @@ pub struct RaftRsNode {
     tickets: u64,
     /// What is committed and not applied yet, oldest first.
     pub(super) backlog: VecDeque<Backlog>,
-    /// Requests taken here and not answered yet: client and sequence.
-    pub(super) requests: Vec<(u32, u64)>,
     pub(super) reads: Reads,
-    pub(super) shown: Shown,
+    shown: Shown,
+    /// How far the service has applied the log.
+    pub(super) applied: Index,
     /// Log growth since the last snapshot.
     pub(super) grown_bytes: u64,
     pub(super) own_snapshot: Option<OwnSnapshot>,
@@ -91,27 +92,14 @@ struct InFlight {
     messages: Vec<Message>,
 }
 
-/// What has been reported last.
-#[derive(Clone, Copy)]
-pub(super) struct Shown {
-    pub(super) role: StateRole,
-    pub(super) term: Term,
-    pub(super) commit: Index,
-    pub(super) applied: Index,
-}
-
 impl RaftRsNode {
     pub(super) fn new(birth: &Birth<'_>, raw: RawNode<Store>, service: Service) -> Self {
-        let shown = Shown {
-            role: raw.raft.state,
-            term: raw.raft.term,
-            commit: raw.raft.raft_log.committed,
-            applied: raw.raft.raft_log.applied,
-        };
         Self {
             id: birth.id,
+            shown: Shown::new(&raw),
+            applied: raw.raft.raft_log.applied,
             raw,
-            service,
+            machine: StateMachine::new(service),
             options: birth.driver.clone(),
             timeouts: Timeouts::new(birth),
             inbox: VecDeque::new(),
@@ -120,9 +108,7 @@ impl RaftRsNode {
             in_flight: VecDeque::new(),
             tickets: 0,
             backlog: VecDeque::new(),
-            requests: Vec::new(),
             reads: Reads::new(birth),
-            shown,
             grown_bytes: 0,
             own_snapshot: None,
             fetching: VecDeque::new(),
@@ -225,37 +211,29 @@ impl RaftRsNode {
     }
 
     fn propose(&mut self, request: Request, out: &mut Output<Message>) {
-        let Request {
-            client, sequence, ..
-        } = request;
-        self.requests.retain(|(waiting, _)| *waiting != client);
+        let (client, sequence) = (request.client, request.sequence);
+        self.machine.forget(client);
         let leads = self.raw.raft.state == StateRole::Leader;
         match self.raw.propose(Vec::new(), request.command.to_vec()) {
             Ok(()) => {
                 if !leads {
                     out.observe(Observation::Did(Doing::ForwardedCommand));
                 }
-                self.requests.push((client, sequence));
+                self.machine.take(client, sequence);
             }
             Err(_) => {
                 if leads && self.raw.raft.lead_transferee.is_none() {
                     out.observe(Observation::Did(Doing::DroppedProposal));
                 }
-                out.replies.push(Reply {
-                    client,
-                    sequence,
-                    outcome: ReplyOutcome::Refused {
-                        leader: self.leader(),
-                    },
-                });
+                let leader = self.leader();
+                self.machine.refuse(&request, leader, out);
             }
         }
     }
 
     /// Whom this node takes for the leader.
     pub(super) fn leader(&self) -> Option<NodeId> {
-        let id = self.raw.raft.leader_id;
-        (id != raft::INVALID_ID).then(|| messages::node(id))
+        kit::leader(&self.raw)
     }
 
     fn handle_ready(&mut self, now_us: u64, out: &mut Output<Message>) {
@@ -311,7 +289,7 @@ impl RaftRsNode {
             let is_new = (kept.term, kept.vote) != (hard.term, hard.vote);
             (kept.term, kept.vote, kept.commit) = (hard.term, hard.vote, hard.commit);
             if is_new {
-                out.write(Record::HardState(messages::hard_state(kept)));
+                out.write(Record::HardState(messages::written_hard_state(kept)));
             }
         }
         let after = kept.commit;
@@ -494,27 +472,11 @@ impl RaftRsNode {
     }
 
     pub(super) fn show_role(&mut self, out: &mut Output<Message>) {
-        let (role, term) = (self.raw.raft.state, self.raw.raft.term);
-        if (role, term) == (self.shown.role, self.shown.term) {
-            return;
-        }
-        self.shown.role = role;
-        self.shown.term = term;
-        let role = match role {
-            StateRole::Follower => Role::Follower,
-            StateRole::PreCandidate => Role::PreCandidate,
-            StateRole::Candidate => Role::Candidate,
-            StateRole::Leader => Role::Leader,
-        };
-        out.observe(Observation::Role { role, term });
+        self.shown.role(&self.raw, out);
     }
 
     pub(super) fn show_commit(&mut self, out: &mut Output<Message>) {
-        let index = self.raw.raft.raft_log.committed;
-        if index != self.shown.commit {
-            self.shown.commit = index;
-            out.observe(Observation::Committed { index });
-        }
+        self.shown.commit(&self.raw, out);
     }
 }
 

@@ -2,11 +2,11 @@
 
 use slog::{Drain, Logger, OwnedKVList, Record, o};
 
-use crate::replica::LogSink;
+use crate::replica::{Birth, LogSink};
 
-/// A logger into `sink`; one that drops everything when there is none.
-pub(super) fn logger(sink: Option<LogSink>) -> Logger {
-    match sink {
+/// A logger into the sink that a node is born with; one that drops everything when there is none.
+pub fn logger(birth: &Birth<'_>) -> Logger {
+    match birth.log.clone() {
         None => Logger::root(slog::Discard, o!()),
         Some(sink) => Logger::root(Lines(sink), o!()),
     }

@@ -1,5 +1,6 @@
 //! The library's types in the harness's terms, and back.
 
+use raft::StateRole;
 use raft::eraftpb::{
     ConfState, Entry as RaftEntry, EntryType, HardState as RaftHardState, Message, MessageType,
     Snapshot as RaftSnapshot,
@@ -8,14 +9,28 @@ use raft::eraftpb::{
 use crate::configuration::Configuration;
 use crate::replica::{Claim, Label, MessageKind};
 use crate::stable::{Entry, EntryKind, HardState, Snapshot};
-use crate::types::{NodeId, NodeSet};
+use crate::types::{NodeId, NodeSet, Role};
 
-pub(super) fn node(id: u64) -> NodeId {
+/// A node by the library's number.
+///
+/// # Panics
+/// For a number that no plan has.
+pub fn node(id: u64) -> NodeId {
     NodeId(u8::try_from(id).expect("ids of a plan's nodes fit a byte"))
 }
 
+/// A role in the harness's terms.
+pub fn role(state: StateRole) -> Role {
+    match state {
+        StateRole::Follower => Role::Follower,
+        StateRole::PreCandidate => Role::PreCandidate,
+        StateRole::Candidate => Role::Candidate,
+        StateRole::Leader => Role::Leader,
+    }
+}
+
 /// What `message` is, and what it promises.
-pub(super) fn label(message: &Message) -> Label {
+pub fn label(message: &Message) -> Label {
     let (kind, term, claim) = match message.get_msg_type() {
         MessageType::MsgAppend => (MessageKind::Append, message.term, Claim::Nothing),
         MessageType::MsgAppendResponse => {
@@ -69,7 +84,7 @@ pub(super) fn label(message: &Message) -> Label {
 }
 
 /// `message` in words.
-pub(super) fn describe(message: &Message) -> String {
+pub fn describe(message: &Message) -> String {
     let kind = label(message).kind;
     let mut text = format!("{} of term {}", kind.words(), message.term);
     let mut add = |part: String| {
@@ -116,14 +131,16 @@ pub(super) fn describe(message: &Message) -> String {
     text
 }
 
-pub(super) fn hard_state(hard: &RaftHardState) -> HardState {
+/// A hard state as it is written. Its commit index goes after the entries: see [`crate::stable::Record::Commit`].
+pub fn written_hard_state(hard: &RaftHardState) -> HardState {
     HardState {
         term: hard.term,
         vote: (hard.vote != 0).then(|| node(hard.vote)),
     }
 }
 
-pub(super) fn entry(entry: &RaftEntry) -> Entry {
+/// An entry as it is written.
+pub fn entry(entry: &RaftEntry) -> Entry {
     Entry {
         term: entry.term,
         kind: match entry.get_entry_type() {
@@ -135,7 +152,8 @@ pub(super) fn entry(entry: &RaftEntry) -> Entry {
     }
 }
 
-pub(super) fn snapshot(snapshot: &Snapshot) -> RaftSnapshot {
+/// A snapshot as the library reads it.
+pub fn snapshot(snapshot: &Snapshot) -> RaftSnapshot {
     let mut made = RaftSnapshot {
         data: snapshot.data.clone(),
         ..RaftSnapshot::default()
@@ -147,7 +165,8 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> RaftSnapshot {
     made
 }
 
-pub(super) fn configuration(conf: &ConfState) -> Configuration {
+/// A configuration in the harness's terms.
+pub fn configuration(conf: &ConfState) -> Configuration {
     let set = |ids: &[u64]| ids.iter().map(|id| node(*id)).collect();
     Configuration {
         voters: set(&conf.voters),
@@ -158,7 +177,8 @@ pub(super) fn configuration(conf: &ConfState) -> Configuration {
     }
 }
 
-pub(super) fn conf_state(configuration: &Configuration) -> ConfState {
+/// A configuration in the library's terms.
+pub fn conf_state(configuration: &Configuration) -> ConfState {
     let ids = |set: NodeSet| set.iter().map(|node| node.0.into()).collect();
     let mut conf = ConfState::default();
     conf.set_voters(ids(configuration.voters));

@@ -97,8 +97,8 @@ impl RaftRsNode {
         if self.reads.waiting.is_empty() {
             return;
         }
-        let applied = self.shown.applied;
-        let service = &self.service;
+        let applied = self.applied;
+        let service = &self.machine.service;
         self.reads.waiting.retain(|read| {
             let ready = read.index.is_some_and(|index| index <= applied);
             if ready && let Some(answer) = service.query(&read.request.command) {

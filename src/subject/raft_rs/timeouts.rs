@@ -7,15 +7,15 @@
 //! its life and a count of such waits, and so is never equal on two nodes for
 //! long.
 
-use raft::StateRole;
 use raft::raw_node::RawNode;
+use raft::{StateRole, Storage};
 
-use super::store::Store;
 use crate::replica::Birth;
 use crate::types::{finish, mix};
 
 #[derive(Debug)]
-pub(super) struct Timeouts {
+/// The election time-outs of one node.
+pub struct Timeouts {
     key: u64,
     least: u64,
     spread: u64,
@@ -25,7 +25,8 @@ pub(super) struct Timeouts {
 }
 
 impl Timeouts {
-    pub(super) fn new(birth: &Birth<'_>) -> Self {
+    /// Those of the node that is born.
+    pub fn new(birth: &Birth<'_>) -> Self {
         let node = u64::from(birth.id.0) << 32 | u64::from(birth.life);
         let least = u64::from(birth.raft.election_ticks);
         let mut timeouts = Self {
@@ -47,7 +48,7 @@ impl Timeouts {
     }
 
     /// Ticks `raw` with a time-out of ours.
-    pub(super) fn tick(&mut self, raw: &mut RawNode<Store>) {
+    pub fn tick<S: Storage>(&mut self, raw: &mut RawNode<S>) {
         let now = (raw.raft.state, raw.raft.term);
         if now != self.seen {
             self.seen = now;

@@ -1,0 +1,97 @@
+//! A driver of one's own around raft-rs, under the storm. `cargo run --release --example bring_your_own`
+//! sweeps it, and `-- replay`, `-- shrink` and all else that `squall` can do work as well.
+
+use raft::{RawNode, eraftpb::Message, raw_node::Ready, storage::MemStorage};
+use squall::prelude::*;
+use squall::subject::raft_rs::kit::{self, Shown, Timeouts};
+
+pub(crate) struct Mine;
+
+impl Subject for Mine {
+    type Replica = OneAtATime<Node>;
+
+    // It elects and replicates, and no more: plans ask for nothing that is on this list.
+    fn lacks(&self) -> &'static [Feature] {
+        Feature::ALL
+    }
+
+    fn boot(
+        &self,
+        birth: &Birth<'_>,
+        disk: Recovered,
+        out: &mut Output<Message>,
+    ) -> Result<OneAtATime<Node>, BootError> {
+        let start = disk.recover(birth, out)?;
+        let (config, log) = (kit::config(birth, &start), kit::logger(birth));
+        let raw = RawNode::new(&config, kit::mem_storage(&start), &log).expect("valid");
+        let node = Node {
+            shown: Shown::new(&raw),
+            timeouts: Timeouts::new(birth),
+            machine: StateMachine::new(start.service),
+            ready: None,
+            raw,
+        };
+        Ok(OneAtATime::new(node, start.must_sync, out))
+    }
+}
+
+pub(crate) struct Node {
+    raw: RawNode<MemStorage>,
+    ready: Option<Ready>,
+    machine: StateMachine,
+    timeouts: Timeouts,
+    shown: Shown,
+}
+
+impl Sequential for Node {
+    type Message = Message;
+
+    fn handle(&mut self, _: u64, input: Input<Message>, out: &mut Output<Message>) -> bool {
+        match input {
+            Input::Tick => self.timeouts.tick(&mut self.raw),
+            Input::Deliver { message, .. } => drop(self.raw.step(message)),
+            Input::Request(asked) => match self.raw.propose(vec![], asked.command.to_vec()) {
+                Ok(()) => self.machine.take(asked.client, asked.sequence),
+                Err(_) => self.machine.refuse(&asked, kit::leader(&self.raw), out),
+            },
+            _ => {}
+        }
+        self.go_on(0, out)
+    }
+
+    // Returns whether what is written must be durable before this is called again.
+    fn go_on(&mut self, _: u64, out: &mut Output<Message>) -> bool {
+        loop {
+            self.shown.role(&self.raw, out);
+            if let Some(mut durable) = self.ready.take() {
+                out.sends.append(&mut durable.take_persisted_messages());
+                let mut committed = durable.take_committed_entries();
+                let mut light = self.raw.advance(durable);
+                out.sends.append(&mut light.take_messages());
+                committed.append(&mut light.take_committed_entries());
+                self.shown.report(&self.raw, out);
+                for entry in committed {
+                    self.machine.apply(entry.index, &entry.data, out);
+                }
+                self.raw.advance_apply();
+            }
+            if !self.raw.has_ready() {
+                return false;
+            }
+            let mut ready = self.raw.ready();
+            out.sends.append(&mut ready.take_messages());
+            kit::write(&ready, self.raw.store(), out);
+            if self.ready.insert(ready).must_sync() {
+                return true;
+            }
+        }
+    }
+
+    fn label(message: &Message) -> Label {
+        kit::label(message)
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    squall::cli::main(vec![Named::new("mine", "my driver around raft-rs", Mine)])
+}
