@@ -358,6 +358,11 @@ pub enum Observation {
         /// The replica's term.
         term: Term,
     },
+    /// It hands leadership over, or no longer does.
+    Transfer {
+        /// To whom; nobody when it has ended, well or not.
+        to: Option<NodeId>,
+    },
     /// It knows the log to be committed up to here.
     Committed {
         /// The highest committed index.
@@ -408,8 +413,6 @@ pub enum Doing {
     SnapshotWanted,
     /// A snapshot was asked for.
     SnapshotAsked,
-    /// A leadership transfer has begun.
-    TransferBegun,
     /// A setting was changed.
     SettingChanged,
     /// Heartbeats were sent on request.

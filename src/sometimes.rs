@@ -193,7 +193,6 @@ impl From<Doing> for Event {
             Doing::FetchDone => Event::FetchDone,
             Doing::SnapshotWanted => Event::SnapshotWanted,
             Doing::SnapshotAsked => Event::SnapshotAsked,
-            Doing::TransferBegun => Event::TransferBegun,
             Doing::SettingChanged => Event::SettingChanged,
             Doing::Pinged => Event::Pinged,
             Doing::Campaigned => Event::Campaigned,

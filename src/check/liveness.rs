@@ -59,6 +59,11 @@ pub fn unmet(scene: Scene<'_>, participants: &[NodeId], target: Target) -> Optio
             ));
         }
     }
+    if let Some(to) = head.transfer {
+        return Some(format!(
+            "the transfer of leadership from {leader} to {to} has not ended"
+        ));
+    }
     if target.configuration.is_joint() {
         return Some(format!(
             "the joint configuration has not been left; {}",

@@ -256,6 +256,10 @@ impl Checks {
                 view.configuration = (index, configuration);
             }
             Observation::ReadConfirmed { .. } => counters.hit(Event::ReadConfirmed),
+            Observation::Transfer { to } => {
+                nodes[position].transfer = to;
+                counters.add(Event::TransferBegun, to.is_some().into());
+            }
             Observation::Did(doing) => counters.hit(Event::from(doing)),
         }
         Ok(())

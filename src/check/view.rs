@@ -5,7 +5,7 @@ use crate::configuration::Configuration;
 use crate::indexed::Indexed;
 use crate::replica::Observation;
 use crate::stable::{Chain, Entry, EntryKind, HardState, StableState};
-use crate::types::{Index, Role, Term};
+use crate::types::{Index, NodeId, Role, Term};
 
 /// One node as the harness sees it.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct NodeView {
     pub role: Role,
     /// Its term.
     pub term: Term,
+    /// To whom it hands leadership over.
+    pub transfer: Option<NodeId>,
     /// The hard state it wrote last.
     pub hard: HardState,
     /// The highest index it knows to be committed.

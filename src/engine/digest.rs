@@ -62,6 +62,7 @@ pub(super) fn observation(seen: &Observation) -> u64 {
             configuration,
         } => mix(mix(11, index), configuration.hash()),
         Observation::ReadConfirmed { index } => mix(12, index),
+        Observation::Transfer { to } => mix(14, to.map_or(0, |to| to.0.into())),
         Observation::Did(doing) => mix(13, doing as u64),
     }
 }

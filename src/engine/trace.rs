@@ -69,6 +69,8 @@ pub(super) fn observation(seen: &Observation) -> String {
             configuration,
         } => format!("goes by {configuration} from entry {index} on"),
         Observation::ReadConfirmed { index } => format!("may serve a read from {index} on"),
+        Observation::Transfer { to: Some(to) } => format!("hands leadership over to {to}"),
+        Observation::Transfer { to: None } => "hands leadership over no longer".to_owned(),
         Observation::Did(doing) => format!("did: {doing:?}"),
     }
 }

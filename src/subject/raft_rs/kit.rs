@@ -126,6 +126,7 @@ pub fn leader<S: Storage>(raw: &RawNode<S>) -> Option<NodeId> {
 pub struct Shown {
     role: StateRole,
     term: Term,
+    transferee: Option<u64>,
     commit: Index,
 }
 
@@ -135,13 +136,19 @@ impl Shown {
         Self {
             role: raw.raft.state,
             term: raw.raft.term,
+            transferee: None,
             commit: raw.raft.raft_log.committed,
         }
     }
 
-    /// Reports role and term where they are new: to be called after every call of the library.
+    /// Reports role, term and leadership transfer where they are new: to be called after every call of the library.
     #[inline]
     pub fn role<S: Storage>(&mut self, raw: &RawNode<S>, out: &mut Output<Message>) {
+        if raw.raft.lead_transferee != self.transferee {
+            self.transferee = raw.raft.lead_transferee;
+            let to = self.transferee.map(node);
+            out.observe(Observation::Transfer { to });
+        }
         let (state, term) = (raw.raft.state, raw.raft.term);
         if (state, term) == (self.role, self.term) {
             return;

@@ -19,8 +19,7 @@ impl RaftRsNode {
                 .then_some(Doing::DeclinedChange),
             Admin::TransferLeader { to } => {
                 self.raw.transfer_leader(to.0.into());
-                let begun = self.raw.raft.lead_transferee == Some(to.0.into());
-                begun.then_some(Doing::TransferBegun)
+                None
             }
             Admin::Campaign => {
                 let may = self.raw.raft.promotable() || self.options.campaign_as_outsider;
