@@ -63,10 +63,7 @@ fn row(bug: Bug) -> String {
 
 /// The first plans by which the bug's check catches it.
 fn failing(subject: &Named, bug: Bug) -> Vec<Finding> {
-    let profile = match bug {
-        Bug::SnapshotWithoutConfiguration => "membership",
-        _ => "storm",
-    };
+    let profile = bug.profile();
     let stop = AtomicBool::new(false);
     let sweep = Sweep {
         subject,

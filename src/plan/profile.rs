@@ -315,7 +315,7 @@ pub enum ProfileError {
 }
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 12] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 13] {
     [
         ("storm", include_str!("../../sims/profiles/storm.toml")),
         ("smoke", include_str!("../../sims/profiles/smoke.toml")),
@@ -339,6 +339,7 @@ pub fn builtin_profiles() -> [(&'static str, &'static str); 12] {
             "async-disk",
             include_str!("../../sims/profiles/async-disk.toml"),
         ),
+        ("amnesia", include_str!("../../sims/profiles/amnesia.toml")),
         ("long", include_str!("../../sims/profiles/long.toml")),
         (
             "findings",

@@ -70,15 +70,17 @@ pub fn all() -> Vec<Named> {
 
 fn with_bugs<S: Tamper + Copy + Send + 'static>(name: &str, about: &str, subject: S) -> Vec<Named> {
     let honest = Named::new(name, about, subject);
-    let can = |bug: &&Bug| bug.change().is_none_or(S::can);
-    let planted = Bug::ALL.iter().filter(can).map(|bug| Named {
-        caught_by: Some(S::caught_by(*bug)),
-        ..Named::new(
-            format!("{name}+{}", bug.name()),
-            format!("{} (caught by {})", bug.about(), S::caught_by(*bug)),
-            Planted { subject, bug: *bug },
-        )
-    });
+    let planted = Bug::ALL
+        .iter()
+        .filter(|bug| S::can(**bug))
+        .map(|bug| Named {
+            caught_by: Some(S::caught_by(*bug)),
+            ..Named::new(
+                format!("{name}+{}", bug.name()),
+                format!("{} (caught by {})", bug.about(), S::caught_by(*bug)),
+                Planted { subject, bug: *bug },
+            )
+        });
     std::iter::once(honest).chain(planted).collect()
 }
 

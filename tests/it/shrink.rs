@@ -30,20 +30,16 @@ fn recorded(recording: &mut Recording) -> Watch<'_> {
     }
 }
 
-/// The first plan of `storm` by which the bug is caught by its check.
+/// The first plan of its profile by which the bug is caught by its check.
 fn failing(bug: Bug) -> Plan {
     let subject = subject::find(&format!("raft-rs+{}", bug.name())).unwrap();
-    let profile = match bug {
-        Bug::SnapshotWithoutConfiguration => "membership",
-        _ => "storm",
-    };
-    let profile = Profile::load(profile).unwrap();
+    let profile = Profile::load(bug.profile()).unwrap();
     let stop = AtomicBool::new(false);
     let mut found = None;
     let sweep = Sweep {
         subject: &subject,
         profile: &profile,
-        seeds: 0..192,
+        seeds: 0..640,
         jobs: 2,
         time_limit: None,
         keep_going: true,

@@ -38,9 +38,13 @@ impl Tamper for Noraft {
     }
 
     /// A voter of noraft's says no only to a candidate of an older term, by its own newer
-    /// one. There is no refusal that could be taken for a vote.
-    fn can(change: Change) -> bool {
-        change != Change::GrantVote
+    /// one: there is no refusal that could be taken for a vote. noraft stores no commit
+    /// index. A log that lost its beginning is sent anew, and is rarely missed.
+    fn can(bug: Bug) -> bool {
+        !matches!(
+            bug,
+            Bug::CountEveryVote | Bug::ForgetCommit | Bug::CompactBeforeSnapshot
+        )
     }
 
     /// noraft's messages have no room for a hole: what follows a lost entry moves up.
