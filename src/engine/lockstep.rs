@@ -635,36 +635,40 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Violation> {
         let position = node.position();
-        for effect in effects.drain(..) {
+        // Effects are large: each is looked at where it lies, and only a record moves on.
+        for effect in effects.iter_mut() {
             if self.watch.lines.is_some() {
-                self.tell_effect(node, &effect);
+                self.tell_effect(node, effect);
             }
             match effect {
                 Effect::Write(record) => {
                     let view = &mut self.views[position];
-                    let chain = self.checks.wrote(view, node, &record, &mut self.counters)?;
-                    self.fold(digest::record(&record, chain));
+                    let chain = self.checks.wrote(view, node, record, &mut self.counters)?;
+                    self.fold(digest::record(record, chain));
+                    let record = record.take();
                     self.disks[position].write(Marked { record, chain });
                 }
-                Effect::Sync(ticket) => self.begin_sync(now_us, node, ticket),
+                Effect::Sync(ticket) => self.begin_sync(now_us, node, *ticket),
                 Effect::Observe(seen) => {
-                    self.fold(digest::observation(&seen));
+                    self.fold(digest::observation(seen));
                     let (views, disks) = (&mut self.views, &self.disks);
                     self.checks
                         .observed(views, disks, node, seen, &mut self.counters)?;
                     if let Observation::Configured {
                         index,
                         configuration,
-                    } = seen
+                    } = *seen
                     {
                         self.configured(index, configuration);
                     }
                 }
             }
         }
+        effects.clear();
         Ok(())
     }
 
+    #[inline(always)]
     fn begin_sync(&mut self, now_us: u64, node: NodeId, ticket: Ticket) {
         let position = node.position();
         let slot = &mut self.slots[position];
