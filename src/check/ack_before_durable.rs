@@ -8,7 +8,7 @@ use crate::replica::{Claim, Label};
 use crate::stable::StableState;
 use crate::types::NodeId;
 
-#[inline]
+#[inline(always)]
 pub(super) fn check(
     from: NodeId,
     view: &NodeView,

@@ -82,6 +82,8 @@ impl Storage for Store {
         let max_size = max_size.into().unwrap_or(u64::MAX);
         let count = (high - low) as usize;
         let mut entries = Vec::with_capacity(count.min(64));
+        // One entry is handed over whatever its size.
+        let max_size = if count == 1 { u64::MAX } else { max_size };
         let mut size = 0;
         for index in low..high {
             let entry = self.log.get(index).expect("inside the log");
