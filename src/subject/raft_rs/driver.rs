@@ -45,8 +45,10 @@ pub struct RaftRsNode {
     /// What has arrived and is not yet stepped into the library.
     inbox: VecDeque<Input<Message>>,
     wait: Wait,
-    /// What is to be finished then.
-    held: Option<Held>,
+    /// The ready that is to be finished then.
+    held: Option<Ready>,
+    /// These go out before its own messages, if there are any.
+    held_messages: Option<Vec<Message>>,
     /// Readies whose writes are on their way to the disk, oldest first.
     in_flight: VecDeque<InFlight>,
     tickets: u64,
@@ -73,13 +75,6 @@ enum Wait {
     Ready(Ticket),
     /// For the snapshot of the ready that is held, before its log may be written.
     Snapshot(Ticket),
-}
-
-/// A ready that waits for the disk.
-struct Held {
-    ready: Ready,
-    /// These go out first, if there are any.
-    messages: Option<Vec<Message>>,
 }
 
 /// A ready that is not durable yet (asynchronous persistence).
@@ -115,6 +110,7 @@ impl RaftRsNode {
             inbox: VecDeque::new(),
             wait: Wait::Nothing,
             held: None,
+            held_messages: None,
             in_flight: VecDeque::new(),
             tickets: 0,
             backlog: VecDeque::new(),
@@ -299,10 +295,8 @@ impl RaftRsNode {
         match self.options.persistence {
             Persistence::Synchronous if ready.must_sync() => {
                 self.wait = Wait::Ready(self.sync(out));
-                self.held = Some(Held {
-                    ready,
-                    messages: held,
-                });
+                self.held = Some(ready);
+                self.held_messages = held;
             }
             Persistence::Synchronous => self.finish_ready(ready, now_us, out),
             Persistence::Asynchronous => self.advance_in_flight(ready, held, out),
@@ -399,18 +393,10 @@ impl RaftRsNode {
     /// Readies up to and including `ticket` are durable.
     fn settle_in_flight(&mut self, ticket: Ticket, out: &mut Output<Message>) {
         let is_durable = |oldest: &InFlight| oldest.ticket <= ticket;
-        let mut durable = self
-            .in_flight
-            .iter()
-            .take_while(|next| is_durable(next))
-            .count();
-        while durable > 0 {
-            durable -= 1;
-            let Some(settled) = self.in_flight.pop_front() else {
-                return;
-            };
+        while let Some(settled) = self.in_flight.pop_front_if(|oldest| is_durable(oldest)) {
+            let is_newest = !self.in_flight.front().is_some_and(is_durable);
             // The newest of them speaks for all.
-            if durable == 0 || !self.options.acknowledge_newest {
+            if is_newest || !self.options.acknowledge_newest {
                 self.raw.on_persist_ready(settled.number);
                 self.show_role(out);
             }
@@ -433,20 +419,12 @@ impl RaftRsNode {
             data: ready.snapshot().data.clone(),
         }));
         self.wait = Wait::Snapshot(self.sync(out));
-        self.held = Some(Held {
-            ready,
-            messages: held,
-        });
+        self.held = Some(ready);
+        self.held_messages = held;
     }
 
     /// The snapshot is durable: the log begins anew after it.
-    fn finish_install(
-        &mut self,
-        mut ready: Ready,
-        held: Option<Vec<Message>>,
-        now_us: u64,
-        out: &mut Output<Message>,
-    ) {
+    fn finish_install(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
         let snapshot = ready.snapshot().clone();
         let index = snapshot.get_metadata().index;
         out.write(Record::LogReset { next: index + 1 });
@@ -461,10 +439,7 @@ impl RaftRsNode {
             work: Work::Install(snapshot),
         });
         self.wait = Wait::Ready(self.sync(out));
-        self.held = Some(Held {
-            ready,
-            messages: held,
-        });
+        self.held = Some(ready);
     }
 
     fn synced(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
@@ -479,18 +454,18 @@ impl RaftRsNode {
             return;
         }
         self.wait = Wait::Nothing;
-        let Some(Held { ready, messages }) = self.held.take() else {
+        let Some(ready) = self.held.take() else {
             return;
         };
         if let Wait::Snapshot(_) = wait {
-            return self.finish_install(ready, messages, now_us, out);
+            return self.finish_install(ready, now_us, out);
         }
         // With asynchronous persistence a node waits for nothing but a snapshot.
         // Messages of readies before it go out before its own.
         while let Some(settled) = self.in_flight.pop_front() {
             send(settled.messages, out);
         }
-        if let Some(messages) = messages {
+        if let Some(messages) = self.held_messages.take() {
             send(messages, out);
         }
         self.finish_waited(ready, now_us, out);
@@ -595,7 +570,9 @@ impl RaftRsNode {
     fn go_on(&mut self, now_us: u64, out: &mut Output<Message>) {
         if self.raw.has_ready() {
             self.handle_ready(now_us, out);
-            self.run(now_us, out);
+            if matches!(self.wait, Wait::Nothing) {
+                self.run(now_us, out);
+            }
         } else {
             self.show_commit(out);
         }
