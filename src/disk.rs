@@ -117,7 +117,7 @@ impl<I: Image> Disk<I> {
     }
 
     /// Puts a record into the cache. On a full disk it is refused, which the next sync reports.
-    #[inline]
+    #[inline(always)]
     pub fn write(&mut self, record: I::Record) {
         self.written += 1;
         self.pending.push_back(if self.full == 0 {
@@ -140,6 +140,7 @@ impl<I: Image> Disk<I> {
     }
 
     /// The sync is done: all that was written before it began is durable.
+    #[inline(always)]
     pub fn complete_sync(&mut self, point: SyncPoint) {
         for _ in 0..self.before(point) {
             let Some(write) = self.pending.pop_front() else {

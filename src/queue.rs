@@ -75,8 +75,8 @@ const DIGIT: u32 = 6;
 const DIGITS: usize = 1 << DIGIT;
 /// Bits of time below the first digit: events that differ in these alone share a list.
 const GRAIN: u32 = 6;
-/// Enough digits for every time.
-const LEVELS: usize = (u64::BITS - GRAIN).div_ceil(DIGIT) as usize;
+/// Enough digits for every time, and a power of two, so that a number is cheaply kept below it.
+const LEVELS: usize = ((u64::BITS - GRAIN).div_ceil(DIGIT) as usize).next_power_of_two();
 
 /// An event that waits, or a free place.
 #[derive(Clone, Copy, Debug)]
@@ -138,49 +138,71 @@ impl<E: Copy> Queue<E> {
     }
 
     /// Schedules `event` at `time_us`, or now if that has passed.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, time_us: u64, event: E) {
         let time_us = time_us.max(self.now_us);
-        let waiting = Waiting {
-            time_us,
-            event,
-            next: 0,
-        };
         let place = self.free;
         if let Some(free) = self.waiting.get_mut(place as usize) {
             self.free = free.next;
-            *free = waiting;
+            free.time_us = time_us;
+            free.event = event;
             self.enter(place, time_us);
             return;
         }
         let place = self.waiting.len() as u32;
         assert!(place < NONE, "fewer than 2^32 - 1 events wait");
-        self.waiting.push(waiting);
+        self.waiting.push(Waiting {
+            time_us,
+            event,
+            next: place,
+        });
         self.enter(place, time_us);
     }
 
     /// Puts the event at `place` into the list where its time belongs.
     #[inline(always)]
     fn enter(&mut self, place: u32, time_us: u64) {
-        let highest = (time_us ^ self.now_us | 1 << GRAIN).ilog2();
-        let level = ((highest - GRAIN) / DIGIT) as usize % LEVELS;
-        let digit = (time_us >> (GRAIN + level as u32 * DIGIT)) as usize % DIGITS;
-        let last = &mut self.lists[level * DIGITS + digit];
-        if self.full[level] & 1 << digit == 0 {
-            self.waiting[place as usize].next = place;
-            *last = place;
-            self.full[level] |= 1 << digit;
-            self.levels |= 1 << level;
+        let differs = time_us ^ self.now_us;
+        if differs < 1 << (GRAIN + DIGIT) {
+            // Most events come soon.
+            let digit = (time_us >> GRAIN) as usize % DIGITS;
+            if self.full[0] & 1 << digit != 0 {
+                let last = self.lists[digit];
+                if time_us < self.waiting[last as usize].time_us {
+                    self.link(place, self.last_until(time_us, last));
+                } else {
+                    self.link(place, last);
+                    self.lists[digit] = place;
+                }
+                return;
+            }
+            self.begin(0, digit, place);
             return;
         }
-        let mut before = *last;
-        if level == 0 && time_us < self.waiting[before as usize].time_us {
-            before = self.last_until(time_us, before);
-        } else {
-            *last = place;
+        let level = ((differs.ilog2() - GRAIN) / DIGIT) as usize % LEVELS;
+        let digit = (time_us >> (GRAIN + level as u32 * DIGIT)) as usize % DIGITS;
+        if self.full[level] & 1 << digit != 0 {
+            self.link(place, self.lists[level * DIGITS + digit]);
+            self.lists[level * DIGITS + digit] = place;
+            return;
         }
+        self.begin(level, digit, place);
+    }
+
+    /// Puts the event at `place` into its list, right after the one at `before`.
+    #[inline(always)]
+    fn link(&mut self, place: u32, before: u32) {
         let next = std::mem::replace(&mut self.waiting[before as usize].next, place);
         self.waiting[place as usize].next = next;
+    }
+
+    /// Begins a list with the event at `place`.
+    #[inline(always)]
+    fn begin(&mut self, level: usize, digit: usize, place: u32) {
+        self.waiting[place as usize].next = place;
+        self.lists[level * DIGITS + digit] = place;
+        self.full[level] |= 1 << digit;
+        self.levels |= 1 << level;
     }
 
     /// In the sorted list that ends with `last`, which is later than `time_us`: after which

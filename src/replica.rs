@@ -59,6 +59,19 @@ pub trait Replica {
     /// what it wants done to `out`.
     fn step(&mut self, now_us: u64, input: Input<Self::Message>, out: &mut Output<Self::Message>);
 
+    /// The same as [`Replica::step`] with [`Input::Deliver`]. Most steps are of this kind, and
+    /// messages may be large: an implementation can take one in by itself, moving it less often.
+    #[inline(always)]
+    fn deliver(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        message: Self::Message,
+        out: &mut Output<Self::Message>,
+    ) {
+        self.step(now_us, Input::Deliver { from, message }, out);
+    }
+
     /// What `message` is, and what its sender promises by sending it.
     fn label(message: &Self::Message) -> Label;
 

@@ -106,6 +106,14 @@ pub enum Record {
     Snapshot(Snapshot),
 }
 
+impl Record {
+    /// The record, out of a place that will not be read again.
+    #[inline(always)]
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Record::LogCompact { through: 0 })
+    }
+}
+
 /// One of the three files a replica keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Journal {

@@ -21,7 +21,7 @@ pub(super) struct AckBeforeDurable {
 }
 
 impl AckBeforeDurable {
-    #[inline]
+    #[inline(always)]
     pub(super) fn check(
         &mut self,
         from: NodeId,

@@ -41,7 +41,7 @@ fn bit(node: NodeId) -> (usize, u64) {
 }
 
 impl LogMatching {
-    #[inline]
+    #[inline(always)]
     pub(super) fn appended(
         &mut self,
         id: NodeId,

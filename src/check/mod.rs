@@ -184,21 +184,21 @@ impl Checks {
         nodes: &mut [NodeView],
         disks: &[Disk<StableState>],
         id: NodeId,
-        observation: Observation,
+        observation: &Observation,
         counters: &mut Counters,
     ) -> Result<(), Violation> {
         let position = id.position();
-        match observation {
+        match *observation {
             Observation::Started { .. } => {
-                monotonic::across_restart(id, &observation, disks[position].durable())?;
+                monotonic::across_restart(id, observation, disks[position].durable())?;
                 let view = &mut nodes[position];
-                view.start(&observation);
+                view.start(observation);
                 if let Observation::Started {
                     applied: applied @ 1..,
                     state,
                     configuration,
                     ..
-                } = observation
+                } = *observation
                 {
                     state_machine_safety::installed(id, applied, state, &mut self.ledger)?;
                     self.configurations

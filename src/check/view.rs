@@ -124,7 +124,7 @@ impl NodeView {
     ///
     /// # Errors
     /// Its last index, when the entry would leave a hole after it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn append(
         &mut self,
         index: Index,

@@ -470,7 +470,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         if let Some(replica) = &mut slot.replica
             && let Some(message) = self.parcels.take(parcel)
         {
-            replica.step(local_us, Input::Deliver { from, message }, out);
+            replica.deliver(local_us, from, message, out);
         }
         self.end_step(now_us, to)
     }
@@ -515,7 +515,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             }
             SyncResult::Done
         };
-        self.step(now_us, node, Input::Synced { ticket, result })
+        self.step_here(now_us, node, Input::Synced { ticket, result })
     }
 
     #[inline]
@@ -528,6 +528,18 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     /// Steps one input into a replica, carries out what it wants, and lets the checks look.
     #[inline(never)]
     pub(super) fn step(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        input: Input<Message<S>>,
+    ) -> Result<(), Violation> {
+        self.step_here(now_us, node, input)
+    }
+
+    /// The same, inlined where most inputs come from: an input has room for a message, and is
+    /// better not passed on when it is none.
+    #[inline(always)]
+    fn step_here(
         &mut self,
         now_us: u64,
         node: NodeId,
@@ -638,24 +650,26 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         effects: &mut Vec<Effect>,
     ) -> Result<(), Violation> {
         let position = node.position();
-        for effect in effects.drain(..) {
+        // Effects are large: each is looked at where it lies, and only a record moves on.
+        for effect in effects.iter_mut() {
             if self.watch.lines.is_some() {
-                self.tell_effect(node, &effect);
+                self.tell_effect(node, effect);
             }
             match effect {
                 Effect::Write(record) => {
                     let view = &mut self.views[position];
-                    let chain = self.checks.wrote(view, node, &record, &mut self.counters)?;
-                    self.fold(digest::record(&record, chain));
+                    let chain = self.checks.wrote(view, node, record, &mut self.counters)?;
+                    self.fold(digest::record(record, chain));
+                    let record = record.take();
                     self.disks[position].write(Marked { record, chain });
                 }
-                Effect::Sync(ticket) => self.begin_sync(now_us, node, ticket),
+                Effect::Sync(ticket) => self.begin_sync(now_us, node, *ticket),
                 Effect::Observe(seen) => {
-                    self.fold(digest::observation(&seen));
+                    self.fold(digest::observation(seen));
                     let (views, disks) = (&mut self.views, &self.disks);
                     self.checks
                         .observed(views, disks, node, seen, &mut self.counters)?;
-                    match seen {
+                    match *seen {
                         Observation::Configured {
                             index,
                             configuration,
@@ -672,9 +686,11 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
                 }
             }
         }
+        effects.clear();
         Ok(())
     }
 
+    #[inline(always)]
     fn begin_sync(&mut self, now_us: u64, node: NodeId, ticket: Ticket) {
         let position = node.position();
         let slot = &mut self.slots[position];

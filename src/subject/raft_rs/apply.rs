@@ -63,8 +63,8 @@ impl RaftRsNode {
             let Some(last) = entries.last().map(|entry| entry.index) else {
                 return;
             };
-            for entry in entries {
-                self.apply(&entry, out);
+            for entry in &entries {
+                self.apply(entry, out);
             }
             self.applied_to(last, now_us, out);
             return;

@@ -48,8 +48,10 @@ pub struct RaftRsNode {
     /// What has arrived and is not yet stepped into the library.
     inbox: VecDeque<Input<Message>>,
     wait: Wait,
-    /// What is to be finished then.
-    held: Option<Held>,
+    /// The ready that is to be finished then.
+    held: Option<Ready>,
+    /// These go out before its own messages, if there are any.
+    held_messages: Option<Vec<Message>>,
     /// Readies whose writes are on their way to the disk, oldest first.
     in_flight: VecDeque<InFlight>,
     tickets: u64,
@@ -78,13 +80,6 @@ enum Wait {
     Snapshot(Ticket),
 }
 
-/// A ready that waits for the disk.
-struct Held {
-    ready: Ready,
-    /// These go out first.
-    messages: Vec<Message>,
-}
-
 /// A ready that is not durable yet (asynchronous persistence).
 struct InFlight {
     number: u64,
@@ -105,6 +100,7 @@ impl RaftRsNode {
             inbox: VecDeque::new(),
             wait: Wait::Nothing,
             held: None,
+            held_messages: None,
             in_flight: VecDeque::new(),
             tickets: 0,
             backlog: VecDeque::new(),
@@ -153,14 +149,19 @@ impl RaftRsNode {
     /// inputs that was for the library.
     #[inline(always)]
     fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
-        let rests = self.backlog.is_empty()
-            && self.own_snapshot.is_none()
-            && !self.raw.store().wanted.get()
-            && self.options.fetch_us == 0;
-        match rests {
+        match self.rests() {
             true => 0,
             false => self.look_after_all(now_us, out),
         }
+    }
+
+    /// Whether nothing beside the library can come due.
+    #[inline(always)]
+    fn rests(&self) -> bool {
+        self.backlog.is_empty()
+            && self.own_snapshot.is_none()
+            && !self.raw.store().wanted.get()
+            && self.options.fetch_us == 0
     }
 
     #[inline(never)]
@@ -189,11 +190,7 @@ impl RaftRsNode {
     fn handle(&mut self, input: Input<Message>, out: &mut Output<Message>) {
         match input {
             Input::Tick => self.timeouts.tick(&mut self.raw),
-            Input::Deliver { message, .. } => {
-                self.forget_snapshot_request(message.term);
-                // An error here is the library's way to say that it ignores the message.
-                let _ = self.raw.step(message);
-            }
+            Input::Deliver { message, .. } => return self.handle_message(message, out),
             Input::Request(request) => self.propose(request, out),
             Input::Read(request) => self.read(request, out),
             Input::Admin(admin) => self.administer(admin, out),
@@ -207,6 +204,14 @@ impl RaftRsNode {
             }
             Input::Synced { .. } => unreachable!("a sync's end is never queued"),
         }
+        self.show_role(out);
+    }
+
+    #[inline(always)]
+    fn handle_message(&mut self, message: Message, out: &mut Output<Message>) {
+        self.forget_snapshot_request(message.term);
+        // An error here is the library's way to say that it ignores the message.
+        let _ = self.raw.step(message);
         self.show_role(out);
     }
 
@@ -239,10 +244,10 @@ impl RaftRsNode {
     fn handle_ready(&mut self, now_us: u64, out: &mut Output<Message>) {
         let mut ready = self.raw.ready();
         // Here and below: what is empty is not taken, for it would have to be freed.
-        let mut held = Vec::new();
+        let mut held = None;
         if !ready.messages().is_empty() {
             match self.options.send_after_sync && ready.must_sync() {
-                true => held = ready.take_messages(),
+                true => held = Some(ready.take_messages()),
                 false => send(ready.take_messages(), out),
             }
         }
@@ -270,10 +275,8 @@ impl RaftRsNode {
         match self.options.persistence {
             Persistence::Synchronous if ready.must_sync() => {
                 self.wait = Wait::Ready(self.sync(out));
-                self.held = Some(Held {
-                    ready,
-                    messages: held,
-                });
+                self.held = Some(ready);
+                self.held_messages = held;
             }
             Persistence::Synchronous => self.finish_ready(ready, now_us, out),
             Persistence::Asynchronous => self.advance_in_flight(ready, held, out),
@@ -336,11 +339,15 @@ impl RaftRsNode {
     fn advance_in_flight(
         &mut self,
         mut ready: Ready,
-        mut messages: Vec<Message>,
+        held: Option<Vec<Message>>,
         out: &mut Output<Message>,
     ) {
         let number = ready.number();
-        append(&mut messages, ready.take_persisted_messages());
+        let mut messages = ready.take_persisted_messages();
+        if let Some(mut first) = held {
+            first.append(&mut messages);
+            messages = first;
+        }
         let must_sync = ready.must_sync();
         self.raw.advance_append_async(ready);
         let ticket = match self.in_flight.back() {
@@ -364,18 +371,10 @@ impl RaftRsNode {
     /// Readies up to and including `ticket` are durable.
     fn settle_in_flight(&mut self, ticket: Ticket, out: &mut Output<Message>) {
         let is_durable = |oldest: &InFlight| oldest.ticket <= ticket;
-        let mut durable = self
-            .in_flight
-            .iter()
-            .take_while(|next| is_durable(next))
-            .count();
-        while durable > 0 {
-            durable -= 1;
-            let Some(settled) = self.in_flight.pop_front() else {
-                return;
-            };
+        while let Some(settled) = self.in_flight.pop_front_if(|oldest| is_durable(oldest)) {
+            let is_newest = !self.in_flight.front().is_some_and(is_durable);
             // The newest of them speaks for all.
-            if durable == 0 || !self.options.acknowledge_newest {
+            if is_newest || !self.options.acknowledge_newest {
                 self.raw.on_persist_ready(settled.number);
                 self.show_role(out);
             }
@@ -384,7 +383,12 @@ impl RaftRsNode {
     }
 
     /// A leader's snapshot has come: it must be durable before the log is given up for it.
-    fn begin_install(&mut self, ready: Ready, held: Vec<Message>, out: &mut Output<Message>) {
+    fn begin_install(
+        &mut self,
+        ready: Ready,
+        held: Option<Vec<Message>>,
+        out: &mut Output<Message>,
+    ) {
         let meta = ready.snapshot().get_metadata();
         out.write(Record::Snapshot(Snapshot {
             index: meta.index,
@@ -393,20 +397,12 @@ impl RaftRsNode {
             data: ready.snapshot().data.clone(),
         }));
         self.wait = Wait::Snapshot(self.sync(out));
-        self.held = Some(Held {
-            ready,
-            messages: held,
-        });
+        self.held = Some(ready);
+        self.held_messages = held;
     }
 
     /// The snapshot is durable: the log begins anew after it.
-    fn finish_install(
-        &mut self,
-        mut ready: Ready,
-        held: Vec<Message>,
-        now_us: u64,
-        out: &mut Output<Message>,
-    ) {
+    fn finish_install(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
         let snapshot = ready.snapshot().clone();
         let index = snapshot.get_metadata().index;
         out.write(Record::LogReset { next: index + 1 });
@@ -421,10 +417,7 @@ impl RaftRsNode {
             work: Work::Install(snapshot),
         });
         self.wait = Wait::Ready(self.sync(out));
-        self.held = Some(Held {
-            ready,
-            messages: held,
-        });
+        self.held = Some(ready);
     }
 
     fn synced(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
@@ -439,18 +432,18 @@ impl RaftRsNode {
             return;
         }
         self.wait = Wait::Nothing;
-        let Some(Held { ready, messages }) = self.held.take() else {
+        let Some(ready) = self.held.take() else {
             return;
         };
         if let Wait::Snapshot(_) = wait {
-            return self.finish_install(ready, messages, now_us, out);
+            return self.finish_install(ready, now_us, out);
         }
         // With asynchronous persistence a node waits for nothing but a snapshot.
         // Messages of readies before it go out before its own.
         while let Some(settled) = self.in_flight.pop_front() {
             send(settled.messages, out);
         }
-        if !messages.is_empty() {
+        if let Some(messages) = self.held_messages.take() {
             send(messages, out);
         }
         self.finish_waited(ready, now_us, out);
@@ -480,20 +473,14 @@ impl RaftRsNode {
     }
 }
 
-/// Adds messages to those that wait, most often to none.
-fn append(waiting: &mut Vec<Message>, more: Vec<Message>) {
-    match waiting.is_empty() {
-        true => *waiting = more,
-        false => waiting.extend(more),
-    }
-}
-
+/// Sends messages. Where they are the first of a step, the library's list is taken as it is:
+/// messages are large, and moving them costs.
+#[inline(always)]
 fn send(mut messages: Vec<Message>, out: &mut Output<Message>) {
-    if out.sends.is_empty() {
-        // The library's list as it is: messages are large, and moving them costs.
-        out.sends = messages;
-    } else {
-        out.sends.append(&mut messages);
+    match out.sends.capacity() {
+        // A list without room owns nothing, and not asking it to free that is cheaper.
+        0 => std::mem::forget(std::mem::replace(&mut out.sends, messages)),
+        _ => out.sends.append(&mut messages),
     }
 }
 
@@ -513,15 +500,21 @@ impl Replica for RaftRsNode {
                 return;
             }
             self.handle(input, out);
-            if !self.raw.has_ready() {
-                self.show_commit(out);
-                return;
-            }
-            self.handle_ready(now_us, out);
-        } else if !self.take_in(now_us, input, out) {
-            return;
+            self.go_on(now_us, out);
+        } else if self.take_in(now_us, input, out) {
+            self.run(now_us, out);
         }
-        self.run(now_us, out);
+    }
+
+    #[inline(always)]
+    fn deliver(&mut self, now_us: u64, from: NodeId, message: Message, out: &mut Output<Message>) {
+        let at_once = matches!(self.wait, Wait::Nothing) && self.options.inputs_per_ready <= 1;
+        if at_once && self.inbox.is_empty() && self.rests() {
+            self.handle_message(message, out);
+            self.go_on(now_us, out);
+        } else {
+            self.step(now_us, Input::Deliver { from, message }, out);
+        }
     }
 
     fn label(message: &Message) -> Label {
@@ -534,8 +527,21 @@ impl Replica for RaftRsNode {
 }
 
 impl RaftRsNode {
+    /// An input has been stepped into the library.
+    #[inline(always)]
+    fn go_on(&mut self, now_us: u64, out: &mut Output<Message>) {
+        if self.raw.has_ready() {
+            self.handle_ready(now_us, out);
+            if matches!(self.wait, Wait::Nothing) {
+                self.run(now_us, out);
+            }
+        } else {
+            self.show_commit(out);
+        }
+    }
+
     /// Takes in what cannot be stepped at once. Returns whether there is something to run.
-    #[inline]
+    #[inline(always)]
     fn take_in(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) -> bool {
         match input {
             Input::Synced {
