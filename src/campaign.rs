@@ -9,15 +9,11 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use crate::engine::{Failure, Line, Outcome, Watch};
-use crate::plan::{Plan, Profile, generate};
+use crate::plan::{Plan, Profile};
+use crate::search::{Kind, Space, Strategy};
 use crate::sometimes::{Counters, Event};
 use crate::subject::Named;
 use crate::types::mix;
-
-/// Seeds that are handed to the jobs at a time. A sweep that stops at a violation
-/// takes the results of a portion in order up to it and drops the rest, so that its
-/// outcome is the same however many jobs there are.
-const PORTION: u64 = 64;
 
 /// One seed in so many is run twice, to see that both runs are the same.
 const DOUBLE_RUN_EVERY: u64 = 100;
@@ -31,6 +27,8 @@ pub struct Sweep<'a> {
     pub subject: &'a Named,
     /// What plans are drawn from.
     pub profile: &'a Profile,
+    /// How plans are looked for in [`Sweep::run`].
+    pub strategy: Kind,
     /// The seeds; `u64::MAX` as the end means: until the time is up.
     pub seeds: Range<u64>,
     /// Threads; at least 1.
@@ -185,8 +183,29 @@ impl Sweep<'_> {
     ///
     /// # Panics
     /// When the operating system refuses to start a thread.
+    pub fn run(&self, tell: impl FnMut(News<'_>)) -> Summary {
+        self.run_with(&mut *self.strategy.over(self.space()), tell)
+    }
+
+    /// What strategies for this sweep make plans for.
+    pub fn space(&self) -> Space<'_> {
+        Space {
+            subject: &self.subject.name,
+            lacks: self.subject.runner.lacks(),
+            profile: self.profile,
+        }
+    }
+
+    /// As [`Sweep::run`], with a strategy of one's own.
+    ///
+    /// Seeds are handed out in portions. A sweep that stops at a violation takes the results of
+    /// a portion in order up to it and drops the rest, so that its outcome is the same however
+    /// many jobs there are.
+    ///
+    /// # Panics
+    /// When the operating system refuses to start a thread.
     #[allow(clippy::disallowed_methods)] // A sweep times itself, outside of every simulation.
-    pub fn run(&self, mut tell: impl FnMut(News<'_>)) -> Summary {
+    pub fn run_with(&self, strategy: &mut dyn Strategy, mut tell: impl FnMut(News<'_>)) -> Summary {
         let began = Instant::now();
         let cpu_before = process_cpu();
         let pool = rayon::ThreadPoolBuilder::new()
@@ -213,10 +232,12 @@ impl Sweep<'_> {
         };
         let mut next = self.seeds.start;
         while next < self.seeds.end && !out_of_time() && summary.leak.is_none() {
-            let end = self.seeds.end.min(next.saturating_add(PORTION));
+            let portion = strategy.portion();
+            let end = self.seeds.end.min(next.saturating_add(portion));
+            let source = &*strategy;
             let one = |seed| {
                 let go = !self.stop.load(Ordering::Relaxed) && !out_of_time();
-                go.then(|| self.run_seed(seed))
+                go.then(|| self.run_seed(source, seed))
             };
             let runs: Vec<Option<Run>> =
                 pool.install(|| (next..end).into_par_iter().map(one).collect());
@@ -252,13 +273,8 @@ impl Sweep<'_> {
         summary
     }
 
-    fn run_seed(&self, seed: u64) -> Run {
-        let plan = generate(
-            seed,
-            &self.subject.name,
-            self.subject.runner.lacks(),
-            self.profile,
-        );
+    fn run_seed(&self, strategy: &dyn Strategy, seed: u64) -> Run {
+        let plan = strategy.plan(seed);
         let outcome = self.subject.runner.run(&plan, Watch::default());
         let doubled = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
         let leak = if doubled {

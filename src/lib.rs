@@ -20,6 +20,7 @@ pub mod queue;
 pub mod replica;
 pub mod report;
 pub mod rng;
+pub mod search;
 pub mod service;
 pub mod shrink;
 pub mod sometimes;

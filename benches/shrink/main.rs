@@ -68,6 +68,7 @@ fn failing(subject: &Named, bug: Bug) -> Vec<Finding> {
     let sweep = Sweep {
         subject,
         profile: &Profile::load(profile).expect("it is built in"),
+        strategy: squall::search::Kind::Swarm,
         seeds: 0..SEEDS,
         jobs: 1,
         time_limit: None,

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::check::Property;
 use crate::plan::{FaultKind, Profile, builtin_profiles};
+use crate::search;
 use crate::sometimes::Event;
 use crate::subject::Subjects;
 
@@ -19,6 +20,7 @@ pub struct Options {
 enum What {
     Subjects,
     Profiles,
+    Strategies,
     Checks,
     Faults,
     Events,
@@ -34,6 +36,10 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
             .iter()
             .map(|(name, _)| Ok(((*name).to_owned(), Profile::load(name)?.about)))
             .collect::<Result<_, CliError>>()?,
+        What::Strategies => search::Kind::ALL
+            .iter()
+            .map(|kind| (kind.name().to_owned(), kind.about().to_owned()))
+            .collect(),
         What::Checks => Property::ALL
             .iter()
             .map(|property| {

@@ -50,7 +50,7 @@ enum Command {
     /// Make a plan that fails as small as it will get.
     #[command(after_help = SHRINK_STATUS)]
     Shrink(shrink::Options),
-    /// List what can be named: subjects, profiles, checks, faults.
+    /// List what can be named: subjects, profiles, strategies, checks, faults, events.
     List(list::Options),
 }
 

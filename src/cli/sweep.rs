@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::campaign::{News, Summary, Sweep};
 use crate::plan::Profile;
 use crate::report::{self, Files, JsonSummary};
+use crate::search;
 use crate::subject::{Named, Subjects};
 
 use super::interrupt::stop_at_interrupt;
@@ -29,6 +30,9 @@ pub struct Options {
     /// What plans are drawn from: see `list profiles`, or the path of a .toml file.
     #[arg(long, default_value = "storm")]
     profile: String,
+    /// How plans are looked for: see `list strategies`.
+    #[arg(long, default_value = "swarm", value_parser = strategy)]
+    strategy: search::Kind,
     /// Which seeds: A..B, A..+N, or N for 0..N [default: 4000, or no end with --for].
     #[arg(long, value_name = "SEEDS", value_parser = seed::seeds)]
     seeds: Option<Range<u64>>,
@@ -96,6 +100,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let sweep = Sweep {
         subject,
         profile: &profile,
+        strategy: options.strategy,
         seeds: seeds.clone(),
         jobs,
         time_limit: options.time,
@@ -177,6 +182,16 @@ fn prepare(options: &Options) -> Result<(), CliError> {
     }
 }
 
+/// A strategy by its name.
+fn strategy(name: &str) -> Result<search::Kind, String> {
+    search::Kind::named(name).ok_or_else(|| {
+        let names: Vec<&str> = search::Kind::ALL.iter().map(|kind| kind.name()).collect();
+        let nearest = crate::nearest::suggestion(name, names.iter().copied());
+        let legal = names.join(", ");
+        format!("unknown strategy \"{name}\"{nearest}; legal: {legal}")
+    })
+}
+
 fn banner(subject: &Named, options: &Options, seeds: &Range<u64>, jobs: usize) -> String {
     let seeds = match seeds.end {
         u64::MAX => format!("seeds from {}", seeds.start),
@@ -186,8 +201,12 @@ fn banner(subject: &Named, options: &Options, seeds: &Range<u64>, jobs: usize) -
         Some(time) => format!(", for {}", humantime::format_duration(time)),
         None => String::new(),
     };
+    let strategy = match options.strategy {
+        search::Kind::Swarm => String::new(),
+        other => format!(" by {}", other.name()),
+    };
     format!(
-        "squall {}: {} under {}, {seeds}{time}, {jobs} jobs\n\n",
+        "squall {}: {} under {}{strategy}, {seeds}{time}, {jobs} jobs\n\n",
         env!("CARGO_PKG_VERSION"),
         subject.name,
         options.profile

@@ -34,7 +34,7 @@ fn wrong_names_are_told_with_the_nearest_and_the_legal_ones() {
     "#]]
     .assert_eq(&refused(&["sweep", "--profile", "strom"]));
     expect![[r#"
-        squall: invalid value 'cheks' for '<WHAT>' [possible values: subjects, profiles, checks, faults, events]; a similar value exists: 'checks'
+        squall: invalid value 'cheks' for '<WHAT>' [possible values: subjects, profiles, strategies, checks, faults, events]; a similar value exists: 'checks'
     "#]]
     .assert_eq(&refused(&["list", "cheks"]));
     expect![[r#"
@@ -56,6 +56,10 @@ fn wrong_values_are_told_with_what_would_be_legal() {
             "\"abc\" is no seed; legal: a decimal number",
         ),
         (["sweep", "--jobs", "0"], "0 is not in 1..=1024"),
+        (
+            ["sweep", "--strategy", "swam"],
+            "unknown strategy \"swam\" (did you mean \"swarm\"?); legal: swarm, ",
+        ),
         (["sweep", "--for", "soon"], "legal: e.g. 90s, 10m, 8h"),
         (["sweep", "--for", "0s"], "legal: e.g. 90s, 10m, 8h"),
         (["replay", "--seed", "0xZZ"], "legal: a decimal number"),
@@ -370,6 +374,7 @@ fn lists_name_what_can_be_named() {
             "at most one leader is elected in a term [Raft paper, figure 3",
         ),
         ("faults", "fail-sync"),
+        ("strategies", "every kind of fault and every option"),
         ("events", "two-leaders-at-once"),
     ] {
         let run = squall(&["list", what]);

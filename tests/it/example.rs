@@ -14,6 +14,7 @@ fn a_driver_of_ones_own_passes_the_storm() {
     let sweep = Sweep {
         subject: &mine,
         profile: &Profile::load("storm").unwrap(),
+        strategy: squall::search::Kind::Swarm,
         seeds: 0..super::support::seeds(1_000),
         jobs: 2,
         time_limit: None,

@@ -39,6 +39,7 @@ fn failing(bug: Bug) -> Plan {
     let sweep = Sweep {
         subject: &subject,
         profile: &profile,
+        strategy: squall::search::Kind::Swarm,
         seeds: 0..640,
         jobs: 2,
         time_limit: None,

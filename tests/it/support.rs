@@ -40,6 +40,7 @@ pub fn sweep(subject: &str, profile: &str, count: u64, jobs: usize) -> Summary {
     let sweep = Sweep {
         subject: &subject,
         profile: &profile,
+        strategy: squall::search::Kind::Swarm,
         seeds: 0..count,
         jobs,
         time_limit: None,

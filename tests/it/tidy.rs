@@ -109,8 +109,9 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "campaign",
-        &["engine", "plan", "sometimes", "subject", "types"],
+        &["engine", "plan", "search", "sometimes", "subject", "types"],
     ),
+    ("search", &["options", "plan"]),
     (
         "shrink",
         &[
