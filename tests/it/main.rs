@@ -7,6 +7,7 @@ mod example;
 mod faults;
 mod findings;
 mod linearizability;
+mod mutants;
 mod planted;
 mod shrink;
 mod support;

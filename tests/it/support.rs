@@ -113,3 +113,30 @@ pub fn quiet_plan(voters: u8) -> Plan {
         end_us: 60_000_000,
     }
 }
+
+/// The text of a file of the library's `src`, where cargo keeps it.
+pub fn library_source(file: &str) -> String {
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        let output = command.args(arguments).current_dir(root()).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    let version = run("rustc", &["-vV"]);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    // The packages of other platforms are not asked for.
+    let metadata = run(
+        env!("CARGO"),
+        &[
+            "metadata",
+            "--format-version=1",
+            "--locked",
+            "--filter-platform",
+            host.unwrap(),
+        ],
+    );
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let raft = packages.iter().find(|package| package["name"] == "raft");
+    let manifest = PathBuf::from(raft.unwrap()["manifest_path"].as_str().unwrap());
+    std::fs::read_to_string(manifest.with_file_name("src").join(file)).unwrap()
+}

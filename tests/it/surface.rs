@@ -2,12 +2,10 @@
 //! and what a row says happens, happens in a sweep.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::Command;
 
 use squall::sometimes::{Counters, Event};
 
-use super::support::{root, seeds, sweep};
+use super::support::{library_source as source, root, seeds, sweep};
 
 /// The rows of a table: the cells of each.
 fn rows(section: &str) -> Vec<Vec<String>> {
@@ -58,33 +56,6 @@ fn every_row_of_the_surface_happens() {
         }
     }
     assert!(checked > 100, "only {checked} rows found");
-}
-
-/// Where cargo keeps the library's source.
-fn source(file: &str) -> String {
-    let run = |program: &str, arguments: &[&str]| {
-        let mut command = Command::new(program);
-        let output = command.args(arguments).current_dir(root()).output();
-        String::from_utf8(output.unwrap().stdout).unwrap()
-    };
-    let version = run("rustc", &["-vV"]);
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    // The packages of other platforms may not be here.
-    let metadata = run(
-        env!("CARGO"),
-        &[
-            "metadata",
-            "--format-version=1",
-            "--offline",
-            "--filter-platform",
-            host.unwrap(),
-        ],
-    );
-    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
-    let raft = packages.iter().find(|package| package["name"] == "raft");
-    let manifest = PathBuf::from(raft.unwrap()["manifest_path"].as_str().unwrap());
-    std::fs::read_to_string(manifest.with_file_name("src").join(file)).unwrap()
 }
 
 /// The block that begins with a line that contains `head`, up to its closing brace.

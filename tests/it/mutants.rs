@@ -1,0 +1,97 @@
+//! The catalogue of mutants in `sims/mutants` holds: each is a change of the library that can be made,
+//! and what it names exists. `cargo xtask mutants` shows what catches them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use squall::check::Property;
+use squall::plan::Profile;
+
+use super::support::{library_source, root};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mutant {
+    id: String,
+    file: String,
+    find: String,
+    put: String,
+    breaks: String,
+    needs: String,
+    why: String,
+    profile: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    mutant: Vec<Mutant>,
+}
+
+/// Every part of the library, which is a file of the catalogue.
+const PARTS: &[&str] = &[
+    "async_ready",
+    "auto_leave",
+    "check_quorum",
+    "commit",
+    "election",
+    "flow_control",
+    "joint",
+    "learners",
+    "log",
+    "membership",
+    "persistence",
+    "pre_vote",
+    "reads",
+    "snapshots",
+    "transfer",
+];
+
+fn catalogue() -> BTreeMap<String, Vec<Mutant>> {
+    let entries = std::fs::read_dir(root().join("sims/mutants")).unwrap();
+    entries
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let file: File = toml::from_str(&text).unwrap();
+            let part = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (part, file.mutant)
+        })
+        .collect()
+}
+
+#[test]
+fn every_part_of_the_library_has_mutants() {
+    let catalogue = catalogue();
+    let parts: Vec<&str> = catalogue.keys().map(String::as_str).collect();
+    assert_eq!(parts, PARTS);
+    for (part, mutants) in &catalogue {
+        assert!(mutants.len() >= 3, "{part} has {} only", mutants.len());
+    }
+    assert!(catalogue.values().flatten().count() >= 40);
+}
+
+#[test]
+fn every_mutant_can_be_made_and_names_what_exists() {
+    let catalogue = catalogue();
+    let mut sources = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    for mutant in catalogue.values().flatten() {
+        let id = &mutant.id;
+        assert!(ids.insert(id), "two mutants are called {id}");
+        let source = sources
+            .entry(mutant.file.clone())
+            .or_insert_with(|| library_source(&mutant.file));
+        let times = source.matches(&mutant.find).count();
+        assert_eq!(times, 1, "{id}: what to find in {}", mutant.file);
+        assert_ne!(mutant.find, mutant.put, "{id} changes nothing");
+        assert!(
+            Property::ALL
+                .iter()
+                .any(|known| known.name() == mutant.breaks),
+            "{id}: {}",
+            mutant.breaks
+        );
+        Profile::load(mutant.profile.as_deref().unwrap_or("storm")).unwrap();
+        assert!(!mutant.needs.is_empty() && !mutant.why.is_empty(), "{id}");
+    }
+}

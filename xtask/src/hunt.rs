@@ -1,0 +1,317 @@
+//! Sweeps one program until it finds a violation or its budget of processor time is spent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// Most address space that a sweep may take, in bytes: a mutant that sends without end is to fail, not the machine.
+const MOST_MEMORY: u64 = 6 << 30;
+
+/// How long past its time a sweep may go on before it is held for hanging.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is swept.
+#[derive(Clone, Debug)]
+pub struct Prey<'a> {
+    /// Squall's program.
+    pub program: &'a Path,
+    /// The mutant that the switch is set to, if there is a switch.
+    pub mutant: Option<(&'a str, &'a str)>,
+    /// The subject.
+    pub subject: &'a str,
+    /// The profile.
+    pub profile: &'a str,
+    /// Where plans are written.
+    pub out: PathBuf,
+}
+
+/// How a hunt ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// A property broke.
+    Violation(Violation),
+    /// No property broke, but an event that the profile requires never happened.
+    Incomplete(Vec<String>),
+    /// A step never ended.
+    Hang,
+    /// The process died, by a signal or an exit status that a sweep does not have.
+    Death(String),
+    /// The budget was spent.
+    Clean,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The property's name.
+    pub property: String,
+    /// What broke it.
+    pub message: String,
+    /// The plan's seed.
+    pub seed: u64,
+    /// The step.
+    pub step: u64,
+    /// The plan's file.
+    pub plan: PathBuf,
+    /// The smaller plan, where it was shrunk.
+    pub shrunk: Option<Size>,
+}
+
+/// How large a shrunk plan is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Faults.
+    pub faults: usize,
+    /// Operations of clients; none where they are still drawn.
+    pub operations: Option<usize>,
+    /// Nodes.
+    pub nodes: u64,
+}
+
+/// A hunt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hunt {
+    /// The profile.
+    pub profile: String,
+    /// How it ended.
+    pub ending: Ending,
+    /// Runs.
+    pub runs: u64,
+    /// Processor time up to there, shrinking not included, in seconds.
+    pub cpu_seconds: f64,
+}
+
+impl Hunt {
+    /// Whether it found anything.
+    pub fn caught(&self) -> bool {
+        self.ending != Ending::Clean
+    }
+}
+
+/// What `squall sweep --json -` says, as far as it is of interest here.
+#[derive(Deserialize)]
+struct Summary {
+    verdict: String,
+    runs: u64,
+    cpu_seconds: f64,
+    digest: String,
+    sometimes: BTreeMap<String, u64>,
+    missing: Vec<String>,
+    violations: Vec<SummaryViolation>,
+}
+
+#[derive(Deserialize)]
+struct SummaryViolation {
+    property: String,
+    seed: u64,
+    step: u64,
+    message: String,
+    plan: PathBuf,
+    shrunk_plan: Option<PathBuf>,
+}
+
+enum Went {
+    Through(Summary),
+    Hung,
+    Died(String),
+    Stopped,
+}
+
+impl Prey<'_> {
+    /// Sweeps from seed 0 for `budget` of processor time, and shrinks what it finds for `shrink` at most.
+    /// None when `stop` was set before it ended.
+    ///
+    /// # Errors
+    /// When the program cannot be started, or says something that is no summary.
+    pub fn hunt(
+        &self,
+        budget: Duration,
+        shrink: Option<Duration>,
+        stop: &AtomicBool,
+    ) -> Result<Option<Hunt>, Error> {
+        let began = Instant::now();
+        let (mut runs, mut cpu_seconds) = (0, 0.0);
+        let (mut required, mut happened) = (BTreeSet::new(), BTreeSet::new());
+        loop {
+            let left = budget.as_secs_f64() - cpu_seconds;
+            if left <= 0.01 {
+                break;
+            }
+            let seeds = format!("{runs}..{}", u64::MAX);
+            let time = Duration::from_secs_f64(left);
+            let shrinking = shrink.map(|time| format!("{}ms", time.as_millis()));
+            let mut rest = vec![
+                "--seeds".to_owned(),
+                seeds,
+                "--for".to_owned(),
+                format!("{}ms", time.as_millis()),
+            ];
+            match &shrinking {
+                Some(time) => rest.extend(["--shrink-for".to_owned(), time.clone()]),
+                None => rest.push("--no-shrink".to_owned()),
+            }
+            let most = time + shrink.unwrap_or_default() + PATIENCE;
+            let ending = match self.sweep(&rest, most, stop)? {
+                Went::Stopped => return Ok(None),
+                Went::Hung => Ending::Hang,
+                Went::Died(how) => Ending::Death(how),
+                Went::Through(summary) => {
+                    runs += summary.runs;
+                    cpu_seconds += summary.cpu_seconds;
+                    required.extend(summary.missing);
+                    happened.extend(
+                        summary
+                            .sometimes
+                            .into_iter()
+                            .filter(|(_, times)| *times > 0)
+                            .map(|(name, _)| name),
+                    );
+                    match summary.violations.into_iter().next() {
+                        Some(violation) => Ending::Violation(violation.measured()?),
+                        None if summary.verdict == "nondeterministic" => {
+                            Ending::Death("a run did not repeat".to_owned())
+                        }
+                        None => continue,
+                    }
+                }
+            };
+            if !matches!(ending, Ending::Violation(_)) {
+                cpu_seconds =
+                    cpu_seconds.max(began.elapsed().as_secs_f64().min(budget.as_secs_f64()));
+            }
+            return Ok(Some(self.ended(ending, runs, cpu_seconds)));
+        }
+        let missing: Vec<String> = required.difference(&happened).cloned().collect();
+        let ending = match missing.is_empty() {
+            true => Ending::Clean,
+            false => Ending::Incomplete(missing),
+        };
+        Ok(Some(self.ended(ending, runs, cpu_seconds)))
+    }
+
+    fn ended(&self, ending: Ending, runs: u64, cpu_seconds: f64) -> Hunt {
+        Hunt {
+            profile: self.profile.to_owned(),
+            ending,
+            runs,
+            cpu_seconds,
+        }
+    }
+
+    /// The digest of the first 64 seeds.
+    ///
+    /// # Errors
+    /// When the program cannot be started, or does not end with a summary.
+    pub fn digest(&self) -> Result<String, Error> {
+        let rest = ["--seeds", "64"].map(str::to_owned);
+        match self.sweep(&rest, Duration::from_secs(600), &AtomicBool::new(false))? {
+            Went::Through(summary) => Ok(summary.digest),
+            _ => Err(Error::Sweep(
+                "the sweep for the digest did not end".to_owned(),
+            )),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        if let Some((variable, id)) = self.mutant {
+            command.env(variable, id);
+        }
+        command
+    }
+
+    fn sweep(&self, rest: &[String], most: Duration, stop: &AtomicBool) -> Result<Went, Error> {
+        let cannot = |error: std::io::Error| Error::file(self.program, &error);
+        let answer = tempfile::NamedTempFile::new().map_err(cannot)?;
+        let complaint = tempfile::NamedTempFile::new().map_err(cannot)?;
+        let mut child = self
+            .command()
+            .args([
+                "sweep",
+                "--subject",
+                self.subject,
+                "--profile",
+                self.profile,
+            ])
+            .args(["--jobs", "1", "--json", "-", "--out"])
+            .arg(&self.out)
+            .args(rest)
+            .stdin(Stdio::null())
+            .stdout(answer.reopen().map_err(cannot)?)
+            .stderr(complaint.reopen().map_err(cannot)?)
+            .spawn()
+            .map_err(cannot)?;
+        let memory = Rlimit {
+            current: Some(MOST_MEMORY),
+            maximum: Some(MOST_MEMORY),
+        };
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        // A child that has ended already needs no limit.
+        let _ = prlimit(pid, Resource::As, memory);
+        let began = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().map_err(cannot)? {
+                break status;
+            }
+            let stopped = stop.load(Ordering::Relaxed);
+            if stopped || began.elapsed() > most {
+                let _ = child.kill();
+                child.wait().map_err(cannot)?;
+                return Ok(if stopped { Went::Stopped } else { Went::Hung });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        if stop.load(Ordering::Relaxed) {
+            return Ok(Went::Stopped);
+        }
+        let text = std::fs::read_to_string(answer.path()).map_err(cannot)?;
+        if let Ok(summary) = serde_json::from_str(&text) {
+            return Ok(Went::Through(summary));
+        }
+        let complaint = std::fs::read_to_string(complaint.path()).map_err(cannot)?;
+        let first = complaint
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default();
+        match status.code() {
+            Some(2) => Err(Error::Sweep(first.trim_start_matches("error: ").to_owned())),
+            _ => Ok(Went::Died(format!("{status} {first}").trim().to_owned())),
+        }
+    }
+}
+
+impl SummaryViolation {
+    fn measured(self) -> Result<Violation, Error> {
+        let shrunk = self.shrunk_plan.as_deref().map(size).transpose()?;
+        Ok(Violation {
+            property: self.property,
+            message: self.message,
+            seed: self.seed,
+            step: self.step,
+            plan: self.shrunk_plan.unwrap_or(self.plan),
+            shrunk,
+        })
+    }
+}
+
+fn size(plan: &Path) -> Result<Size, Error> {
+    let text = std::fs::read_to_string(plan).map_err(|error| Error::file(plan, &error))?;
+    let json: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| Error::Sweep(format!("{}: {error}", plan.display())))?;
+    let length = |key: &str| json[key].as_array().map(Vec::len);
+    let nodes = ["voters", "learners", "spares"]
+        .map(|key| json["cluster"][key].as_u64().unwrap_or_default());
+    Ok(Size {
+        faults: length("faults").unwrap_or_default(),
+        operations: length("script"),
+        nodes: nodes.iter().sum(),
+    })
+}

@@ -1,0 +1,405 @@
+//! `cargo xtask mutants`: the catalogue, built once and swept mutant by mutant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::Error;
+use crate::build::{Builder, Change, VARIABLE};
+use crate::catalogue::{self, Mutant};
+use crate::hunt::{Ending, Hunt, Prey};
+use crate::library::{Library, put};
+use crate::table::{self, Row};
+
+/// The subject that drives the library.
+const SUBJECT: &str = "raft-rs";
+
+/// The default profile, which every mutant is swept with too.
+const STORM: &str = "storm";
+
+/// How long a plan is shrunk.
+const SHRINK: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Only these mutants: ids, separated by commas [default: all].
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Processor time for each mutant and profile, e.g. 60s.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    budget: Duration,
+    /// Mutants swept side by side, with one thread each [default: one for each processor].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Only list the catalogue.
+    #[arg(long)]
+    list: bool,
+    /// Only build, and print where the program is and how it is told which mutant to be.
+    #[arg(long, conflicts_with = "list")]
+    build_only: bool,
+    /// Build each mutant by itself as well, and demand the same violation of both builds.
+    #[arg(long, conflicts_with_all = ["list", "build_only"])]
+    apart: bool,
+    /// Do not shrink.
+    #[arg(long)]
+    no_shrink: bool,
+    /// Put the table into docs/power.md.
+    #[arg(long, conflicts_with_all = ["only", "list", "build_only", "apart"])]
+    record: bool,
+}
+
+/// Parses a length of time.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    match time.is_zero() {
+        true => Err("must be longer than nothing".to_owned()),
+        false => Ok(time),
+    }
+}
+
+/// Runs the task: 0 when all are caught, 1 when some are missed, 2 when it was interrupted.
+pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
+    let mutants = catalogue::select(
+        catalogue::read(&project.join("sims/mutants"))?,
+        &options.only,
+    )?;
+    if options.list {
+        print!("{}", table::list(&mutants));
+        return Ok(0);
+    }
+    let library = Library::locate(project)?;
+    let changes = changes(&library, &mutants)?;
+    let builder = Builder {
+        project,
+        library: &library,
+    };
+    // All of them, whatever is asked for, so that the next call finds the program as it is.
+    let all = self::changes(&library, &catalogue::read(&project.join("sims/mutants"))?)?;
+    eprintln!(
+        "building Squall against {} {} with {} mutants behind a switch",
+        crate::library::NAME,
+        library.version,
+        all.len()
+    );
+    let built = builder.switched("catalogue", &all)?;
+    if let Some((id, why)) = built.unviable.first_key_value() {
+        return Err(Error::Untrue(format!(
+            "mutant {id} does not compile: {why}"
+        )));
+    }
+    if options.build_only {
+        println!("{}", built.program.display());
+        eprintln!("{VARIABLE}=ID chooses the mutant; without it the library is as it is");
+        return Ok(0);
+    }
+    let stop = stop_at_interrupt();
+    let out = builder.folder().join("out");
+    let work = Work {
+        options,
+        out: &out,
+        stop,
+    };
+    same_digests(project, &built.program, &out)?;
+    if options.apart {
+        return work.compare(&builder, &built.program, &mutants, &changes);
+    }
+    if options.only.is_empty() && !work.honest(&built.program, &mutants)? {
+        return Ok(2);
+    }
+    let mut programs = BTreeMap::new();
+    for change in changes
+        .iter()
+        .filter(|change| built.outside.contains(&change.id))
+    {
+        eprintln!(
+            "building mutant {} by itself, for it lies in no function",
+            change.id
+        );
+        programs.insert(change.id.clone(), builder.apart(change)?);
+    }
+    let program = |mutant: &Mutant| match programs.get(&mutant.id) {
+        Some(apart) => (apart.clone(), None),
+        None => (built.program.clone(), Some(mutant.id.clone())),
+    };
+    let rows = work.sweep_all(&mutants, &program)?;
+    let whole = rows.len() == mutants.len();
+    let caught = rows.iter().filter(|row| row.caught()).count();
+    print!("\n{}", table::summary(&rows, mutants.len(), options.budget));
+    put(
+        &builder.folder().join("results.json"),
+        &serde_json::to_string_pretty(&rows).expect("rows are plain data"),
+    )?;
+    if options.record && whole {
+        let command = format!(
+            "cargo xtask mutants --budget {}",
+            humantime::format_duration(options.budget)
+        );
+        table::record(
+            &project.join("docs/power.md"),
+            "mutants",
+            &table::markdown(&rows, options.budget, &command),
+        )?;
+    }
+    Ok(match (whole, caught == rows.len()) {
+        (false, _) => 2,
+        (true, true) => 0,
+        (true, false) => 1,
+    })
+}
+
+/// The changes that `mutants` make, in their order.
+///
+/// # Errors
+/// When a text to replace does not occur once.
+pub fn changes(library: &Library, mutants: &[Mutant]) -> Result<Vec<Change>, Error> {
+    let change = |mutant: &Mutant| {
+        Ok(Change {
+            id: mutant.id.clone(),
+            file: mutant.file.clone(),
+            place: mutant.place(&library.read(&mutant.file)?)?,
+            put: mutant.put.clone(),
+        })
+    };
+    mutants.iter().map(change).collect()
+}
+
+/// Makes sure that the build with the switch off is the library as it is: its digests are those of the project's tests.
+fn same_digests(project: &Path, program: &Path, out: &Path) -> Result<(), Error> {
+    let path = project.join("tests/golden.txt");
+    let golden = std::fs::read_to_string(&path).map_err(|error| Error::file(&path, &error))?;
+    for line in golden.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [SUBJECT, profile, digest] = words[..] else {
+            continue;
+        };
+        let prey = prey(program, None, profile, out);
+        let got = prey.digest()?;
+        if got != digest {
+            return Err(Error::Untrue(format!(
+                "with the switch off, {profile} has the digest {got}, and tests/golden.txt says {digest}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn prey<'a>(program: &'a Path, mutant: Option<&'a str>, profile: &'a str, out: &Path) -> Prey<'a> {
+    Prey {
+        program,
+        mutant: mutant.map(|id| (VARIABLE, id)),
+        subject: SUBJECT,
+        profile,
+        out: out.join(mutant.unwrap_or("none")),
+    }
+}
+
+/// Set when the user asks to end.
+pub fn stop_at_interrupt() -> &'static AtomicBool {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    // A second one ends at once, as it would without this.
+    let _ = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+    &STOP
+}
+
+struct Work<'a> {
+    options: &'a Options,
+    out: &'a Path,
+    stop: &'static AtomicBool,
+}
+
+impl Work<'_> {
+    fn shrink(&self) -> Option<Duration> {
+        (!self.options.no_shrink).then_some(SHRINK)
+    }
+
+    /// Sweeps the library as it is with every profile in use. False when that was interrupted.
+    fn honest(&self, program: &Path, mutants: &[Mutant]) -> Result<bool, Error> {
+        let mut profiles: BTreeSet<&str> = mutants
+            .iter()
+            .map(|mutant| mutant.profile.as_str())
+            .collect();
+        profiles.insert(STORM);
+        let profiles: Vec<&str> = profiles.into_iter().collect();
+        let hunts = self.side_by_side("unmutated", &profiles, |profile| {
+            prey(program, None, profile, self.out).hunt(self.options.budget, None, self.stop)
+        })?;
+        for hunt in &hunts {
+            println!(
+                "{:<8} unmutated, {}: {} runs in {:.0} s",
+                table::word(hunt),
+                hunt.profile,
+                hunt.runs,
+                hunt.cpu_seconds
+            );
+            if let Ending::Violation(found) = &hunt.ending {
+                return Err(Error::Untrue(format!(
+                    "the library as it is breaks {} in {}: {} ({})",
+                    found.property,
+                    hunt.profile,
+                    found.message,
+                    found.plan.display()
+                )));
+            }
+        }
+        Ok(hunts.len() == profiles.len())
+    }
+
+    fn sweep_all(
+        &self,
+        mutants: &[Mutant],
+        program: &(dyn Fn(&Mutant) -> (PathBuf, Option<String>) + Sync),
+    ) -> Result<Vec<Row>, Error> {
+        self.side_by_side("mutants", mutants, |mutant| {
+            let (program, id) = program(mutant);
+            let hunt = |profile, shrink| {
+                prey(&program, id.as_deref(), profile, &self.out.join(profile)).hunt(
+                    self.options.budget,
+                    shrink,
+                    self.stop,
+                )
+            };
+            let Some(first) = hunt(&mutant.profile, self.shrink())? else {
+                return Ok(None);
+            };
+            let storm = match mutant.profile == STORM {
+                true => None,
+                false => match hunt(STORM, None)? {
+                    Some(hunt) => Some(hunt),
+                    None => return Ok(None),
+                },
+            };
+            let row = Row {
+                id: mutant.id.clone(),
+                part: mutant.part.clone(),
+                breaks: mutant.breaks.clone(),
+                hunt: first,
+                storm,
+            };
+            Ok(Some(row))
+        })
+    }
+
+    /// Hunts each mutant in the build with the switch and in a build of its own.
+    fn compare(
+        &self,
+        builder: &Builder<'_>,
+        program: &Path,
+        mutants: &[Mutant],
+        changes: &[Change],
+    ) -> Result<u8, Error> {
+        for (mutant, change) in mutants.iter().zip(changes) {
+            eprintln!("building mutant {} by itself", mutant.id);
+            let apart = builder.apart(change)?;
+            let hunt = |program: &Path, id| {
+                prey(program, id, &mutant.profile, &self.out.join("apart")).hunt(
+                    self.options.budget,
+                    None,
+                    self.stop,
+                )
+            };
+            let (Some(switched), Some(own)) =
+                (hunt(program, Some(&mutant.id))?, hunt(&apart, None)?)
+            else {
+                return Ok(2);
+            };
+            let told = |hunt: &Hunt| match &hunt.ending {
+                Ending::Violation(found) => format!(
+                    "{} at seed {}, step {}",
+                    found.property, found.seed, found.step
+                ),
+                _ => table::word(hunt).to_owned(),
+            };
+            if told(&switched) != told(&own) {
+                return Err(Error::Untrue(format!(
+                    "mutant {} with the switch: {}; by itself: {}",
+                    mutant.id,
+                    told(&switched),
+                    told(&own)
+                )));
+            }
+            println!("same     {:<32} {}", mutant.id, told(&own));
+        }
+        Ok(0)
+    }
+
+    /// Does `one` with each of `items`, `jobs` at a time, and shows how far it is. The results are in the items' order, and lack those
+    /// that were interrupted.
+    fn side_by_side<I: Sync, R: Send + Told>(
+        &self,
+        what: &'static str,
+        items: &[I],
+        one: impl Fn(&I) -> Result<Option<R>, Error> + Sync,
+    ) -> Result<Vec<R>, Error> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = self
+            .options
+            .jobs
+            .map_or(processors, usize::from)
+            .min(items.len());
+        let style =
+            ProgressStyle::with_template("{elapsed} {pos}/{len} {msg} {wide_bar} {eta} left")
+                .expect("the template is ours");
+        let bar = ProgressBar::new(items.len() as u64)
+            .with_style(style)
+            .with_message(what);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let next = AtomicUsize::new(0);
+        let results = Mutex::new((0..items.len()).map(|_| None).collect::<Vec<Option<R>>>());
+        let failed = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(|| {
+                    while !self.stop.load(Ordering::Relaxed) {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(item) = items.get(index) else { break };
+                        match one(item) {
+                            Ok(Some(result)) => {
+                                bar.suspend(|| result.tell());
+                                results.lock().expect("no panic")[index] = Some(result);
+                                bar.inc(1);
+                            }
+                            Ok(None) => break,
+                            Err(error) => {
+                                self.stop.store(true, Ordering::Relaxed);
+                                failed.lock().expect("no panic").get_or_insert(error);
+                                break;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        bar.finish_and_clear();
+        match failed.into_inner().expect("no panic") {
+            Some(error) => Err(error),
+            None => Ok(results
+                .into_inner()
+                .expect("no panic")
+                .into_iter()
+                .flatten()
+                .collect()),
+        }
+    }
+}
+
+/// What is said as soon as a result is there.
+trait Told {
+    fn tell(&self) {}
+}
+
+impl Told for Hunt {}
+
+impl Told for Row {
+    fn tell(&self) {
+        println!("{}", table::line(self));
+    }
+}
