@@ -45,6 +45,11 @@ impl Default for Traffic {
 }
 
 impl Traffic {
+    /// Whether nothing but an ordinary delay befalls a message.
+    fn is_calm(&self) -> bool {
+        self.loss_ppm == 0 && self.tail_ppm == 0 && self.reorder_ppm == 0 && self.duplicate_ppm == 0
+    }
+
     /// This traffic with `trouble` on top: chances add up, delays are the longer ones.
     fn with(self, trouble: &Trouble) -> Self {
         let add = |a: u32, b: u32| a.saturating_add(b).min(crate::rng::PPM);
@@ -107,6 +112,9 @@ pub enum Lost {
 #[derive(Clone, Debug)]
 struct Link {
     traffic: Traffic,
+    /// Nothing but an ordinary delay befalls what is sent on it: it is neither cut, stalled nor slow, and
+    /// its traffic has no chances.
+    is_calm: bool,
     cuts: u32,
     stalled_until_us: u64,
     /// When the last message that keeps its place arrives.
@@ -137,6 +145,7 @@ impl Network {
     pub fn new(nodes: usize, ordinary: Traffic) -> Self {
         let link = Link {
             traffic: ordinary,
+            is_calm: ordinary.is_calm(),
             cuts: 0,
             stalled_until_us: 0,
             last_due_us: 0,
@@ -156,8 +165,29 @@ impl Network {
         &mut self.links[from * self.nodes + to]
     }
 
-    /// Decides what becomes of a message sent at `now_us`.
+    /// When a message sent at `now_us` arrives, where nothing but an ordinary delay can befall it; none
+    /// where more can, and then [`Network::route`] decides. Nothing is drawn in that case.
     #[inline(always)]
+    pub fn route_calmly(
+        &mut self,
+        now_us: u64,
+        from: usize,
+        to: usize,
+        choices: &mut Choices,
+    ) -> Option<u64> {
+        let link = self.link(from, to);
+        let traffic = &link.traffic;
+        if !link.is_calm || link.in_flight >= traffic.capacity {
+            return None;
+        }
+        let ordinary_us = choices.between(traffic.delay_min_us, traffic.delay_max_us);
+        let at_us = (now_us + ordinary_us).max(link.last_due_us);
+        link.last_due_us = at_us;
+        link.in_flight += 1;
+        Some(at_us)
+    }
+
+    /// Decides what becomes of a message sent at `now_us`.
     pub fn route(&mut self, now_us: u64, from: usize, to: usize, choices: &mut Choices) -> Fate {
         let slow_us = self.slow_us[from] + self.slow_us[to];
         let link = self.link(from, to);
@@ -168,6 +198,7 @@ impl Network {
         if link.in_flight >= traffic.capacity {
             return Fate::Lost(Lost::Full);
         }
+
         if choices.chance_ppm(traffic.loss_ppm) {
             return Fate::Lost(Lost::Chance);
         }
@@ -215,12 +246,14 @@ impl Network {
     /// Cuts the link one way, until as many [`Network::mend`] have come. What is on its way still arrives.
     pub fn cut(&mut self, from: usize, to: usize) {
         self.link(from, to).cuts += 1;
+        self.weigh();
     }
 
     /// Takes one [`Network::cut`] back.
     pub fn mend(&mut self, from: usize, to: usize) {
         let link = self.link(from, to);
         link.cuts = link.cuts.saturating_sub(1);
+        self.weigh();
     }
 
     /// Whether the link is cut that way.
@@ -232,16 +265,19 @@ impl Network {
     pub fn stall(&mut self, from: usize, to: usize, until_us: u64) {
         let link = self.link(from, to);
         link.stalled_until_us = link.stalled_until_us.max(until_us);
+        self.weigh();
     }
 
     /// Every message to and from `node` takes `extra_us` longer, on top of earlier calls.
     pub fn slow_down(&mut self, node: usize, extra_us: u64) {
         self.slow_us[node] += extra_us;
+        self.weigh();
     }
 
     /// Takes one [`Network::slow_down`] back.
     pub fn speed_up(&mut self, node: usize, extra_us: u64) {
         self.slow_us[node] = self.slow_us[node].saturating_sub(extra_us);
+        self.weigh();
     }
 
     /// Puts `trouble`, known from then on by `id`, on `links`.
@@ -280,6 +316,16 @@ impl Network {
                 let link = &mut self.links[from * self.nodes + to];
                 link.traffic = link.traffic.with(trouble);
             }
+        }
+        self.weigh();
+    }
+
+    /// Finds out which links are calm now.
+    fn weigh(&mut self) {
+        for (place, link) in self.links.iter_mut().enumerate() {
+            let slow_us = self.slow_us[place / self.nodes] + self.slow_us[place % self.nodes];
+            let is_open = link.cuts == 0 && link.stalled_until_us == 0 && slow_us == 0;
+            link.is_calm = is_open && link.traffic.is_calm();
         }
     }
 }
@@ -390,6 +436,45 @@ mod tests {
         ));
         network.end_trouble(1);
         assert!((0..200).all(|now| network.route(now, 0, 1, choices) != Fate::Lost(Lost::Chance)));
+    }
+
+    /// A change to a network.
+    type Change = fn(&mut Network);
+
+    #[test]
+    fn the_short_way_is_open_on_calm_links_only_and_leads_to_the_same() {
+        let tail = Trouble {
+            tail_ppm: 1,
+            ..Trouble::default()
+        };
+        let changes: [(Change, Change); 3] = [
+            (|network| network.cut(0, 1), |network| network.mend(0, 1)),
+            (
+                |network| network.slow_down(1, 9),
+                |network| network.speed_up(1, 9),
+            ),
+            (
+                |network| network.stall(0, 1, 50),
+                |network| network.heal(Traffic::default()),
+            ),
+        ];
+        let mut network = Network::new(3, Traffic::default());
+        let (mut short, mut long) = (choices(), choices());
+        for (change, back) in changes {
+            change(&mut network);
+            assert_eq!(network.route_calmly(0, 0, 1, &mut short), None);
+            back(&mut network);
+            let at_us = network.clone().route_calmly(0, 0, 1, &mut short);
+            let Fate::Arrives { at_us: by_long, .. } = network.route(0, 0, 1, &mut long) else {
+                panic!("a calm link delivers");
+            };
+            assert_eq!(at_us, Some(by_long));
+        }
+        network.trouble(1, vec![(0, 1)], tail);
+        assert_eq!(network.route_calmly(0, 0, 1, &mut short), None);
+        assert!(network.route_calmly(0, 0, 2, &mut short).is_some());
+        network.end_trouble(1);
+        assert!(network.route_calmly(0, 0, 1, &mut short).is_some());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! After the storm: who takes part, what is asked of them, and when they have converged.
 
-use super::lockstep::{Happening, World};
+use super::happening::Happening;
+use super::world::World;
 use crate::check::liveness::{self, Target};
 use crate::check::{Scene, Violation};
 use crate::replica::Subject;
@@ -10,6 +11,13 @@ use crate::types::NodeId;
 impl<S: Subject> World<'_, '_, S> {
     /// The nodes that clients know of: those that have started, and after the storm those that take part.
     pub(super) fn members(&self) -> Vec<NodeId> {
+        let mut members = Vec::new();
+        self.members_into(&mut members);
+        members
+    }
+
+    /// The same, into a list that is there already.
+    pub(super) fn members_into(&self, members: &mut Vec<NodeId>) {
         let there = |id: &NodeId| match self.healed {
             true => !self.views[id.position()].gone,
             false => self.slots[id.position()].lives > 0,
@@ -18,7 +26,8 @@ impl<S: Subject> World<'_, '_, S> {
             true => &self.participants,
             false => &self.nodes,
         };
-        among.iter().copied().filter(there).collect()
+        members.clear();
+        members.extend(among.iter().copied().filter(there));
     }
 
     /// Starts asking for something fresh and looking for convergence.

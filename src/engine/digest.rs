@@ -35,6 +35,7 @@ pub(super) fn input<M>(input: &Input<M>) -> u64 {
 }
 
 /// What a replica reports.
+#[inline(always)]
 pub(super) fn observation(seen: &Observation) -> u64 {
     match *seen {
         Observation::Started {

@@ -1,8 +1,10 @@
 //! What faults do to the lockstep engine's world, and how it heals.
 
-use super::lockstep::{Happening, OUT_IS_BACK, World};
+use super::happening::Happening;
 use super::panics;
+use super::step::OUT_IS_BACK;
 use super::trace::Weight;
+use super::world::World;
 use crate::check::{NodeView, Property, Violation};
 use crate::configuration::Configuration;
 use crate::disk::Loss;
@@ -420,6 +422,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// The storm ends: every fault is over, and those who are to take part are up.
+    #[inline(never)]
     pub(super) fn heal(&mut self, now_us: u64) -> Result<(), Violation> {
         let ordinary = self.plan.network;
         let prompt_us = self.plan.prompt_us();

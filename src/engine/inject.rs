@@ -92,12 +92,14 @@ impl Triggers {
         self.watched.fill(0);
     }
 
+    /// Whether some fault waits for a sync.
+    #[inline(always)]
+    pub(super) fn await_syncs(&self) -> bool {
+        !self.syncs.is_empty()
+    }
+
     /// Adds to `due` the faults that wait for this node's `nth` sync.
-    #[inline]
     pub(super) fn sync(&mut self, node: NodeId, nth: u32, due: &mut Vec<usize>) {
-        if self.syncs.is_empty() {
-            return;
-        }
         self.syncs.retain(|(whose, which, fault)| {
             let is_due = (*whose, *which) == (node, nth);
             if is_due {
@@ -111,7 +113,7 @@ impl Triggers {
     #[inline(always)]
     pub(super) fn watches(&self, from: NodeId, to: NodeId, kind: MessageKind) -> bool {
         let link = from.position() * self.nodes + to.position();
-        self.watched[link] & (1 << kind as u16) != 0
+        !self.messages.is_empty() && self.watched[link] & (1 << kind as u16) != 0
     }
 
     /// Adds to `due` the faults that wait for this message.

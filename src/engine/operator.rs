@@ -2,9 +2,10 @@
 //! change of the configuration does not come about, starts nodes that are to join,
 //! and stops those that have left.
 
-use super::lockstep::{Happening, World};
+use super::happening::Happening;
 use super::options;
 use super::trace::Weight;
+use super::world::World;
 use crate::admin::{Admin, Setting};
 use crate::check::Violation;
 use crate::configuration::{Change, Configuration, Member, Step, Transition};

@@ -1,7 +1,8 @@
 //! Clients that go by a plan's script and draw nothing.
 
 use super::clients::{Ask, Clients, Hold, Next, Waiting};
-use super::lockstep::{Happening, World};
+use super::happening::Happening;
+use super::world::World;
 use crate::check::Violation;
 use crate::history::OperationId;
 use crate::plan::Asked;

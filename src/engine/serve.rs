@@ -1,7 +1,8 @@
 //! What passes between clients and nodes.
 
 use super::clients::{Ask, Clients, Next, Taken};
-use super::lockstep::{Happening, World};
+use super::happening::Happening;
+use super::world::World;
 use crate::check::Violation;
 use crate::plan::Try;
 use crate::replica::{Input, Reply, ReplyOutcome, Subject};
@@ -9,15 +10,18 @@ use crate::sometimes::Event;
 use crate::types::{NodeId, Role};
 
 impl<S: Subject> World<'_, '_, S> {
+    #[inline(never)]
     pub(super) fn client_wakes(&mut self, now_us: u64, client: u32) -> Result<(), Violation> {
         if self.healed {
             return Ok(());
         }
-        let members = self.members();
+        let mut members = std::mem::take(&mut self.asked_of);
+        self.members_into(&mut members);
         let checks = &mut self.checks;
         let next = self
             .clients
             .next(client, now_us, &members, |command| checks.invoked(command));
+        self.asked_of = members;
         self.client_asks(now_us, client, next)
     }
 

@@ -1,7 +1,7 @@
 //! The lockstep engine in words: what happens, line by line, and how it ended.
 
-use super::lockstep::World;
 use super::trace::{self, Line, Weight};
+use super::world::World;
 use super::{Failure, NodeAtEnd, Outcome};
 use crate::check::Violation;
 use crate::replica::{Effect, Input, Message, MessageKind, Replica, Subject, SyncResult};

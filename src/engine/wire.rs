@@ -3,10 +3,11 @@
 //! reports to its sender.
 
 use super::digest;
+use super::happening::{Happening, Report};
 use super::inject::Tampering;
-use super::lockstep::{Happening, Report, World};
 use super::panics;
 use super::trace::Weight;
+use super::world::World;
 use crate::check::{Scene, Violation};
 use crate::net::{Fate, Lost};
 use crate::queue::Place;
@@ -14,31 +15,8 @@ use crate::replica::{Label, Message, MessageKind, Replica, Subject};
 use crate::sometimes::Event;
 use crate::types::NodeId;
 
-/// Where a message goes, and when it arrives there.
-#[derive(Clone, Copy)]
-struct Way {
-    to: NodeId,
-    kind: MessageKind,
-    at_us: u64,
-    /// When a second copy of it arrives.
-    again_at_us: Option<u64>,
-}
-
-impl Way {
-    #[inline]
-    fn arrival(self, from: NodeId, parcel: Place) -> Happening {
-        let Way { to, kind, .. } = self;
-        Happening::Arrival {
-            from,
-            to,
-            kind,
-            parcel,
-        }
-    }
-}
-
 impl<S: Subject> World<'_, '_, S> {
-    /// Sends a replica's messages.
+    /// Sends a replica's messages. What becomes of each is decided where it lies, and then it moves once at most.
     #[inline(always)]
     pub(super) fn send(
         &mut self,
@@ -46,10 +24,15 @@ impl<S: Subject> World<'_, '_, S> {
         from: NodeId,
         mut messages: Vec<Message<S>>,
     ) -> Result<(), Violation> {
-        // What becomes of a message is decided where it lies, and then it moves once at most.
+        if let [message] = &messages[..] {
+            // The only one, as most are, goes in the list it came in.
+            if let Some(parcel) = self.post(now_us, from, message)? {
+                self.parcels.put_only(parcel, messages);
+            }
+            return Ok(());
+        }
         for message in &messages {
-            let way = self.way(now_us, from, message)?;
-            let parcel = way.map(|way| self.dispatch(from, message, way));
+            let parcel = self.post(now_us, from, message)?;
             self.places.push(parcel);
         }
         while messages.len() > 1 {
@@ -58,35 +41,24 @@ impl<S: Subject> World<'_, '_, S> {
                 self.parcels.put(parcel, message);
             }
         }
-        // The first, and most often the only one, goes in the list it came in.
+        // The first in the list it came in.
         if let Some(Some(parcel)) = self.places.pop() {
             self.parcels.put_only(parcel, messages);
         }
         Ok(())
     }
 
-    /// Schedules a message's arrival, and that of its copy. Returns the place set aside for it.
-    #[inline(always)]
-    fn dispatch(&mut self, from: NodeId, message: &Message<S>, way: Way) -> Place {
-        if let Some(again_at_us) = way.again_at_us {
-            self.counters.hit(Event::MessageDuplicated);
-            let parcel = self.parcels.reserve();
-            self.parcels.put(parcel, message.clone());
-            self.queue.push(again_at_us, way.arrival(from, parcel));
-        }
-        let parcel = self.parcels.reserve();
-        self.queue.push(way.at_us, way.arrival(from, parcel));
-        parcel
-    }
-
-    /// What becomes of a message; nothing, when it does not arrive.
-    #[inline(always)]
-    fn way(
+    /// Decides what becomes of a message, and schedules its arrival. Returns the place set aside
+    /// for it; none, when it does not arrive.
+    ///
+    /// Out of line, for a loop around all of this would keep in memory what fits the registers.
+    #[inline(never)]
+    fn post(
         &mut self,
         now_us: u64,
         from: NodeId,
         message: &Message<S>,
-    ) -> Result<Option<Way>, Violation> {
+    ) -> Result<Option<Place>, Violation> {
         self.stepping = Some(from);
         panics::enter();
         let label: Label = S::Replica::label(message);
@@ -108,10 +80,50 @@ impl<S: Subject> World<'_, '_, S> {
             MessageKind::TimeoutNow => self.counters.hit(Event::TimeoutNowSent),
             _ => {}
         }
+        let is_watched = self.watch.recording.is_some() || self.triggers.watches(from, to, kind);
+        let calmly = match is_watched {
+            true => None,
+            false => self.network.route_calmly(
+                now_us,
+                from.position(),
+                to.position(),
+                &mut self.network_choices,
+            ),
+        };
+        let at_us = match calmly {
+            Some(at_us) => at_us,
+            None => match self.route(now_us, from, &label, message) {
+                Some(at_us) => at_us,
+                None => return Ok(None),
+            },
+        };
+        self.fold(at_us);
+        let parcel = self.parcels.reserve();
+        let arrival = Happening::Arrival {
+            from,
+            to,
+            kind,
+            parcel,
+        };
+        self.queue.push(at_us, arrival);
+        Ok(Some(parcel))
+    }
+
+    /// When a message arrives that something may befall; never, when it is lost. Its copy, if it has
+    /// one, is on its way then.
+    #[inline(never)]
+    fn route(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        label: &Label,
+        message: &Message<S>,
+    ) -> Option<u64> {
+        let Label { to, kind, .. } = *label;
         let tampering = self.tampering(from, to, kind);
         if tampering == Some(Tampering::Lose) {
-            self.lost(now_us, from, &label, Lost::Chance);
-            return Ok(None);
+            self.lost(now_us, from, label, Lost::Chance);
+            return None;
         }
         let fate = self.network.route(
             now_us,
@@ -129,8 +141,8 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let (mut at_us, mut again_at_us, overtakable) = match fate {
             Fate::Lost(lost) => {
-                self.lost(now_us, from, &label, lost);
-                return Ok(None);
+                self.lost(now_us, from, label, lost);
+                return None;
             }
             Fate::Arrives {
                 at_us,
@@ -153,17 +165,22 @@ impl<S: Subject> World<'_, '_, S> {
         if overtakable {
             self.counters.hit(Event::MessageReordered);
         }
-        self.fold(at_us);
-        Ok(Some(Way {
-            to,
-            kind,
-            at_us,
-            again_at_us,
-        }))
+        if let Some(again_at_us) = again_at_us {
+            self.counters.hit(Event::MessageDuplicated);
+            let parcel = self.parcels.reserve();
+            self.parcels.put(parcel, message.clone());
+            let arrival = Happening::Arrival {
+                from,
+                to,
+                kind,
+                parcel,
+            };
+            self.queue.push(again_at_us, arrival);
+        }
+        Some(at_us)
     }
 
     /// What a fault that waits for this message does to it.
-    #[inline(always)]
     fn tampering(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<Tampering> {
         if let Some(recording) = &mut self.watch.recording {
             recording.sent(from, to, kind);

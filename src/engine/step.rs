@@ -1,0 +1,250 @@
+//! One step: an input goes into a replica, what the replica wants is carried out, and
+//! the checks look at it. Most of a run's time is spent here: what is rare is out of line, so
+//! that what is not lies close together.
+
+use super::digest;
+use super::panics;
+use super::world::World;
+use crate::check::Violation;
+use crate::queue::Place;
+use crate::replica::{Effect, Input, Message, Observation, Output, Replica, Reply, Subject};
+use crate::stable::{Marked, Record};
+use crate::types::{Index, NodeId};
+
+pub(super) const OUT_IS_BACK: &str = "the output is put back once it is carried out";
+
+impl<S: Subject> World<'_, '_, S> {
+    /// Steps the message at `parcel` into its receiver. It moves from where it lies into the replica.
+    #[inline(always)]
+    pub(super) fn deliver(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        to: NodeId,
+        parcel: Place,
+    ) -> Result<(), Violation> {
+        self.begin_step(now_us, to, digest::delivery(from));
+        if self.watch.lines.is_some()
+            && let Some(message) = self.parcels.get(parcel).cloned()
+        {
+            self.tell_input(to, &Input::Deliver { from, message });
+        }
+        let slot = &mut self.slots[to.position()];
+        let local_us = slot.clock.local_us(now_us);
+        let out = self.out.as_mut().expect(OUT_IS_BACK);
+        self.stepping = Some(to);
+        panics::enter();
+        if let Some(replica) = &mut slot.replica
+            && let Some(message) = self.parcels.take(parcel)
+        {
+            replica.deliver(local_us, from, message, out);
+        }
+        self.end_step(now_us, to)
+    }
+
+    /// Steps one input into a replica, carries out what it wants, and lets the checks look.
+    #[inline(never)]
+    pub(super) fn step(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        input: Input<Message<S>>,
+    ) -> Result<(), Violation> {
+        self.step_here(now_us, node, input)
+    }
+
+    /// The same, inlined where most inputs come from: an input has room for a message, and is
+    /// better not passed on when it is none.
+    #[inline(always)]
+    pub(super) fn step_here(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        input: Input<Message<S>>,
+    ) -> Result<(), Violation> {
+        self.begin_step(now_us, node, digest::input(&input));
+        if self.watch.lines.is_some() {
+            self.tell_input(node, &input);
+        }
+        let slot = &mut self.slots[node.position()];
+        let local_us = slot.clock.local_us(now_us);
+        let out = self.out.as_mut().expect(OUT_IS_BACK);
+        self.stepping = Some(node);
+        panics::enter();
+        if let Some(replica) = &mut slot.replica {
+            replica.step(local_us, input, out);
+        }
+        self.end_step(now_us, node)
+    }
+
+    /// A step of `node` with an input of this digest begins.
+    #[inline(always)]
+    fn begin_step(&mut self, now_us: u64, node: NodeId, input: u64) {
+        self.step += 1;
+        self.fold(now_us << 8 | u64::from(node.0));
+        self.fold(input);
+    }
+
+    /// A replica has been stepped: carries out what it wants, and lets the checks look.
+    #[inline(never)]
+    fn end_step(&mut self, now_us: u64, node: NodeId) -> Result<(), Violation> {
+        panics::leave();
+        self.stepping = None;
+        let is_quiet = self.out.as_ref().is_none_or(|out| out.is_empty());
+        if self.log.is_some() {
+            self.tell_library(node);
+        }
+        if !is_quiet {
+            self.carry_out_all(now_us, node)?;
+        }
+        if !self.retiring.is_empty() {
+            self.stop_retired(now_us);
+        }
+        self.strike_due(now_us)?;
+        if let Some(digests) = &mut self.watch.digests {
+            digests.push(self.digest);
+        }
+        Ok(())
+    }
+
+    /// Carries out what the last step left in `out`.
+    #[inline(always)]
+    fn carry_out_all(&mut self, now_us: u64, node: NodeId) -> Result<(), Violation> {
+        let mut out = self.out.take().expect(OUT_IS_BACK);
+        let carried_out = self.carry_out(now_us, node, &mut out);
+        let halt = out.halt.take();
+        // After a violation there is no next step, and else all is carried out.
+        self.out = Some(out);
+        carried_out?;
+        if let Some(reason) = halt {
+            self.halt(now_us, node, reason);
+        }
+        Ok(())
+    }
+
+    /// Faults that this step has triggered strike now.
+    #[inline]
+    pub(super) fn strike_due(&mut self, now_us: u64) -> Result<(), Violation> {
+        if self.due.is_empty() {
+            return Ok(());
+        }
+        for fault in std::mem::take(&mut self.due) {
+            self.strike(now_us, fault)?;
+        }
+        Ok(())
+    }
+
+    /// Carries out what a replica wants, in its order.
+    #[inline(always)]
+    pub(super) fn carry_out(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        out: &mut Output<Message<S>>,
+    ) -> Result<(), Violation> {
+        if !out.effects.is_empty() {
+            self.carry_out_effects(now_us, node, &mut out.effects)?;
+        }
+        if !out.sends.is_empty() {
+            self.send(now_us, node, std::mem::take(&mut out.sends))?;
+        }
+        if !out.replies.is_empty() {
+            self.pass_on(node, &mut out.replies)?;
+        }
+        Ok(())
+    }
+
+    /// Passes a replica's answers on to clients.
+    #[inline(never)]
+    fn pass_on(&mut self, node: NodeId, replies: &mut Vec<Reply>) -> Result<(), Violation> {
+        for reply in replies.drain(..) {
+            self.fold(digest::reply(&reply));
+            let view = &self.views[node.position()];
+            self.checks.replied(view, node, &reply.outcome)?;
+            self.answer(node, &reply)?;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn carry_out_effects(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Violation> {
+        // Effects are large: each is looked at where it lies, and only a record moves on. What is done with
+        // one is out of line: a loop around all of it would keep in memory what fits the registers.
+        for effect in effects.iter_mut() {
+            if self.watch.lines.is_some() {
+                self.tell_effect(node, effect);
+            }
+            match effect {
+                Effect::Write(record) => self.write(node, record)?,
+                Effect::Sync(ticket) => self.begin_sync(now_us, node, *ticket),
+                // The two that come all the time have a way of their own, where it is known which they are.
+                Effect::Observe(Observation::Committed { index }) => {
+                    self.committed(node, *index)?;
+                }
+                Effect::Observe(Observation::Applied { index, state }) => {
+                    self.applied(node, *index, *state)?;
+                }
+                Effect::Observe(seen) => self.observe_other(node, seen)?,
+            }
+        }
+        effects.clear();
+        Ok(())
+    }
+
+    /// A replica puts a record into its disk's cache.
+    #[inline(never)]
+    fn write(&mut self, node: NodeId, record: &mut Record) -> Result<(), Violation> {
+        let position = node.position();
+        let view = &mut self.views[position];
+        let chain = self.checks.wrote(view, node, record, &mut self.counters)?;
+        self.fold(digest::record(record, chain));
+        let record = record.take();
+        self.disks[position].write(Marked { record, chain });
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn committed(&mut self, node: NodeId, index: Index) -> Result<(), Violation> {
+        self.observe(node, &Observation::Committed { index })
+    }
+
+    #[inline(never)]
+    fn applied(&mut self, node: NodeId, index: Index, state: u64) -> Result<(), Violation> {
+        self.observe(node, &Observation::Applied { index, state })
+    }
+
+    #[inline(never)]
+    fn observe_other(&mut self, node: NodeId, seen: &Observation) -> Result<(), Violation> {
+        self.observe(node, seen)
+    }
+
+    /// A replica reports a change.
+    #[inline(always)]
+    fn observe(&mut self, node: NodeId, seen: &Observation) -> Result<(), Violation> {
+        self.fold(digest::observation(seen));
+        let (views, disks) = (&mut self.views, &self.disks);
+        self.checks
+            .observed(views, disks, node, seen, &mut self.counters)?;
+        match *seen {
+            Observation::Configured {
+                index,
+                configuration,
+            } => self.configured(node, index, configuration),
+            // What a node has gone by since it wrote it.
+            Observation::Committed { index } => {
+                let (since, configuration) = self.views[node.position()].configuration;
+                let (newest, _) = self.configuration;
+                if newest < since && since <= index {
+                    self.configured(node, since, configuration);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
