@@ -22,8 +22,6 @@
 //! journal from which a failed sync dropped a record is readable only up to
 //! there, however much is synced after.
 
-use std::collections::VecDeque;
-
 use crate::rng::Choices;
 
 /// The state that durable records add up to.
@@ -80,11 +78,11 @@ enum Write<R> {
 #[derive(Debug)]
 pub struct Disk<I: Image> {
     durable: I,
-    pending: VecDeque<Write<I::Record>>,
+    pending: Vec<Write<I::Record>>,
     /// How many records were ever written or refused.
     written: u64,
-    /// Per journal: a record was dropped, so nothing after it can be read.
-    broken: Vec<bool>,
+    /// The journals that a record was dropped from, so that nothing after it can be read: one bit each.
+    broken: u32,
     rotten: Vec<usize>,
     full: u32,
     refused: bool,
@@ -94,9 +92,9 @@ impl<I: Image + Default> Default for Disk<I> {
     fn default() -> Self {
         Self {
             durable: I::default(),
-            pending: VecDeque::new(),
+            pending: Vec::new(),
             written: 0,
-            broken: vec![false; I::JOURNALS],
+            broken: 0,
             rotten: Vec::new(),
             full: 0,
             refused: false,
@@ -120,7 +118,7 @@ impl<I: Image> Disk<I> {
     #[inline(always)]
     pub fn write(&mut self, record: I::Record) {
         self.written += 1;
-        self.pending.push_back(if self.full == 0 {
+        self.pending.push(if self.full == 0 {
             Write::Cached(record)
         } else {
             self.refused = true;
@@ -142,16 +140,14 @@ impl<I: Image> Disk<I> {
     /// The sync is done: all that was written before it began is durable.
     #[inline(always)]
     pub fn complete_sync(&mut self, point: SyncPoint) {
-        for _ in 0..self.before(point) {
-            let Some(write) = self.pending.pop_front() else {
-                break;
-            };
+        let count = self.before(point);
+        for write in self.pending.drain(..count) {
             match write {
-                Write::Cached(record) if !self.broken[I::journal(&record)] => {
+                Write::Cached(record) if reads(self.broken, &record, I::journal) => {
                     self.durable.apply(record);
                 }
                 Write::Cached(_) => {}
-                Write::Refused(journal) => self.broken[journal] = true,
+                Write::Refused(journal) => self.broken |= 1 << journal,
             }
         }
     }
@@ -161,7 +157,7 @@ impl<I: Image> Disk<I> {
         self.refused = false;
         let count = self.before(point);
         for write in self.pending.drain(..count) {
-            self.broken[write.journal::<I>()] = true;
+            self.broken |= 1 << write.journal::<I>();
         }
     }
 
@@ -218,21 +214,27 @@ impl<I: Image> Disk<I> {
                 _ => (position as u64) < keep_first,
             };
             match write {
-                Write::Cached(record) if survives && !self.broken[journal] => {
+                Write::Cached(record) if survives && self.broken & 1 << journal == 0 => {
                     self.durable.apply(record);
                     report.kept += 1;
                 }
                 _ => {
-                    self.broken[journal] = true;
+                    self.broken |= 1 << journal;
                     report.lost += 1;
                 }
             }
         }
         // The next life cuts each journal where it stops being readable, and writes on from there.
-        self.broken.fill(false);
+        self.broken = 0;
         self.refused = false;
         report
     }
+}
+
+/// Whether a record can be read when the journals in `broken` cannot.
+#[inline(always)]
+fn reads<R>(broken: u32, record: &R, journal: impl Fn(&R) -> usize) -> bool {
+    broken == 0 || broken & 1 << journal(record) == 0
 }
 
 impl<R> Write<R> {

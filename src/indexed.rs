@@ -1,16 +1,15 @@
 //! A run of values with consecutive log indices: the shape of a log, wherever
 //! one is kept. Knows nothing of Raft beyond "indices count up from 1".
 
-use std::collections::VecDeque;
-
 use crate::types::Index;
 
 /// Values for the indices `first()..next()`, cut at the tail by a conflict and
-/// at the head by compaction.
+/// at the head by compaction. They lie in one piece, for they are read at every step and
+/// compacted, which moves what is left, once in a hundred.
 #[derive(Clone, Debug)]
 pub struct Indexed<T> {
     first: Index,
-    values: VecDeque<T>,
+    values: Vec<T>,
 }
 
 impl<T> Default for Indexed<T> {
@@ -24,7 +23,7 @@ impl<T> Indexed<T> {
     pub fn starting_at(first: Index) -> Self {
         Self {
             first,
-            values: VecDeque::new(),
+            values: Vec::new(),
         }
     }
 
@@ -73,7 +72,7 @@ impl<T> Indexed<T> {
     /// Adds a value at `next()`.
     #[inline]
     pub fn push(&mut self, value: T) {
-        self.values.push_back(value);
+        self.values.push(value);
     }
 
     /// Puts `value` at `index`. What stood there and after it is cut off; when
@@ -83,7 +82,7 @@ impl<T> Indexed<T> {
         if index != self.next() {
             self.make_way(index);
         }
-        self.values.push_back(value);
+        self.values.push(value);
     }
 
     #[cold]

@@ -159,13 +159,65 @@ pub struct StableState {
     /// The highest index known to be committed; 0 for a replica that stores none.
     pub commit: Index,
     /// The log as its journal has it. It may not join on to the snapshot: see `replica`.
-    pub log: Indexed<Entry>,
+    pub log: KeptLog,
     /// The term of the entry before the log's first, when a compaction dropped it; 0 otherwise.
     pub term_before_log: Term,
-    chains: Indexed<Chain>,
     /// The chain at `log.first() - 1`.
     chain_before: Chain,
     snapshot_chain: Chain,
+}
+
+/// The entries on a disk, each beside its chain.
+#[derive(Clone, Debug, Default)]
+pub struct KeptLog(Indexed<Kept>);
+
+#[derive(Clone, Debug)]
+struct Kept {
+    entry: Entry,
+    chain: Chain,
+}
+
+impl KeptLog {
+    /// The index of the first entry, or of the next when there is none.
+    #[inline]
+    pub fn first(&self) -> Index {
+        self.0.first()
+    }
+
+    /// The index of the last entry; `first() - 1` when there is none.
+    #[inline]
+    pub fn last(&self) -> Index {
+        self.0.last()
+    }
+
+    /// The entry at `index`, if it is there.
+    #[inline]
+    pub fn get(&self, index: Index) -> Option<&Entry> {
+        self.0.get(index).map(|kept| &kept.entry)
+    }
+
+    /// The chain of the log up to the entry at `index`, if that is there.
+    #[inline]
+    pub fn chain_at(&self, index: Index) -> Option<Chain> {
+        self.0.get(index).map(|kept| kept.chain)
+    }
+
+    /// The entry at `index`, if it is there and the log up to it is the one of this chain.
+    #[inline]
+    pub fn get_of(&self, index: Index, chain: Chain) -> Option<&Entry> {
+        let kept = self.0.get(index)?;
+        (kept.chain == chain).then_some(&kept.entry)
+    }
+
+    /// Drops the entries at `index` and after.
+    pub fn cut_from(&mut self, index: Index) {
+        self.0.cut_from(index);
+    }
+
+    /// The entries in order, with their indices.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Index, &Entry)> {
+        self.0.iter().map(|(index, kept)| (index, &kept.entry))
+    }
 }
 
 impl StableState {
@@ -174,7 +226,7 @@ impl StableState {
     pub fn chain_at(&self, index: Index) -> Option<Chain> {
         match &self.snapshot {
             Some(snapshot) if snapshot.index == index => Some(self.snapshot_chain),
-            _ => self.chains.get(index).copied(),
+            _ => self.log.chain_at(index),
         }
     }
 
@@ -219,8 +271,7 @@ impl StableState {
         let snapshot = self.snapshot_index();
         let snapshot_term = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.term);
         let reset = (!self.joins_on()).then(|| {
-            self.log.restart_at(snapshot + 1);
-            self.chains.restart_at(snapshot + 1);
+            self.log.0.restart_at(snapshot + 1);
             Record::LogReset { next: snapshot + 1 }
         });
         if self.log.first() == snapshot + 1 {
@@ -268,26 +319,22 @@ impl Image for StableState {
         match marked.record {
             Record::HardState(hard) => self.hard = hard,
             Record::Entry { index, entry } => {
-                self.log.place(index, entry);
-                self.chains.place(index, marked.chain);
+                let chain = marked.chain;
+                self.log.0.place(index, Kept { entry, chain });
             }
             Record::Commit { index } => self.commit = index,
             Record::LogReset { next } => {
                 self.chain_before = marked.chain;
                 self.term_before_log = 0;
-                self.log.restart_at(next);
-                self.chains.restart_at(next);
+                self.log.0.restart_at(next);
             }
             Record::LogCompact { through } => {
                 let through = through.min(self.log.last());
-                if let (Some(entry), Some(chain)) =
-                    (self.log.get(through), self.chains.get(through))
-                {
+                if let Some(Kept { entry, chain }) = self.log.0.get(through) {
                     self.term_before_log = entry.term;
                     self.chain_before = *chain;
                 }
-                self.log.drop_through(through);
-                self.chains.drop_through(through);
+                self.log.0.drop_through(through);
             }
             Record::Snapshot(snapshot) => {
                 self.snapshot = Some(snapshot);

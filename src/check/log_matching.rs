@@ -8,7 +8,7 @@
 use super::{Property, Violation};
 use crate::indexed::Indexed;
 use crate::stable::Chain;
-use crate::types::{Index, NodeId, Term};
+use crate::types::{Index, NodeId, NodeSet, Term};
 
 /// Every (index, term) ever written, with the chain it stood for. Most indices
 /// have one term only.
@@ -29,15 +29,8 @@ struct Mark {
     chain: Chain,
     /// Who wrote it first.
     node: NodeId,
-    /// Who has it, or had it and did not lose it in a crash: one bit a node.
-    writers: Writers,
-}
-
-/// One bit for each node.
-type Writers = [u64; 4];
-
-fn bit(node: NodeId) -> (usize, u64) {
-    (usize::from(node.0 / 64), 1 << (node.0 % 64))
+    /// Who has it, or had it and did not lose it in a crash.
+    writers: NodeSet,
 }
 
 impl LogMatching {
@@ -55,13 +48,12 @@ impl LogMatching {
         let Some(seen) = self.seen.get_mut(index) else {
             return Ok(());
         };
-        let (word, bit) = bit(id);
         match seen.of_term(term) {
-            Some(known) if known.chain == chain => known.writers[word] |= bit,
+            Some(known) if known.chain == chain => known.writers.add(id),
             Some(known) => return Err(differs(id, index, term, known.node)),
             None => {
-                let mut writers = Writers::default();
-                writers[word] = bit;
+                let mut writers = NodeSet::default();
+                writers.add(id);
                 let mark = Mark {
                     term,
                     chain,
@@ -82,10 +74,9 @@ impl LogMatching {
         let Some(seen) = self.seen.get_mut(index) else {
             return;
         };
-        let (word, bit) = bit(id);
         if let Some(mark) = seen.of_term(term) {
-            mark.writers[word] &= !bit;
-            let nobody = |mark: &Mark| mark.writers == Writers::default();
+            mark.writers.remove(id);
+            let nobody = |mark: &Mark| mark.writers.is_empty();
             seen.first.take_if(|mark| nobody(mark));
             seen.more.retain(|mark| !nobody(mark));
         }

@@ -267,12 +267,9 @@ impl Checks {
 
     /// The entry at `index` is committed: what clients are told is held against it from now on.
     fn perform(&mut self, scene: Scene<'_>, id: NodeId, index: Index) -> Result<(), Violation> {
-        let chain = self.ledger.committed(index);
-        let entry = scene.disks.iter().find_map(|disk| {
-            let durable = disk.durable();
-            let entry = durable.log.get(index)?;
-            (durable.chain_at(index) == chain).then_some(entry)
-        });
+        let chain = self.ledger.committed(index).unwrap_or_default();
+        let mut disks = scene.disks.iter();
+        let entry = disks.find_map(|disk| disk.durable().log.get_of(index, chain));
         match entry {
             Some(entry) => {
                 if let Some(told) = &mut self.told {
