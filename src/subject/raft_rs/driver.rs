@@ -464,10 +464,12 @@ impl RaftRsNode {
         }
     }
 
+    #[inline(always)]
     pub(super) fn show_role(&mut self, out: &mut Output<Message>) {
         self.shown.role(&self.raw, out);
     }
 
+    #[inline(always)]
     pub(super) fn show_commit(&mut self, out: &mut Output<Message>) {
         self.shown.commit(&self.raw, out);
     }
@@ -477,6 +479,9 @@ impl RaftRsNode {
 /// messages are large, and moving them costs.
 #[inline(always)]
 fn send(mut messages: Vec<Message>, out: &mut Output<Message>) {
+    if messages.is_empty() {
+        return;
+    }
     match out.sends.capacity() {
         // A list without room owns nothing, and not asking it to free that is cheaper.
         0 => std::mem::forget(std::mem::replace(&mut out.sends, messages)),

@@ -142,14 +142,30 @@ impl Shown {
     }
 
     /// Reports role, term and leadership transfer where they are new: to be called after every call of the library.
-    #[inline]
+    #[inline(always)]
     pub fn role<S: Storage>(&mut self, raw: &RawNode<S>, out: &mut Output<Message>) {
-        if raw.raft.lead_transferee != self.transferee {
-            self.transferee = raw.raft.lead_transferee;
-            let to = self.transferee.map(node);
+        let raft = &raw.raft;
+        if (raft.state, raft.term) != (self.role, self.term)
+            || raft.lead_transferee != self.transferee
+        {
+            self.new_role(raft.state, raft.term, raft.lead_transferee, out);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn new_role(
+        &mut self,
+        state: StateRole,
+        term: Term,
+        transferee: Option<u64>,
+        out: &mut Output<Message>,
+    ) {
+        if transferee != self.transferee {
+            self.transferee = transferee;
+            let to = transferee.map(node);
             out.observe(Observation::Transfer { to });
         }
-        let (state, term) = (raw.raft.state, raw.raft.term);
         if (state, term) == (self.role, self.term) {
             return;
         }
