@@ -9,8 +9,9 @@ use raft::eraftpb::Message;
 
 use squall::plan::Plan;
 use squall::replica::{Input, Ticket};
+use squall::types::NodeId;
 
-use crate::floor::{Act, Bare, Call};
+use crate::floor::{Act, Bare, Call, Poll};
 use crate::tape::Recorded;
 
 /// The calls that the driver made in the run on `tape`.
@@ -43,6 +44,8 @@ struct Books {
     awaited: Option<Ticket>,
     /// The sync of each ready on its way to the disk.
     in_flight: VecDeque<Ticket>,
+    /// Reads asked for so far.
+    reads: u64,
 }
 
 impl Score {
@@ -64,10 +67,10 @@ impl Score {
                 books.in_flight.drain(..readies);
                 look = goes_on || readies > 0;
                 if goes_on {
-                    self.call(position, Act::Continue, false);
+                    self.call(position, Act::Continue, Poll::No);
                 }
                 if readies > 0 {
-                    self.call(position, Act::Persisted { readies }, false);
+                    self.call(position, Act::Persisted { readies }, Poll::No);
                 }
             }
             // The plan has a node skip ticks that it missed.
@@ -79,22 +82,31 @@ impl Score {
             input => books.inbox.push_back(input),
         }
         if let Some(through) = recorded.compacted {
-            self.call(position, Act::Compact { through }, false);
+            self.call(position, Act::Compact { through }, Poll::No);
         }
         let mut syncs = recorded.syncs.into_iter();
         while self.books[position].awaited.is_none() {
-            let act = match self.books[position].inbox.pop_front() {
+            let books = &mut self.books[position];
+            let act = match books.inbox.pop_front() {
                 Some(Input::Tick) => Act::Tick {
                     fires: recorded.campaigned,
                 },
                 Some(Input::Deliver { message, .. }) => Act::Deliver(message),
                 Some(Input::Request(request)) => Act::Propose(request.command),
+                Some(Input::Read(_)) => {
+                    books.reads += 1;
+                    Act::Read(name_of_read(recorded.node, books.reads))
+                }
                 Some(other) => unreachable!("a calm run has no {other:?}"),
                 None if look || self.nodes[position].has_ready() => Act::Nothing,
                 None => break,
             };
             look = false;
-            self.call(position, act, true);
+            let poll = match books.inbox.is_empty() {
+                true => Poll::UntilNone,
+                false => Poll::Once,
+            };
+            self.call(position, act, poll);
             self.enter_syncs(position, &mut syncs);
         }
         assert_eq!(
@@ -104,7 +116,7 @@ impl Score {
         );
     }
 
-    fn call(&mut self, position: usize, act: Act, poll: bool) {
+    fn call(&mut self, position: usize, act: Act, poll: Poll) {
         self.calls.push(Call {
             position,
             act: act.clone(),
@@ -136,4 +148,10 @@ impl Score {
             books.in_flight.push_back(ticket);
         }
     }
+}
+
+/// How the driver names the nth read of a node in its first life: the messages on tape speak of it so.
+fn name_of_read(node: NodeId, nth: u64) -> Vec<u8> {
+    let first_life = [0; 4];
+    [&[node.0][..], &first_life, &nth.to_be_bytes()].concat()
 }

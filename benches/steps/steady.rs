@@ -1,32 +1,17 @@
 //! The event mix that both sides are measured on: a calm cluster under steady
 //! load, where most steps serve commands and few are ticks, as in a live one.
 
-use squall::engine::{Outcome, Watch, run};
+use std::sync::LazyLock;
+
+use squall::engine::{Outcome, Watch};
 use squall::net::Traffic;
-use squall::options::{DriverOptions, Feature, Persistence, RaftOptions};
+use squall::options::{DriverOptions, Persistence, RaftOptions};
 use squall::plan::{ClockOptions, Cluster, DiskOptions, Heal, Plan, VERSION, Workload};
-use squall::replica::{Birth, BootError, Output, Recovered, Subject};
-use squall::subject::raft_rs::{Message, RaftRs, RaftRsNode};
+use squall::subject::{Named, find};
 
-/// raft-rs without reads around the log, for the floor knows none.
-pub struct Calm;
-
-impl Subject for Calm {
-    type Replica = RaftRsNode;
-
-    fn lacks(&self) -> &'static [Feature] {
-        &[Feature::ReadIndex]
-    }
-
-    fn boot(
-        &self,
-        birth: &Birth<'_>,
-        disk: Recovered,
-        out: &mut Output<Message>,
-    ) -> Result<RaftRsNode, BootError> {
-        RaftRs.boot(birth, disk, out)
-    }
-}
+/// The subject as every sweep has it. An engine made for a subject of this program would be a second copy
+/// of the library beside the one that its driver was compiled with, which crowds a core's instruction cache.
+static RAFT_RS: LazyLock<Named> = LazyLock::new(|| find("raft-rs").expect("it is built in"));
 
 /// What the engine does with the commands of the mix. The floor only replicates them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +92,7 @@ impl Steady {
                 padding_max_bytes: 100,
                 retries: 0,
                 crash_percent: 0,
-                // The floor knows no reads around the log.
+                // But for those after the storm.
                 reads_percent: 0,
                 locks_percent: 30,
                 lease_us: 200_000,
@@ -146,5 +131,5 @@ impl Steady {
 /// The full engine. A function of its own, so that valgrind can count what is inside it.
 #[inline(never)]
 pub fn engine(plan: &Plan, watch: Watch<'_>) -> Outcome {
-    run(plan, &Calm, watch)
+    RAFT_RS.runner.run(plan, watch)
 }

@@ -4,16 +4,15 @@
 use std::sync::{Arc, Mutex};
 
 use squall::engine::{Outcome, run};
-use squall::options::Feature;
 use squall::replica::{
     Birth, BootError, Effect, Input, Label, Observation, Output, Recovered, Replica, Subject,
     Ticket,
 };
 use squall::stable::Record;
-use squall::subject::raft_rs::{Message, RaftRsNode};
+use squall::subject::raft_rs::{Message, RaftRs, RaftRsNode};
 use squall::types::{Index, NodeId, Role};
 
-use crate::steady::{Calm, Steady};
+use crate::steady::Steady;
 
 /// One step of a run.
 #[derive(Clone, Debug)]
@@ -52,10 +51,6 @@ pub fn record(steady: &Steady) -> (Outcome, Vec<Recorded>) {
 impl Subject for Recorder {
     type Replica = Taped;
 
-    fn lacks(&self) -> &'static [Feature] {
-        Calm.lacks()
-    }
-
     fn boot(
         &self,
         birth: &Birth<'_>,
@@ -64,7 +59,7 @@ impl Subject for Recorder {
     ) -> Result<Taped, BootError> {
         Ok(Taped {
             node: birth.id,
-            inner: Calm.boot(birth, disk, out)?,
+            inner: RaftRs.boot(birth, disk, out)?,
             tape: Arc::clone(&self.0),
         })
     }
