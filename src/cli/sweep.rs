@@ -10,9 +10,9 @@ use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::campaign::{News, Summary, Sweep};
-use crate::plan::Profile;
+use crate::plan::{Plan, Profile};
 use crate::report::{self, Files, JsonSummary};
-use crate::search;
+use crate::search::{self, Folder};
 use crate::subject::{Named, Subjects};
 
 use super::interrupt::stop_at_interrupt;
@@ -33,6 +33,12 @@ pub struct Options {
     /// How plans are looked for: see `list strategies`.
     #[arg(long, default_value = "swarm", value_parser = strategy)]
     strategy: search::Kind,
+    /// A folder of plans for --strategy guided: it begins with those that are there, and adds what reaches something new.
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
+    /// Count the abstract Raft states that runs reach.
+    #[arg(long)]
+    coverage: bool,
     /// Which seeds: A..B, A..+N, or N for 0..N [default: 4000, or no end with --for].
     #[arg(long, value_name = "SEEDS", value_parser = seed::seeds)]
     seeds: Option<Range<u64>>,
@@ -86,6 +92,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     if !json_to_stdout {
         say(&banner(subject, options, &seeds, jobs))?;
     }
+    let (folder, given) = corpus(options, subject, &profile)?;
     let stop = stop_at_interrupt();
     let bar = progress(options, &seeds);
     let mut written = Written::new(Writing {
@@ -101,6 +108,8 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         subject,
         profile: &profile,
         strategy: options.strategy,
+        coverage: options.coverage,
+        corpus: given,
         seeds: seeds.clone(),
         jobs,
         time_limit: options.time,
@@ -108,10 +117,23 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         stop,
     };
     let summary = sweep.run(|news| match news {
-        News::Progress { runs, findings, .. } => {
+        News::Progress {
+            runs,
+            findings,
+            states,
+            ..
+        } => {
             bar.set_position(runs);
-            if findings > 0 {
-                bar.set_message(format!("{findings} findings"));
+            let findings = (findings > 0).then(|| format!("{findings} findings"));
+            let states = states.map(|states| format!("{} states", report::group(states)));
+            let both: Vec<String> = findings.into_iter().chain(states).collect();
+            bar.set_message(both.join(", "));
+        }
+        News::Kept(plan) => {
+            let Some(folder) = &folder else { return };
+            if let Err(failed) = folder.keep(plan) {
+                error.get_or_insert(CliError::file(folder.path(), &failed));
+                stop.store(true, Ordering::Relaxed);
             }
         }
         News::Finding(finding) => {
@@ -135,6 +157,43 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         &files,
     )?;
     Ok(summary.verdict().status())
+}
+
+/// The corpus that the sweep keeps, and the plans in it that it can begin with.
+fn corpus(
+    options: &Options,
+    subject: &Named,
+    profile: &Profile,
+) -> Result<(Option<Folder>, Vec<Plan>), CliError> {
+    let Some(dir) = &options.corpus else {
+        return Ok((None, Vec::new()));
+    };
+    if options.strategy != search::Kind::Guided {
+        let name = options.strategy.name();
+        return Err(CliError::Usage(format!(
+            "--corpus goes with a strategy that learns, and {name} does not; legal: --strategy guided"
+        )));
+    }
+    std::fs::create_dir_all(dir).map_err(|error| CliError::file(dir, &error))?;
+    let writable = tempfile::NamedTempFile::new_in(dir).map(drop);
+    writable.map_err(|error| CliError::file(dir, &error))?;
+    let library = |name: &str| name.split('+').next().unwrap_or_default().to_owned();
+    let plans = super::corpus::read(dir)?.into_iter().map(|(_, plan)| plan);
+    // Another profile leaves out other things, and another library lacks others.
+    let (mut given, others): (Vec<Plan>, Vec<Plan>) = plans.partition(|plan| {
+        plan.profile == profile.name && library(&plan.subject) == library(&subject.name)
+    });
+    if !others.is_empty() {
+        super::warn(&format!(
+            "left out: {} plans of {} that are of another library or profile",
+            others.len(),
+            dir.display()
+        ));
+    }
+    for plan in &mut given {
+        plan.subject.clone_from(&subject.name);
+    }
+    Ok((Some(Folder::at(dir)), given))
 }
 
 /// Prints the summary, and writes it as JSON where that is asked for.

@@ -52,10 +52,7 @@ impl<'a> Written<'a> {
     pub fn finding(&mut self, finding: &Finding) -> Result<(), CliError> {
         let property = finding.failure.violation.property;
         let Writing { subject, out, .. } = self.writing;
-        let name = format!(
-            "{}-seed-{}-{property}.json",
-            subject.name, finding.plan.seed
-        );
+        let name = format!("{}-seed-{}-{property}.json", subject.name, finding.seed);
         std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
         let path = out.join(name);
         write_file(&path, &finding.plan.to_json())?;
@@ -81,7 +78,7 @@ impl<'a> Written<'a> {
             let page = report::failure(self.writing.subject, &finding.plan, path, &command);
             return say(&format!("{}\n", page.unwrap_or_default()));
         }
-        let seed = finding.plan.seed;
+        let seed = finding.seed;
         let failure = &finding.failure;
         say(&format!("seed {seed}: {failure}\n  repeat   {command}\n"))
     }

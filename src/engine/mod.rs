@@ -8,6 +8,7 @@ mod faults;
 mod happening;
 mod inject;
 mod lockstep;
+mod look;
 mod node;
 mod operator;
 mod options;
@@ -27,6 +28,7 @@ pub use record::Recording;
 pub use trace::{Line, Weight};
 
 use crate::check::Violation;
+use crate::coverage::Coverage;
 use crate::sometimes::Counters;
 use crate::types::{Index, NodeId, Role, Term, seconds};
 
@@ -39,6 +41,8 @@ pub struct Watch<'a> {
     pub digests: Option<&'a mut Vec<u64>>,
     /// Gets what chance decides, in the words of plans.
     pub recording: Option<&'a mut Recording>,
+    /// Takes down which abstract states the cluster is in.
+    pub coverage: Option<&'a mut Coverage>,
     /// Whether the library's own log goes into the lines.
     pub library_log: bool,
     /// Ends the run, without a verdict, once it has made so many steps.

@@ -9,6 +9,7 @@ mod findings;
 mod linearizability;
 mod mutants;
 mod planted;
+mod search;
 mod shrink;
 mod support;
 mod surface;

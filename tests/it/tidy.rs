@@ -75,6 +75,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "check",
             "clock",
             "configuration",
+            "coverage",
             "disk",
             "history",
             "net",
@@ -109,9 +110,21 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "campaign",
-        &["engine", "plan", "search", "sometimes", "subject", "types"],
+        &[
+            "coverage",
+            "engine",
+            "plan",
+            "search",
+            "sometimes",
+            "subject",
+            "types",
+        ],
     ),
-    ("search", &["options", "plan"]),
+    (
+        "search",
+        &["admin", "coverage", "options", "plan", "rng", "types"],
+    ),
+    ("coverage", &["types"]),
     (
         "shrink",
         &[
