@@ -16,7 +16,7 @@ pub use pct::Pct;
 
 use crate::coverage::{Map, News, Trail};
 use crate::options::Feature;
-use crate::plan::{Plan, Profile};
+use crate::plan::{Plan, Profile, generate};
 
 /// A way to search the space of plans.
 pub trait Strategy: Sync {
@@ -69,6 +69,13 @@ pub struct Space<'a> {
     pub lacks: &'a [Feature],
     /// What they are drawn from.
     pub profile: &'a Profile,
+}
+
+impl Space<'_> {
+    /// The plan that the profile draws from `seed`.
+    pub fn draw(&self, seed: u64) -> Plan {
+        generate(seed, self.subject, self.lacks, self.profile)
+    }
 }
 
 macro_rules! kinds {

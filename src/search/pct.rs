@@ -1,7 +1,7 @@
 //! PCT: what goes wrong is drawn as in swarm, and whose messages go first by priority, in place of chance.
 
 use super::{Space, Strategy};
-use crate::plan::{Demotion, Link, Plan, Schedule, generate};
+use crate::plan::{Demotion, Link, Plan, Schedule};
 use crate::rng::Choices;
 
 /// Bugs that need up to so many orderings are aimed at: with depth d, priorities change d - 1 times.
@@ -24,12 +24,7 @@ impl<'a> Pct<'a> {
 
 impl Strategy for Pct<'_> {
     fn plan(&self, seed: u64) -> Plan {
-        let Space {
-            subject,
-            lacks,
-            profile,
-        } = self.space;
-        let mut plan = generate(seed, subject, lacks, profile);
+        let mut plan = self.space.draw(seed);
         if may_hold_up(&plan) {
             let mut choices = Choices::labelled(seed, "pct", 0);
             plan.schedule = Some(draw(&plan, &mut choices));
