@@ -3,14 +3,15 @@
 //! their seeds, so a sweep's outcome does not depend on how many jobs it had.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use crate::coverage::{Coverage, Map, Trail};
 use crate::engine::{Failure, Line, Outcome, Watch};
 use crate::plan::{Plan, Profile};
-use crate::search::{Kind, Space, Strategy};
+use crate::search::{Kind, Lesson, Space, Strategy};
 use crate::sometimes::{Counters, Event};
 use crate::subject::Named;
 use crate::types::mix;
@@ -29,6 +30,10 @@ pub struct Sweep<'a> {
     pub profile: &'a Profile,
     /// How plans are looked for in [`Sweep::run`].
     pub strategy: Kind,
+    /// Take down which states runs cover, even where the strategy does not ask for it.
+    pub coverage: bool,
+    /// Plans to begin with, for a strategy that learns: the first runs are theirs.
+    pub corpus: Vec<Plan>,
     /// The seeds; `u64::MAX` as the end means: until the time is up.
     pub seeds: Range<u64>,
     /// Threads; at least 1.
@@ -51,6 +56,8 @@ pub enum News<'a> {
         findings: u64,
         /// Steps made.
         steps: u64,
+        /// States covered, where they are taken down.
+        states: Option<u64>,
     },
     /// A run ended in a violation.
     Finding(&'a Finding),
@@ -61,6 +68,8 @@ pub enum News<'a> {
         /// What the others came to, `missing` aside.
         summary: &'a Summary,
     },
+    /// The strategy keeps this plan, because it reached something new.
+    Kept(&'a Plan),
 }
 
 /// A run that ended in a violation.
@@ -70,6 +79,8 @@ pub struct Finding {
     pub failure: Failure,
     /// The run.
     pub plan: Plan,
+    /// The seed of the run in its sweep: the plan's own, unless the plan was made from others.
+    pub seed: u64,
 }
 
 /// Two runs of one plan that were not the same.
@@ -112,6 +123,8 @@ pub struct Summary {
     pub missing: Vec<&'static str>,
     /// The sweep was ended from outside.
     pub interrupted: bool,
+    /// What the runs covered, where it was taken down.
+    pub coverage: Option<Map>,
 }
 
 /// What a sweep says of its subject.
@@ -179,10 +192,12 @@ impl Summary {
 }
 
 struct Run {
+    seed: u64,
     plan: Plan,
     outcome: Outcome,
     leak: Option<Leak>,
     doubled: bool,
+    trail: Option<Trail>,
 }
 
 impl Sweep<'_> {
@@ -191,7 +206,12 @@ impl Sweep<'_> {
     /// # Panics
     /// When the operating system refuses to start a thread.
     pub fn run(&self, tell: impl FnMut(News<'_>)) -> Summary {
-        self.run_with(&mut *self.strategy.over(self.space()), tell)
+        self.run_with(&mut *self.strategy(), tell)
+    }
+
+    /// The sweep's strategy, with the corpus that it begins with.
+    pub fn strategy(&self) -> Box<dyn Strategy + '_> {
+        (self.strategy).over(self.space(), self.seeds.start, self.corpus.clone())
     }
 
     /// What strategies for this sweep make plans for.
@@ -235,6 +255,9 @@ impl Sweep<'_> {
             .num_threads(self.jobs)
             .build();
         let pool = pool.expect("the operating system starts threads");
+        if self.coverage || strategy.learns() {
+            summary.coverage.get_or_insert_default();
+        }
         let out_of_time = || {
             self.time_limit
                 .is_some_and(|limit| wall_then + began.elapsed() >= limit)
@@ -245,27 +268,42 @@ impl Sweep<'_> {
             let portion = strategy.portion();
             let end = self.seeds.end.min(next.saturating_add(portion));
             let source = &*strategy;
+            // What comes after a violation that ends the sweep will not count: it need not run.
+            let last = AtomicU64::new(u64::MAX);
             let one = |seed| {
-                let go = !self.stop.load(Ordering::Relaxed) && !out_of_time();
-                go.then(|| self.run_seed(source, seed))
+                let counts = self.keep_going || seed < last.load(Ordering::Relaxed);
+                let go = counts && !self.stop.load(Ordering::Relaxed) && !out_of_time();
+                let run = go.then(|| self.run_seed(source, seed))?;
+                if run.outcome.failure.is_some() {
+                    last.fetch_min(seed, Ordering::Relaxed);
+                }
+                Some(run)
             };
             let runs: Vec<Option<Run>> =
                 pool.install(|| (next..end).into_par_iter().map(one).collect());
             let whole = runs.iter().all(Option::is_some);
+            let mut lessons = Vec::new();
             for run in runs.into_iter().flatten() {
-                if let Some(finding) = summary.take(run) {
+                let (lesson, finding) = summary.take(run);
+                lessons.extend(lesson);
+                if let Some(finding) = finding {
                     tell(News::Finding(finding));
                     if !self.keep_going {
                         break;
                     }
                 }
             }
+            if let Some(map) = &summary.coverage {
+                let kept = strategy.learn(&lessons, map);
+                kept.iter()
+                    .for_each(|kept| tell(News::Kept(&lessons[*kept].plan)));
+            }
             let findings = summary.findings.len() as u64;
-            let (runs, steps) = (summary.runs, summary.steps);
             tell(News::Progress {
-                runs,
+                runs: summary.runs,
                 findings,
-                steps,
+                steps: summary.steps,
+                states: summary.coverage.as_ref().map(Map::states),
             });
             if self.stop.load(Ordering::Relaxed) {
                 summary.interrupted = true;
@@ -289,7 +327,13 @@ impl Sweep<'_> {
 
     fn run_seed(&self, strategy: &dyn Strategy, seed: u64) -> Run {
         let plan = strategy.plan(seed);
-        let outcome = self.subject.runner.run(&plan, Watch::default());
+        let mut coverage =
+            (self.coverage || strategy.learns()).then(|| Coverage::new(plan.nodes().len()));
+        let watch = Watch {
+            coverage: coverage.as_mut(),
+            ..Watch::default()
+        };
+        let outcome = self.subject.runner.run(&plan, watch);
         let doubled = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
         let leak = if doubled {
             find_leak(self.subject, &plan, &outcome)
@@ -297,10 +341,12 @@ impl Sweep<'_> {
             None
         };
         Run {
+            seed,
             plan,
             outcome,
             leak,
             doubled,
+            trail: coverage.map(|coverage| coverage.trail()),
         }
     }
 
@@ -321,12 +367,15 @@ impl Sweep<'_> {
 }
 
 impl Summary {
-    fn take(&mut self, run: Run) -> Option<&Finding> {
+    /// Takes a run in: what is to be learnt from it, and how it failed.
+    fn take(&mut self, run: Run) -> (Option<Lesson>, Option<&Finding>) {
         let Run {
+            seed,
             plan,
             outcome,
             leak,
             doubled,
+            trail,
         } = run;
         self.runs += 1;
         self.steps += outcome.steps;
@@ -337,9 +386,28 @@ impl Summary {
         if self.leak.is_none() {
             self.leak = leak;
         }
-        let failure = outcome.failure?;
-        self.findings.push(Finding { failure, plan });
-        self.findings.last()
+        let failed = outcome.failure.is_some();
+        let finding = outcome.failure.map(|failure| Finding {
+            failure,
+            plan: plan.clone(),
+            seed,
+        });
+        let lesson = match (&mut self.coverage, trail) {
+            (Some(map), Some(trail)) => Some(Lesson {
+                seed,
+                plan,
+                news: map.add(&trail),
+                trail,
+                steps: outcome.steps,
+                failed,
+            }),
+            _ => None,
+        };
+        let finding = finding.map(|finding| {
+            self.findings.push(finding);
+            &self.findings[self.findings.len() - 1]
+        });
+        (lesson, finding)
     }
 }
 

@@ -6,6 +6,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod configuration;
+pub mod coverage;
 pub mod disk;
 pub mod engine;
 pub mod files;

@@ -112,10 +112,12 @@ pub enum Lost {
 #[derive(Clone, Debug)]
 struct Link {
     traffic: Traffic,
-    /// Nothing but an ordinary delay befalls what is sent on it: it is neither cut, stalled nor slow, and
-    /// its traffic has no chances.
+    /// Nothing but an ordinary delay befalls what is sent on it: it is neither cut, stalled, held nor slow, no message
+    /// holds up any link, and its traffic has no chances.
     is_calm: bool,
     cuts: u32,
+    /// How much longer every message takes, in microseconds.
+    held_us: u64,
     stalled_until_us: u64,
     /// When the last message that keeps its place arrives.
     last_due_us: u64,
@@ -138,6 +140,10 @@ pub struct Network {
     links: Vec<Link>,
     slow_us: Vec<u64>,
     troubles: Vec<Active>,
+    /// Messages that links have been asked to carry.
+    routed: u64,
+    /// Links that become slower with the nth message, the last first: nth, link and by how much from then on.
+    demotions: Vec<(u64, usize, u64)>,
 }
 
 impl Network {
@@ -147,6 +153,7 @@ impl Network {
             traffic: ordinary,
             is_calm: ordinary.is_calm(),
             cuts: 0,
+            held_us: 0,
             stalled_until_us: 0,
             last_due_us: 0,
             in_flight: 0,
@@ -157,6 +164,32 @@ impl Network {
             links: vec![link; nodes * nodes],
             slow_us: vec![0; nodes],
             troubles: Vec::new(),
+            routed: 0,
+            demotions: Vec::new(),
+        }
+    }
+
+    /// Every message on the link takes `by_us` longer.
+    pub fn hold(&mut self, from: usize, to: usize, by_us: u64) {
+        self.link(from, to).held_us = by_us;
+        self.weigh();
+    }
+
+    /// As [`Network::hold`], from the `nth` message on, counted from 1 over all links.
+    pub fn hold_from(&mut self, nth: u64, from: usize, to: usize, by_us: u64) {
+        let place = self.demotions.partition_point(|(other, ..)| *other > nth);
+        let link = from * self.nodes + to;
+        self.demotions.insert(place, (nth, link, by_us));
+        self.weigh();
+    }
+
+    #[cold]
+    fn demote(&mut self) {
+        while let Some((_, link, by_us)) = self.demotions.pop_if(|(nth, ..)| *nth <= self.routed) {
+            self.links[link].held_us = by_us;
+        }
+        if self.demotions.is_empty() {
+            self.weigh();
         }
     }
 
@@ -189,6 +222,10 @@ impl Network {
 
     /// Decides what becomes of a message sent at `now_us`.
     pub fn route(&mut self, now_us: u64, from: usize, to: usize, choices: &mut Choices) -> Fate {
+        self.routed += 1;
+        if !self.demotions.is_empty() {
+            self.demote();
+        }
         let slow_us = self.slow_us[from] + self.slow_us[to];
         let link = self.link(from, to);
         let traffic = &link.traffic;
@@ -203,7 +240,7 @@ impl Network {
             return Fate::Lost(Lost::Chance);
         }
         let ordinary_us = choices.between(traffic.delay_min_us, traffic.delay_max_us);
-        let mut at_us = now_us + ordinary_us + slow_us;
+        let mut at_us = now_us + ordinary_us + slow_us + link.held_us;
         let mut late_us = 0;
         if choices.chance_ppm(traffic.tail_ppm) {
             late_us = choices.skewed(0, traffic.tail_max_us);
@@ -292,14 +329,16 @@ impl Network {
         self.refresh();
     }
 
-    /// Ends all cuts, stalls, slowness and trouble, and sets ordinary traffic to
+    /// Ends all cuts, stalls, holds, slowness and trouble, and sets ordinary traffic to
     /// `ordinary`. What is on its way no longer holds up what is sent after it.
     pub fn heal(&mut self, ordinary: Traffic) {
         self.ordinary = ordinary;
         self.troubles.clear();
         self.slow_us.fill(0);
+        self.demotions.clear();
         for link in &mut self.links {
             link.cuts = 0;
+            link.held_us = 0;
             link.stalled_until_us = 0;
             link.last_due_us = 0;
         }
@@ -322,9 +361,12 @@ impl Network {
 
     /// Finds out which links are calm now.
     fn weigh(&mut self) {
+        // Each message counts as long as one of them may hold up a link.
+        let is_settled = self.demotions.is_empty();
         for (place, link) in self.links.iter_mut().enumerate() {
             let slow_us = self.slow_us[place / self.nodes] + self.slow_us[place % self.nodes];
             let is_open = link.cuts == 0 && link.stalled_until_us == 0 && slow_us == 0;
+            let is_open = is_open && link.held_us == 0 && is_settled;
             link.is_calm = is_open && link.traffic.is_calm();
         }
     }
@@ -475,6 +517,29 @@ mod tests {
         assert!(network.route_calmly(0, 0, 2, &mut short).is_some());
         network.end_trouble(1);
         assert!(network.route_calmly(0, 0, 1, &mut short).is_some());
+    }
+
+    #[test]
+    fn a_held_link_is_slower_until_it_heals_and_may_become_so_with_a_message() {
+        let mut network = Network::new(2, Traffic::default());
+        network.hold(0, 1, 70_000);
+        network.hold_from(3, 1, 0, 90_000);
+        let choices = &mut choices();
+        let mut takes_us =
+            |network: &mut Network, from: usize| match network.route(0, from, 1 - from, choices) {
+                Fate::Arrives { at_us, .. } => at_us,
+                Fate::Lost(_) => panic!("a calm link delivers"),
+            };
+        assert!(takes_us(&mut network, 0) > 70_000);
+        assert!(takes_us(&mut network, 1) < 2_000);
+        // The short way in counts no messages.
+        let calm = Choices::labelled(6, "net test", 0);
+        assert_eq!(network.route_calmly(0, 1, 0, &mut calm.clone()), None);
+        assert!(takes_us(&mut network, 1) > 90_000);
+        assert_eq!(network.route_calmly(0, 1, 0, &mut calm.clone()), None);
+        network.heal(Traffic::default());
+        assert!(takes_us(&mut network, 0) < 2_000);
+        assert!(takes_us(&mut network, 1) < 2_000);
     }
 
     #[test]

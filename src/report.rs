@@ -83,6 +83,9 @@ pub fn page(
     for fault in faults {
         add(&format!("  {fault}"));
     }
+    if let Some(schedule) = &plan.schedule {
+        add(&format!("  {schedule}"));
+    }
     let script = plan.script.as_deref().unwrap_or_default();
     for asked in script.iter().take(MOST_OPERATIONS) {
         add(&format!("  {asked}"));
@@ -182,6 +185,15 @@ pub struct Files {
     pub shrunk: Option<PathBuf>,
 }
 
+/// What a sweep covered, as `--json` gives it.
+#[derive(Debug, Serialize)]
+pub struct JsonCoverage {
+    /// Abstract states that some run was in.
+    pub states: u64,
+    /// Transitions between them that some run made.
+    pub transitions: u64,
+}
+
 /// A sweep as `--json` gives it.
 #[derive(Debug, Serialize)]
 pub struct JsonSummary<'a> {
@@ -213,6 +225,8 @@ pub struct JsonSummary<'a> {
     pub missing: &'a [&'static str],
     /// Plans run twice, to see that they repeat.
     pub double_runs: u64,
+    /// States and transitions covered, where they were taken down.
+    pub coverage: Option<JsonCoverage>,
     /// A hash of all runs: 16 hexadecimal digits.
     pub digest: String,
     /// The violations, in the order of their seeds.
@@ -234,7 +248,7 @@ impl<'a> JsonSummary<'a> {
             .zip(files)
             .map(|(finding, files)| JsonViolation {
                 property: finding.failure.violation.property.name(),
-                seed: finding.plan.seed,
+                seed: finding.seed,
                 step: finding.failure.step,
                 message: finding.failure.violation.message.clone(),
                 plan: files.plan.clone(),
@@ -255,6 +269,10 @@ impl<'a> JsonSummary<'a> {
             sometimes: summary.counters.named(),
             missing: &summary.missing,
             double_runs: summary.double_runs,
+            coverage: summary.coverage.as_ref().map(|map| JsonCoverage {
+                states: map.states(),
+                transitions: map.transitions(),
+            }),
             digest: format!("{:016x}", summary.digest),
             violations: violations.collect(),
         }
@@ -355,6 +373,13 @@ pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
             count(Event::WriteKept)
         ),
     );
+    if let Some(map) = &summary.coverage {
+        let (states, transitions) = (group(map.states()), group(map.transitions()));
+        row(
+            "covered",
+            format!("{states} abstract states, {transitions} transitions"),
+        );
+    }
     row(
         "run twice",
         format!("{}, to see that runs repeat", group(summary.double_runs)),

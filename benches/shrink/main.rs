@@ -69,6 +69,8 @@ fn failing(subject: &Named, bug: Bug) -> Vec<Finding> {
         subject,
         profile: &Profile::load(profile).expect("it is built in"),
         strategy: squall::search::Kind::Swarm,
+        coverage: false,
+        corpus: Vec::new(),
         seeds: 0..SEEDS,
         jobs: 1,
         time_limit: None,

@@ -99,6 +99,7 @@ impl Steady {
                 fresh_lease_reads: false,
                 settings_stay: false,
             },
+            schedule: None,
             script: None,
             faults: Vec::new(),
             heal_us: self.heal_us,

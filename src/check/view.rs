@@ -91,6 +91,12 @@ impl NodeView {
         }
     }
 
+    /// The first index of its log.
+    #[inline]
+    pub fn first(&self) -> Index {
+        self.log.first()
+    }
+
     /// The last index of its log.
     #[inline]
     pub fn last(&self) -> Index {

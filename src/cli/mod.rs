@@ -2,6 +2,7 @@
 //!
 //! A program of one's own has it whole, over its own subjects: see [`main`].
 
+mod corpus;
 mod interrupt;
 mod list;
 mod replay;
@@ -52,6 +53,8 @@ enum Command {
     /// Make a plan that fails as small as it will get.
     #[command(after_help = SHRINK_STATUS)]
     Shrink(shrink::Options),
+    /// Look after folders of plans that guided sweeps keep.
+    Corpus(corpus::Options),
     /// List what can be named: subjects, profiles, strategies, checks, faults, events.
     List(list::Options),
 }
@@ -69,6 +72,11 @@ enum CliError {
     Plan(#[from] PlanError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("cannot write {path}: {source}")]
     File {
         path: PathBuf,
@@ -108,6 +116,7 @@ pub fn main(subjects: Vec<Named>) -> ExitCode {
         Command::Sweep(options) => sweep::run(&subjects, &options),
         Command::Replay(options) => replay::run(&subjects, &options),
         Command::Shrink(options) => shrink::run(&subjects, &options),
+        Command::Corpus(options) => corpus::run(&subjects, &options),
         Command::List(options) => list::run(&subjects, &options),
     };
     match done {
@@ -147,6 +156,11 @@ fn explain(error: &clap::Error) -> ExitCode {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Says on standard error what the user should know and what ends nothing.
+fn warn(message: &str) {
+    let _ = writeln!(std::io::stderr(), "squall: {}", one_line(message));
 }
 
 /// Writes to standard output, and says so when that is not possible.

@@ -10,10 +10,10 @@ use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::campaign::{News, Summary, Sweep};
-use crate::plan::Profile;
+use crate::plan::{Plan, Profile};
 use crate::report::{self, Files, JsonSummary, Swept};
-use crate::search;
-use crate::subject::Subjects;
+use crate::search::{self, Folder};
+use crate::subject::{Named, Subjects};
 
 use super::interrupt::stop_at_interrupt;
 use super::unfinished::{Asked, Stand, Unfinished, hash_of};
@@ -34,6 +34,12 @@ pub struct Options {
     /// How plans are looked for: see `list strategies`.
     #[arg(long, default_value = "swarm", value_parser = strategy)]
     strategy: search::Kind,
+    /// A folder of plans for --strategy guided: it begins with those that are there, and adds what reaches something new.
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
+    /// Count the abstract Raft states that runs reach.
+    #[arg(long)]
+    coverage: bool,
     /// Which seeds: A..B, A..+N, or N for 0..N [default: 4000, or no end with --for].
     #[arg(long, value_name = "SEEDS", value_parser = seed::seeds)]
     seeds: Option<Range<u64>>,
@@ -62,7 +68,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     summary_md: Option<PathBuf>,
     /// Go on with a sweep that was interrupted or killed, from the folder that it wrote to (its --out), or from its .unfinished.json file there.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "seeds", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "corpus", "coverage", "seeds", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
     resume: Option<PathBuf>,
 }
 
@@ -101,14 +107,13 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     };
     prepare(options, &out)?;
     let (mut unfinished, stand) = match resumed {
-        Some(resumed) => resumed,
+        Some((unfinished, stand)) => (Some(unfinished), stand),
         None => {
             let next = asked.seeds.start;
             let summary = Summary::default();
-            (
-                Unfinished::begin(&out, asked.clone())?,
-                Stand { next, summary },
-            )
+            let goes_on = !options.coverage && !strategy.learns();
+            let unfinished = goes_on.then(|| Unfinished::begin(&out, asked.clone()));
+            (unfinished.transpose()?, Stand { next, summary })
         }
     };
     let seeds = asked.seeds.clone();
@@ -116,6 +121,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     if !json_to_stdout {
         say(&banner(&asked, &stand, jobs))?;
     }
+    let (folder, corpus) = corpus(options, subject, &profile)?;
     let stop = stop_at_interrupt();
     let bar = progress(options, &seeds);
     let mut written = Written::new(Writing {
@@ -133,6 +139,8 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         subject,
         profile: &profile,
         strategy,
+        coverage: options.coverage,
+        corpus,
         seeds: seeds.clone(),
         jobs,
         time_limit: asked.time_ms.map(Duration::from_millis),
@@ -141,14 +149,29 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     };
     let tell = |news: News<'_>| {
         let done = match news {
-            News::Progress { runs, findings, .. } => {
+            News::Progress {
+                runs,
+                findings,
+                states,
+                ..
+            } => {
                 bar.set_position(runs);
-                if findings > 0 {
-                    bar.set_message(format!("{findings} findings"));
-                }
+                let findings = (findings > 0).then(|| format!("{findings} findings"));
+                let states = states.map(|states| format!("{} states", report::group(states)));
+                let both: Vec<String> = findings.into_iter().chain(states).collect();
+                bar.set_message(both.join(", "));
                 Ok(())
             }
-            News::Portion { next, summary } => unfinished.stands(next, summary),
+            News::Portion { next, summary } => match &mut unfinished {
+                Some(unfinished) => unfinished.stands(next, summary),
+                None => Ok(()),
+            },
+            News::Kept(plan) => match &folder {
+                Some(folder) => {
+                    (folder.keep(plan)).map_err(|failed| CliError::file(folder.path(), &failed))
+                }
+                None => Ok(()),
+            },
             News::Finding(finding) => bar.suspend(|| written.finding(finding)),
         };
         if let Err(failed) = done {
@@ -156,7 +179,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
             stop.store(true, Ordering::Relaxed);
         }
     };
-    let mut strategy = strategy.over(sweep.space());
+    let mut strategy = sweep.strategy();
     let summary = sweep.go_on(&mut *strategy, stand.next, stand.summary, tell);
     bar.finish_and_clear();
     if let Some(error) = error {
@@ -169,10 +192,10 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         first_seed: seeds.start,
     };
     conclude(options, &summary, swept, &files)?;
-    match summary.interrupted {
-        true if !json_to_stdout => say(&unfinished.how_to_go_on())?,
-        true => {}
-        false => unfinished.end(),
+    match unfinished {
+        Some(unfinished) if !summary.interrupted => unfinished.end(),
+        Some(unfinished) if !json_to_stdout => say(&unfinished.how_to_go_on())?,
+        _ => {}
     }
     Ok(summary.verdict().status())
 }
@@ -197,6 +220,43 @@ fn asked_for(subjects: &Subjects, options: &Options) -> Result<Asked, CliError> 
         keep_going: options.keep_going,
         shrink_for_ms: (!options.no_shrink).then_some(ms(options.shrink_for)),
     })
+}
+
+/// The corpus that the sweep keeps, and the plans in it that it can begin with.
+fn corpus(
+    options: &Options,
+    subject: &Named,
+    profile: &Profile,
+) -> Result<(Option<Folder>, Vec<Plan>), CliError> {
+    let Some(dir) = &options.corpus else {
+        return Ok((None, Vec::new()));
+    };
+    if options.strategy != search::Kind::Guided {
+        let name = options.strategy.name();
+        return Err(CliError::Usage(format!(
+            "--corpus goes with a strategy that learns, and {name} does not; legal: --strategy guided"
+        )));
+    }
+    std::fs::create_dir_all(dir).map_err(|error| CliError::file(dir, &error))?;
+    let writable = tempfile::NamedTempFile::new_in(dir).map(drop);
+    writable.map_err(|error| CliError::file(dir, &error))?;
+    let library = |name: &str| name.split('+').next().unwrap_or_default().to_owned();
+    let plans = super::corpus::read(dir)?.into_iter().map(|(_, plan)| plan);
+    // Another profile leaves out other things, and another library lacks others.
+    let (mut given, others): (Vec<Plan>, Vec<Plan>) = plans.partition(|plan| {
+        plan.profile == profile.name && library(&plan.subject) == library(&subject.name)
+    });
+    if !others.is_empty() {
+        super::warn(&format!(
+            "left out: {} plans of {} that are of another library or profile",
+            others.len(),
+            dir.display()
+        ));
+    }
+    for plan in &mut given {
+        plan.subject.clone_from(&subject.name);
+    }
+    Ok((Some(Folder::at(dir)), given))
 }
 
 /// Prints the summary, and writes it as JSON and as Markdown where that is asked for.

@@ -63,6 +63,7 @@ struct File {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Found {
+    seed: u64,
     property: String,
     node: Option<u8>,
     message: String,
@@ -138,7 +139,12 @@ impl Unfinished {
         for found in &file.findings {
             let plan = Plan::read(&super::folder_of(&path).join(&found.plan))?;
             let failure = found.failure().map_err(wrong)?;
-            findings.push(Finding { failure, plan });
+            let seed = found.seed;
+            findings.push(Finding {
+                failure,
+                plan,
+                seed,
+            });
         }
         let counters = file
             .counters
@@ -206,6 +212,7 @@ impl Unfinished {
 
     fn write(&mut self, next: u64, summary: &Summary) -> Result<(), CliError> {
         let found = |finding: &Finding| Found {
+            seed: finding.seed,
             property: finding.failure.violation.property.name().to_owned(),
             node: finding.failure.violation.node.map(|node| node.0),
             message: finding.failure.violation.message.clone(),

@@ -89,7 +89,7 @@ impl<'a> Written<'a> {
             let page = report::failure(self.writing.subject, &finding.plan, path, &command);
             return say(&format!("{}\n", page.unwrap_or_default()));
         }
-        let seed = finding.plan.seed;
+        let seed = finding.seed;
         let failure = &finding.failure;
         say(&format!("seed {seed}: {failure}\n  repeat   {command}\n"))
     }
@@ -161,7 +161,7 @@ fn of(finding: &Finding) -> Property {
 
 /// The name of the file of a finding's plan.
 pub fn plan_name(subject: &str, finding: &Finding) -> String {
-    let seed = finding.plan.seed;
+    let seed = finding.seed;
     format!("{subject}-seed-{seed}-{}.json", of(finding))
 }
 

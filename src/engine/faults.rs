@@ -136,6 +136,7 @@ impl<S: Subject> World<'_, '_, S> {
             self.queue
                 .push(now_us + for_us, Happening::Over { fault: number });
         }
+        self.look_around();
         Ok(())
     }
 

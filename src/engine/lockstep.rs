@@ -117,6 +117,7 @@ impl<S: Subject> World<'_, '_, S> {
         for node in founders.members().iter() {
             self.boot(node)?;
         }
+        self.look_around();
         Ok(())
     }
 
@@ -183,17 +184,24 @@ impl<S: Subject> World<'_, '_, S> {
             Happening::Strike { fault } => self.strike(now_us, fault),
             Happening::Over { fault } => {
                 self.over(now_us, fault);
+                self.look_around();
                 Ok(())
             }
             Happening::Boot { node } => {
                 self.boot(node)?;
+                self.look_around();
                 self.strike_due(now_us)
             }
             Happening::Resume { node } => {
                 self.resume(now_us, node);
+                self.look_around();
                 Ok(())
             }
-            Happening::Heal => self.heal(now_us),
+            Happening::Heal => {
+                self.heal(now_us)?;
+                self.look_around();
+                Ok(())
+            }
             Happening::Probe => self.probe(now_us),
             Happening::Audit => {
                 self.audit(now_us);

@@ -8,6 +8,7 @@ mod faults;
 mod happening;
 mod inject;
 mod lockstep;
+mod look;
 mod node;
 mod operator;
 mod options;
@@ -28,6 +29,7 @@ pub use record::Recording;
 pub use trace::{Line, Weight};
 
 use crate::check::{NodeView, Violation};
+use crate::coverage::Coverage;
 use crate::service::{Answer, Command};
 use crate::sometimes::Counters;
 use crate::types::{Index, NodeId, Role, Term, seconds};
@@ -43,6 +45,8 @@ pub struct Watch<'a> {
     pub recording: Option<&'a mut Recording>,
     /// Gets what clients are told, in order.
     pub answers: Option<&'a mut Vec<Answered>>,
+    /// Takes down which abstract states the cluster is in.
+    pub coverage: Option<&'a mut Coverage>,
     /// Whether the library's own log goes into the lines.
     pub library_log: bool,
     /// Ends the run, without a verdict, once it has made so many steps.

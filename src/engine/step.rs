@@ -96,6 +96,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         if !is_quiet {
             self.carry_out_all(now_us, node)?;
+            self.look(node);
         }
         if !self.retiring.is_empty() {
             self.stop_retired(now_us);
@@ -118,6 +119,7 @@ impl<S: Subject> World<'_, '_, S> {
         carried_out?;
         if let Some(reason) = halt {
             self.halt(now_us, node, reason);
+            self.look_around();
         }
         Ok(())
     }

@@ -138,6 +138,7 @@ impl<S: Subject> World<'_, '_, S> {
             }
             SyncResult::Done
         };
+        self.look(node);
         self.step_here(now_us, node, Input::Synced { ticket, result })
     }
 }

@@ -9,11 +9,27 @@ use super::panics;
 use super::trace::Weight;
 use super::world::World;
 use crate::check::{Scene, Violation};
-use crate::net::{Fate, Lost};
+use crate::net::{Fate, Lost, Network};
+use crate::plan::Plan;
 use crate::queue::Place;
 use crate::replica::{Label, Message, MessageKind, Replica, Subject};
 use crate::sometimes::Event;
 use crate::types::NodeId;
+
+/// The network as it is at the start.
+pub(super) fn network(plan: &Plan) -> Network {
+    let mut network = Network::new(plan.nodes().len(), plan.network);
+    if let Some(schedule) = &plan.schedule {
+        for (link, by_us) in schedule.delays() {
+            network.hold(link.from.position(), link.to.position(), by_us);
+        }
+        for (fall, by_us) in schedule.falls() {
+            let (from, to) = (fall.link.from.position(), fall.link.to.position());
+            network.hold_from(fall.nth, from, to, by_us);
+        }
+    }
+    network
+}
 
 impl<S: Subject> World<'_, '_, S> {
     /// Sends a replica's messages. What becomes of each is decided where it lies, and then it moves once at most.

@@ -7,6 +7,7 @@ use super::clients::Clients;
 use super::happening::Happening;
 use super::inject::Triggers;
 use super::node::Slot;
+use super::wire;
 use crate::check::{Checks, NodeView};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -104,7 +105,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             queue: Queue::new(),
             parcels: Slab::new(),
             places: Vec::new(),
-            network: Network::new(nodes.len(), plan.network),
+            network: wire::network(plan),
             slots: nodes.iter().map(slot).collect(),
             views: vec![NodeView::default(); nodes.len()],
             disks: nodes

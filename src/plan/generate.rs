@@ -51,6 +51,7 @@ pub fn generate(seed: u64, subject: &str, lacks: &[Feature], profile: &Profile) 
         raft,
         driver,
         network,
+        schedule: None,
         script: None,
         faults: Vec::new(),
         heal_us: storm_us,

@@ -31,6 +31,7 @@ pub(super) fn keep_in_touch(plan: &mut Plan) {
     traffic.delay_min_us = traffic.delay_min_us.min(traffic.delay_max_us);
     (traffic.tail_ppm, traffic.loss_ppm, traffic.reorder_ppm) = (0, 0, 0);
     traffic.capacity = traffic.capacity.max(1_024);
+    plan.schedule = None;
     plan.faults.retain(keeps_in_touch);
 }
 

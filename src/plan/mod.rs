@@ -7,7 +7,9 @@ mod features;
 mod generate;
 mod leases;
 mod membership;
+mod parts;
 mod profile;
+mod schedule;
 mod script;
 mod validate;
 mod words;
@@ -23,6 +25,7 @@ pub use generate::generate;
 #[cfg(feature = "proptest")]
 pub(crate) use membership::Script;
 pub use profile::{Findings, Profile, ProfileError, builtin_profiles};
+pub use schedule::{Demotion, Link, Schedule};
 pub use script::{Asked, Try};
 pub use validate::Impossible;
 
@@ -61,6 +64,9 @@ pub struct Plan {
     pub driver: DriverOptions,
     /// How the network treats messages in ordinary times.
     pub network: Traffic,
+    /// Whose messages go first, where that is not left to chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
     /// How long a sync takes in ordinary times.
     pub disk: DiskOptions,
     /// What clients do.

@@ -182,6 +182,7 @@ impl Plan {
             ),
         )?;
         self.validate_script()?;
+        self.validate_schedule()?;
         self.validate_faults()?;
         self.validate_heal()
     }

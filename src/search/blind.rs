@@ -1,7 +1,7 @@
 //! Strategies that learn nothing: a plan is a function of its seed.
 
 use super::{Space, Strategy};
-use crate::plan::{Plan, Profile, generate};
+use crate::plan::{Plan, Profile};
 
 /// Swarm testing: what the profile's percentages say.
 pub struct Swarm<'a> {
@@ -17,19 +17,14 @@ impl<'a> Swarm<'a> {
 
 impl Strategy for Swarm<'_> {
     fn plan(&self, seed: u64) -> Plan {
-        let Space {
-            subject,
-            lacks,
-            profile,
-        } = self.space;
-        generate(seed, subject, lacks, profile)
+        self.space.draw(seed)
     }
 }
 
 /// No swarm: whatever exists in some runs of the profile exists in all of them.
 pub struct Uniform<'a> {
     space: Space<'a>,
-    profile: Profile,
+    everything: Profile,
 }
 
 impl<'a> Uniform<'a> {
@@ -37,18 +32,21 @@ impl<'a> Uniform<'a> {
     pub fn over(space: Space<'a>) -> Self {
         Self {
             space,
-            profile: everything(space.profile),
+            everything: everything(space.profile),
         }
     }
 }
 
 impl Strategy for Uniform<'_> {
     fn plan(&self, seed: u64) -> Plan {
-        let plan = generate(seed, self.space.subject, self.space.lacks, &self.profile);
+        let space = Space {
+            profile: &self.everything,
+            ..self.space
+        };
         Plan {
             // It repeats from its file only: the profile by this name draws another plan.
             profile: self.space.profile.name.clone(),
-            ..plan
+            ..space.draw(seed)
         }
     }
 }
@@ -118,7 +116,7 @@ fn everything(profile: &Profile) -> Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::builtin_profiles;
+    use crate::plan::{builtin_profiles, generate};
 
     fn space(profile: &Profile) -> Space<'_> {
         Space {

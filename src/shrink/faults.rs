@@ -79,12 +79,12 @@ fn simpler_when(when: When) -> Vec<When> {
 
 fn simpler_what(what: &What) -> Vec<What> {
     let mut all = variants(what);
-    let count = numbers(&mut what.clone()).len();
+    let count = what.clone().spans().len();
     for place in 0..count {
-        let now = *numbers(&mut what.clone())[place];
+        let now = *what.clone().spans()[place];
         for less in smaller(now, 0) {
             let mut what = what.clone();
-            *numbers(&mut what)[place] = less;
+            *what.spans()[place] = less;
             all.push(what);
         }
     }
@@ -98,35 +98,6 @@ fn simpler_what(what: &What) -> Vec<What> {
         }
     }
     all
-}
-
-/// Its spans of time.
-fn numbers(what: &mut What) -> Vec<&mut u64> {
-    match what {
-        What::Crash { down_us, .. } => vec![down_us],
-        What::Pause { for_us, .. }
-        | What::Cut { for_us, .. }
-        | What::Split { for_us, .. }
-        | What::IsolateLeader { for_us }
-        | What::Trouble { for_us, .. }
-        | What::Burst { for_us, .. }
-        | What::FullDisk { for_us, .. }
-        | What::Drift { for_us, .. } => vec![for_us],
-        What::SlowNode {
-            extra_us, for_us, ..
-        } => vec![extra_us, for_us],
-        What::SlowDisk {
-            sync_us, for_us, ..
-        } => vec![sync_us, for_us],
-        What::DuplicateMessage { after_us } => vec![after_us],
-        What::DelayMessage { by_us } => vec![by_us],
-        What::LoseMessage
-        | What::FailSync { .. }
-        | What::Rot { .. }
-        | What::Jump { .. }
-        | What::Change { .. }
-        | What::Ask { .. } => Vec::new(),
-    }
 }
 
 /// Lists of nodes.

@@ -11,6 +11,7 @@ mod nodes;
 mod numbers;
 mod operations;
 mod options;
+mod schedule;
 mod subset;
 mod times;
 mod trial;
@@ -33,6 +34,7 @@ const PASSES: &[(&str, Pass)] = &[
     ("remove operations", operations::remove),
     ("remove faults", faults::remove),
     ("remove nodes", nodes::remove),
+    ("plain schedule", schedule::simplify),
     ("plain options", options::simplify),
     ("condense operations", condense::condense),
     ("shorten", times::shorten),

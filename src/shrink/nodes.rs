@@ -3,7 +3,7 @@
 use super::trial::Trial;
 use crate::admin::Admin;
 use crate::configuration::{Step, Transition};
-use crate::plan::{Fault, Heal, Plan, What, When};
+use crate::plan::{Fault, Heal, Link, Plan, What, When};
 use crate::types::NodeId;
 
 /// Takes out the nodes that are not needed.
@@ -45,6 +45,13 @@ fn without(plan: &Plan, out: NodeId) -> Option<Plan> {
         }
     }
     plan.faults.retain_mut(|fault| moved.fault(fault));
+    if let Some(schedule) = &mut plan.schedule {
+        let stays = |link: &mut Link| moved.node(&mut link.from) & moved.node(&mut link.to);
+        schedule.links.retain_mut(stays);
+        schedule
+            .demotions
+            .retain_mut(|demotion| stays(&mut demotion.link));
+    }
     // Who asked the node that is out asks one of those that are left.
     let last = NodeId(plan.cluster.nodes());
     for asked in plan.script.iter_mut().flatten() {

@@ -15,6 +15,8 @@ fn a_driver_of_ones_own_passes_the_storm() {
         subject: &mine,
         profile: &Profile::load("storm").unwrap(),
         strategy: squall::search::Kind::Swarm,
+        coverage: false,
+        corpus: Vec::new(),
         seeds: 0..super::support::seeds(1_000),
         jobs: 2,
         time_limit: None,

@@ -10,6 +10,7 @@ mod linearizability;
 mod mutants;
 mod planted;
 mod resume;
+mod search;
 mod shrink;
 mod strategies;
 mod support;

@@ -40,6 +40,8 @@ fn failing(bug: Bug) -> Plan {
         subject: &subject,
         profile: &profile,
         strategy: squall::search::Kind::Swarm,
+        coverage: false,
+        corpus: Vec::new(),
         seeds: 0..640,
         jobs: 2,
         time_limit: None,

@@ -77,6 +77,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "check",
             "clock",
             "configuration",
+            "coverage",
             "disk",
             "history",
             "net",
@@ -111,9 +112,21 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     (
         "campaign",
-        &["engine", "plan", "search", "sometimes", "subject", "types"],
+        &[
+            "coverage",
+            "engine",
+            "plan",
+            "search",
+            "sometimes",
+            "subject",
+            "types",
+        ],
     ),
-    ("search", &["options", "plan"]),
+    (
+        "search",
+        &["admin", "coverage", "options", "plan", "rng", "types"],
+    ),
+    ("coverage", &["types"]),
     (
         "shrink",
         &[
