@@ -32,7 +32,7 @@ use crate::linearizability::Budget;
 use crate::replica::{Label, Observation, ReplyOutcome};
 use crate::service::{Answer, Command, Operation};
 use crate::sometimes::{Counters, Event};
-use crate::stable::{Chain, EntryKind, Record, StableState};
+use crate::stable::{Chain, Entry, EntryKind, Record, StableState};
 use crate::types::{Index, NodeId, Role};
 
 use ledger::Ledger;
@@ -122,21 +122,7 @@ impl Checks {
         let mut chain = Chain::default();
         match record {
             Record::Entry { index, entry } => {
-                let written = view.append(*index, entry, |at| ledger.committed(at));
-                let written = written.map_err(|gap| log_matching::gap(id, *index, gap))?;
-                if let Some(last) = written.cut_after {
-                    leader_append_only::check(id, view, *index, last)?;
-                    counters.hit(Event::EntryTruncated);
-                }
-                counters.hit(Event::EntryAppended);
-                chain = written.chain;
-                if entry.kind != EntryKind::Normal {
-                    counters.hit(Event::ChangeAppended);
-                    if view.role == Role::Leader && view.term == entry.term {
-                        configuration::proposed(id, view, *index)?;
-                    }
-                }
-                self.log_matching.appended(id, *index, entry.term, chain)?;
+                return self.wrote_entry(view, id, *index, entry, counters);
             }
             Record::HardState(hard) => {
                 monotonic::hard_state(id, view, hard, &self.election_safety)?;
@@ -159,6 +145,38 @@ impl Checks {
                 self.ledger.snapshot(snapshot.index, chain);
             }
         }
+        Ok(chain)
+    }
+
+    /// The same of an entry.
+    ///
+    /// # Errors
+    /// As [`Checks::wrote`].
+    #[inline(always)]
+    pub fn wrote_entry(
+        &mut self,
+        view: &mut NodeView,
+        id: NodeId,
+        index: Index,
+        entry: &Entry,
+        counters: &mut Counters,
+    ) -> Result<Chain, Violation> {
+        let ledger = &self.ledger;
+        let written = view.append(index, entry, |at| ledger.committed(at));
+        let written = written.map_err(|gap| log_matching::gap(id, index, gap))?;
+        if let Some(last) = written.cut_after {
+            leader_append_only::check(id, view, index, last)?;
+            counters.hit(Event::EntryTruncated);
+        }
+        counters.hit(Event::EntryAppended);
+        if entry.kind != EntryKind::Normal {
+            counters.hit(Event::ChangeAppended);
+            if view.role == Role::Leader && view.term == entry.term {
+                configuration::proposed(id, view, index)?;
+            }
+        }
+        let chain = written.chain;
+        self.log_matching.appended(id, index, entry.term, chain)?;
         Ok(chain)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::replica::{Claim, Input, Label, Observation, Reply, ReplyOutcome, SyncResult};
 use crate::stable::{Chain, Record};
-use crate::types::{NodeId, mix};
+use crate::types::{Index, NodeId, mix};
 
 /// A message that is stepped into a replica.
 #[inline]
@@ -76,13 +76,25 @@ pub(super) fn record(record: &Record, chain: Chain) -> u64 {
             let vote = hard.vote.map_or(0, |vote| u64::from(vote.0));
             mix(hard.term << 8 | vote, 11)
         }
-        Record::Entry { index, .. } => mix(*index, 12),
-        Record::Commit { index } => mix(*index, 16),
+        Record::Entry { index, .. } => return entry(*index, chain),
+        Record::Commit { index } => return commit(*index, chain),
         Record::LogReset { next } => mix(*next, 13),
         Record::LogCompact { through } => mix(*through, 14),
         Record::Snapshot(snapshot) => mix(mix(snapshot.index, snapshot.term), 15),
     };
     mix(written, chain.0)
+}
+
+/// An entry that a replica writes.
+#[inline]
+pub(super) fn entry(index: Index, chain: Chain) -> u64 {
+    mix(mix(index, 12), chain.0)
+}
+
+/// A commit index that a replica writes.
+#[inline]
+pub(super) fn commit(index: Index, chain: Chain) -> u64 {
+    mix(mix(index, 16), chain.0)
 }
 
 /// What a replica sends, and to whom.

@@ -112,8 +112,10 @@ impl Triggers {
     /// Whether some fault waits for messages of this kind on this link.
     #[inline(always)]
     pub(super) fn watches(&self, from: NodeId, to: NodeId, kind: MessageKind) -> bool {
-        let link = from.position() * self.nodes + to.position();
-        !self.messages.is_empty() && self.watched[link] & (1 << kind as u16) != 0
+        !self.messages.is_empty() && {
+            let link = from.position() * self.nodes + to.position();
+            self.watched[link] & (1 << kind as u16) != 0
+        }
     }
 
     /// Adds to `due` the faults that wait for this message.

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::check::Violation;
 use crate::queue::Place;
 use crate::replica::{Effect, Input, Message, Observation, Output, Replica, Reply, Subject};
-use crate::stable::{Marked, Record};
+use crate::stable::{Chain, Marked, Record};
 use crate::types::{Index, NodeId};
 
 pub(super) const OUT_IS_BACK: &str = "the output is put back once it is carried out";
@@ -201,13 +201,36 @@ impl<S: Subject> World<'_, '_, S> {
     /// A replica puts a record into its disk's cache.
     #[inline(never)]
     fn write(&mut self, node: NodeId, record: &mut Record) -> Result<(), Violation> {
-        let position = node.position();
-        let view = &mut self.views[position];
+        // An entry and a commit index come all the time: there it is known which they are.
+        let chain = match &*record {
+            Record::Entry { index, entry } => {
+                let view = &mut self.views[node.position()];
+                let (index, counters) = (*index, &mut self.counters);
+                let chain = self
+                    .checks
+                    .wrote_entry(view, node, index, entry, counters)?;
+                self.fold(digest::entry(index, chain));
+                chain
+            }
+            Record::Commit { index } => {
+                let view = &mut self.views[node.position()];
+                let chain = self.checks.wrote(view, node, record, &mut self.counters)?;
+                self.fold(digest::commit(*index, chain));
+                chain
+            }
+            other => self.write_other(node, other)?,
+        };
+        let record = record.take();
+        self.disks[node.position()].write(Marked { record, chain });
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn write_other(&mut self, node: NodeId, record: &Record) -> Result<Chain, Violation> {
+        let view = &mut self.views[node.position()];
         let chain = self.checks.wrote(view, node, record, &mut self.counters)?;
         self.fold(digest::record(record, chain));
-        let record = record.take();
-        self.disks[position].write(Marked { record, chain });
-        Ok(())
+        Ok(chain)
     }
 
     #[inline(never)]
