@@ -32,7 +32,7 @@ impl Draw<'_> {
         let mut script = Script {
             configuration: plan.first_configuration(),
             stopped: NodeSet::default(),
-            removals: self.profile.findings.removals(plan.cluster.voters),
+            removals: self.profile.findings.removals(plan),
         };
         let mut faults = Vec::new();
         for at_us in times {
