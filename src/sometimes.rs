@@ -255,7 +255,17 @@ impl Event {
             | Event::LogCompacted => &[Feature::Snapshots],
             Event::FetchBegun | Event::FetchDone => &[Feature::AsynchronousFetch],
             Event::ProposalDropped => &[Feature::UncommittedLimit],
-            Event::SettingChanged | Event::Pinged => &[Feature::Settings],
+            Event::SettingChanged
+            | Event::Pinged
+            | Event::PriorityChanged
+            | Event::BatchAppendSwitched
+            | Event::SkipBroadcastCommitSwitched
+            | Event::CheckQuorumSwitched
+            | Event::MaxInflightChanged
+            | Event::MaxCommittedSizeChanged
+            | Event::GroupCommitSwitched => &[Feature::Settings],
+            Event::WithPriorities => &[Feature::Priorities],
+            Event::WithGroupCommit => &[Feature::GroupCommit],
             _ => &[],
         }
     }
