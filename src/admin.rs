@@ -41,10 +41,12 @@ pub enum Setting {
     CheckQuorum(bool),
     /// The node's election priority.
     Priority(i64),
-    /// `RaftOptions::max_inflight_messages` towards every peer; at least 1.
+    /// `RaftOptions::max_inflight_messages` towards every peer; 0 stops replication to them.
     MaxInflight(u32),
     /// `RaftOptions::max_committed_size_per_ready`.
     MaxCommittedSize(u64),
+    /// `RaftOptions::group_commit`.
+    GroupCommit(bool),
 }
 
 impl fmt::Display for Admin {

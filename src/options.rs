@@ -58,7 +58,11 @@ pub struct DriverOptions {
     /// How long entries that are not in the driver's cache take to be fetched, in simulated
     /// microseconds, while the library goes on; 0 keeps all at hand.
     pub fetch_us: u64,
-    /// Messages that may leave before their ready is durable wait for it all the same.
+    /// A received snapshot counts as applied for the library when its installation in the background is
+    /// over, and not as soon as it is durable.
+    #[serde(default)]
+    pub applied_when_installed: bool,
+    /// Messages that may leave before their ready, and those before it, are durable wait for it all the same.
     pub send_after_sync: bool,
     /// Tell the library of the newest durable ready only, which stands for those before it (asynchronous persistence).
     pub acknowledge_newest: bool,
@@ -69,10 +73,16 @@ pub struct DriverOptions {
     /// Changes of the configuration are applied before the ready that brought them is
     /// acknowledged to the library, and not right after.
     pub apply_changes_early: bool,
-    /// A follower asks for a snapshot though its newest entry is not known to be committed, and waits
-    /// for it when the term changes; it takes no entries meanwhile.
+    /// A follower asks for a snapshot though its newest entry is not known to be committed.
+    #[serde(default)]
+    pub snapshot_requests_ahead: bool,
+    /// The same, and it goes on waiting for it when the term changes; it takes no entries meanwhile.
     #[serde(default)]
     pub snapshot_requests_block: bool,
+    /// A node that may not stand for election says nothing to a leader of an earlier term, as the library has it
+    /// without check-quorum and pre-vote; otherwise its driver answers with its term.
+    #[serde(default)]
+    pub deaf_in_later_term: bool,
     /// A node that is asked to stand for election does so though it is no voter of its own configuration.
     pub campaign_as_outsider: bool,
     /// A vote that the library forgets within its term is written as it has it, and not as it was.
@@ -215,12 +225,15 @@ impl Default for DriverOptions {
             snapshot_install_us: 0,
             snapshot_build_us: 0,
             fetch_us: 0,
+            applied_when_installed: false,
             send_after_sync: false,
             acknowledge_newest: false,
             advance_whole: false,
             step_down_when_removed: true,
             apply_changes_early: false,
+            snapshot_requests_ahead: false,
             snapshot_requests_block: false,
+            deaf_in_later_term: false,
             campaign_as_outsider: false,
             forget_vote_when_removed: false,
             merge_across_terms: false,

@@ -96,7 +96,6 @@ events! {
     CrashInJoint = "crash-in-joint", "a node lost power in a joint configuration";
     LeaderCrashedWithChange = "leader-crashed-with-change", "a leader lost power with an uncommitted change in its log";
     LeaderElectedInJoint = "leader-elected-in-joint", "a node became leader in a joint configuration";
-    JointLeftByOperator = "joint-left-by-operator", "an operator had to end a joint configuration after the storm";
     TransferAsked = "transfer-asked", "an operator asked for a transfer of leadership";
     TransferBegun = "transfer-begun", "a leader began to hand leadership over";
     TimeoutNowSent = "timeout-now-sent", "a leader told its successor to stand for election";
@@ -161,6 +160,7 @@ events! {
     CheckQuorumSwitched = "check-quorum-switched", "check-quorum was switched at run time";
     MaxInflightChanged = "max-inflight-changed", "the window of append messages was changed at run time";
     MaxCommittedSizeChanged = "max-committed-size-changed", "the size of portions of committed entries was changed at run time";
+    GroupCommitSwitched = "group-commit-switched", "group commit was switched at run time";
     WithPreVote = "with-pre-vote", "a run had pre-vote";
     WithCheckQuorum = "with-check-quorum", "a run had check-quorum";
     WithSmallInflight = "with-small-inflight", "a run had a window of at most eight append messages";
@@ -180,6 +180,7 @@ events! {
     WithAcknowledgeNewest = "with-acknowledge-newest", "a run acknowledged only the newest of several durable outputs";
     WithAdvanceWhole = "with-advance-whole", "a run applied committed entries before it acknowledged the output that brought them";
     WithBackgroundSnapshots = "with-background-snapshots", "a run built snapshots in the background";
+    WithBackgroundInstall = "with-background-install", "a run installed received snapshots in the background";
     WithBurstTicks = "with-burst-ticks", "a run made up for missed ticks in a burst";
 }
 
@@ -254,7 +255,17 @@ impl Event {
             | Event::LogCompacted => &[Feature::Snapshots],
             Event::FetchBegun | Event::FetchDone => &[Feature::AsynchronousFetch],
             Event::ProposalDropped => &[Feature::UncommittedLimit],
-            Event::SettingChanged | Event::Pinged => &[Feature::Settings],
+            Event::SettingChanged
+            | Event::Pinged
+            | Event::PriorityChanged
+            | Event::BatchAppendSwitched
+            | Event::SkipBroadcastCommitSwitched
+            | Event::CheckQuorumSwitched
+            | Event::MaxInflightChanged
+            | Event::MaxCommittedSizeChanged
+            | Event::GroupCommitSwitched => &[Feature::Settings],
+            Event::WithPriorities => &[Feature::Priorities],
+            Event::WithGroupCommit => &[Feature::GroupCommit],
             _ => &[],
         }
     }

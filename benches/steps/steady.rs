@@ -98,6 +98,7 @@ impl Steady {
                 lease_us: 200_000,
                 fresh_lease_reads: false,
                 settings_stay: false,
+                priorities_stay: false,
             },
             schedule: None,
             script: None,

@@ -24,6 +24,18 @@ impl ElectionSafety {
         found.ok().map(|place| self.leaders[place].1)
     }
 
+    /// `id` has lost power, and its disk knows no term after `term`. If it led one, it did so for itself
+    /// alone: another's vote is asked for when the term is durable (`AckBeforeDurable` sees to it), and nothing
+    /// of what a lone voter did in it is left.
+    pub(super) fn lost(&mut self, id: NodeId, term: Term) {
+        let later = self.leaders.partition_point(|leader| leader.0 <= term);
+        if self.leaders[later..].iter().any(|leader| leader.1 == id) {
+            let kept = self.leaders.split_off(later);
+            self.leaders
+                .extend(kept.into_iter().filter(|leader| leader.1 != id));
+        }
+    }
+
     pub(super) fn elected(
         &mut self,
         scene: Scene<'_>,

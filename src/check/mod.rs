@@ -130,6 +130,7 @@ impl Checks {
             }
             Record::Commit { .. } => {}
             Record::LogReset { next } => {
+                monotonic::log_reset(id, view, *next, ledger.committed(*next - 1))?;
                 chain = view.reset(*next, |at| ledger.committed(at));
             }
             Record::LogCompact { through } => {
@@ -182,6 +183,7 @@ impl Checks {
 
     /// A node is down, and `durable` is all that its disk kept.
     pub fn crashed(&mut self, id: NodeId, view: &NodeView, durable: &StableState) {
+        self.election_safety.lost(id, durable.hard.term);
         let mut index = view.last();
         while let Some((term, chain)) = view.entry_at(index) {
             if durable.chain_at(index) == Some(chain) {

@@ -1,6 +1,7 @@
 //! What never goes back: the term; the vote within a term; the commit index and
 //! the applied index of a running node. And across a restart, nothing that was
-//! durable is missing (Raft paper, figure 2; dissertation, section 3.8). The
+//! durable is missing (Raft paper, figure 2; dissertation, section 3.8). A snapshot takes the
+//! place of what it stands for, and of nothing that follows (figure 13, step 6). The
 //! commit index is volatile in Raft: a restart may forget what was not stored.
 //!
 //! A vote may give way to one for the node that has been elected in that term: it
@@ -9,7 +10,7 @@
 use super::election_safety::ElectionSafety;
 use super::{NodeView, Property, Violation};
 use crate::replica::Observation;
-use crate::stable::{HardState, StableState};
+use crate::stable::{Chain, HardState, StableState};
 use crate::types::{Index, NodeId, Term};
 
 #[cold]
@@ -72,6 +73,27 @@ pub(super) fn hard_state(
         }
         _ => Ok(()),
     }
+}
+
+/// `id` gives its log up for a snapshot whose log up to it has this chain, and goes on at `next`. Entries that
+/// follow the snapshot's last one stay (Raft paper, figure 13, step 6): they may have been acknowledged.
+pub(super) fn log_reset(
+    id: NodeId,
+    view: &NodeView,
+    next: Index,
+    snapshot: Option<Chain>,
+) -> Result<(), Violation> {
+    let end = view.log_end();
+    if end < next || snapshot.is_none() || view.log_chain_at(next - 1) != snapshot {
+        return Ok(());
+    }
+    broken(
+        id,
+        format!(
+            "{id} drops its entries from {next} to {end}, which follow the snapshot at {} that it installs",
+            next - 1
+        ),
+    )
 }
 
 /// `id` has started with what `started` says, on a disk that kept `durable`.

@@ -97,7 +97,7 @@ impl Property {
                 "a vote, an append reply or any message of a term leaves only after what it promises is durable"
             }
             Property::Monotonic => {
-                "term, vote within a term, commit and applied index never go back; nothing durable is missing after a restart"
+                "term, vote within a term, commit and applied index never go back; a restart misses nothing durable, and a snapshot takes away nothing that follows it"
             }
             Property::Configuration => {
                 "configurations follow one another by allowed steps, one change at a time, and are the same on all nodes"

@@ -170,6 +170,19 @@ impl NodeView {
         self.before
     }
 
+    /// The chain of its log up to `index`, by the log's own entries.
+    pub(super) fn log_chain_at(&self, index: Index) -> Option<Chain> {
+        match index + 1 == self.log.first() {
+            true => Some(self.before),
+            false => self.log.get(index).map(|(_, chain)| *chain),
+        }
+    }
+
+    /// The index of the last entry in its log; the one before the first when there is none.
+    pub(super) fn log_end(&self) -> Index {
+        self.log.last()
+    }
+
     /// The last change of the configuration in its log before `index`.
     pub(super) fn last_change_before(&self, index: Index) -> Option<Index> {
         let before = |change: &&Index| **change < index;

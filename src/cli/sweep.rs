@@ -111,7 +111,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         None => {
             let next = asked.seeds.start;
             let summary = Summary::default();
-            let goes_on = !options.coverage && !strategy.learns();
+            let goes_on = !options.coverage && strategy != search::Kind::Guided;
             let unfinished = goes_on.then(|| Unfinished::begin(&out, asked.clone()));
             (unfinished.transpose()?, Stand { next, summary })
         }

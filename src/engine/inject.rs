@@ -1,4 +1,5 @@
-//! Which faults are due: at a time, at a node's nth sync, at a link's nth message.
+//! Which faults are due: at a time, at a node's nth sync, of all or of those that overwrite entries, at a
+//! link's nth message.
 
 use crate::plan::{Fault, What, When};
 use crate::replica::MessageKind;
@@ -7,6 +8,7 @@ use crate::types::NodeId;
 /// Faults that wait for an ordinal event.
 pub(super) struct Triggers {
     syncs: Vec<(NodeId, u32, usize)>,
+    overwrites: Vec<(NodeId, u32, usize)>,
     messages: Vec<Awaited>,
     /// Per link: the kinds of message that some fault waits for, one bit each.
     watched: Vec<u16>,
@@ -48,6 +50,7 @@ impl Triggers {
     pub(super) fn new(faults: &[Fault], nodes: usize) -> Self {
         let mut triggers = Self {
             syncs: Vec::new(),
+            overwrites: Vec::new(),
             messages: Vec::new(),
             watched: vec![0; nodes * nodes],
             nodes,
@@ -56,6 +59,7 @@ impl Triggers {
             match fault.when {
                 When::AtUs(_) => {}
                 When::Sync { node, nth } => triggers.syncs.push((node, nth, number)),
+                When::Overwrite { node, nth } => triggers.overwrites.push((node, nth, number)),
                 When::Message {
                     from,
                     to,
@@ -88,25 +92,31 @@ impl Triggers {
     /// The storm is over: nothing waits any more.
     pub(super) fn disarm(&mut self) {
         self.syncs.clear();
+        self.overwrites.clear();
         self.messages.clear();
         self.watched.fill(0);
     }
 
-    /// Whether some fault waits for a sync.
+    /// Whether some fault waits for a sync, of any kind.
     #[inline(always)]
     pub(super) fn await_syncs(&self) -> bool {
-        !self.syncs.is_empty()
+        !self.syncs.is_empty() || !self.overwrites.is_empty()
     }
 
     /// Adds to `due` the faults that wait for this node's `nth` sync.
     pub(super) fn sync(&mut self, node: NodeId, nth: u32, due: &mut Vec<usize>) {
-        self.syncs.retain(|(whose, which, fault)| {
-            let is_due = (*whose, *which) == (node, nth);
-            if is_due {
-                due.push(*fault);
-            }
-            !is_due
-        });
+        take_due(&mut self.syncs, node, nth, due);
+    }
+
+    /// Whether some fault waits for entries to be overwritten.
+    #[inline(always)]
+    pub(super) fn await_overwrites(&self) -> bool {
+        !self.overwrites.is_empty()
+    }
+
+    /// Adds to `due` the faults that wait for this node's `nth` sync after it overwrote entries.
+    pub(super) fn overwrite(&mut self, node: NodeId, nth: u32, due: &mut Vec<usize>) {
+        take_due(&mut self.overwrites, node, nth, due);
     }
 
     /// Whether some fault waits for messages of this kind on this link.
@@ -138,4 +148,15 @@ impl Triggers {
         });
         self.watch();
     }
+}
+
+/// Moves to `due` the faults that wait for this node's `nth` sync.
+fn take_due(waiting: &mut Vec<(NodeId, u32, usize)>, node: NodeId, nth: u32, due: &mut Vec<usize>) {
+    waiting.retain(|(whose, which, fault)| {
+        let is_due = (*whose, *which) == (node, nth);
+        if is_due {
+            due.push(*fault);
+        }
+        !is_due
+    });
 }

@@ -25,6 +25,10 @@ pub(super) struct Slot<R, E> {
     pub(super) lives: u32,
     /// Syncs begun over all lives.
     pub(super) syncs: u32,
+    /// Entries have been overwritten since the last sync began, where a fault waits for that.
+    pub(super) overwrites: bool,
+    /// Syncs begun after that, over all lives.
+    pub(super) overwriting_syncs: u32,
     /// Syncs of this life that are not over.
     pub(super) in_flight: Vec<(Ticket, SyncPoint)>,
     /// A sync has failed in this life, so those in flight fail with it.
@@ -48,6 +52,8 @@ impl<R, E> Slot<R, E> {
             held: Vec::new(),
             lives: 0,
             syncs: 0,
+            overwrites: false,
+            overwriting_syncs: 0,
             in_flight: Vec::new(),
             disk_failed: false,
             fail_next: 0,
@@ -59,6 +65,7 @@ impl<R, E> Slot<R, E> {
     pub(super) fn drop_life(&mut self) {
         self.replica = None;
         self.in_flight.clear();
+        self.overwrites = false;
         self.paused_until_us = None;
         self.disk_failed = false;
         self.timer += 1;

@@ -15,12 +15,11 @@ use crate::replica::{Input, Subject};
 use crate::sometimes::Event;
 use crate::types::{Index, NodeId, NodeSet, Role};
 
-/// Election time-outs after the storm before an operator ends a joint configuration that
-/// its leader should have left by itself.
-const AUTO_LEAVE_PATIENCE: u64 = 40;
-
 /// Election time-outs after the storm in which all that was on its way arrives.
 const SETTLING: u64 = 10;
+
+/// The same for requests that a busy node has not got round to.
+const WORKING_OFF: u64 = 100;
 
 impl<S: Subject> World<'_, '_, S> {
     /// The node that an operator takes for the leader: the one of the highest term that runs.
@@ -66,14 +65,24 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// After the storm: where operators have changed check-quorum, every node gets back what the
-    /// plan says. A cluster in which it is on here and off there may be without a leader for ever.
+    /// plan says. A cluster in which it is on here and off there may be without a leader for ever. And where
+    /// few voters may be left, all get one priority, for the same reason. Replication that was stopped goes on.
     pub(super) fn put_back_settings(&mut self, now_us: u64) -> Result<(), Violation> {
-        if self.plan.workload.settings_stay || !self.plan.sets_check_quorum() {
-            return Ok(());
+        let plan = self.plan;
+        let mut settings = Vec::new();
+        if !plan.workload.settings_stay && plan.sets_check_quorum() {
+            settings.push(Setting::CheckQuorum(plan.raft.check_quorum));
         }
-        let setting = Setting::CheckQuorum(self.plan.raft.check_quorum);
-        for node in self.running() {
-            self.ask(now_us, Some(node), Admin::Set(setting))?;
+        if !plan.workload.priorities_stay && plan.ranks_few_voters() {
+            settings.push(Setting::Priority(0));
+        }
+        if plan.stops_replication() {
+            settings.push(Setting::MaxInflight(plan.raft.max_inflight_messages));
+        }
+        for setting in settings {
+            for node in self.running() {
+                self.ask(now_us, Some(node), Admin::Set(setting))?;
+            }
         }
         Ok(())
     }
@@ -310,10 +319,28 @@ impl<S: Subject> World<'_, '_, S> {
             return;
         }
         let (_, newest) = self.configuration;
-        let running = |id: &NodeId| self.is_up(*id) && !newest.members().has(*id);
+        let awaited = match now_us < self.plan.heal_us + WORKING_OFF * self.plan.election_us() {
+            true => self.awaited(),
+            false => NodeSet::default(),
+        };
+        let wanted = newest.members().with(awaited);
+        let running = |id: &NodeId| self.is_up(*id) && !wanted.has(*id);
         let out: NodeSet = self.nodes.iter().copied().filter(running).collect();
         self.retire_if_unneeded(out);
         self.stop_retired(now_us);
+    }
+
+    /// The nodes that are to be members by changes that were asked for and have not come about.
+    fn awaited(&self) -> NodeSet {
+        let change = |number: &usize| match &self.plan.faults[*number].what {
+            What::Change { change, .. } => Some(change),
+            _ => None,
+        };
+        let asked = self.asked.iter().filter_map(change);
+        let open = asked.filter(|change| !has_come_about(change, &self.configuration.1));
+        let steps = open.flat_map(|change| &change.steps);
+        let joins = |step: &&Step| step.becomes != Member::Nobody;
+        steps.filter(joins).map(|step| step.node).collect()
     }
 
     fn changes_pending_in_logs(&self) -> bool {
@@ -323,26 +350,18 @@ impl<S: Subject> World<'_, '_, S> {
             .any(|id| self.views[id.position()].change_pending())
     }
 
-    /// After the storm: an operator ends a joint configuration that lasts.
+    /// After the storm: an operator ends a joint configuration that lasts until it is told to
+    /// go. One that is to be left by its leader is the leader's task.
     pub(super) fn end_joint(&mut self, now_us: u64) -> Result<(), Violation> {
         let (_, configuration) = self.configuration;
-        if configuration.is_joint() {
-            let patience_us = match configuration.auto_leave {
-                true => AUTO_LEAVE_PATIENCE * self.plan.election_us(),
-                false => 0,
-            };
-            if now_us >= self.plan.heal_us + patience_us {
-                if configuration.auto_leave {
-                    self.counters.hit(Event::JointLeftByOperator);
-                }
-                let leave = Change {
-                    steps: Vec::new(),
-                    transition: Transition::Leave,
-                };
-                self.ask(now_us, None, Admin::Change(leave))?;
-            }
+        if !configuration.is_joint() || configuration.auto_leave {
+            return Ok(());
         }
-        Ok(())
+        let leave = Change {
+            steps: Vec::new(),
+            transition: Transition::Leave,
+        };
+        self.ask(now_us, None, Admin::Change(leave))
     }
 }
 

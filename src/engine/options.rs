@@ -53,6 +53,7 @@ pub(super) fn count(plan: &Plan, counters: &mut Counters) {
             Event::WithAdvanceWhole,
         ),
         (driver.snapshot_build_us > 0, Event::WithBackgroundSnapshots),
+        (driver.snapshot_install_us > 0, Event::WithBackgroundInstall),
         (
             driver.missed_ticks == MissedTicks::Burst,
             Event::WithBurstTicks,
@@ -71,5 +72,6 @@ pub(super) fn switched(setting: Setting) -> Event {
         Setting::Priority(_) => Event::PriorityChanged,
         Setting::MaxInflight(_) => Event::MaxInflightChanged,
         Setting::MaxCommittedSize(_) => Event::MaxCommittedSizeChanged,
+        Setting::GroupCommit(_) => Event::GroupCommitSwitched,
     }
 }

@@ -201,14 +201,20 @@ impl<S: Subject> World<'_, '_, S> {
     /// A replica puts a record into its disk's cache.
     #[inline(never)]
     fn write(&mut self, node: NodeId, record: &mut Record) -> Result<(), Violation> {
+<<<<<<< HEAD
         // An entry and a commit index come all the time: there it is known which they are.
         let chain = match &*record {
             Record::Entry { index, entry } => {
                 let view = &mut self.views[node.position()];
+                let overwritten = self.counters.get(Event::EntryTruncated);
                 let (index, counters) = (*index, &mut self.counters);
                 let chain = self
                     .checks
                     .wrote_entry(view, node, index, entry, counters)?;
+                if self.triggers.await_overwrites() {
+                    let now = self.counters.get(Event::EntryTruncated);
+                    self.slots[node.position()].overwrites |= now > overwritten;
+                }
                 self.fold(digest::entry(index, chain));
                 chain
             }
@@ -228,6 +234,11 @@ impl<S: Subject> World<'_, '_, S> {
     #[inline(never)]
     fn write_other(&mut self, node: NodeId, record: &Record) -> Result<Chain, Violation> {
         let view = &mut self.views[node.position()];
+=======
+        let position = node.position();
+        let view = &mut self.views[position];
+        let overwritten = self.counters.get(Event::EntryTruncated);
+>>>>>>> b199805 (storm: the whole surface; three more findings in raft 0.7.0, two more planted bugs)
         let chain = self.checks.wrote(view, node, record, &mut self.counters)?;
         self.fold(digest::record(record, chain));
         Ok(chain)

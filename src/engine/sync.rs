@@ -67,6 +67,11 @@ impl<S: Subject> World<'_, '_, S> {
         let position = node.position();
         let slot = &mut self.slots[position];
         self.triggers.sync(node, slot.syncs, &mut self.due);
+        if std::mem::take(&mut slot.overwrites) {
+            slot.overwriting_syncs += 1;
+            let nth = slot.overwriting_syncs;
+            self.triggers.overwrite(node, nth, &mut self.due);
+        }
         // A fault that waits for this sync acts on it.
         let due_here = |fault: &usize| match &self.plan.faults[*fault].what {
             What::FailSync { node: whose } => *whose == node,

@@ -37,6 +37,14 @@ pub enum When {
         /// Which.
         nth: u32,
     },
+    /// As soon as this node has begun the sync that is to make durable what it wrote over conflicting
+    /// entries, for the `nth` time, counted from 1 over all its lives.
+    Overwrite {
+        /// Whose sync.
+        node: NodeId,
+        /// Which.
+        nth: u32,
+    },
     /// As soon as the `nth` message of this kind, counted from 1, is sent on this link.
     Message {
         /// The sender.

@@ -25,6 +25,7 @@ const PATIENCE_ELECTIONS: u64 = 400;
 /// The same arguments give the same plan in every process of one version of
 /// this crate. A later version may draw differently: keep plans, not seeds.
 pub fn generate(seed: u64, subject: &str, lacks: &[Feature], profile: &Profile) -> Plan {
+    let profile = profile.of_seed(seed);
     let mut draw = Draw::new(seed, profile, lacks);
     let mut cluster = draw.cluster();
     let mut raft = draw.raft(&cluster);
@@ -228,12 +229,16 @@ impl<'a> Draw<'a> {
                 true => self.choices.between(1, 10 * tick_us),
                 false => 0,
             },
+            // Left to the findings.
+            applied_when_installed: false,
             send_after_sync: self.percent(mix.other_orders_percent),
             acknowledge_newest: self.percent(mix.other_orders_percent),
             advance_whole: self.percent(mix.other_orders_percent),
             step_down_when_removed: !self.profile.findings.removed_leader_runs_on,
             apply_changes_early: self.profile.findings.auto_leave_before_advance,
+            snapshot_requests_ahead: self.profile.findings.requested_snapshot_drops_entries,
             snapshot_requests_block: self.profile.findings.snapshot_requests_block,
+            deaf_in_later_term: self.profile.findings.learners_in_a_later_term,
             campaign_as_outsider: self.profile.findings.outsider_campaigns,
             forget_vote_when_removed: self.profile.findings.removed_leader_forgets_its_vote,
             merge_across_terms: self.profile.findings.append_merged_across_terms,
@@ -287,17 +292,27 @@ impl<'a> Draw<'a> {
             lease_us: self.choices.between(election_us, 10 * election_us),
             fresh_lease_reads: self.percent(mix.fresh_lease_reads_percent),
             settings_stay: self.profile.findings.mixed_check_quorum,
+            priorities_stay: self.profile.findings.priorities_with_bare_quorum,
         }
     }
 
     fn heal(&mut self, plan: &Plan) -> Heal {
         let wanted = self.percent(self.profile.quorum_heal_percent);
-        if !wanted || plan.cluster.voters < 3 || self.profile.findings.heals_everyone(plan) {
+        // Where membership changes, a majority that is left may be all of one group.
+        let may_split = !plan.raft.group_commit || plan.cluster.nodes() == plan.cluster.voters;
+        if !wanted || plan.cluster.voters < 3 || !may_split {
             return Heal::Everyone;
         }
         let mut nodes: Vec<NodeId> = (1..=plan.cluster.voters).map(NodeId).collect();
         self.choices.shuffle(&mut nodes);
-        nodes.truncate(plan.quorum());
+        let others = nodes.split_off(plan.quorum());
+        let group = |node: &NodeId| node.0 % 2;
+        let first = group(&nodes[0]);
+        if plan.raft.group_commit && nodes.iter().all(|node| group(node) == first) {
+            // Nothing commits before it is in both groups.
+            let other = others.into_iter().find(|node| group(node) != first);
+            nodes[0] = other.expect("of several voters some are even and some odd");
+        }
         nodes.sort();
         Heal::Quorum(nodes)
     }
@@ -311,7 +326,8 @@ impl<'a> Draw<'a> {
             Heal::Quorum(kept) => voters().filter(|node| !kept.contains(node)).collect(),
         };
         self.choices.shuffle(&mut may_rot);
-        let spare = match self.profile.findings.heals_everyone(plan) {
+        // With group commit, those that are left must be of both groups: who is healed is.
+        let spare = match plan.raft.group_commit && plan.heal == Heal::Everyone {
             true => 0,
             false => voters().count() - plan.quorum(),
         };
@@ -494,7 +510,7 @@ impl<'a> Draw<'a> {
 
     fn setting(&mut self, plan: &Plan) -> Setting {
         let on = self.choices.below(2) == 0;
-        match self.choices.below(6) {
+        match self.choices.below(7) {
             0 => Setting::BatchAppend(on && self.profile.findings.may_batch(plan)),
             1 => Setting::SkipBroadcastCommit(on),
             // Reads by lease are promised nothing without it.
@@ -502,7 +518,8 @@ impl<'a> Draw<'a> {
             3 if !plan.raft.priorities.is_empty() => {
                 Setting::Priority(self.choices.below(4) as i64)
             }
-            3 | 4 => Setting::MaxInflight(self.choices.skewed(1, 16) as u32),
+            6 if plan.raft.group_commit => Setting::GroupCommit(on),
+            3 | 4 => Setting::MaxInflight(self.choices.skewed(0, 16) as u32),
             _ => Setting::MaxCommittedSize(self.choices.skewed(0, 4096)),
         }
     }
@@ -532,6 +549,12 @@ impl<'a> Draw<'a> {
             }
             _ => self.node(plan),
         };
+        if matches!(what, What::Crash { .. }) && self.percent(self.profile.overwrite_percent) {
+            return When::Overwrite {
+                node,
+                nth: self.choices.skewed(1, 4) as u32,
+            };
+        }
         if !on_message && (plan.nodes().len() == 1 || self.choices.below(2) == 0) {
             return When::Sync {
                 node,

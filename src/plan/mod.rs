@@ -160,6 +160,10 @@ pub struct Workload {
     /// After the storm, settings that operators have changed stay as they are; otherwise check-quorum is put back on every node.
     #[serde(default)]
     pub settings_stay: bool,
+    /// After the storm, election priorities stay as they are where a bare majority is left; otherwise they are
+    /// made equal then.
+    #[serde(default)]
+    pub priorities_stay: bool,
     /// Longest ballast that a command carries, in bytes; most carry little.
     pub padding_max_bytes: u32,
 }
@@ -293,6 +297,22 @@ impl Plan {
             _ => false,
         };
         self.faults.iter().any(sets)
+    }
+
+    /// Whether operators stop replication at run time.
+    pub fn stops_replication(&self) -> bool {
+        let stops = |fault: &Fault| match &fault.what {
+            What::Ask { admin, .. } => matches!(admin, Admin::Set(Setting::MaxInflight(0))),
+            _ => false,
+        };
+        self.faults.iter().any(stops)
+    }
+
+    /// Whether priorities differ and a bare majority of the voters may be all that is left after the storm:
+    /// of those there were, or of those that a change has left.
+    pub fn ranks_few_voters(&self) -> bool {
+        let few = matches!(self.heal, Heal::Quorum(_)) || self.changes_membership();
+        few && !self.raft.priorities.is_empty()
     }
 
     /// Whether reads are promised to be fresh.

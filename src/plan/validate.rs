@@ -208,7 +208,7 @@ impl Plan {
             (1..=65_536).contains(&raft.max_inflight_messages),
             "raft.max_inflight_messages",
             raft.max_inflight_messages,
-            "1 to 65536",
+            "0 to 65536",
         )?;
         check(
             raft.priorities.is_empty()
@@ -335,6 +335,10 @@ impl Plan {
                 When::Sync { node, nth } => {
                     self.known_nodes(&field("sync.node"), &[node])?;
                     check(nth >= 1, field("sync.nth"), nth, "at least 1")?;
+                }
+                When::Overwrite { node, nth } => {
+                    self.known_nodes(&field("overwrite.node"), &[node])?;
+                    check(nth >= 1, field("overwrite.nth"), nth, "at least 1")?;
                 }
                 When::Message { from, to, nth, .. } => {
                     self.known_nodes(&field("message"), &[from, to])?;
@@ -488,12 +492,9 @@ impl Plan {
                         "ask for a change",
                         "{\"change\": ...}, which has retries",
                     ),
-                    Admin::Set(Setting::MaxInflight(cap)) => check(
-                        (1..=65_536).contains(cap),
-                        field("max-inflight"),
-                        cap,
-                        "1 to 65536",
-                    ),
+                    Admin::Set(Setting::MaxInflight(cap)) => {
+                        check(*cap <= 65_536, field("max-inflight"), cap, "1 to 65536")
+                    }
                     _ => Ok(()),
                 }
             }

@@ -17,6 +17,12 @@ impl fmt::Display for When {
         match self {
             When::AtUs(at_us) => write!(f, "at {}", seconds(*at_us)),
             When::Sync { node, nth } => write!(f, "at {node}'s sync no. {nth}"),
+            When::Overwrite { node, nth } => {
+                write!(
+                    f,
+                    "at {node}'s sync no. {nth} of those that overwrite entries"
+                )
+            }
             When::Message {
                 from,
                 to,

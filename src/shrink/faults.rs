@@ -61,6 +61,9 @@ fn simpler_when(when: When) -> Vec<When> {
     match when {
         When::AtUs(at_us) => smaller(at_us, 0).into_iter().map(When::AtUs).collect(),
         When::Sync { node, nth } => nths(nth).map(|nth| When::Sync { node, nth }).collect(),
+        When::Overwrite { node, nth } => {
+            nths(nth).map(|nth| When::Overwrite { node, nth }).collect()
+        }
         When::Message {
             from,
             to,

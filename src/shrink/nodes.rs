@@ -89,7 +89,7 @@ impl Moved {
     fn fault(self, fault: &mut Fault) -> bool {
         let comes = match &mut fault.when {
             When::AtUs(_) => true,
-            When::Sync { node, .. } => self.node(node),
+            When::Sync { node, .. } | When::Overwrite { node, .. } => self.node(node),
             When::Message { from, to, .. } => self.node(from) & self.node(to),
         };
         comes & self.what(&mut fault.what)

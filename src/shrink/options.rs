@@ -32,8 +32,9 @@ const RAFT: &[Plain] = defaults!(raft, RaftOptions:
 
 const DRIVER: &[Plain] = defaults!(driver, DriverOptions:
     persistence, inputs_per_ready, apply_lag_us, snapshot_every_bytes, keep_entries,
-    snapshot_install_us, snapshot_build_us, fetch_us, send_after_sync, acknowledge_newest,
-    advance_whole, step_down_when_removed, apply_changes_early, snapshot_requests_block, campaign_as_outsider,
+    snapshot_install_us, snapshot_build_us, fetch_us, applied_when_installed, send_after_sync, acknowledge_newest,
+    advance_whole, step_down_when_removed, apply_changes_early, snapshot_requests_ahead,
+    snapshot_requests_block, deaf_in_later_term, campaign_as_outsider,
     forget_vote_when_removed, merge_across_terms, remove_needed_voters,
     read_context, missed_ticks,
 );
@@ -65,6 +66,7 @@ const WORLD: &[Plain] = &[
 const WORKLOAD: &[Plain] = &[
     |plan| plan.workload.timeout_us = TIMEOUT_US,
     |plan| plan.workload.settings_stay = false,
+    |plan| plan.workload.priorities_stay = false,
     |plan| plan.workload.retries = 0,
     |plan| plan.workload.crash_percent = 0,
     |plan| plan.workload.padding_max_bytes = 0,

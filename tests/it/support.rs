@@ -107,6 +107,7 @@ pub fn quiet_plan(voters: u8) -> Plan {
             lease_us: 500_000,
             fresh_lease_reads: false,
             settings_stay: false,
+            priorities_stay: false,
         },
         schedule: None,
         script: None,

@@ -10,7 +10,7 @@ use crate::check::Property;
 use crate::options::Feature;
 use crate::replica::{Birth, BootError, Message, Output, Recovered, Subject};
 use crate::service::{Flaw, Service};
-use crate::stable::StableState;
+use crate::stable::{HardState, Journal, StableState};
 
 pub use node::PlantedNode;
 
@@ -77,6 +77,8 @@ bugs! {
     SyncEntriesOnly = "sync-entries-only", AckBeforeDurable in "storm", "syncs what it writes only when there are entries in it";
     LateHardState = "late-hard-state", AckBeforeDurable in "storm", "writes term and vote after the sync of the entries that came with them";
     ForgetCommit = "forget-commit", LeaderCompleteness in "amnesia", "stores no commit index, as if it were volatile";
+    CommitAhead = "commit-ahead", StateMachineSafety in "amnesia", "writes the commit index before the entries that it speaks of";
+    StartOnDamage = "start-on-damage", Monotonic in "disk", "starts from a damaged journal with what can be read of it";
     KeepOldTail = "keep-old-tail", LogMatching in "storm", "leaves the rest of its log when it overwrites an entry";
     CompactBeforeSnapshot = "compact-before-snapshot", AckBeforeDurable in "storm", "compacts its log before the snapshot that stands for it is durable";
     CompactTooFar = "compact-too-far", DurableCommit in "storm", "drops entries behind the snapshot with those before it";
@@ -163,10 +165,12 @@ impl<S: Tamper> Subject for Planted<S> {
         out: &mut Output<Message<S>>,
     ) -> Result<PlantedNode<S>, BootError> {
         if self.bug == Bug::ReuseOldLogOnRestart && birth.life > 0 {
-            let (first, last) = (disk.state.log.first(), disk.state.log.last());
-            disk.state
-                .log
-                .cut_from(last + 1 - (last + 1 - first).div_ceil(3));
+            lose_newest_third(&mut disk.state);
+        }
+        if self.bug == Bug::StartOnDamage {
+            for journal in std::mem::take(&mut disk.rotten) {
+                read_up_to_damage(&mut disk.state, journal);
+            }
         }
         let flawed = self.bug.flaw().map(Service::flawed);
         let birth = Birth {
@@ -182,6 +186,23 @@ impl<S: Tamper> Subject for Planted<S> {
         let mut node = PlantedNode::new(inner, self.bug, &birth, memory);
         node.pass_on(0, &mut inner_out, out);
         Ok(node)
+    }
+}
+
+fn lose_newest_third(state: &mut StableState) {
+    let (first, last) = (state.log.first(), state.log.last());
+    state
+        .log
+        .cut_from(last + 1 - (last + 1 - first).div_ceil(3));
+}
+
+/// What is left of a journal when all from its damaged record on is ignored. Where that record is the
+/// harness does not say: here it is two thirds into the log, the only hard state, the only snapshot.
+fn read_up_to_damage(state: &mut StableState, journal: Journal) {
+    match journal {
+        Journal::HardState => state.hard = HardState::default(),
+        Journal::Log => lose_newest_third(state),
+        Journal::Snapshot => state.snapshot = None,
     }
 }
 

@@ -23,6 +23,21 @@ pub(super) fn command(entry: &Entry) -> Bytes {
     }
 }
 
+/// Puts the newest commit index before the entries that are written with it, up to each sync.
+fn put_commit_first(effects: &mut [Effect]) {
+    let is_entry = |effect: &Effect| matches!(effect, Effect::Write(Record::Entry { .. }));
+    let is_commit = |effect: &Effect| matches!(effect, Effect::Write(Record::Commit { .. }));
+    for writes in effects.split_mut(|effect| matches!(effect, Effect::Sync(_))) {
+        let entry = writes.iter().position(is_entry);
+        let commit = writes.iter().rposition(is_commit);
+        if let (Some(entry), Some(commit)) = (entry, commit)
+            && entry < commit
+        {
+            writes[entry..=commit].rotate_right(1);
+        }
+    }
+}
+
 /// What a node with a planted bug remembers beside the honest one.
 pub(super) struct Memory {
     /// A state machine of its own, for bugs in applying and reading.
@@ -145,6 +160,9 @@ impl<S: Tamper> PlantedNode<S> {
         let mut fake = Vec::new();
         if let Some(late) = self.late.take() {
             out.write(late);
+        }
+        if self.bug == Bug::CommitAhead {
+            put_commit_first(&mut inner.effects);
         }
         for effect in inner.effects.drain(..) {
             match effect {

@@ -121,14 +121,15 @@ impl RaftRsNode {
                     self.applied = index;
                     let state = self.machine.service.state();
                     out.observe(Observation::Installed { index, state });
-                    let configuration =
-                        messages::configuration(snapshot.get_metadata().get_conf_state());
-                    out.observe(Observation::Configured {
-                        index,
-                        configuration,
-                    });
-                    self.raw.advance_apply_to(index);
-                    self.show_role(out);
+                    if !self.applies_when_durable() {
+                        let conf = snapshot.get_metadata().get_conf_state();
+                        out.observe(Observation::Configured {
+                            index,
+                            configuration: messages::configuration(conf),
+                        });
+                        self.raw.advance_apply_to(index);
+                        self.show_role(out);
+                    }
                     self.serve_reads(out);
                 }
             }

@@ -210,6 +210,9 @@ impl RaftRsNode {
     #[inline(always)]
     fn handle_message(&mut self, message: Message, out: &mut Output<Message>) {
         self.forget_snapshot_request(message.term);
+        if message.term < self.raw.raft.term {
+            self.answer_earlier_term(&message);
+        }
         // An error here is the library's way to say that it ignores the message.
         let _ = self.raw.step(message);
         self.show_role(out);
@@ -246,7 +249,9 @@ impl RaftRsNode {
         // Here and below: what is empty is not taken, for it would have to be freed.
         let mut held = None;
         if !ready.messages().is_empty() {
-            match self.options.send_after_sync && ready.must_sync() {
+            // Without a sync of its own it waits for those under way.
+            let waits = ready.must_sync() || !self.in_flight.is_empty();
+            match self.options.send_after_sync && waits {
                 true => held = Some(ready.take_messages()),
                 false => send(ready.take_messages(), out),
             }
@@ -407,6 +412,8 @@ impl RaftRsNode {
         let index = snapshot.get_metadata().index;
         out.write(Record::LogReset { next: index + 1 });
         self.raw.mut_store().restore(snapshot.clone());
+        // The library knows the members anew, and none of their groups.
+        self.assign_groups();
         self.own_snapshot = None;
         self.grown_bytes = 0;
         self.write_log(&mut ready, out);
@@ -446,7 +453,25 @@ impl RaftRsNode {
         if let Some(messages) = self.held_messages.take() {
             send(messages, out);
         }
+        let snapshot = ready.snapshot().get_metadata();
+        let replaced = (snapshot.index > 0).then(|| (snapshot.index, snapshot.get_conf_state()));
+        let replaced = replaced.map(|(index, conf)| (index, messages::configuration(conf)));
         self.finish_waited(ready, now_us, out);
+        if let Some((index, configuration)) = replaced
+            && self.applies_when_durable()
+        {
+            self.raw.advance_apply_to(index);
+            out.observe(Observation::Configured {
+                index,
+                configuration,
+            });
+            self.show_role(out);
+        }
+    }
+
+    /// Whether a received snapshot counts as applied, for the library, before the state machine has it.
+    pub(super) fn applies_when_durable(&self) -> bool {
+        self.options.snapshot_install_us > 0 && !self.options.applied_when_installed
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 use raft::StateRole;
 use raft::eraftpb::{
     ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, Message,
+    MessageType,
 };
 
 use super::driver::RaftRsNode;
@@ -30,7 +31,9 @@ impl RaftRsNode {
             }
             Admin::RequestSnapshot => {
                 let log = &self.raw.raft.raft_log;
-                let may = self.options.snapshot_requests_block || log.committed == log.last_index();
+                let ahead =
+                    self.options.snapshot_requests_ahead || self.options.snapshot_requests_block;
+                let may = ahead || log.committed == log.last_index();
                 let asked = may && self.raw.request_snapshot().is_ok();
                 asked.then_some(Doing::SnapshotAsked)
             }
@@ -81,6 +84,22 @@ impl RaftRsNode {
         }
     }
 
+    /// A leader of an earlier term must hear of the later one, and the library leaves it to this node's next
+    /// vote request to tell: one that may not stand for election sends none.
+    #[cold]
+    pub(super) fn answer_earlier_term(&mut self, message: &Message) {
+        let raft = &mut self.raw.raft;
+        let kind = message.get_msg_type();
+        let leads = matches!(kind, MessageType::MsgAppend | MessageType::MsgHeartbeat);
+        let tells_itself = raft.check_quorum || raft.pre_vote || raft.promotable();
+        if leads && !tells_itself && !self.options.deaf_in_later_term {
+            let mut answer = Message::default();
+            answer.set_msg_type(MessageType::MsgAppendResponse);
+            (answer.from, answer.to, answer.term) = (raft.id, message.from, raft.term);
+            raft.msgs.push(answer);
+        }
+    }
+
     /// With group commit, puts odd and even nodes into a group each; nodes that join come into none by themselves.
     pub(super) fn assign_groups(&mut self) {
         let raft = &mut self.raw.raft;
@@ -88,6 +107,7 @@ impl RaftRsNode {
             let mut groups: Vec<(u64, u64)> =
                 raft.prs().iter().map(|(id, _)| (*id, id % 2 + 1)).collect();
             groups.sort_unstable();
+            raft.clear_commit_group();
             raft.assign_commit_groups(&groups);
         }
     }
@@ -107,6 +127,10 @@ impl RaftRsNode {
                 }
             }
             Setting::MaxCommittedSize(size) => raft.set_max_committed_size_per_ready(size),
+            Setting::GroupCommit(on) => {
+                raft.enable_group_commit(on);
+                self.assign_groups();
+            }
         }
     }
 }
