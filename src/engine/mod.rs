@@ -26,7 +26,7 @@ mod world;
 pub use lockstep::run;
 pub use panics::of_test;
 pub use record::Recording;
-pub use trace::{Line, Weight};
+pub use trace::{Forgotten, Happened, Line, Trigger, Weight, Wrote};
 
 use crate::check::{NodeView, Violation};
 use crate::coverage::Coverage;

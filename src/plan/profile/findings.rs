@@ -50,7 +50,7 @@ pub struct Findings {
 
 impl Findings {
     /// Takes the triggers that are off out of a plan's settings.
-    pub(in crate::plan) fn leave_out(
+    pub(crate) fn leave_out(
         &self,
         cluster: &mut Cluster,
         raft: &mut RaftOptions,
@@ -72,7 +72,7 @@ impl Findings {
     }
 
     /// How many voters may be removed or demoted in a run.
-    pub(in crate::plan) fn removals(&self, plan: &Plan) -> usize {
+    pub(crate) fn removals(&self, plan: &Plan) -> usize {
         let driver = &plan.driver;
         let saves_first =
             driver.persistence == Persistence::Synchronous && driver.inputs_per_ready == 1;
