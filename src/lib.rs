@@ -11,6 +11,7 @@ pub mod coverage;
 pub mod disk;
 pub mod engine;
 pub mod files;
+pub mod fuzzing;
 pub mod history;
 pub mod indexed;
 pub mod linearizability;

@@ -2,8 +2,10 @@
 //!
 //! A program of one's own has it whole, over its own subjects: see [`main`].
 
+mod artifact;
 mod corpus;
 mod diff;
+mod import;
 mod interrupt;
 mod list;
 mod replay;
@@ -45,6 +47,9 @@ const DIFF_STATUS: &str = "Exit status: 0 equal runs, 1 they differ, 2 bad input
 const SHRINK_STATUS: &str = "Ctrl-C ends early with the best so far.
 Exit status: 1 for a smaller plan, which fails as the first did; 2 bad input, or the plan does not fail.";
 
+const IMPORT_STATUS: &str = "Ctrl-C ends early with the best so far.
+Exit status: 1 for a plan that fails, 0 for one that runs clean and is written as it is, 2 bad input.";
+
 #[derive(Debug, Parser)]
 #[command(name = "squall", version, about = ABOUT, after_help = EXIT_STATUS)]
 struct Arguments {
@@ -74,6 +79,9 @@ enum Command {
     Shrink(shrink::Options),
     /// Look after folders of plans that guided sweeps keep.
     Corpus(corpus::Options),
+    /// Turn what a fuzzer found into a plan file, made as small as it will get.
+    #[command(after_help = IMPORT_STATUS)]
+    Import(import::Options),
     /// List what can be named: subjects, profiles, strategies, checks, faults, events.
     List(list::Options),
 }
@@ -141,6 +149,7 @@ pub fn main(subjects: Vec<Named>) -> ExitCode {
         Command::Show(options) => show::run(&subjects, &options),
         Command::Shrink(options) => shrink::run(&subjects, &options),
         Command::Corpus(options) => corpus::run(&subjects, &options),
+        Command::Import(options) => import::run(&subjects, &options),
         Command::List(options) => list::run(&subjects, &options),
     };
     match done {

@@ -15,11 +15,12 @@ use crate::types::NodeId;
 
 use narrow::{Around, Narrow};
 
+use super::artifact::read_plan;
 use super::{CliError, quoted, replay_command, say, seed};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The plan's file, as a sweep wrote it; or a folder of plans.
+    /// The plan's file, as a sweep wrote it; an input of the fuzz target storm; or a folder of plans.
     #[arg(value_name = "PLAN.json|FOLDER", conflicts_with_all = ["seed", "profile"])]
     plan: Option<PathBuf>,
     /// The plan's seed.
@@ -60,7 +61,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         return all_of(subjects, options, folder);
     }
     let mut plan = match (&options.plan, options.seed) {
-        (Some(path), _) => Plan::read(path)?,
+        (Some(path), _) => read_plan(subjects, path, options.subject.as_deref())?,
         (None, Some(seed)) => {
             let profile = Profile::load(options.profile.as_deref().unwrap_or("storm"))?;
             let subject = subjects.find_or_first(options.subject.as_deref())?;

@@ -167,9 +167,8 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
                 None => Ok(()),
             },
             News::Kept(plan) => match &folder {
-                Some(folder) => {
-                    (folder.keep(plan)).map_err(|failed| CliError::file(folder.path(), &failed))
-                }
+                Some(folder) => (folder.keep(plan).map(drop))
+                    .map_err(|failed| CliError::file(folder.path(), &failed)),
                 None => Ok(()),
             },
             News::Finding(finding) => bar.suspend(|| written.finding(finding)),

@@ -74,7 +74,9 @@ impl When {
     pub fn nth(&mut self) -> Option<&mut u32> {
         match self {
             When::AtUs(_) => None,
-            When::Sync { nth, .. } | When::Message { nth, .. } => Some(nth),
+            When::Sync { nth, .. } | When::Overwrite { nth, .. } | When::Message { nth, .. } => {
+                Some(nth)
+            }
         }
     }
 
@@ -82,7 +84,7 @@ impl When {
     pub fn nodes(&mut self) -> Vec<&mut NodeId> {
         match self {
             When::AtUs(_) => Vec::new(),
-            When::Sync { node, .. } => vec![node],
+            When::Sync { node, .. } | When::Overwrite { node, .. } => vec![node],
             When::Message { from, to, .. } => vec![from, to],
         }
     }

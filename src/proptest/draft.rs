@@ -63,6 +63,7 @@ impl Draft {
             network: self.network,
             disk,
             workload: self.workload,
+            schedule: None,
             script: None,
             faults: Vec::new(),
             heal_us: self.storm_us,
@@ -119,7 +120,7 @@ fn fit(mut fault: Fault, plan: &Plan, lacks: &[Feature]) -> Option<Fault> {
     };
     match &mut fault.when {
         When::AtUs(_) => {}
-        When::Sync { node, .. } => fitted(node),
+        When::Sync { node, .. } | When::Overwrite { node, .. } => fitted(node),
         When::Message { from, to, .. } => {
             fitted(from);
             fitted(to);

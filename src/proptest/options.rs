@@ -178,6 +178,7 @@ pub fn workload() -> impl Strategy<Value = Workload> + Send + Sync {
                 lease_us,
                 fresh_lease_reads: false,
                 settings_stay: false,
+                priorities_stay: false,
                 padding_max_bytes,
             }
         },

@@ -101,7 +101,7 @@ pub fn markdown(
             text,
             "| {} | {} | {} | {} |",
             failure.violation.property,
-            finding.plan.seed,
+            finding.seed,
             failure.step,
             cell(&failure.violation.message)
         );

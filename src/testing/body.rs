@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sim::{Observed, Over, Sim};
 use crate::check::{Property, Violation};
-use crate::engine::{Failure, Line, Outcome, Recording, Watch, Weight, of_test};
+use crate::engine::{Failure, Happened, Line, Outcome, Recording, Watch, Weight, of_test};
 use crate::options::Feature;
 use crate::plan::Plan;
 use crate::sometimes::Counters;
@@ -105,6 +105,7 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Body<S, F> {
                 node: None,
                 weight: Weight::Notable,
                 text,
+                event: Happened::Other,
             });
         };
         for note in observed.notes {

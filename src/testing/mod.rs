@@ -387,6 +387,8 @@ impl Test {
             subject: &self.subject,
             profile: &self.profile,
             strategy: Kind::Swarm,
+            coverage: false,
+            corpus: Vec::new(),
             seeds,
             jobs: self.jobs,
             time_limit,
@@ -402,7 +404,7 @@ impl Test {
                 told = Instant::now();
                 settings::tell(&format!("{}: {runs} runs so far", self.place.test()));
             }
-            News::Progress { .. } | News::Portion { .. } => {}
+            News::Progress { .. } | News::Portion { .. } | News::Kept(_) => {}
         };
         #[cfg(feature = "proptest")]
         let mut summary = match &self.drawn {

@@ -128,6 +128,21 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("coverage", &["types"]),
     (
+        "fuzzing",
+        &[
+            "check",
+            "disk",
+            "engine",
+            "linearizability",
+            "options",
+            "plan",
+            "replica",
+            "rng",
+            "subject",
+            "types",
+        ],
+    ),
+    (
         "shrink",
         &[
             "admin",
