@@ -4,9 +4,11 @@
 
 mod build;
 mod catalogue;
+mod generic;
 mod hunt;
 mod library;
 mod mutants;
+mod operators;
 mod schemata;
 mod table;
 
