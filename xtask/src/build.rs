@@ -151,6 +151,23 @@ impl Builder<'_> {
         }
     }
 
+    /// Builds Squall as it is.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub fn plain(&self) -> Result<PathBuf, Error> {
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .current_dir(self.project)
+            .args(["build", "--profile", PROFILE])
+            .status()
+            .map_err(|error| Error::Cargo(error.to_string()))?;
+        if !status.success() {
+            return Err(Error::Cargo("cargo build failed, as told above".to_owned()));
+        }
+        let file = format!("squall{}", std::env::consts::EXE_SUFFIX);
+        Ok(self.project.join("target").join(PROFILE).join(file))
+    }
+
     /// Builds with one change and no switch.
     ///
     /// # Errors

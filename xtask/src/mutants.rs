@@ -1,7 +1,7 @@
 //! `cargo xtask mutants`: the catalogue, built once and swept mutant by mutant.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -57,6 +57,9 @@ pub struct Options {
     /// for the budget [default: 5s], and `membership` for twice as long.
     #[arg(long, conflicts_with_all = ["only", "list", "apart"])]
     generic: bool,
+    /// Sweep the planted bugs of the driver, docs/driver-bugs.md, instead of mutants of the library.
+    #[arg(long, conflicts_with_all = ["list", "build_only", "apart", "generic"])]
+    bugs: bool,
     /// Do not shrink.
     #[arg(long)]
     no_shrink: bool,
@@ -78,6 +81,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     if options.generic {
         return generic(project, options);
+    }
+    if options.bugs {
+        return bugs(project, options);
     }
     let mutants = catalogue::select(
         catalogue::read(&project.join("sims/mutants"))?,
@@ -143,30 +149,56 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
         Some(apart) => (apart.clone(), None),
         None => (built.program.clone(), Some(mutant.id.clone())),
     };
-    let rows = work.sweep_all(&mutants, &program)?;
-    let whole = rows.len() == mutants.len();
-    let caught = rows.iter().filter(|row| row.caught()).count();
-    print!("\n{}", table::summary(&rows, mutants.len(), budget));
-    put(
-        &builder.folder().join("results.json"),
-        &serde_json::to_string_pretty(&rows).expect("rows are plain data"),
+    let rows = work.sweep_each(&mutants, |mutant, profile, shrink| {
+        let (program, id) = program(mutant);
+        let prey = prey(&program, id.as_deref(), profile, &out.join(profile));
+        prey.hunt(budget, shrink, stop)
+    })?;
+    work.conclude(
+        project,
+        &rows,
+        mutants.len(),
+        "mutants",
+        "cargo xtask mutants",
+    )
+}
+
+/// `--bugs`: what is planted around the library.
+fn bugs(project: &Path, options: &Options) -> Result<u8, Error> {
+    let bugs = catalogue::select(
+        catalogue::bugs(&project.join("docs/driver-bugs.md"))?,
+        &options.only,
     )?;
-    if options.record && whole {
-        let command = format!(
-            "cargo xtask mutants --budget {}",
-            humantime::format_duration(budget)
-        );
-        table::record(
-            &project.join("docs/power.md"),
-            "mutants",
-            &table::markdown(&rows, budget, &command),
-        )?;
-    }
-    Ok(match (whole, caught == rows.len()) {
-        (false, _) => 2,
-        (true, true) => 0,
-        (true, false) => 1,
-    })
+    let library = Library::locate(project)?;
+    let builder = Builder {
+        project,
+        library: &library,
+    };
+    eprintln!("building Squall");
+    let program = builder.plain()?;
+    let out = builder.folder().join("out-bugs");
+    let budget = options.budget.unwrap_or(BUDGET);
+    let work = Work {
+        options,
+        budget,
+        out: &out,
+        stop: stop_at_interrupt(),
+    };
+    let rows = work.sweep_each(&bugs, |bug, profile, shrink| {
+        let subject = format!("{SUBJECT}+{}", bug.id);
+        let prey = Prey {
+            subject: &subject,
+            ..prey(&program, None, profile, &out)
+        };
+        prey.hunt(budget, shrink, work.stop)
+    })?;
+    work.conclude(
+        project,
+        &rows,
+        bugs.len(),
+        "bugs",
+        "cargo xtask mutants --bugs",
+    )
 }
 
 /// `--generic`: what cargo-mutants would change.
@@ -381,26 +413,19 @@ impl Work<'_> {
         Ok(hunts.len() == profiles.len())
     }
 
-    fn sweep_all(
+    /// Hunts each of `mutants` with its own profile, and with `storm` where that is another.
+    fn sweep_each(
         &self,
         mutants: &[Mutant],
-        program: &(dyn Fn(&Mutant) -> (PathBuf, Option<String>) + Sync),
+        hunt: impl Fn(&Mutant, &str, Option<Duration>) -> Result<Option<Hunt>, Error> + Sync,
     ) -> Result<Vec<Row>, Error> {
         self.side_by_side("mutants", mutants, |mutant| {
-            let (program, id) = program(mutant);
-            let hunt = |profile, shrink| {
-                prey(&program, id.as_deref(), profile, &self.out.join(profile)).hunt(
-                    self.budget,
-                    shrink,
-                    self.stop,
-                )
-            };
-            let Some(first) = hunt(&mutant.profile, self.shrink())? else {
+            let Some(first) = hunt(mutant, &mutant.profile, self.shrink())? else {
                 return Ok(None);
             };
             let storm = match mutant.profile == STORM {
                 true => None,
-                false => match hunt(STORM, None)? {
+                false => match hunt(mutant, STORM, None)? {
                     Some(hunt) => Some(hunt),
                     None => return Ok(None),
                 },
@@ -413,6 +438,40 @@ impl Work<'_> {
                 storm,
             };
             Ok(Some(row))
+        })
+    }
+
+    /// Says what came of it, and writes it down.
+    fn conclude(
+        &self,
+        project: &Path,
+        rows: &[Row],
+        asked: usize,
+        name: &str,
+        command: &str,
+    ) -> Result<u8, Error> {
+        let whole = rows.len() == asked;
+        print!("\n{}", table::summary(rows, asked, self.budget));
+        let json = serde_json::to_string_pretty(rows).expect("rows are plain data");
+        put(
+            &project.join("target/mutants").join(format!("{name}.json")),
+            &json,
+        )?;
+        if self.options.record && whole {
+            let command = format!(
+                "{command} --budget {}",
+                humantime::format_duration(self.budget)
+            );
+            table::record(
+                &project.join("docs/power.md"),
+                name,
+                &table::markdown(rows, self.budget, &command),
+            )?;
+        }
+        Ok(match (whole, rows.iter().all(Row::caught)) {
+            (false, _) => 2,
+            (true, true) => 0,
+            (true, false) => 1,
         })
     }
 

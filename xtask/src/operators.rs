@@ -63,11 +63,19 @@ pub fn marks(line: &str) -> Vec<usize> {
         .collect()
 }
 
+/// Where an operator's expression and its operands lie.
+#[derive(Clone)]
+struct Binary {
+    whole: Range<usize>,
+    left: Range<usize>,
+    right: Range<usize>,
+}
+
 /// Where operators, operands, arms and bodies lie.
 #[derive(Default)]
 struct Places {
     /// By the place of the operator.
-    binary: BTreeMap<usize, (Range<usize>, Range<usize>, Range<usize>)>,
+    binary: BTreeMap<usize, Binary>,
     unary: BTreeMap<usize, (Range<usize>, Range<usize>)>,
     /// By the place of the arm: the end of its pattern, and its guard.
     arms: BTreeMap<usize, (usize, Option<Range<usize>>)>,
@@ -96,8 +104,12 @@ impl<'ast> Visit<'ast> for Places {
     fn visit_expr_binary(&mut self, expr: &'ast syn::ExprBinary) {
         let at = expr.op.span().byte_range().start;
         let of = |part: &dyn syn::spanned::Spanned| part.span().byte_range();
-        self.binary
-            .insert(at, (of(expr), of(&expr.left), of(&expr.right)));
+        let binary = Binary {
+            whole: of(expr),
+            left: of(&expr.left),
+            right: of(&expr.right),
+        };
+        self.binary.insert(at, binary);
         visit::visit_expr_binary(self, expr);
     }
 
@@ -159,7 +171,7 @@ pub fn switch(source: &str, spots: &[Spot]) -> Result<Switched, syn::Error> {
         let at = spot.place.start;
         match spot.genre {
             Genre::BinaryOperator if places.binary.contains_key(&at) => {
-                let (whole, left, right) = places.binary[&at].clone();
+                let Binary { whole, left, right } = places.binary[&at].clone();
                 add(2, whole, How::Binary(left, right), spot);
             }
             Genre::UnaryOperator if places.unary.contains_key(&at) => {
