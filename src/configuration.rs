@@ -166,6 +166,16 @@ pub struct Change {
     pub transition: Transition,
 }
 
+impl Change {
+    /// A simple one, of one node.
+    pub fn of(step: Step) -> Self {
+        Self {
+            steps: vec![step],
+            transition: Transition::Simple,
+        }
+    }
+}
+
 /// What becomes of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -436,6 +436,9 @@ pub enum Doing {
     ForwardedRead,
     /// A command was passed on to the leader.
     ForwardedCommand,
+    /// A committed change of the configuration fitted and was not carried out as it was asked for. That breaks the
+    /// property `configuration`.
+    ChangedOtherwise,
 }
 
 /// An answer to a client.

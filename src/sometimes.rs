@@ -189,7 +189,7 @@ impl From<Doing> for Event {
         match doing {
             Doing::DroppedProposal => Event::ProposalDropped,
             Doing::DeclinedChange => Event::ChangeDeclined,
-            Doing::SkippedChange => Event::ChangeSkipped,
+            Doing::SkippedChange | Doing::ChangedOtherwise => Event::ChangeSkipped,
             Doing::FetchBegun => Event::FetchBegun,
             Doing::FetchDone => Event::FetchDone,
             Doing::SnapshotWanted => Event::SnapshotWanted,

@@ -1,6 +1,6 @@
 //! Configuration: members agree on which configuration follows which entry; one
 //! follows from the one before it by a step that is allowed; a joint one is entered
-//! and left in order; and a leader begins no change while an earlier one is not
+//! and left in order; a change that fits is carried out as it was asked for; and a leader begins no change while an earlier one is not
 //! committed (Raft paper, section 6; dissertation, sections 4.1 and 4.3; Ongaro,
 //! "bug in single-server membership changes", raft-dev 2015).
 
@@ -95,6 +95,17 @@ pub(super) fn proposed(id: NodeId, view: &NodeView, index: Index) -> Result<(), 
         ),
         _ => Ok(()),
     }
+}
+
+/// A change that was committed and fits does not have the effect that it was asked for.
+#[cold]
+pub(super) fn changed_otherwise(id: NodeId, view: &NodeView) -> Result<(), Violation> {
+    let (_, before) = view.configuration;
+    let index = view.applied + 1;
+    broken(
+        id,
+        format!("{id} did not go from \"{before}\" to what the change in entry {index} asks for"),
+    )
 }
 
 #[cold]

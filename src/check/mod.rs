@@ -29,7 +29,7 @@ use crate::configuration::Configuration;
 use crate::disk::Disk;
 use crate::history::{History, OperationId, Settled};
 use crate::linearizability::Budget;
-use crate::replica::{Label, Observation, ReplyOutcome};
+use crate::replica::{Doing, Label, Observation, ReplyOutcome};
 use crate::service::{Answer, Command, Operation};
 use crate::sometimes::{Counters, Event};
 use crate::stable::{Chain, Entry, EntryKind, Record, StableState};
@@ -279,6 +279,9 @@ impl Checks {
             Observation::Transfer { to } => {
                 nodes[position].transfer = to;
                 counters.add(Event::TransferBegun, to.is_some().into());
+            }
+            Observation::Did(Doing::ChangedOtherwise) => {
+                return configuration::changed_otherwise(id, &nodes[position]);
             }
             Observation::Did(doing) => counters.hit(Event::from(doing)),
         }

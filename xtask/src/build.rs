@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::Error;
 use crate::library::{Library, NAME, put};
+use crate::operators::{self, Spot};
 use crate::schemata::{self, Edit};
 
 /// The environment variable that chooses the mutant in a build that has many.
@@ -42,6 +43,33 @@ pub struct Switched {
     pub outside: Vec<String>,
 }
 
+/// Makes changed files, without the changes that it is told.
+type Write<'a> = dyn Fn(&BTreeSet<&str>) -> Result<Sources, Error> + 'a;
+
+/// Changed files of the library.
+#[derive(Debug, Default)]
+struct Sources {
+    /// Each file's text.
+    texts: BTreeMap<String, String>,
+    /// Which lines of which file are which change's.
+    lines: Vec<(String, std::ops::Range<usize>, String)>,
+    /// Changes that are not in it.
+    outside: Vec<String>,
+}
+
+impl Sources {
+    /// Whose lines the compiler complains of.
+    fn owners(&self, complaint: &Complaint) -> Vec<String> {
+        let meets = |lines: &std::ops::Range<usize>| {
+            lines.start < complaint.lines.end && complaint.lines.start < lines.end
+        };
+        let of_it = self.lines.iter().filter(|(file, lines, _)| {
+            complaint.file.ends_with(&format!("{NAME}/src/{file}")) && meets(lines)
+        });
+        of_it.map(|(_, _, id)| id.clone()).collect()
+    }
+}
+
 /// Where and from what is built.
 #[derive(Debug)]
 pub struct Builder<'a> {
@@ -62,44 +90,82 @@ impl Builder<'_> {
     /// # Errors
     /// When the library as it is does not compile, or a file cannot be written.
     pub fn switched(&self, name: &str, changes: &[Change]) -> Result<Switched, Error> {
+        let ids: Vec<&str> = changes.iter().map(|change| change.id.as_str()).collect();
+        self.build(name, &ids, &|without| self.copies(changes, without))
+    }
+
+    /// As [`Builder::switched`], for small mutants by the hundred: `spots` are those of each file, and the id of number n is `ids[n - 1]`.
+    ///
+    /// # Errors
+    /// When the library as it is does not compile, or a file cannot be written.
+    pub fn switched_spots(
+        &self,
+        name: &str,
+        ids: &[&str],
+        spots: &BTreeMap<&str, Vec<Spot>>,
+    ) -> Result<Switched, Error> {
+        self.build(name, ids, &|without| self.spotted(ids, spots, without))
+    }
+
+    /// Builds what `write` makes, which is told what to leave out; again without what does not compile, until all does.
+    fn build(&self, name: &str, ids: &[&str], write: &Write<'_>) -> Result<Switched, Error> {
         let workspace = self.folder().join(name);
         let copy = workspace.join(NAME);
         let mut unviable = BTreeMap::new();
         loop {
-            let left: Vec<&Change> = changes
-                .iter()
-                .filter(|change| !unviable.contains_key(&change.id))
-                .collect();
-            let (lines, outside) = self.write_switched(&copy, &left)?;
+            let without: BTreeSet<&str> = unviable.keys().map(String::as_str).collect();
+            let sources = write(&without)?;
+            let there = |id: &&str| {
+                !without.contains(id) && !sources.outside.iter().any(|outside| outside == id)
+            };
+            let names = ids.iter().enumerate().map(|(index, id)| (index + 1, *id));
+            let names: Vec<(usize, &str)> = names.filter(|(_, id)| there(id)).collect();
+            self.write_copy(&copy, &sources.texts, &names)?;
             self.write_workspace(&workspace)?;
             let Err(complaints) = self.cargo(&workspace)? else {
                 return Ok(Switched {
-                    program: self.program(&workspace),
+                    program: self.take(&workspace, "squall")?,
                     unviable,
-                    outside,
+                    outside: sources.outside,
                 });
             };
             let before = unviable.len();
             for complaint in &complaints {
-                let holds = |(file, range): &(String, std::ops::Range<usize>)| {
-                    complaint.file.ends_with(&format!("{NAME}/src/{file}"))
-                        && range.contains(&complaint.line)
-                };
-                if let Some(change) = left.iter().zip(&lines).find(|(_, copy)| holds(copy)) {
+                for id in sources.owners(complaint) {
                     unviable
-                        .entry(change.0.id.clone())
+                        .entry(id)
                         .or_insert_with(|| complaint.message.clone());
                 }
             }
             if unviable.len() == before {
-                let first = complaints
-                    .first()
-                    .map(|complaint| complaint.message.clone());
+                let first = complaints.first().map(|complaint| {
+                    format!(
+                        "{}:{}: {}",
+                        complaint.file, complaint.lines.start, complaint.message
+                    )
+                });
                 return Err(Error::Cargo(
                     first.unwrap_or_else(|| "cargo build failed".to_owned()),
                 ));
             }
         }
+    }
+
+    /// Builds Squall as it is.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub fn plain(&self) -> Result<PathBuf, Error> {
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .current_dir(self.project)
+            .args(["build", "--profile", PROFILE])
+            .status()
+            .map_err(|error| Error::Cargo(error.to_string()))?;
+        if !status.success() {
+            return Err(Error::Cargo("cargo build failed, as told above".to_owned()));
+        }
+        let file = format!("squall{}", std::env::consts::EXE_SUFFIX);
+        Ok(self.project.join("target").join(PROFILE).join(file))
     }
 
     /// Builds with one change and no switch.
@@ -124,61 +190,83 @@ impl Builder<'_> {
                 change.id
             )));
         }
-        // The next one is built to the same place.
-        let program = self.program(&workspace);
-        let kept = self.folder().join("apart-builds").join(&change.id);
-        std::fs::create_dir_all(kept.parent().unwrap_or(&kept))
-            .map_err(|error| Error::file(&kept, &error))?;
-        std::fs::copy(&program, &kept).map_err(|error| Error::file(&kept, &error))?;
-        Ok(kept)
+        self.take(&workspace, &format!("squall-{}", change.id))
     }
 
-    /// Writes the copy with the switch. Returns each change's file and lines there, and the ids of those outside of functions.
-    #[allow(clippy::type_complexity)]
-    fn write_switched(
-        &self,
-        copy: &Path,
-        changes: &[&Change],
-    ) -> Result<(Vec<(String, std::ops::Range<usize>)>, Vec<String>), Error> {
+    /// A copy of its function for each of `changes` but those `without`.
+    fn copies(&self, changes: &[Change], without: &BTreeSet<&str>) -> Result<Sources, Error> {
         let mut of_file: BTreeMap<&str, Vec<Edit>> = BTreeMap::new();
         for (index, change) in changes.iter().enumerate() {
-            of_file.entry(&change.file).or_default().push(Edit {
-                number: index + 1,
-                place: change.place.clone(),
-                put: change.put.clone(),
-            });
-        }
-        let mut places = vec![(String::new(), 0..0); changes.len()];
-        let mut outside = Vec::new();
-        let mut texts = BTreeMap::new();
-        for (file, edits) in of_file {
-            let source = self.library.read(file)?;
-            let switched = schemata::switch(&source, &edits)
-                .map_err(|error| Error::Cargo(format!("{NAME}/src/{file}: {error}")))?;
-            for (number, lines) in switched.lines {
-                places[number - 1] = (file.to_owned(), lines);
+            if !without.contains(change.id.as_str()) {
+                of_file.entry(&change.file).or_default().push(Edit {
+                    number: index + 1,
+                    place: change.place.clone(),
+                    put: change.put.clone(),
+                });
             }
-            outside.extend(
-                switched
-                    .outside
-                    .iter()
-                    .map(|number| changes[number - 1].id.clone()),
-            );
-            texts.insert(file.to_owned(), switched.text);
         }
+        let mut sources = Sources::default();
+        for (file, edits) in of_file {
+            let switched = schemata::switch(&self.library.read(file)?, &edits)
+                .map_err(|error| Error::Cargo(format!("{NAME}/src/{file}: {error}")))?;
+            let id = |number: usize| changes[number - 1].id.clone();
+            let lines = switched.lines.into_iter();
+            sources
+                .lines
+                .extend(lines.map(|(number, lines)| (file.to_owned(), lines, id(number))));
+            sources.outside.extend(switched.outside.into_iter().map(id));
+            sources.texts.insert(file.to_owned(), switched.text);
+        }
+        Ok(sources)
+    }
+
+    /// `spots` but those `without`, where they lie.
+    fn spotted(
+        &self,
+        ids: &[&str],
+        spots: &BTreeMap<&str, Vec<Spot>>,
+        without: &BTreeSet<&str>,
+    ) -> Result<Sources, Error> {
+        let mut sources = Sources::default();
+        for (file, spots) in spots {
+            let left = |spot: &&Spot| !without.contains(ids[spot.number - 1]);
+            let left: Vec<Spot> = spots.iter().filter(left).cloned().collect();
+            let switched = operators::switch(&self.library.read(file)?, &left)
+                .map_err(|error| Error::Cargo(format!("{NAME}/src/{file}: {error}")))?;
+            let id = |number: usize| ids[number - 1].to_owned();
+            for (index, line) in switched.text.lines().enumerate() {
+                for number in operators::marks(line) {
+                    sources
+                        .lines
+                        .push(((*file).to_owned(), index + 1..index + 2, id(number)));
+                }
+            }
+            sources.outside.extend(switched.outside.into_iter().map(id));
+            sources.texts.insert((*file).to_owned(), switched.text);
+        }
+        Ok(sources)
+    }
+
+    /// Writes the library's copy: `texts` in place of the files of those names, and the module of the switch.
+    fn write_copy(
+        &self,
+        copy: &Path,
+        texts: &BTreeMap<String, String>,
+        names: &[(usize, &str)],
+    ) -> Result<(), Error> {
+        let mut texts = texts.clone();
         let root = texts
             .remove("lib.rs")
             .map_or_else(|| self.library.read("lib.rs"), Ok)?;
         texts.insert("lib.rs".to_owned(), format!("{root}\nmod mutants;\n"));
-        let names: Vec<&str> = changes.iter().map(|change| change.id.as_str()).collect();
-        texts.insert("mutants.rs".to_owned(), schemata::module(VARIABLE, &names));
-        // The other files first, so that what an earlier build has changed is put back.
+        texts.insert("mutants.rs".to_owned(), schemata::module(VARIABLE, names));
+        // The other files too, so that what an earlier build has changed is put back.
         self.library
-            .copy_except(copy, &texts.keys().cloned().collect::<BTreeSet<_>>())?;
+            .copy_except(copy, &texts.keys().cloned().collect())?;
         for (file, text) in texts {
             put(&copy.join("src").join(file), &text)?;
         }
-        Ok((places, outside))
+        Ok(())
     }
 
     /// Writes the workspace around the copy: its program is Squall's, with Squall's versions and build profiles.
@@ -209,9 +297,15 @@ impl Builder<'_> {
         put(&workspace.join("Cargo.lock"), &text)
     }
 
-    fn program(&self, workspace: &Path) -> PathBuf {
-        let name = format!("squall{}", std::env::consts::EXE_SUFFIX);
-        workspace.join("target").join(PROFILE).join(name)
+    /// Takes the program that was built in `workspace` from the folder that all workspaces build in.
+    fn take(&self, workspace: &Path, name: &str) -> Result<PathBuf, Error> {
+        let file = format!("squall{}", std::env::consts::EXE_SUFFIX);
+        let built = self.folder().join("target").join(PROFILE).join(file);
+        let kept = workspace.join(name);
+        // One that is running cannot be overwritten, but it can be replaced.
+        let _ = std::fs::remove_file(&kept);
+        std::fs::copy(&built, &kept).map_err(|error| Error::file(&kept, &error))?;
+        Ok(kept)
     }
 
     /// Runs `cargo build` there. The inner error is what the compiler says of the library's copy.
@@ -220,7 +314,7 @@ impl Builder<'_> {
         command
             .current_dir(workspace)
             .args(["build", "--profile", PROFILE, "--message-format", "json"])
-            .args(["--target-dir", "target"])
+            .args(["--target-dir", "../target"])
             // What the library's own lints say of a mutant is of no interest, and they differ between compilers.
             .env("RUSTFLAGS", "--cap-lints=allow")
             .stdin(Stdio::null())
@@ -245,7 +339,7 @@ impl Builder<'_> {
 #[derive(Debug)]
 struct Complaint {
     file: String,
-    line: usize,
+    lines: std::ops::Range<usize>,
     message: String,
 }
 
@@ -269,9 +363,10 @@ impl Complaint {
         {
             span = outer;
         }
+        let line = |key: &str| usize::try_from(span.get(key)?.as_u64()?).ok();
         Some(Self {
             file: span.get("file_name")?.as_str()?.replace('\\', "/"),
-            line: usize::try_from(span.get("line_start")?.as_u64()?).ok()?,
+            lines: line("line_start")?..line("line_end")? + 1,
             message: message.get("message")?.as_str()?.to_owned(),
         })
     }

@@ -130,6 +130,37 @@ pub fn read(folder: &Path) -> Result<Vec<Mutant>, CatalogueError> {
     Ok(mutants)
 }
 
+/// The planted bugs of the driver, as the table in the file at `path` has them: name, rule, what it takes, check, profile.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn bugs(path: &Path) -> Result<Vec<Mutant>, CatalogueError> {
+    let text = std::fs::read_to_string(path).map_err(|source| CatalogueError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let bug = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [name, rule, needs, check, profile] = cells[..] else {
+            return None;
+        };
+        let plain = |cell: &str| cell.trim_matches('`').to_owned();
+        Some(Mutant {
+            id: plain(name),
+            part: "driver".to_owned(),
+            file: String::new(),
+            find: String::new(),
+            put: String::new(),
+            breaks: plain(check),
+            needs: needs.to_owned(),
+            why: rule.to_owned(),
+            profile: plain(profile),
+        })
+    };
+    Ok(rows.filter_map(bug).collect())
+}
+
 /// Those of `mutants` that `only` names, in the catalogue's order; all when it names none.
 ///
 /// # Errors

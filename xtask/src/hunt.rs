@@ -206,17 +206,26 @@ impl Prey<'_> {
         }
     }
 
-    /// The digest of the first 64 seeds.
+    /// The digest of the first `seeds` seeds, all of which are run.
     ///
     /// # Errors
     /// When the program cannot be started, or does not end with a summary.
-    pub fn digest(&self) -> Result<String, Error> {
-        let rest = ["--seeds", "64"].map(str::to_owned);
-        match self.sweep(&rest, Duration::from_secs(600), &AtomicBool::new(false))? {
-            Went::Through(summary) => Ok(summary.digest),
-            _ => Err(Error::Sweep(
+    pub fn digest(&self, seeds: u32, stop: &AtomicBool) -> Result<Option<String>, Error> {
+        let rest = [
+            "--seeds".to_owned(),
+            seeds.to_string(),
+            "--keep-going".to_owned(),
+            "--no-shrink".to_owned(),
+        ];
+        match self.sweep(&rest, Duration::from_secs(600), stop)? {
+            Went::Through(summary) => Ok(Some(summary.digest)),
+            Went::Stopped => Ok(None),
+            Went::Hung => Err(Error::Sweep(
                 "the sweep for the digest did not end".to_owned(),
             )),
+            Went::Died(how) => Err(Error::Sweep(format!(
+                "the sweep for the digest died: {how}"
+            ))),
         }
     }
 

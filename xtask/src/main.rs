@@ -5,9 +5,11 @@
 mod build;
 mod catalogue;
 mod fuzz;
+mod generic;
 mod hunt;
 mod library;
 mod mutants;
+mod operators;
 mod schemata;
 mod table;
 

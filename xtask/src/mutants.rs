@@ -1,7 +1,7 @@
 //! `cargo xtask mutants`: the catalogue, built once and swept mutant by mutant.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::Error;
 use crate::build::{Builder, Change, VARIABLE};
 use crate::catalogue::{self, Mutant};
+use crate::generic::{self, Generic, Verdict};
 use crate::hunt::{Ending, Hunt, Prey};
 use crate::library::{Library, put};
 use crate::table::{self, Row};
@@ -22,6 +23,13 @@ const SUBJECT: &str = "raft-rs";
 /// The default profile, which every mutant is swept with too.
 const STORM: &str = "storm";
 
+/// Processor time for each mutant of the catalogue, and for each of cargo-mutants'.
+const BUDGET: Duration = Duration::from_secs(60);
+const GENERIC_BUDGET: Duration = Duration::from_secs(5);
+
+/// Seeds by which a survivor's runs are compared with those of the library as it is.
+const COMPARED: u32 = 256;
+
 /// How long a plan is shrunk.
 const SHRINK: Duration = Duration::from_secs(20);
 
@@ -30,9 +38,9 @@ pub struct Options {
     /// Only these mutants: ids, separated by commas [default: all].
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     only: Vec<String>,
-    /// Processor time for each mutant and profile, e.g. 60s.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
-    budget: Duration,
+    /// Processor time for each mutant and profile [default: 60s].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    budget: Option<Duration>,
     /// Mutants swept side by side, with one thread each [default: one for each processor].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -45,6 +53,13 @@ pub struct Options {
     /// Build each mutant by itself as well, and demand the same violation of both builds.
     #[arg(long, conflicts_with_all = ["list", "build_only"])]
     apart: bool,
+    /// Sweep what cargo-mutants would change in raft.rs, raft_log.rs, tracker, quorum and confchange, instead of the catalogue: `storm`
+    /// for the budget [default: 5s], and `membership` for twice as long.
+    #[arg(long, conflicts_with_all = ["only", "list", "apart"])]
+    generic: bool,
+    /// Sweep the planted bugs of the driver, docs/driver-bugs.md, instead of mutants of the library.
+    #[arg(long, conflicts_with_all = ["list", "build_only", "apart", "generic"])]
+    bugs: bool,
     /// Do not shrink.
     #[arg(long)]
     no_shrink: bool,
@@ -64,6 +79,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// Runs the task: 0 when all are caught, 1 when some are missed, 2 when it was interrupted.
 pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
+    if options.generic {
+        return generic(project, options);
+    }
+    if options.bugs {
+        return bugs(project, options);
+    }
     let mutants = catalogue::select(
         catalogue::read(&project.join("sims/mutants"))?,
         &options.only,
@@ -99,8 +120,10 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     }
     let stop = stop_at_interrupt();
     let out = builder.folder().join("out");
+    let budget = options.budget.unwrap_or(BUDGET);
     let work = Work {
         options,
+        budget,
         out: &out,
         stop,
     };
@@ -126,30 +149,164 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
         Some(apart) => (apart.clone(), None),
         None => (built.program.clone(), Some(mutant.id.clone())),
     };
-    let rows = work.sweep_all(&mutants, &program)?;
-    let whole = rows.len() == mutants.len();
-    let caught = rows.iter().filter(|row| row.caught()).count();
-    print!("\n{}", table::summary(&rows, mutants.len(), options.budget));
-    put(
-        &builder.folder().join("results.json"),
-        &serde_json::to_string_pretty(&rows).expect("rows are plain data"),
+    let rows = work.sweep_each(&mutants, |mutant, profile, shrink| {
+        let (program, id) = program(mutant);
+        let prey = prey(&program, id.as_deref(), profile, &out.join(profile));
+        prey.hunt(budget, shrink, stop)
+    })?;
+    work.conclude(
+        project,
+        &rows,
+        mutants.len(),
+        "mutants",
+        "cargo xtask mutants",
+    )
+}
+
+/// `--bugs`: what is planted around the library.
+fn bugs(project: &Path, options: &Options) -> Result<u8, Error> {
+    let bugs = catalogue::select(
+        catalogue::bugs(&project.join("docs/driver-bugs.md"))?,
+        &options.only,
     )?;
+    let library = Library::locate(project)?;
+    let builder = Builder {
+        project,
+        library: &library,
+    };
+    eprintln!("building Squall");
+    let program = builder.plain()?;
+    let out = builder.folder().join("out-bugs");
+    let budget = options.budget.unwrap_or(BUDGET);
+    let work = Work {
+        options,
+        budget,
+        out: &out,
+        stop: stop_at_interrupt(),
+    };
+    let rows = work.sweep_each(&bugs, |bug, profile, shrink| {
+        let subject = format!("{SUBJECT}+{}", bug.id);
+        let prey = Prey {
+            subject: &subject,
+            ..prey(&program, None, profile, &out)
+        };
+        prey.hunt(budget, shrink, work.stop)
+    })?;
+    work.conclude(
+        project,
+        &rows,
+        bugs.len(),
+        "bugs",
+        "cargo xtask mutants --bugs",
+    )
+}
+
+/// `--generic`: what cargo-mutants would change.
+fn generic(project: &Path, options: &Options) -> Result<u8, Error> {
+    let library = Library::locate(project)?;
+    let builder = Builder {
+        project,
+        library: &library,
+    };
+    let all = generic::list(&library, &builder.folder())?;
+    eprintln!(
+        "building Squall against {} {} with {} mutants behind a switch",
+        crate::library::NAME,
+        library.version,
+        all.len()
+    );
+    let built = generic::build(&builder, &all)?;
+    if options.build_only {
+        println!("{}", built.program.display());
+        return Ok(0);
+    }
+    let out = builder.folder().join("out-generic");
+    let stop = stop_at_interrupt();
+    let budget = options.budget.unwrap_or(GENERIC_BUDGET);
+    let work = Work {
+        options,
+        budget,
+        out: &out,
+        stop,
+    };
+    same_digests(project, &built.program, &out)?;
+    let rounds = generic::rounds(budget);
+    let mut honest = Vec::new();
+    for (profile, _) in rounds {
+        honest.push(prey(&built.program, None, profile, &out).digest(COMPARED, stop)?);
+    }
+    let there = |mutant: &&Generic| {
+        !built.unviable.contains_key(&mutant.id) && !built.outside.contains(&mutant.id)
+    };
+    let swept: Vec<&Generic> = all.iter().filter(there).collect();
+    let results = builder.folder().join("generic.jsonl");
+    put(&results, "")?;
+    let results = Mutex::new(results);
+    let verdicts = work.side_by_side("mutants", &swept, |mutant| {
+        let mut hunts = Vec::new();
+        for (profile, budget) in rounds {
+            let prey = prey(&built.program, Some(&mutant.id), profile, &out);
+            let Some(hunt) = prey.hunt(budget, None, stop)? else {
+                return Ok(None);
+            };
+            hunts.push(hunt);
+            if hunts.last().is_some_and(Hunt::caught) {
+                break;
+            }
+        }
+        let mut verdict = Verdict {
+            id: mutant.id.clone(),
+            name: mutant.name.clone(),
+            hunts,
+            changes_runs: None,
+        };
+        if !verdict.caught() {
+            let mut changes = false;
+            for ((profile, _), honest) in rounds.iter().zip(&honest) {
+                let digest =
+                    prey(&built.program, Some(&mutant.id), profile, &out).digest(COMPARED, stop)?;
+                if digest.is_none() {
+                    return Ok(None);
+                }
+                changes |= digest != *honest;
+            }
+            verdict.changes_runs = Some(changes);
+        }
+        // A line at a time, so that nothing is lost when this ends early.
+        let path = results.lock().expect("no panic");
+        let line = serde_json::to_string(&verdict).expect("a verdict is plain data");
+        append(&path, &line)?;
+        Ok(Some(verdict))
+    })?;
+    let text = generic::summary(&all, &built.unviable, built.outside.len(), &verdicts);
+    print!("\n{text}");
+    let whole = verdicts.len() == swept.len();
     if options.record && whole {
         let command = format!(
-            "cargo xtask mutants --budget {}",
-            humantime::format_duration(options.budget)
+            "cargo xtask mutants --generic --budget {}",
+            humantime::format_duration(budget)
         );
-        table::record(
-            &project.join("docs/power.md"),
-            "mutants",
-            &table::markdown(&rows, options.budget, &command),
-        )?;
+        let table = generic::markdown(&all, &built.unviable, &verdicts);
+        let first: Vec<&str> = text.lines().take(3).collect();
+        let text = format!(
+            "{}{}\n\n{table}",
+            table::made_by(&command),
+            first.join(". ")
+        );
+        table::record(&project.join("docs/power.md"), "generic", &text)?;
     }
-    Ok(match (whole, caught == rows.len()) {
+    Ok(match (whole, verdicts.iter().all(Verdict::caught)) {
         (false, _) => 2,
         (true, true) => 0,
         (true, false) => 1,
     })
+}
+
+fn append(path: &Path, line: &str) -> Result<(), Error> {
+    use std::io::Write as _;
+    let file = std::fs::OpenOptions::new().append(true).open(path);
+    let written = file.and_then(|mut file| writeln!(file, "{line}"));
+    written.map_err(|error| Error::file(path, &error))
 }
 
 /// The changes that `mutants` make, in their order.
@@ -178,7 +335,9 @@ fn same_digests(project: &Path, program: &Path, out: &Path) -> Result<(), Error>
             continue;
         };
         let prey = prey(program, None, profile, out);
-        let got = prey.digest()?;
+        let got = prey
+            .digest(64, &AtomicBool::new(false))?
+            .unwrap_or_default();
         if got != digest {
             return Err(Error::Untrue(format!(
                 "with the switch off, {profile} has the digest {got}, and tests/golden.txt says {digest}"
@@ -212,6 +371,7 @@ pub fn stop_at_interrupt() -> &'static AtomicBool {
 
 struct Work<'a> {
     options: &'a Options,
+    budget: Duration,
     out: &'a Path,
     stop: &'static AtomicBool,
 }
@@ -230,7 +390,7 @@ impl Work<'_> {
         profiles.insert(STORM);
         let profiles: Vec<&str> = profiles.into_iter().collect();
         let hunts = self.side_by_side("unmutated", &profiles, |profile| {
-            prey(program, None, profile, self.out).hunt(self.options.budget, None, self.stop)
+            prey(program, None, profile, self.out).hunt(self.budget, None, self.stop)
         })?;
         for hunt in &hunts {
             println!(
@@ -253,26 +413,19 @@ impl Work<'_> {
         Ok(hunts.len() == profiles.len())
     }
 
-    fn sweep_all(
+    /// Hunts each of `mutants` with its own profile, and with `storm` where that is another.
+    fn sweep_each(
         &self,
         mutants: &[Mutant],
-        program: &(dyn Fn(&Mutant) -> (PathBuf, Option<String>) + Sync),
+        hunt: impl Fn(&Mutant, &str, Option<Duration>) -> Result<Option<Hunt>, Error> + Sync,
     ) -> Result<Vec<Row>, Error> {
         self.side_by_side("mutants", mutants, |mutant| {
-            let (program, id) = program(mutant);
-            let hunt = |profile, shrink| {
-                prey(&program, id.as_deref(), profile, &self.out.join(profile)).hunt(
-                    self.options.budget,
-                    shrink,
-                    self.stop,
-                )
-            };
-            let Some(first) = hunt(&mutant.profile, self.shrink())? else {
+            let Some(first) = hunt(mutant, &mutant.profile, self.shrink())? else {
                 return Ok(None);
             };
             let storm = match mutant.profile == STORM {
                 true => None,
-                false => match hunt(STORM, None)? {
+                false => match hunt(mutant, STORM, None)? {
                     Some(hunt) => Some(hunt),
                     None => return Ok(None),
                 },
@@ -285,6 +438,40 @@ impl Work<'_> {
                 storm,
             };
             Ok(Some(row))
+        })
+    }
+
+    /// Says what came of it, and writes it down.
+    fn conclude(
+        &self,
+        project: &Path,
+        rows: &[Row],
+        asked: usize,
+        name: &str,
+        command: &str,
+    ) -> Result<u8, Error> {
+        let whole = rows.len() == asked;
+        print!("\n{}", table::summary(rows, asked, self.budget));
+        let json = serde_json::to_string_pretty(rows).expect("rows are plain data");
+        put(
+            &project.join("target/mutants").join(format!("{name}.json")),
+            &json,
+        )?;
+        if self.options.record && whole {
+            let command = format!(
+                "{command} --budget {}",
+                humantime::format_duration(self.budget)
+            );
+            table::record(
+                &project.join("docs/power.md"),
+                name,
+                &table::markdown(rows, self.budget, &command),
+            )?;
+        }
+        Ok(match (whole, rows.iter().all(Row::caught)) {
+            (false, _) => 2,
+            (true, true) => 0,
+            (true, false) => 1,
         })
     }
 
@@ -301,7 +488,7 @@ impl Work<'_> {
             let apart = builder.apart(change)?;
             let hunt = |program: &Path, id| {
                 prey(program, id, &mutant.profile, &self.out.join("apart")).hunt(
-                    self.options.budget,
+                    self.budget,
                     None,
                     self.stop,
                 )
@@ -397,6 +584,19 @@ trait Told {
 }
 
 impl Told for Hunt {}
+
+impl Told for Verdict {
+    fn tell(&self) {
+        if !self.caught() {
+            let effect = if self.changes_runs == Some(true) {
+                "changes runs"
+            } else {
+                "changes none"
+            };
+            println!("survives, {effect}: {}", self.name);
+        }
+    }
+}
 
 impl Told for Row {
     fn tell(&self) {

@@ -112,12 +112,12 @@ fn line_of(text: &str) -> usize {
     text.matches('\n').count() + 1
 }
 
-/// The module that reads the switch: the environment variable `variable` has one of
-/// `names`, of which the first has number 1, or is not set for the library as it is.
-pub fn module(variable: &str, names: &[&str]) -> String {
+/// The module that reads the switch: the environment variable `variable` has the name of one of
+/// `mutants`, each with its number, or is not set for the library as it is.
+pub fn module(variable: &str, mutants: &[(usize, &str)]) -> String {
     let mut arms = String::new();
-    for (index, name) in names.iter().enumerate() {
-        let _ = writeln!(arms, "        {name:?} => {},", index + 1);
+    for (number, name) in mutants {
+        let _ = writeln!(arms, "        {name:?} => {number},");
     }
     format!(
         r#"//! Which mutant this process is to be.
@@ -216,6 +216,6 @@ impl Vote {
 
     #[test]
     fn the_switch_is_a_rust_module() {
-        syn::parse_file(&module("SQUALL_MUTANT", &["a-b", "c"])).unwrap();
+        syn::parse_file(&module("SQUALL_MUTANT", &[(1, "a-b"), (4, "c")])).unwrap();
     }
 }

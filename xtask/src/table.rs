@@ -163,9 +163,14 @@ pub fn summary(rows: &[Row], asked: usize, budget: Duration) -> String {
     text
 }
 
+/// When, and by which command.
+pub fn made_by(command: &str) -> String {
+    format!("Made on {} by\n\n    {command}\n\n", today())
+}
+
 /// The table in Markdown, with the command it was made by.
 pub fn markdown(rows: &[Row], budget: Duration, command: &str) -> String {
-    let mut text = format!("Made on {} by\n\n    {command}\n\n", today());
+    let mut text = made_by(command);
     for line in summary(rows, rows.len(), budget).lines() {
         let _ = writeln!(text, "- {line}");
     }

@@ -7,6 +7,7 @@ use raft::eraftpb::{
 
 use super::driver::RaftRsNode;
 use super::messages;
+use crate::configuration::Change;
 use crate::replica::{Doing, Observation, Output, Ticket};
 use crate::stable::{Record, Snapshot};
 use crate::types::Index;
@@ -155,18 +156,29 @@ impl RaftRsNode {
         // What is committed so far was committed by the configuration before.
         self.show_commit(out);
         let content = "proposed by a node of this kind";
-        let applied = match entry.get_entry_type() {
+        let before = messages::configuration(&self.raw.store().conf);
+        let (asked, applied) = match entry.get_entry_type() {
             EntryType::EntryConfChange => {
                 let change: ConfChange =
                     protobuf::Message::parse_from_bytes(&entry.data).expect(content);
-                self.raw.apply_conf_change(&change)
+                let step = messages::step(change.node_id, change.get_change_type());
+                (Change::of(step), self.raw.apply_conf_change(&change))
             }
             _ => {
                 let change: ConfChangeV2 =
                     protobuf::Message::parse_from_bytes(&entry.data).expect(content);
-                self.raw.apply_conf_change(&change)
+                (
+                    messages::change(&change),
+                    self.raw.apply_conf_change(&change),
+                )
             }
         };
+        let done = applied.as_ref().map(messages::configuration);
+        if let Ok(asked) = before.after(&asked)
+            && !done.is_ok_and(|done| done == asked)
+        {
+            out.observe(Observation::Did(Doing::ChangedOtherwise));
+        }
         match applied {
             Ok(conf) => {
                 let configuration = messages::configuration(&conf);

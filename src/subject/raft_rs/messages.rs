@@ -2,11 +2,11 @@
 
 use raft::StateRole;
 use raft::eraftpb::{
-    ConfState, Entry as RaftEntry, EntryType, HardState as RaftHardState, Message, MessageType,
-    Snapshot as RaftSnapshot,
+    ConfChangeTransition, ConfChangeType, ConfChangeV2, ConfState, Entry as RaftEntry, EntryType,
+    HardState as RaftHardState, Message, MessageType, Snapshot as RaftSnapshot,
 };
 
-use crate::configuration::Configuration;
+use crate::configuration::{Change, Configuration, Member, Step, Transition};
 use crate::replica::{Claim, Label, MessageKind};
 use crate::stable::{Entry, EntryKind, HardState, Snapshot};
 use crate::types::{NodeId, NodeSet, Role};
@@ -187,4 +187,35 @@ pub fn conf_state(configuration: &Configuration) -> ConfState {
     conf.set_learners_next(ids(configuration.learners_next));
     conf.auto_leave = configuration.auto_leave;
     conf
+}
+
+/// A change of the configuration in the harness's terms, as the library is documented to take it:
+/// several steps at once are a joint change, none at all leaves one.
+pub fn change(change: &ConfChangeV2) -> Change {
+    let transition = match (change.get_transition(), change.changes.len()) {
+        (ConfChangeTransition::Auto, 0) => Transition::Leave,
+        (ConfChangeTransition::Auto, 1) => Transition::Simple,
+        (ConfChangeTransition::Auto | ConfChangeTransition::Implicit, _) => Transition::Joint,
+        (ConfChangeTransition::Explicit, _) => Transition::JointExplicit,
+    };
+    let steps = change
+        .changes
+        .iter()
+        .map(|single| step(single.node_id, single.get_change_type()));
+    Change {
+        steps: steps.collect(),
+        transition,
+    }
+}
+
+/// One step of a change in the harness's terms.
+pub fn step(id: u64, kind: ConfChangeType) -> Step {
+    Step {
+        node: node(id),
+        becomes: match kind {
+            ConfChangeType::AddNode => Member::Voter,
+            ConfChangeType::AddLearnerNode => Member::Learner,
+            ConfChangeType::RemoveNode => Member::Nobody,
+        },
+    }
 }
