@@ -54,6 +54,13 @@ pub enum News<'a> {
     },
     /// A run ended in a violation.
     Finding(&'a Finding),
+    /// All seeds before `next` are done, and come to this: a sweep can go on from here ([`Sweep::go_on`]).
+    Portion {
+        /// The first seed that is not done.
+        next: u64,
+        /// What the others came to, `missing` aside.
+        summary: &'a Summary,
+    },
 }
 
 /// A run that ended in a violation.
@@ -79,7 +86,7 @@ pub struct Leak {
 }
 
 /// What a sweep adds up to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// Runs done.
     pub runs: u64,
@@ -204,34 +211,37 @@ impl Sweep<'_> {
     ///
     /// # Panics
     /// When the operating system refuses to start a thread.
+    pub fn run_with(&self, strategy: &mut dyn Strategy, tell: impl FnMut(News<'_>)) -> Summary {
+        self.go_on(strategy, self.seeds.start, Summary::default(), tell)
+    }
+
+    /// As [`Sweep::run_with`], from where a sweep was that told of [`News::Portion`]: it ends as that sweep would
+    /// have ended, where its strategy learns nothing from runs.
+    ///
+    /// # Panics
+    /// As [`Sweep::run`].
     #[allow(clippy::disallowed_methods)] // A sweep times itself, outside of every simulation.
-    pub fn run_with(&self, strategy: &mut dyn Strategy, mut tell: impl FnMut(News<'_>)) -> Summary {
+    pub fn go_on(
+        &self,
+        strategy: &mut dyn Strategy,
+        mut next: u64,
+        mut summary: Summary,
+        mut tell: impl FnMut(News<'_>),
+    ) -> Summary {
+        let (cpu_then, wall_then) = (summary.cpu, summary.wall);
         let began = Instant::now();
         let cpu_before = process_cpu();
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.jobs)
             .build();
         let pool = pool.expect("the operating system starts threads");
-        let mut summary = Summary {
-            runs: 0,
-            steps: 0,
-            simulated_us: 0,
-            cpu: Duration::ZERO,
-            wall: Duration::ZERO,
-            digest: 0,
-            counters: Counters::default(),
-            findings: Vec::new(),
-            double_runs: 0,
-            leak: None,
-            missing: Vec::new(),
-            interrupted: false,
-        };
         let out_of_time = || {
             self.time_limit
-                .is_some_and(|limit| began.elapsed() >= limit)
+                .is_some_and(|limit| wall_then + began.elapsed() >= limit)
         };
-        let mut next = self.seeds.start;
-        while next < self.seeds.end && !out_of_time() && summary.leak.is_none() {
+        let stops = |summary: &Summary| !summary.findings.is_empty() && !self.keep_going;
+        while next < self.seeds.end && !out_of_time() && summary.leak.is_none() && !stops(&summary)
+        {
             let portion = strategy.portion();
             let end = self.seeds.end.min(next.saturating_add(portion));
             let source = &*strategy;
@@ -241,6 +251,7 @@ impl Sweep<'_> {
             };
             let runs: Vec<Option<Run>> =
                 pool.install(|| (next..end).into_par_iter().map(one).collect());
+            let whole = runs.iter().all(Option::is_some);
             for run in runs.into_iter().flatten() {
                 if let Some(finding) = summary.take(run) {
                     tell(News::Finding(finding));
@@ -260,13 +271,16 @@ impl Sweep<'_> {
                 summary.interrupted = true;
                 break;
             }
-            if findings > 0 && !self.keep_going {
-                break;
-            }
+            summary.cpu = cpu_then + process_cpu().saturating_sub(cpu_before);
+            summary.wall = wall_then + began.elapsed();
             next = end;
+            if whole && !stops(&summary) {
+                let summary = &summary;
+                tell(News::Portion { next, summary });
+            }
         }
-        summary.cpu = process_cpu().saturating_sub(cpu_before);
-        summary.wall = began.elapsed();
+        summary.cpu = cpu_then + process_cpu().saturating_sub(cpu_before);
+        summary.wall = wall_then + began.elapsed();
         if summary.runs >= RUNS_FOR_REQUIRED {
             summary.missing = self.missing(&summary.counters);
         }

@@ -1,10 +1,13 @@
 //! What a person reads: the page of a failure, the summary of a sweep, and the
 //! same as JSON. Decides nothing; everything here is a function of an outcome.
 
+mod markdown;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+pub use markdown::{Swept, markdown};
 use serde::Serialize;
 
 use crate::campaign::{RUNS_FOR_REQUIRED, Summary, Verdict};

@@ -288,6 +288,17 @@ impl Counters {
         self.0[event as usize] += times;
     }
 
+    /// These counts; events that are not named happened never. Names that no event has are left out.
+    pub fn of_named<'a>(named: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
+        let mut counters = Self::default();
+        for (name, times) in named {
+            if let Some(event) = Event::named(name) {
+                counters.add(event, times);
+            }
+        }
+        counters
+    }
+
     /// How often it happened.
     pub fn get(&self, event: Event) -> u64 {
         self.0[event as usize]

@@ -5,9 +5,9 @@
 mod interrupt;
 mod list;
 mod replay;
-mod seed;
 mod shrink;
 mod sweep;
+mod unfinished;
 mod written;
 
 use std::io::Write as _;
@@ -18,7 +18,9 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::files::{folder_of, quoted, write_whole};
 use crate::plan::{PlanError, ProfileError};
+use crate::seeds as seed;
 use crate::subject::{Named, Subjects, UnknownSubject};
 
 const ABOUT: &str =
@@ -155,14 +157,6 @@ fn say(text: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The folder that a file lies in.
-fn folder_of(path: &std::path::Path) -> &std::path::Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => std::path::Path::new("."),
-    }
-}
-
 /// Makes sure that a file can be written there, and writes nothing.
 fn can_write(path: &std::path::Path) -> Result<(), CliError> {
     let error = |source: std::io::Error| CliError::file(path, &source);
@@ -180,18 +174,7 @@ fn can_write(path: &std::path::Path) -> Result<(), CliError> {
 
 /// Writes a file whole or not at all.
 fn write_file(path: &std::path::Path, text: &str) -> Result<(), CliError> {
-    let error = |source| CliError::file(path, &source);
-    let folder = folder_of(path);
-    // A device or a pipe is written to as it is; a file is put in place when it is complete.
-    if path.exists() && !path.is_file() {
-        return std::fs::write(path, text).map_err(error);
-    }
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(error)?;
-    file.write_all(text.as_bytes()).map_err(error)?;
-    file.as_file().sync_all().map_err(error)?;
-    let file = file.persist(path).map_err(|failed| error(failed.error))?;
-    drop(file);
-    Ok(())
+    write_whole(path, text).map_err(|source| CliError::file(path, &source))
 }
 
 /// A length of time, as people write it.
@@ -218,13 +201,4 @@ fn replay_command(path: &std::path::Path) -> String {
         quoted(&program),
         quoted(&path.display().to_string())
     )
-}
-
-/// `text` as one word of a shell.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -11,11 +11,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::campaign::{News, Summary, Sweep};
 use crate::plan::Profile;
-use crate::report::{self, Files, JsonSummary};
+use crate::report::{self, Files, JsonSummary, Swept};
 use crate::search;
-use crate::subject::{Named, Subjects};
+use crate::subject::Subjects;
 
 use super::interrupt::stop_at_interrupt;
+use super::unfinished::{Asked, Stand, Unfinished, hash_of};
 use super::written::{Writing, Written};
 use super::{CliError, can_write, default_jobs, duration, say, seed, write_file};
 
@@ -57,6 +58,12 @@ pub struct Options {
     /// Write the summary as JSON to this file, or to standard output (-) in place of the text.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
+    /// Write the summary as Markdown to this file, with the commands that replay what was found.
+    #[arg(long, value_name = "FILE")]
+    summary_md: Option<PathBuf>,
+    /// Go on with a sweep that was interrupted or killed, from the folder that it wrote to (its --out), or from its .unfinished.json file there.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "seeds", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
+    resume: Option<PathBuf>,
 }
 
 #[derive(Parser)]
@@ -72,6 +79,106 @@ impl Default for Options {
 }
 
 pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    let resumed = options.resume.as_deref().map(Unfinished::read);
+    let resumed = resumed.transpose()?;
+    let asked = match &resumed {
+        Some((unfinished, _)) => unfinished.asked().clone(),
+        None => asked_for(subjects, options)?,
+    };
+    let subject = subjects.find(&asked.subject)?;
+    let profile = Profile::load(&asked.profile)?;
+    let strategy = strategy(&asked.strategy).map_err(CliError::Usage)?;
+    if resumed.is_some() && hash_of(&profile) != asked.profile_hash {
+        return Err(CliError::Usage(format!(
+            "profile {} has changed since the sweep began, so that its seeds are other plans now; begin it anew",
+            asked.profile
+        )));
+    }
+    let jobs = options.jobs.map_or_else(default_jobs, usize::from);
+    let out = match &resumed {
+        Some((unfinished, _)) => unfinished.folder().to_path_buf(),
+        None => options.out.clone(),
+    };
+    prepare(options, &out)?;
+    let (mut unfinished, stand) = match resumed {
+        Some(resumed) => resumed,
+        None => {
+            let next = asked.seeds.start;
+            let summary = Summary::default();
+            (
+                Unfinished::begin(&out, asked.clone())?,
+                Stand { next, summary },
+            )
+        }
+    };
+    let seeds = asked.seeds.clone();
+    let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
+    if !json_to_stdout {
+        say(&banner(&asked, &stand, jobs))?;
+    }
+    let stop = stop_at_interrupt();
+    let bar = progress(options, &seeds);
+    let mut written = Written::new(Writing {
+        subject,
+        out: &out,
+        print: !json_to_stdout,
+        keep_going: asked.keep_going,
+        jobs,
+        shrink_for: asked.shrink_for_ms.map(Duration::from_millis),
+    });
+    let known = stand.summary.findings.iter();
+    known.for_each(|finding| written.known(finding));
+    let mut error = None;
+    let sweep = Sweep {
+        subject,
+        profile: &profile,
+        strategy,
+        seeds: seeds.clone(),
+        jobs,
+        time_limit: asked.time_ms.map(Duration::from_millis),
+        keep_going: asked.keep_going,
+        stop,
+    };
+    let tell = |news: News<'_>| {
+        let done = match news {
+            News::Progress { runs, findings, .. } => {
+                bar.set_position(runs);
+                if findings > 0 {
+                    bar.set_message(format!("{findings} findings"));
+                }
+                Ok(())
+            }
+            News::Portion { next, summary } => unfinished.stands(next, summary),
+            News::Finding(finding) => bar.suspend(|| written.finding(finding)),
+        };
+        if let Err(failed) = done {
+            error.get_or_insert(failed);
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let mut strategy = strategy.over(sweep.space());
+    let summary = sweep.go_on(&mut *strategy, stand.next, stand.summary, tell);
+    bar.finish_and_clear();
+    if let Some(error) = error {
+        return Err(error);
+    }
+    let files = written.shrink(stop)?;
+    let swept = Swept {
+        subject: &subject.name,
+        profile: &profile.name,
+        first_seed: seeds.start,
+    };
+    conclude(options, &summary, swept, &files)?;
+    match summary.interrupted {
+        true if !json_to_stdout => say(&unfinished.how_to_go_on())?,
+        true => {}
+        false => unfinished.end(),
+    }
+    Ok(summary.verdict().status())
+}
+
+/// What the command line asks for, with all that it leaves out.
+fn asked_for(subjects: &Subjects, options: &Options) -> Result<Asked, CliError> {
     let subject = subjects.find_or_first(options.subject.as_deref())?;
     let profile = Profile::load(&options.profile)?;
     let end = if options.time.is_some() {
@@ -79,75 +186,35 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     } else {
         DEFAULT_SEEDS
     };
-    let seeds = options.seeds.clone().unwrap_or(0..end);
-    let jobs = options.jobs.map_or_else(default_jobs, usize::from);
-    prepare(options)?;
-    let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
-    if !json_to_stdout {
-        say(&banner(subject, options, &seeds, jobs))?;
-    }
-    let stop = stop_at_interrupt();
-    let bar = progress(options, &seeds);
-    let mut written = Written::new(Writing {
-        subject,
-        out: &options.out,
-        print: !json_to_stdout,
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Ok(Asked {
+        subject: subject.name.clone(),
+        profile: options.profile.clone(),
+        profile_hash: hash_of(&profile),
+        strategy: options.strategy.name().to_owned(),
+        seeds: options.seeds.clone().unwrap_or(0..end),
+        time_ms: options.time.map(ms),
         keep_going: options.keep_going,
-        jobs,
-        shrink_for: (!options.no_shrink).then_some(options.shrink_for),
-    });
-    let mut error = None;
-    let sweep = Sweep {
-        subject,
-        profile: &profile,
-        strategy: options.strategy,
-        seeds: seeds.clone(),
-        jobs,
-        time_limit: options.time,
-        keep_going: options.keep_going,
-        stop,
-    };
-    let summary = sweep.run(|news| match news {
-        News::Progress { runs, findings, .. } => {
-            bar.set_position(runs);
-            if findings > 0 {
-                bar.set_message(format!("{findings} findings"));
-            }
-        }
-        News::Finding(finding) => {
-            if let Err(failed) = bar.suspend(|| written.finding(finding)) {
-                error.get_or_insert(failed);
-                stop.store(true, Ordering::Relaxed);
-            }
-        }
-    });
-    bar.finish_and_clear();
-    if let Some(error) = error {
-        return Err(error);
-    }
-    let files = written.shrink(stop)?;
-    conclude(
-        options,
-        &summary,
-        &subject.name,
-        &profile.name,
-        seeds.start,
-        &files,
-    )?;
-    Ok(summary.verdict().status())
+        shrink_for_ms: (!options.no_shrink).then_some(ms(options.shrink_for)),
+    })
 }
 
-/// Prints the summary, and writes it as JSON where that is asked for.
+/// Prints the summary, and writes it as JSON and as Markdown where that is asked for.
 fn conclude(
     options: &Options,
     summary: &Summary,
-    subject: &str,
-    profile: &str,
-    first_seed: u64,
+    swept: Swept<'_>,
     files: &[Files],
 ) -> Result<(), CliError> {
+    let Swept {
+        subject, profile, ..
+    } = swept;
+    if let Some(path) = &options.summary_md {
+        let text = report::markdown(summary, swept, files, super::replay_command);
+        write_file(path, &text)?;
+    }
     let json = || {
-        let json = JsonSummary::new(summary, subject, profile, first_seed, files);
+        let json = JsonSummary::new(summary, subject, profile, swept.first_seed, files);
         let mut text = serde_json::to_string_pretty(&json).expect("a summary is plain data");
         text.push('\n');
         text
@@ -163,12 +230,8 @@ fn conclude(
 }
 
 /// Makes sure, before any run, that findings and the summary can be written.
-fn prepare(options: &Options) -> Result<(), CliError> {
-    let out = &options.out;
-    let missing: Vec<&Path> = out
-        .ancestors()
-        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
-        .collect();
+fn prepare(options: &Options, out: &Path) -> Result<(), CliError> {
+    let missing = missing_folders(out);
     std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
     let writable = tempfile::NamedTempFile::new_in(out).map(drop);
     // They are made again when there is something to put in them.
@@ -177,9 +240,17 @@ fn prepare(options: &Options) -> Result<(), CliError> {
     }
     writable.map_err(|error| CliError::file(out, &error))?;
     match &options.json {
-        Some(path) if path.as_os_str() != "-" => can_write(path),
-        _ => Ok(()),
+        Some(path) if path.as_os_str() != "-" => can_write(path)?,
+        _ => {}
     }
+    options.summary_md.as_deref().map_or(Ok(()), can_write)
+}
+
+/// What is missing of the folder `out` and those above it, the innermost first.
+pub fn missing_folders(out: &Path) -> Vec<PathBuf> {
+    let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let folders = out.ancestors().take_while(missing);
+    folders.map(Path::to_path_buf).collect()
 }
 
 /// A strategy by its name.
@@ -192,24 +263,25 @@ fn strategy(name: &str) -> Result<search::Kind, String> {
     })
 }
 
-fn banner(subject: &Named, options: &Options, seeds: &Range<u64>, jobs: usize) -> String {
-    let seeds = match seeds.end {
-        u64::MAX => format!("seeds from {}", seeds.start),
-        end => format!("seeds {}..{end}", seeds.start),
+fn banner(asked: &Asked, stand: &Stand, jobs: usize) -> String {
+    let Range { start, end } = asked.seeds;
+    let seeds = match end {
+        u64::MAX => format!("seeds from {start}"),
+        end => format!("seeds {start}..{end}"),
     };
-    let time = match options.time {
+    let time = match asked.time_ms.map(Duration::from_millis) {
         Some(time) => format!(", for {}", humantime::format_duration(time)),
         None => String::new(),
     };
-    let strategy = match options.strategy {
-        search::Kind::Swarm => String::new(),
-        other => format!(" by {}", other.name()),
+    let gone_on = match stand.next {
+        next if next == start => String::new(),
+        next => format!(", going on at seed {next}"),
     };
     format!(
-        "squall {}: {} under {}{strategy}, {seeds}{time}, {jobs} jobs\n\n",
+        "squall {}: {} under {}, {seeds}{time}, {jobs} jobs{gone_on}\n\n",
         env!("CARGO_PKG_VERSION"),
-        subject.name,
-        options.profile
+        asked.subject,
+        asked.profile
     )
 }
 

@@ -50,29 +50,37 @@ impl<'a> Written<'a> {
     /// Writes a finding's plan; prints the whole page of the first, and a line for each other.
     /// Where the sweep ends with it, its page waits for the smaller plan.
     pub fn finding(&mut self, finding: &Finding) -> Result<(), CliError> {
-        let property = finding.failure.violation.property;
         let Writing { subject, out, .. } = self.writing;
-        let name = format!(
-            "{}-seed-{}-{property}.json",
-            subject.name, finding.plan.seed
-        );
         std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
-        let path = out.join(name);
+        let path = out.join(plan_name(&subject.name, finding));
         write_file(&path, &finding.plan.to_json())?;
         let place = self.files.len();
-        self.files.push(Files {
-            plan: path.clone(),
-            shrunk: None,
-        });
-        let is_new = !self.firsts.iter().any(|(_, first)| of(first) == property);
-        if is_new {
-            self.firsts.push((place, finding.clone()));
-        }
+        let is_new = self.enter(finding, path.clone());
         let waits = is_new && !self.writing.keep_going && self.writing.shrink_for.is_some();
         if waits || !self.writing.print {
             return Ok(());
         }
         self.print(finding, &path, place == 0)
+    }
+
+    /// Takes in a finding that was written and told before.
+    pub fn known(&mut self, finding: &Finding) {
+        let Writing { subject, out, .. } = self.writing;
+        self.enter(finding, out.join(plan_name(&subject.name, finding)));
+    }
+
+    /// Takes in a finding, and says whether it is the first of its property.
+    fn enter(&mut self, finding: &Finding, plan: PathBuf) -> bool {
+        let place = self.files.len();
+        self.files.push(Files { plan, shrunk: None });
+        let is_new = !self
+            .firsts
+            .iter()
+            .any(|(_, first)| of(first) == of(finding));
+        if is_new {
+            self.firsts.push((place, finding.clone()));
+        }
+        is_new
     }
 
     fn print(&self, finding: &Finding, path: &Path, whole: bool) -> Result<(), CliError> {
@@ -149,6 +157,12 @@ impl<'a> Written<'a> {
 
 fn of(finding: &Finding) -> Property {
     finding.failure.violation.property
+}
+
+/// The name of the file of a finding's plan.
+pub fn plan_name(subject: &str, finding: &Finding) -> String {
+    let seed = finding.plan.seed;
+    format!("{subject}-seed-{seed}-{}.json", of(finding))
 }
 
 /// Where the smaller plan of the one at `path` is written.

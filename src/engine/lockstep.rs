@@ -10,7 +10,7 @@ use super::happening::{Happening, Report};
 use super::options;
 use super::panics;
 use super::world::World;
-use super::{Outcome, Watch};
+use super::{Moment, Outcome, Watch};
 use crate::check::{Property, Violation};
 use crate::options::MissedTicks;
 use crate::plan::{Plan, When};
@@ -67,6 +67,9 @@ impl<S: Subject> World<'_, '_, S> {
             if self.converged {
                 return self.checks.finish(&mut self.counters);
             }
+            if self.watch.until.is_some() && self.is_enough(time_us) {
+                return Ok(());
+            }
         }
         let unmet = self
             .unmet
@@ -77,6 +80,22 @@ impl<S: Subject> World<'_, '_, S> {
             node: None,
             message: format!("the cluster has not converged by the end of the run: {unmet}"),
         })
+    }
+
+    /// Whether whoever watches has seen enough.
+    #[cold]
+    fn is_enough(&mut self, time_us: u64) -> bool {
+        let moment = Moment {
+            time_us,
+            step: self.step,
+            healed: self.healed,
+            counters: &self.counters,
+            nodes: &self.views,
+        };
+        self.watch
+            .until
+            .as_mut()
+            .is_some_and(|until| until(&moment))
     }
 
     fn begin(&mut self) -> Result<(), Violation> {

@@ -23,10 +23,12 @@ mod wire;
 mod world;
 
 pub use lockstep::run;
+pub use panics::of_test;
 pub use record::Recording;
 pub use trace::{Line, Weight};
 
-use crate::check::Violation;
+use crate::check::{NodeView, Violation};
+use crate::service::{Answer, Command};
 use crate::sometimes::Counters;
 use crate::types::{Index, NodeId, Role, Term, seconds};
 
@@ -39,13 +41,53 @@ pub struct Watch<'a> {
     pub digests: Option<&'a mut Vec<u64>>,
     /// Gets what chance decides, in the words of plans.
     pub recording: Option<&'a mut Recording>,
+    /// Gets what clients are told, in order.
+    pub answers: Option<&'a mut Vec<Answered>>,
     /// Whether the library's own log goes into the lines.
     pub library_log: bool,
     /// Ends the run, without a verdict, once it has made so many steps.
     pub most_steps: Option<u64>,
+    /// Looks at the run after every event, and ends it, without a verdict, by saying so. It must not unwind.
+    pub until: Option<&'a mut dyn FnMut(&Moment<'_>) -> bool>,
     /// Commands are opaque: replicas hash them and look no further, and no history of what clients
     /// are told is kept. All that is checked is the log.
     pub log_only: bool,
+}
+
+/// What a client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// When, in microseconds.
+    pub time_us: u64,
+    /// What it had asked for, and when first.
+    pub command: Command,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// A run between two events.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// Simulated time, in microseconds.
+    pub time_us: u64,
+    /// Inputs stepped into replicas so far.
+    pub step: u64,
+    /// Whether the storm is over.
+    pub healed: bool,
+    /// How often each event has happened so far.
+    pub counters: &'a Counters,
+    /// Every node, in order of id.
+    pub nodes: &'a [NodeView],
+}
+
+impl Moment<'_> {
+    /// The node that leads in the newest term, of those that run.
+    pub fn leader(&self) -> Option<NodeId> {
+        let leads = |node: &(usize, &NodeView)| node.1.up && node.1.role == Role::Leader;
+        let leaders = self.nodes.iter().enumerate().filter(leads);
+        let newest = leaders.max_by_key(|(_, node)| node.term);
+        newest.map(|(position, _)| NodeId::at(position))
+    }
 }
 
 /// How a run ended.

@@ -1,12 +1,14 @@
-//! Panics of a subject are findings: their message is kept, and nothing is
-//! printed. Panics of ours are not caught here, and print as ever.
+//! Panics of a subject, and of a test around a run, are findings: their message is
+//! kept, and nothing is printed. Panics of ours are not caught here, and print as ever.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
     static IN_SUBJECT: Cell<bool> = const { Cell::new(false) };
+    static IN_TEST: Cell<bool> = const { Cell::new(false) };
     static MESSAGE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -16,7 +18,7 @@ pub(super) fn install() {
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !IN_SUBJECT.get() {
+            if !IN_SUBJECT.get() && !IN_TEST.get() {
                 return before(info);
             }
             let payload = info.payload();
@@ -52,4 +54,17 @@ pub(super) fn leave() {
 pub(super) fn take() -> Option<String> {
     leave();
     MESSAGE.take()
+}
+
+/// What `test` came to: its value, or what it unwound with, and its panic's message if it was a panic.
+///
+/// # Errors
+/// What it unwound with.
+pub fn of_test<T>(test: impl FnOnce() -> T) -> Result<T, (Box<dyn Any + Send>, Option<String>)> {
+    install();
+    let outer = IN_TEST.replace(true);
+    MESSAGE.take();
+    let done = catch_unwind(AssertUnwindSafe(test));
+    IN_TEST.set(outer);
+    done.map_err(|unwound| (unwound, take()))
 }

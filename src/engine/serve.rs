@@ -1,5 +1,6 @@
 //! What passes between clients and nodes.
 
+use super::Answered;
 use super::clients::{Ask, Clients, Next, Taken};
 use super::happening::Happening;
 use super::world::World;
@@ -121,6 +122,16 @@ impl<S: Subject> World<'_, '_, S> {
                     &reply.outcome,
                     &mut self.counters,
                 )?;
+                if let Some(answers) = &mut self.watch.answers
+                    && let ReplyOutcome::Applied { answer, .. } | ReplyOutcome::Read { answer, .. } =
+                        reply.outcome
+                {
+                    answers.push(Answered {
+                        time_us: self.queue.now_us(),
+                        command,
+                        answer,
+                    });
+                }
                 if let Some(client) = Clients::place(reply.client)
                     && !pauses
                 {

@@ -194,6 +194,40 @@ pub enum What {
     },
 }
 
+impl What {
+    /// Its kind.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            What::Crash { .. } => FaultKind::Crash,
+            What::Pause { .. } => FaultKind::Pause,
+            What::Cut { .. } => FaultKind::Cut,
+            What::Split { .. } => FaultKind::Split,
+            What::IsolateLeader { .. } => FaultKind::IsolateLeader,
+            What::Trouble { .. } => FaultKind::Trouble,
+            What::Burst { .. } => FaultKind::Burst,
+            What::SlowNode { .. } => FaultKind::SlowNode,
+            What::LoseMessage => FaultKind::LoseMessage,
+            What::DuplicateMessage { .. } => FaultKind::DuplicateMessage,
+            What::DelayMessage { .. } => FaultKind::DelayMessage,
+            What::SlowDisk { .. } => FaultKind::SlowDisk,
+            What::FailSync { .. } => FaultKind::FailSync,
+            What::FullDisk { .. } => FaultKind::FullDisk,
+            What::Rot { .. } => FaultKind::Rot,
+            What::Jump { .. } => FaultKind::Jump,
+            What::Drift { .. } => FaultKind::Drift,
+            What::Change { .. } => FaultKind::Change,
+            What::Ask { admin, .. } => match admin {
+                Admin::Change(_) => FaultKind::Change,
+                Admin::TransferLeader { .. } => FaultKind::Transfer,
+                Admin::Campaign => FaultKind::Campaign,
+                Admin::RequestSnapshot => FaultKind::RequestSnapshot,
+                Admin::Ping => FaultKind::Ping,
+                Admin::Set(_) => FaultKind::Set,
+            },
+        }
+    }
+}
+
 /// What a crash does to writes that no completed sync covers: [`Loss`], as plans write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

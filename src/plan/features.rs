@@ -4,7 +4,7 @@ use super::{Cluster, FaultKind};
 use crate::options::{DriverOptions, Feature, Persistence, RaftOptions};
 
 /// Whether the kind of fault asks for what the subject lacks.
-pub(super) fn is_lacking(lacks: &[Feature], kind: FaultKind) -> bool {
+pub(crate) fn is_lacking(lacks: &[Feature], kind: FaultKind) -> bool {
     let feature = match kind {
         FaultKind::Change => {
             let ways = [Feature::SimpleChange, Feature::JointChange];
@@ -20,7 +20,7 @@ pub(super) fn is_lacking(lacks: &[Feature], kind: FaultKind) -> bool {
 }
 
 /// Sets options that ask for what the subject lacks to their plain values.
-pub(super) fn leave_out(
+pub(crate) fn leave_out(
     lacks: &[Feature],
     cluster: &mut Cluster,
     raft: &mut RaftOptions,

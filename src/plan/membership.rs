@@ -29,11 +29,8 @@ impl Draw<'_> {
                 times[place] = times[place - 1] + self.choices.skewed(1, plan.cluster.tick_us);
             }
         }
-        let mut script = Script {
-            configuration: plan.first_configuration(),
-            stopped: NodeSet::default(),
-            removals: self.profile.findings.removals(plan.cluster.voters),
-        };
+        let removals = self.profile.findings.removals(plan.cluster.voters);
+        let mut script = Script::new(plan, removals);
         let mut faults = Vec::new();
         for at_us in times {
             if let Some(what) = self.change(plan, &mut script) {
@@ -147,15 +144,24 @@ impl Draw<'_> {
 }
 
 /// The state that the changes so far lead to, if each comes about.
-struct Script {
-    configuration: Configuration,
-    stopped: NodeSet,
+pub(crate) struct Script {
+    pub(crate) configuration: Configuration,
+    pub(crate) stopped: NodeSet,
     /// How many voters may yet be removed or demoted.
-    removals: usize,
+    pub(crate) removals: usize,
 }
 
 impl Script {
-    fn follow(&mut self, after: Configuration, change: &Change, stop_removed: bool) {
+    /// The state at a plan's start.
+    pub(crate) fn new(plan: &Plan, removals: usize) -> Self {
+        Self {
+            configuration: plan.first_configuration(),
+            stopped: NodeSet::default(),
+            removals,
+        }
+    }
+
+    pub(crate) fn follow(&mut self, after: Configuration, change: &Change, stop_removed: bool) {
         self.configuration = match after.auto_leave {
             true => Configuration {
                 outgoing: NodeSet::default(),

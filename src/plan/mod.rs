@@ -17,8 +17,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use fault::{Fault, FaultKind, JournalName, LossMode, What, When};
+#[cfg(feature = "proptest")]
+pub(crate) use features::{is_lacking, leave_out};
 pub use generate::generate;
-pub use profile::{Profile, ProfileError, builtin_profiles};
+#[cfg(feature = "proptest")]
+pub(crate) use membership::Script;
+pub use profile::{Findings, Profile, ProfileError, builtin_profiles};
 pub use script::{Asked, Try};
 pub use validate::Impossible;
 

@@ -222,7 +222,7 @@ pub struct Findings {
 
 impl Findings {
     /// Takes the triggers that are off out of a plan's settings.
-    pub(super) fn leave_out(
+    pub(crate) fn leave_out(
         &self,
         cluster: &mut Cluster,
         raft: &mut RaftOptions,

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 /// Reads a seed: a decimal number, a 0x number, or a 40-digit commit hash, of
 /// which the first 16 digits count.
+///
+/// # Errors
+/// One line that says what is legal.
 pub fn seed(text: &str) -> Result<u64, String> {
     let hex = |digits: &str| u64::from_str_radix(digits, 16);
     let is_hex = |digits: &str| !digits.is_empty() && digits.chars().all(|c| c.is_ascii_hexdigit());
@@ -22,6 +25,9 @@ pub fn seed(text: &str) -> Result<u64, String> {
 }
 
 /// Reads a range of seeds: `A..B` (B excluded), `A..+N`, or `N` for `0..N`.
+///
+/// # Errors
+/// One line that says what is legal.
 pub fn seeds(text: &str) -> Result<Range<u64>, String> {
     let range = match text.split_once("..") {
         Some((first, count)) if count.starts_with('+') => {

@@ -1,0 +1,51 @@
+//! What a test that failed says.
+
+use std::fmt;
+
+use crate::campaign::{Leak, Summary};
+use crate::plan::PlanError;
+
+/// Why a test failed, in whole: what a person reads and, at its end, the command that repeats it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failed(String);
+
+impl Failed {
+    /// Something that cannot be, in one line.
+    pub(super) fn said(what: &dyn fmt::Display) -> Self {
+        Self(format!("squall: {what}"))
+    }
+
+    /// A plan of `squall-regressions/` that cannot be replayed.
+    pub(super) fn regression(error: &PlanError) -> Self {
+        let remedy = match error {
+            PlanError::Version { .. } => {
+                "; replay it with the version that wrote it, find the failure anew, or remove the file"
+            }
+            _ => "; restore the file, or remove it",
+        };
+        Self(format!(
+            "squall: a regression cannot be replayed: {error}{remedy}"
+        ))
+    }
+
+    /// A violation: its first line, where its plan comes from, and its page.
+    pub(super) fn found(head: &str, origin: &str, page: &str) -> Self {
+        Self(format!("{head}\n\n{origin}{page}"))
+    }
+
+    pub(super) fn leaked(leak: &Leak, command: &str) -> Self {
+        Self(format!(
+            "two runs of seed {} differ first at step {}:\n  once:  {}\n  again: {}\nsomething in the test or its subject goes by a clock, a thread, a random number or the order of a hash map of its own\n\nrepeat   {command}",
+            leak.seed, leak.step, leak.first, leak.second
+        ))
+    }
+
+    pub(super) fn incomplete(summary: &Summary, command: &str) -> Self {
+        Self(format!(
+            "no violation in {} runs, but what is required never happened: {}\n\nrepeat   {command}",
+            summary.runs,
+            summary.missing.join(", ")
+        ))
+    }
+}

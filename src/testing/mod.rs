@@ -1,0 +1,531 @@
+//! Storms in the `cargo test` of one's own crate: a builder ([`check`]), and an attribute
+//! (`#[squall::test]`) for a test that says itself what happens to each simulation.
+//!
+//! ```no_run
+//! # use squall::subject::raft_rs::RaftRs as MyRaft;
+//! squall::check(MyRaft).profile("storm").seeds(0..200).run();
+//! ```
+//!
+//! ```ignore
+//! #[squall::test(seeds = 200)]
+//! fn my_raft_survives(sim: squall::Sim<MyRaft>) {
+//!     let run = sim.run();
+//!     assert!(run.count("leader-elected") > 0);
+//! }
+//! ```
+//!
+//! A failure is shrunk, and its plan written to `squall-regressions/` of the crate under test; the
+//! next run begins with what lies there. What the environment says (see [`VARIABLES`]) goes before
+//! what the test says. Knows the campaign, the shrinker and the report; they know nothing of tests.
+
+mod body;
+mod failed;
+#[cfg(feature = "proptest")]
+pub mod machine;
+mod place;
+mod settings;
+mod sim;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+pub use failed::Failed;
+pub use settings::VARIABLES;
+pub use sim::{Run, Sim};
+
+use crate::campaign::{Finding, Leak, News, Summary, Sweep, find_leak};
+use crate::engine::Watch;
+use crate::files::write_whole;
+use crate::nearest;
+use crate::plan::{Plan, Profile};
+#[cfg(feature = "proptest")]
+use crate::proptest::Drawn;
+use crate::report;
+use crate::search::Kind;
+use crate::shrink::{Ended, Shrinker, Shrunk};
+use crate::sometimes::Event;
+use crate::subject::{Named, Runner};
+use body::{Body, Unequal};
+use place::Place;
+use settings::Settings;
+
+/// Seeds of a test that does not say how many.
+const USUAL_SEEDS: u64 = 200;
+
+/// How long a failure is shrunk, where a test does not say.
+const USUAL_SHRINKING: Duration = Duration::from_secs(10);
+
+/// Plans that proptest tries to make a failure smaller.
+#[cfg(feature = "proptest")]
+const MOST_SIMPLER: usize = 2_000;
+
+/// A test that goes on for longer than this says now and then how far it is.
+const NEWS_EVERY: Duration = Duration::from_secs(15);
+
+/// Begins a test of `subject`; [`Check::run`] carries it out. Without more it is 200 seeds under the profile `storm`.
+pub fn check<S: Runner + 'static>(subject: S) -> Check<S> {
+    Check {
+        subject,
+        name: None,
+        test: None,
+        profile: "storm".to_owned(),
+        seeds: Seeds(0..USUAL_SEEDS),
+        jobs: None,
+        time: None,
+        sometimes: Vec::new(),
+        shrink_for: USUAL_SHRINKING,
+        regressions: None,
+    }
+}
+
+/// The subject of a test that names only its type. For `#[squall::test]`.
+#[doc(hidden)]
+pub fn subject_of<S: Runner + Default + 'static>(_: fn(Sim<S>)) -> S {
+    S::default()
+}
+
+/// Which seeds: a range, or a number for so many from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seeds(std::ops::Range<u64>);
+
+impl From<std::ops::Range<u64>> for Seeds {
+    fn from(range: std::ops::Range<u64>) -> Self {
+        Self(range)
+    }
+}
+
+impl From<u64> for Seeds {
+    fn from(count: u64) -> Self {
+        Self(0..count)
+    }
+}
+
+/// A test of a subject, as far as it has been said. The environment goes before it: see [`VARIABLES`].
+#[must_use = "nothing happens before `run`"]
+pub struct Check<S> {
+    subject: S,
+    name: Option<String>,
+    test: Option<String>,
+    profile: String,
+    seeds: Seeds,
+    jobs: Option<usize>,
+    time: Option<Duration>,
+    sometimes: Vec<String>,
+    shrink_for: Duration,
+    regressions: Option<PathBuf>,
+}
+
+impl<S: Runner + 'static> Check<S> {
+    /// What the subject is called in plans and reports; otherwise the name of its type.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self {
+            name: Some(name.into()),
+            ..self
+        }
+    }
+
+    /// What plans are drawn from: the name of a built-in profile, or the path of a `.toml` file from the crate's folder.
+    pub fn profile(self, name: impl Into<String>) -> Self {
+        Self {
+            profile: name.into(),
+            ..self
+        }
+    }
+
+    /// Which seeds: a range, or a number `N` for `0..N`.
+    pub fn seeds(self, seeds: impl Into<Seeds>) -> Self {
+        Self {
+            seeds: seeds.into(),
+            ..self
+        }
+    }
+
+    /// Threads, at least 1; otherwise one for each processor. Nothing but the time depends on it.
+    pub fn jobs(self, jobs: usize) -> Self {
+        Self {
+            jobs: Some(jobs),
+            ..self
+        }
+    }
+
+    /// Begin no run after this long; the seeds that were not reached are left out.
+    pub fn run_for(self, time: Duration) -> Self {
+        Self {
+            time: Some(time),
+            ..self
+        }
+    }
+
+    /// Events, by their names in `squall list events`, that must each have happened in some run.
+    pub fn sometimes<E: Into<String>>(mut self, events: impl IntoIterator<Item = E>) -> Self {
+        self.sometimes.extend(events.into_iter().map(Into::into));
+        self
+    }
+
+    /// How long a failure is shrunk at most; otherwise 10 s. With [`Duration::ZERO`], not at all.
+    pub fn shrink_for(self, time: Duration) -> Self {
+        Self {
+            shrink_for: time,
+            ..self
+        }
+    }
+
+    /// The folder of this test's failures, from the crate's folder; otherwise `squall-regressions/BINARY/TEST`.
+    pub fn regressions(self, folder: impl Into<PathBuf>) -> Self {
+        Self {
+            regressions: Some(folder.into()),
+            ..self
+        }
+    }
+
+    /// The test's path within its crate; otherwise the name of its thread. For `#[squall::test]`.
+    #[doc(hidden)]
+    pub fn test(self, module: &str, name: &str) -> Self {
+        let inside = module.split_once("::").map_or("", |(_, inside)| inside);
+        let separator = if inside.is_empty() { "" } else { "::" };
+        Self {
+            test: Some(format!("{inside}{separator}{name}")),
+            ..self
+        }
+    }
+
+    /// Runs the regressions, then the seeds, and returns what they add up to. With 1,000 runs or
+    /// more, what the profile requires must have happened too.
+    ///
+    /// # Panics
+    /// With the whole report, when a run breaks a property, a required event never happened, two runs
+    /// of a seed differ, or what was asked for cannot be.
+    #[track_caller]
+    pub fn run(self) -> Summary {
+        done(self.try_run())
+    }
+
+    /// As [`Check::run`], where `body` says what happens to each simulation: it changes plans,
+    /// ends runs early, and asserts what it likes. A panic of its own is a failure, and shrunk as such.
+    /// What the profile requires is not demanded.
+    ///
+    /// # Panics
+    /// As [`Check::run`].
+    #[track_caller]
+    pub fn run_each(self, body: impl Fn(Sim<S>) + Send + Sync + 'static) -> Summary {
+        done(self.try_run_each(body))
+    }
+
+    /// As [`Check::run`], without a panic.
+    ///
+    /// # Errors
+    /// The text of the panic.
+    pub fn try_run(self) -> Result<Summary, Failed> {
+        self.carry_out(Source::Profile { whole: true }, |sim| drop(sim.run()))
+    }
+
+    /// As [`Check::run`], over plans that a strategy of [`crate::proptest`] draws, one for each seed. A failure is made
+    /// smaller by proptest first, part by part, and then by this crate's own shrinker.
+    /// What the profile requires is not demanded.
+    ///
+    /// # Panics
+    /// As [`Check::run`].
+    #[cfg(feature = "proptest")]
+    #[track_caller]
+    pub fn run_plans(self, plans: crate::proptest::Plans) -> Summary {
+        done(self.try_run_plans(plans))
+    }
+
+    /// As [`Check::run_plans`], without a panic.
+    ///
+    /// # Errors
+    /// The text of the panic.
+    #[cfg(feature = "proptest")]
+    pub fn try_run_plans(self, plans: crate::proptest::Plans) -> Result<Summary, Failed> {
+        self.carry_out(Source::Drawn(plans), |sim| drop(sim.run()))
+    }
+
+    /// As [`Check::run_each`], without a panic.
+    ///
+    /// # Errors
+    /// The text of the panic.
+    pub fn try_run_each(
+        self,
+        body: impl Fn(Sim<S>) + Send + Sync + 'static,
+    ) -> Result<Summary, Failed> {
+        self.carry_out(Source::Profile { whole: false }, body)
+    }
+
+    fn carry_out(
+        self,
+        source: Source,
+        body: impl Fn(Sim<S>) + Send + Sync + 'static,
+    ) -> Result<Summary, Failed> {
+        let settings = Settings::of_process()?;
+        let name = self.name.unwrap_or_else(type_name::<S>);
+        let place = Place::of_process(self.test, self.regressions, &settings, &name);
+        let mut profile = Profile::load(settings.profile.as_deref().unwrap_or(&self.profile))
+            .map_err(|error| Failed::said(&error))?;
+        if !matches!(source, Source::Profile { whole: true }) {
+            profile.require.clear();
+        }
+        let seeds = settings.seeds(self.seeds.0, self.time)?;
+        let jobs = settings.jobs.or(self.jobs);
+        let unequal = Unequal::default();
+        let twice = settings.determinism.unwrap_or_default();
+        let body = Body::new(self.subject, body, twice.then(|| unequal.clone()));
+        let subject = Named::new(name, "", body);
+        #[cfg(feature = "proptest")]
+        let drawn = match source {
+            Source::Profile { .. } => None,
+            Source::Drawn(plans) => {
+                let lacks = subject.runner.lacks();
+                Some(Drawn(plans.for_subject(&subject.name, lacks)))
+            }
+        };
+        let test = Test {
+            #[cfg(feature = "proptest")]
+            drawn,
+            subject,
+            unequal,
+            profile,
+            sometimes: known_events(&self.sometimes)?,
+            jobs: jobs.unwrap_or_else(processors),
+            shrink_for: self.shrink_for,
+            place,
+            settings,
+        };
+        if test.settings.seed.is_none() {
+            test.replay_regressions()?;
+        }
+        test.sweep(seeds, test.settings.time.or(self.time))
+    }
+}
+
+#[track_caller]
+fn done(result: Result<Summary, Failed>) -> Summary {
+    match result {
+        Ok(summary) => summary,
+        Err(failed) => panic!("{failed}"),
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The last part of a type's path, without its parameters.
+fn type_name<S>() -> String {
+    let path = std::any::type_name::<S>();
+    let path = path.split('<').next().unwrap_or(path);
+    path.rsplit("::").next().unwrap_or(path).to_owned()
+}
+
+fn known_events(names: &[String]) -> Result<Vec<Event>, Failed> {
+    let known = |name: &String| event(name).map_err(|unknown| Failed::said(&unknown));
+    names.iter().map(known).collect()
+}
+
+/// The event of that name.
+fn event(name: &str) -> Result<Event, String> {
+    let names = Event::ALL.iter().map(|event| event.name());
+    Event::named(name).ok_or_else(|| {
+        let near = nearest::suggestion(name, names);
+        format!("unknown event \"{name}\"{near}; legal: see `squall list events`")
+    })
+}
+
+/// Where a test's plans come from.
+enum Source {
+    /// They are drawn from a profile. With `whole`, what it requires must happen.
+    Profile { whole: bool },
+    /// A strategy draws them.
+    #[cfg(feature = "proptest")]
+    Drawn(crate::proptest::Plans),
+}
+
+/// A test with all that is known before it begins.
+struct Test {
+    #[cfg(feature = "proptest")]
+    drawn: Option<Drawn>,
+    subject: Named,
+    /// Plans whose two runs differed, where all are run twice.
+    unequal: Unequal,
+    profile: Profile,
+    /// What must have happened in some run.
+    sometimes: Vec<Event>,
+    jobs: usize,
+    shrink_for: Duration,
+    place: Place,
+    settings: Settings,
+}
+
+impl Test {
+    /// What failed before comes first.
+    fn replay_regressions(&self) -> Result<(), Failed> {
+        for path in self.place.regressions()? {
+            let mut plan = Plan::read(&path).map_err(|error| Failed::regression(&error))?;
+            plan.subject.clone_from(&self.subject.name);
+            let outcome = self.subject.runner.run(&plan, Watch::default());
+            if let Some(failure) = outcome.failure {
+                let command = self.place.command(&self.settings.repeated(None));
+                let page = report::failure(&self.subject, &plan, &path, &command);
+                return Err(Failed::found(
+                    &format!("regression {}: {failure}", path.display()),
+                    "",
+                    &page.unwrap_or_default(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    #[allow(clippy::disallowed_methods)] // Says now and then how far it is, outside of every simulation.
+    fn sweep(
+        &self,
+        seeds: std::ops::Range<u64>,
+        time_limit: Option<Duration>,
+    ) -> Result<Summary, Failed> {
+        let stop = AtomicBool::new(false);
+        let sweep = Sweep {
+            subject: &self.subject,
+            profile: &self.profile,
+            strategy: Kind::Swarm,
+            seeds,
+            jobs: self.jobs,
+            time_limit,
+            keep_going: false,
+            stop: &stop,
+        };
+        let mut told = Instant::now();
+        let mut written = Ok(PathBuf::new());
+        let tell = |news: News<'_>| match news {
+            // On the disk before anything else happens to it.
+            News::Finding(finding) => written = self.write(finding, &finding.plan),
+            News::Progress { runs, .. } if told.elapsed() >= NEWS_EVERY => {
+                told = Instant::now();
+                settings::tell(&format!("{}: {runs} runs so far", self.place.test()));
+            }
+            News::Progress { .. } | News::Portion { .. } => {}
+        };
+        #[cfg(feature = "proptest")]
+        let mut summary = match &self.drawn {
+            Some(drawn) => sweep.run_with(&mut drawn.clone(), tell),
+            None => sweep.run(tell),
+        };
+        #[cfg(not(feature = "proptest"))]
+        let mut summary = sweep.run(tell);
+        let never = |event: &&Event| summary.counters.get(**event) == 0;
+        let never: Vec<&Event> = self.sometimes.iter().filter(never).collect();
+        summary
+            .missing
+            .extend(never.into_iter().map(|event| event.name()));
+        if let Some(plan) = self.unequal.first() {
+            let before = self.subject.runner.run(&plan, Watch::default());
+            let leak = find_leak(&self.subject, &plan, &before);
+            summary.leak = Some(leak.unwrap_or_else(|| Leak {
+                seed: plan.seed,
+                step: 0,
+                first: "it is not the same each time".to_owned(),
+                second: "and this time it was".to_owned(),
+            }));
+        }
+        if let Some(leak) = &summary.leak {
+            let command = self.place.command(&self.settings.repeated(Some(leak.seed)));
+            return Err(Failed::leaked(leak, &command));
+        }
+        if let Some(finding) = summary.findings.first() {
+            return Err(self.failed(finding, &written?));
+        }
+        if !summary.missing.is_empty() {
+            let command = self.place.command(&self.settings.repeated(None));
+            return Err(Failed::incomplete(&summary, &command));
+        }
+        println!(
+            "{}: {} runs of {} under {}, {} steps, digest {:016x}",
+            self.place.test(),
+            report::group(summary.runs),
+            self.subject.name,
+            self.profile.name,
+            report::group(summary.steps),
+            summary.digest
+        );
+        Ok(summary)
+    }
+
+    /// Writes a plan that fails where the next run finds it.
+    fn write(&self, finding: &Finding, plan: &Plan) -> Result<PathBuf, Failed> {
+        let property = finding.failure.violation.property;
+        let path = self.place.file(property.name(), finding.plan.seed);
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)
+            .and_then(|()| write_whole(&path, &plan.to_json()))
+            .map_err(|error| Failed::said(&format!("cannot write {}: {error}", path.display())))?;
+        Ok(path)
+    }
+
+    /// Shrinks a finding, whose plan lies at `path`, and says all there is to say of it.
+    fn failed(&self, finding: &Finding, path: &Path) -> Failed {
+        let seed = finding.plan.seed;
+        let head = format!(
+            "seed {seed} of {} under {}: {}",
+            self.subject.name, self.profile.name, finding.failure
+        );
+        let minimum = self.minimum(finding);
+        if let Err(failed) = self.write(finding, &minimum) {
+            return failed;
+        }
+        let (plan, origin) = match self.shrunk(&minimum) {
+            Some(shrunk) => match self.write(finding, &shrunk.plan) {
+                Ok(_) => (shrunk.plan.clone(), origin(&shrunk)),
+                Err(failed) => return failed,
+            },
+            None => (minimum, String::new()),
+        };
+        let command = self.place.command(&self.settings.repeated(Some(seed)));
+        let page = report::failure(&self.subject, &plan, path, &command);
+        Failed::found(&head, &origin, &page.unwrap_or_default())
+    }
+
+    /// The plan of a finding; where a strategy drew it, what proptest makes of it.
+    #[cfg(feature = "proptest")]
+    fn minimum(&self, finding: &Finding) -> Plan {
+        let property = finding.failure.violation.property;
+        let fails = |plan: &Plan| {
+            let outcome = self.subject.runner.run(plan, Watch::default());
+            let failure = outcome.failure;
+            failure.is_some_and(|failure| failure.violation.property == property)
+        };
+        match &self.drawn {
+            Some(drawn) => drawn.minimum(finding.plan.seed, MOST_SIMPLER, fails),
+            None => finding.plan.clone(),
+        }
+    }
+
+    #[cfg(not(feature = "proptest"))]
+    fn minimum(&self, finding: &Finding) -> Plan {
+        finding.plan.clone()
+    }
+
+    fn shrunk(&self, plan: &Plan) -> Option<Shrunk> {
+        let shrinker = Shrinker {
+            subject: &self.subject,
+            jobs: self.jobs,
+            time_limit: Some(self.shrink_for),
+            stop: &AtomicBool::new(false),
+        };
+        if self.shrink_for.is_zero() {
+            return None;
+        }
+        // A plan that does not fail again is a leak, which double runs are to find.
+        shrinker.run(plan, &mut |_| ()).ok()
+    }
+}
+
+fn origin(shrunk: &Shrunk) -> String {
+    let early = match shrunk.ended {
+        Ended::OutOfTime => ", where time was up",
+        Ended::Smallest | Ended::Interrupted => "",
+    };
+    format!(
+        "shrunk from {}\n         to {}{early}:\n\n",
+        report::size(&shrunk.before),
+        report::size(&shrunk.after)
+    )
+}

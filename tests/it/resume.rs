@@ -1,0 +1,304 @@
+//! Sweeps that are ended from outside, and go on: killed at any moment, interrupted, with a full disk.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use expect_test::expect;
+use squall::plan::Plan;
+use squall::rng::Choices;
+
+use super::support::{root, squall, stderr, stdout};
+
+/// One seed in twenty fails, so that there is much to lose.
+const ASKED: [&str; 9] = [
+    "--subject",
+    "raft-rs+apply-retries",
+    "--profile",
+    "smoke",
+    "--seeds",
+    "11..1200",
+    "--keep-going",
+    "--no-shrink",
+    "--jobs=1",
+];
+
+fn begun(out: &Path) -> Vec<String> {
+    let asked = ASKED.iter().map(|word| (*word).to_owned());
+    let begin = std::iter::once("sweep".to_owned()).chain(asked);
+    begin
+        .chain(["--out".to_owned(), out.display().to_string()])
+        .collect()
+}
+
+fn gone_on(out: &Path) -> Vec<String> {
+    ["sweep", "--jobs=1", "--resume", out.to_str().unwrap()]
+        .map(str::to_owned)
+        .into()
+}
+
+/// What a sweep says as JSON, without how long it took and where its files are.
+fn summary(json: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(json).unwrap();
+    let folder = json.parent().unwrap().to_str().unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text.replace(folder, "DIR")).unwrap();
+    let fields = value.as_object_mut().unwrap();
+    for timed in ["cpu_seconds", "wall_seconds", "steps_per_cpu_second"] {
+        fields.remove(timed).unwrap();
+    }
+    value
+}
+
+/// The files that a sweep wrote, by name.
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    let file = |entry: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        (entry.file_name().into_string().unwrap(), text)
+    };
+    entries.map(file).collect()
+}
+
+/// That every finding that was printed has its plan on the disk.
+fn assert_kept(printed: &str, out: &Path) {
+    for line in printed.lines().filter(|line| line.starts_with("seed ")) {
+        let seed = line["seed ".len()..].split(':').next().unwrap();
+        let property = line.split(": ").nth(1).unwrap();
+        let plan = out.join(format!("raft-rs+apply-retries-seed-{seed}-{property}.json"));
+        Plan::read(&plan).unwrap();
+    }
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // It is killed after some time.
+fn a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [whole, killed] = folders.each_ref().map(|folder| folder.path().join("out"));
+    let jsons = folders
+        .each_ref()
+        .map(|folder| folder.path().join("summary.json"));
+    let json = |at: usize| ["--json".to_owned(), jsons[at].display().to_string()];
+    let run = |words: Vec<String>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_squall"));
+        command
+            .args(words)
+            .current_dir(root())
+            .stderr(Stdio::null())
+            .stdout(Stdio::piped());
+        command
+    };
+    let plain = run([begun(&whole), json(0).into()].concat())
+        .output()
+        .unwrap();
+    assert_eq!(plain.status.code(), Some(1), "{}", stdout(&plain));
+
+    let mut choices = Choices::labelled(7, "kills", 0);
+    let (mut kills, mut printed) = (0, String::new());
+    let status = loop {
+        // One that was killed before it had written anything begins anew.
+        let words = match killed.exists()
+            && files(&killed)
+                .keys()
+                .any(|name| name.ends_with(".unfinished.json"))
+        {
+            true => gone_on(&killed),
+            false => begun(&killed),
+        };
+        let mut child = run([words, json(1).into()].concat()).spawn().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        if kills < 6 {
+            // After so many lines, and some time more: at any point, however fast the machine is.
+            for _ in 0..choices.between(1, 40) {
+                output.read_line(&mut said).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(choices.between(0, 200)));
+            let _ = child.kill();
+        }
+        output.read_to_string(&mut said).unwrap();
+        let status = child.wait().unwrap();
+        assert_kept(&said, &killed);
+        printed += &said;
+        match status.code() {
+            Some(code) => break code,
+            None => kills += 1,
+        }
+    };
+    assert_eq!(status, 1);
+    assert!(
+        printed.contains("going on at seed "),
+        "it was never in the middle of it: {printed}"
+    );
+    assert_eq!(summary(&jsons[0]), summary(&jsons[1]));
+    assert_eq!(files(&whole), files(&killed));
+}
+
+#[test]
+fn a_full_disk_ends_a_sweep_with_an_error_and_it_goes_on_when_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, full] = ["whole", "full"].map(|name| folder.path().join(name));
+    let jsons = ["whole.json", "full.json"].map(|name| folder.path().join(name));
+    let with_json = |words: Vec<String>, json: &Path| {
+        let json = ["--json".to_owned(), json.display().to_string()];
+        [words, json.into()].concat()
+    };
+    let squall = |words: &[String]| squall(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    squall(&with_json(begun(&whole), &jsons[0]));
+    // No file may be larger than that, as on a disk that is full by then.
+    let words = begun(&full).join(" ");
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 12; exec {} {words}",
+        env!("CARGO_BIN_EXE_squall")
+    );
+    let ended = Command::new("bash")
+        .args(["-c", &limited])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let said = stderr(&ended);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(
+        said.starts_with("squall: cannot write ") && said.lines().count() == 1,
+        "{said}"
+    );
+    assert!(stdout(&ended).contains("\nseed "), "{}", stdout(&ended));
+    assert_kept(&stdout(&ended), &full);
+    let rest = squall(&with_json(gone_on(&full), &jsons[1]));
+    assert_eq!(rest.status.code(), Some(1), "{}", stderr(&rest));
+    let [one, other] = jsons.each_ref().map(|json| summary(json));
+    let text = |value: serde_json::Value| value.to_string().replace("DIR/whole", "DIR/full");
+    assert_eq!(text(one), text(other));
+    assert_eq!(files(&whole), files(&full));
+}
+
+#[test]
+fn what_cannot_be_gone_on_with_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().to_str().unwrap();
+    let refused = |words: &[&str]| {
+        let run = squall(words);
+        assert_eq!(run.status.code(), Some(2));
+        let text = stderr(&run);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        text
+    };
+    let none = refused(&["sweep", "--resume", name]);
+    assert!(none.contains("holds no unfinished sweep"), "{none}");
+    let both = refused(&["sweep", "--resume", name, "--seeds", "5"]);
+    assert!(both.contains("cannot be used with"), "{both}");
+    let gone = refused(&["sweep", "--resume", "no/such/folder"]);
+    assert!(
+        gone.contains("cannot go on with no/such/folder: "),
+        "{gone}"
+    );
+    let file = folder.path().join("a.unfinished.json");
+    std::fs::write(&file, "{}").unwrap();
+    let empty = refused(&["sweep", "--resume", name]);
+    assert!(
+        empty.contains("cannot go on with ") && empty.contains("missing field"),
+        "{empty}"
+    );
+    std::fs::write(folder.path().join("b.unfinished.json"), "{}").unwrap();
+    let several = refused(&["sweep", "--resume", name]);
+    assert!(
+        several.contains("holds several unfinished sweeps; legal: "),
+        "{several}"
+    );
+}
+
+#[test]
+fn a_sweep_that_ended_leaves_nothing_but_what_it_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let name = out.to_str().unwrap();
+    let clean = squall(&[
+        "sweep",
+        "--profile",
+        "smoke",
+        "--seeds",
+        "20",
+        "--out",
+        name,
+    ]);
+    assert_eq!(clean.status.code(), Some(0), "{}", stderr(&clean));
+    assert!(!out.exists());
+}
+
+#[test]
+fn the_summary_as_markdown_has_the_commands_that_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let page = folder.path().join("summary.md");
+    let words = [
+        "sweep",
+        "--subject",
+        "raft-rs+skip-fsync",
+        "--seeds",
+        "3",
+        "--keep-going",
+        "--no-shrink",
+    ];
+    let to = [
+        "--out",
+        out.to_str().unwrap(),
+        "--summary-md",
+        page.to_str().unwrap(),
+    ];
+    let run = squall(&[&words[..], &to[..]].concat());
+    assert_eq!(run.status.code(), Some(1), "{}", stderr(&run));
+    let text = std::fs::read_to_string(&page).unwrap();
+    let commands: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains(" replay "))
+        .collect();
+    assert_eq!(commands.len(), 3, "{text}");
+    let again = Command::new("bash")
+        .args(["-c", commands[0]])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    let shown: Vec<String> = text
+        .lines()
+        .filter(|line| !line.contains("processor time") && !line.contains("digest"))
+        .map(|line| {
+            line.replace(folder.path().to_str().unwrap(), "DIR")
+                .replace(env!("CARGO_BIN_EXE_squall"), "squall")
+        })
+        .collect();
+    expect![[r#"
+        ### squall: raft-rs+skip-fsync under storm: violation
+
+        | | |
+        | --- | ---: |
+        | runs | 3 |
+        | first seed | 0 |
+        | violations | 3 |
+        | steps | 148 |
+        | simulated time | 0 s |
+        | leader-elected | 0 |
+        | leader-changed | 0 |
+        | entry-committed | 0 |
+        | entry-truncated | 0 |
+        | crash | 1 |
+        | link-cut | 4 |
+        | message-sent | 9 |
+        | message-lost | 0 |
+
+        | property | seed | step | what broke it |
+        | --- | ---: | ---: | --- |
+        | ack-before-durable | 0 | 21 | n1 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
+        | ack-before-durable | 1 | 51 | n1 sent n2 a vote request that promises its term 7 (durable: term 6), which is not durable |
+        | ack-before-durable | 2 | 76 | n1 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
+
+        To replay, from the folder that holds the plans' folder:
+
+        ```sh
+        squall replay DIR/out/raft-rs+skip-fsync-seed-0-ack-before-durable.json
+        squall replay DIR/out/raft-rs+skip-fsync-seed-1-ack-before-durable.json
+        squall replay DIR/out/raft-rs+skip-fsync-seed-2-ack-before-durable.json
+        ```"#]]
+    .assert_eq(&shown.join("\n"));
+}

@@ -1,0 +1,100 @@
+//! The jobs of `.github/workflows`: that they can be read, and that what they run is there.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::support::{root, squall, stdout};
+
+fn workflow(name: &str) -> Value {
+    let path = root().join(".github/workflows").join(name);
+    let text = std::fs::read_to_string(path).unwrap();
+    serde_norway::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Every script of every step, with the name of its workflow.
+fn scripts() -> Vec<(&'static str, String)> {
+    let mut scripts = Vec::new();
+    for name in ["ci.yml", "nightly.yml"] {
+        let whole = workflow(name);
+        assert!(
+            whole["on"].is_object() && whole["permissions"].is_object(),
+            "{name}"
+        );
+        let jobs = whole["jobs"].as_object().unwrap();
+        assert!(!jobs.is_empty());
+        for (job, what) in jobs {
+            assert!(
+                what["runs-on"].is_string() && what["timeout-minutes"].is_u64(),
+                "{name}: {job}"
+            );
+            for step in what["steps"].as_array().unwrap() {
+                match (&step["uses"], &step["run"]) {
+                    (Value::String(action), Value::Null) => {
+                        assert!(
+                            action.contains('@'),
+                            "{name}: {job}: {action} has no version"
+                        );
+                    }
+                    (Value::Null, Value::String(script)) => scripts.push((name, script.clone())),
+                    other => {
+                        panic!("{name}: {job}: a step runs something or uses something: {other:?}")
+                    }
+                }
+            }
+        }
+    }
+    scripts
+}
+
+#[test]
+fn every_script_is_a_script_and_the_flags_that_it_gives_exist() {
+    let help = stdout(&squall(&["sweep", "--help"]));
+    let mut sweeps = 0;
+    for (name, script) in scripts() {
+        // Expressions of the workflow stand for a word.
+        let mut shell = script.clone();
+        while let (Some(from), Some(to)) = (shell.find("${{"), shell.find("}}")) {
+            shell.replace_range(from..to + 2, "word");
+        }
+        let read = Command::new("bash")
+            .args(["-n", "-c", &shell])
+            .output()
+            .unwrap();
+        assert!(read.status.success(), "{name}: {script}");
+        if !script.contains("squall sweep") {
+            continue;
+        }
+        sweeps += 1;
+        for flag in script
+            .split_whitespace()
+            .filter(|word| word.starts_with("--"))
+        {
+            assert!(
+                help.contains(flag),
+                "{name}: {flag} is no flag of squall sweep"
+            );
+        }
+    }
+    assert_eq!(sweeps, 2);
+}
+
+#[test]
+fn every_commit_is_tested_by_what_lands_here_and_by_seeds_of_its_own() {
+    let scripts = scripts();
+    let has = |workflow: &str, words: &str| {
+        let found = scripts
+            .iter()
+            .any(|(name, script)| *name == workflow && script.contains(words));
+        assert!(found, "{workflow} does not run {words}");
+    };
+    has("ci.yml", ".ci/run");
+    has("ci.yml", "--seeds \"$GITHUB_SHA..+500\"");
+    has("nightly.yml", "cargo xtask fuzz --for");
+    has("nightly.yml", "--summary-md summary.md");
+    let cached = workflow("nightly.yml")["jobs"]["fuzz"]["steps"].to_string();
+    assert!(
+        cached.contains("actions/cache@") && cached.contains("fuzz/corpus"),
+        "{cached}"
+    );
+}
