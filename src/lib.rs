@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod campaign;
+pub mod causes;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -25,5 +26,6 @@ pub mod service;
 pub mod shrink;
 pub mod sometimes;
 pub mod stable;
+pub mod story;
 pub mod subject;
 pub mod types;

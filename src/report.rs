@@ -1,22 +1,20 @@
 //! What a person reads: the page of a failure, the summary of a sweep, and the
 //! same as JSON. Decides nothing; everything here is a function of an outcome.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::campaign::{RUNS_FOR_REQUIRED, Summary, Verdict};
-use crate::engine::{Line, Outcome, Watch, Weight};
+use crate::causes::Chronicle;
+use crate::engine::{Line, Outcome, Watch};
 use crate::plan::{Heal, Plan};
 use crate::shrink::{Ended, Shrunk, Size};
 use crate::sometimes::Event;
 use crate::subject::Named;
 use crate::types::{node_list, seconds};
-
-/// Lines of a failure's page that tell what happened last.
-pub const LAST_EVENTS: usize = 24;
 
 /// Operations of clients that a failure's page lists.
 const MOST_OPERATIONS: usize = 12;
@@ -24,28 +22,65 @@ const MOST_OPERATIONS: usize = 12;
 /// Carries `plan` out once more and writes the page of its failure; none when it
 /// does not fail. `path` is where the plan lies, `command` what repeats it.
 pub fn failure(subject: &Named, plan: &Plan, path: &Path, command: &str) -> Option<String> {
-    let mut last = VecDeque::new();
-    let mut keep = |line: Line| {
-        if line.weight == Weight::Notable {
-            last.push_back(line);
-            if last.len() > LAST_EVENTS {
-                last.pop_front();
-            }
-        }
-    };
+    let (outcome, chronicle) = watched(subject, plan);
+    page(plan, &outcome, &chronicle, path, command)
+}
+
+/// Carries `plan` out, and keeps what its story needs.
+pub fn watched(subject: &Named, plan: &Plan) -> (Outcome, Chronicle) {
+    let mut chronicle = Chronicle::default();
+    let mut keep = |line: Line| chronicle.add(line);
     let watch = Watch {
         lines: Some(&mut keep),
         ..Watch::default()
     };
     let outcome = subject.runner.run(plan, watch);
-    page(plan, &outcome, last.make_contiguous(), path, command)
+    (outcome, chronicle)
 }
 
-/// The page of a failure that ended in `outcome`, with its last notable events.
+/// The story of a run, for people who have never seen it: what it was, how its violation came
+/// about, or what happened in it when it was clean. `command` repeats it.
+pub fn story(plan: &Plan, outcome: &Outcome, chronicle: &Chronicle, command: &str) -> String {
+    let Plan { cluster, .. } = plan;
+    let mut parts = vec![many(cluster.voters.into(), "voter")];
+    for (number, what) in [
+        (cluster.learners, "learner"),
+        (cluster.spares, "spare node"),
+    ] {
+        if number > 0 {
+            parts.push(many(number.into(), what));
+        }
+    }
+    parts.push(many(plan.faults.len() as u64, "fault"));
+    if let Some(script) = &plan.script {
+        parts.push(many(script.len() as u64, "client operation"));
+    }
+    let mut text = format!("{}: {}\n\n", plan.subject, parts.join(", "));
+    for line in chronicle.tell(plan, outcome) {
+        let _ = writeln!(text, "{line}");
+    }
+    let _ = match &outcome.failure {
+        Some(failure) => writeln!(
+            text,
+            "\nVIOLATION {}\n  the rule: {}\n  repeat    {command}",
+            failure.violation,
+            failure.violation.property.about()
+        ),
+        None => writeln!(
+            text,
+            "\nclean: {} steps, {} of simulated time; the cluster converged",
+            group(outcome.steps),
+            seconds(outcome.time_us)
+        ),
+    };
+    text
+}
+
+/// The page of a failure that ended in `outcome`, with its story.
 pub fn page(
     plan: &Plan,
     outcome: &Outcome,
-    last: &[Line],
+    chronicle: &Chronicle,
     path: &Path,
     command: &str,
 ) -> Option<String> {
@@ -93,8 +128,8 @@ pub fn page(
         Heal::Quorum(members) => add(&format!("  then only {} are healed", node_list(members))),
     }
     add("");
-    add("last events that matter");
-    for line in last {
+    add("how it came to that");
+    for line in chronicle.tell(plan, outcome) {
         add(&format!("  {line}"));
     }
     add("");

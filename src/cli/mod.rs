@@ -2,11 +2,14 @@
 //!
 //! A program of one's own has it whole, over its own subjects: see [`main`].
 
+mod diff;
 mod interrupt;
 mod list;
 mod replay;
 mod seed;
+mod show;
 mod shrink;
+mod story;
 mod sweep;
 mod written;
 
@@ -19,6 +22,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::plan::{PlanError, ProfileError};
+use crate::story::StoryError;
 use crate::subject::{Named, Subjects, UnknownSubject};
 
 const ABOUT: &str =
@@ -28,6 +32,12 @@ Without a command, it sweeps the profile storm over the first of its subjects.";
 
 const EXIT_STATUS: &str = "Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
 A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
+
+const STORY_STATUS: &str = "\
+A story is a text file: commands, a line ----, and what is expected to happen; see sims/stories.
+Exit status: 0 all as expected, 1 something else happened, 2 bad input.";
+
+const DIFF_STATUS: &str = "Exit status: 0 equal runs, 1 they differ, 2 bad input.";
 
 const SHRINK_STATUS: &str = "Ctrl-C ends early with the best so far.
 Exit status: 1 for a smaller plan, which fails as the first did; 2 bad input, or the plan does not fail.";
@@ -44,9 +54,18 @@ enum Command {
     /// Run many plans, each drawn from a seed, and report the first violation.
     #[command(after_help = EXIT_STATUS)]
     Sweep(sweep::Options),
-    /// Run one plan again, from its file or its seed.
+    /// Run one plan again, from its file or its seed; or every plan of a folder.
     #[command(after_help = EXIT_STATUS)]
     Replay(replay::Options),
+    /// Tell the story of a plan's run: how a violation came about, or what happened in a clean run.
+    #[command(after_help = EXIT_STATUS)]
+    Show(show::Options),
+    /// Say where two runs first differ: in their plans, and then in what happens.
+    #[command(after_help = DIFF_STATUS)]
+    Diff(diff::Options),
+    /// Go through scenarios that are written by hand, and compare with what they expect.
+    #[command(after_help = STORY_STATUS)]
+    Story(story::Options),
     /// Make a plan that fails as small as it will get.
     #[command(after_help = SHRINK_STATUS)]
     Shrink(shrink::Options),
@@ -65,6 +84,8 @@ enum CliError {
     Profile(#[from] ProfileError),
     #[error("{0}")]
     Plan(#[from] PlanError),
+    #[error("{0}")]
+    Story(#[from] StoryError),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
     #[error("cannot write {path}: {source}")]
@@ -105,6 +126,9 @@ pub fn main(subjects: Vec<Named>) -> ExitCode {
     {
         Command::Sweep(options) => sweep::run(&subjects, &options),
         Command::Replay(options) => replay::run(&subjects, &options),
+        Command::Diff(options) => diff::run(&subjects, &options),
+        Command::Story(options) => story::run(&subjects, &options),
+        Command::Show(options) => show::run(&subjects, &options),
         Command::Shrink(options) => shrink::run(&subjects, &options),
         Command::List(options) => list::run(&subjects, &options),
     };

@@ -1,21 +1,26 @@
-//! `squall replay`: one plan again, from its file or its seed.
+//! `squall replay`: one plan again, from its file or its seed; or all plans of a folder.
 
-use std::collections::VecDeque;
-use std::path::PathBuf;
+mod narrow;
+
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::engine::{Line, Watch, Weight};
+use crate::causes::Chronicle;
+use crate::engine::{Line, Outcome, Watch};
 use crate::plan::{Plan, Profile, generate};
 use crate::report;
-use crate::subject::Subjects;
+use crate::subject::{Named, Subjects};
+use crate::types::NodeId;
+
+use narrow::{Around, Narrow};
 
 use super::{CliError, quoted, replay_command, say, seed};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The plan's file, as a sweep wrote it.
-    #[arg(value_name = "PLAN.json", conflicts_with_all = ["seed", "profile"])]
+    /// The plan's file, as a sweep wrote it; or a folder of plans.
+    #[arg(value_name = "PLAN.json|FOLDER", conflicts_with_all = ["seed", "profile"])]
     plan: Option<PathBuf>,
     /// The plan's seed.
     #[arg(long, value_parser = seed::seed)]
@@ -26,12 +31,34 @@ pub struct Options {
     /// What the seed's plan is drawn from [default: storm].
     #[arg(long)]
     profile: Option<String>,
-    /// Print everything that happens, and the library's own log.
+    /// Print everything that happens, and the library's own log, as it happens.
     #[arg(long)]
     trace: bool,
+    /// Print the library's own log only, in simulated time.
+    #[arg(long, conflicts_with = "trace")]
+    log: bool,
+    /// End after this step.
+    #[arg(long, value_name = "STEP")]
+    until: Option<u64>,
+    /// Print what happens at this node, and faults, only; e.g. 2 or n2.
+    #[arg(long, value_name = "NODE", value_parser = narrow::node)]
+    node: Option<NodeId>,
+    /// Print the steps around this one only: `violation`, or a step's number.
+    #[arg(long, value_name = "violation|STEP", value_parser = narrow::around)]
+    around: Option<Around>,
+    /// With --around: how many steps before and after.
+    #[arg(long, value_name = "STEPS", default_value_t = 20, requires = "around")]
+    context: u64,
+    /// Call squall_break just before this step's input goes into the node, for a breakpoint on
+    /// squall::cli::replay::squall_break. All runs in one thread, and catches no signal.
+    #[arg(long, value_name = "STEP")]
+    break_at: Option<u64>,
 }
 
 pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    if let Some(folder) = options.plan.as_deref().filter(|path| path.is_dir()) {
+        return all_of(subjects, options, folder);
+    }
     let mut plan = match (&options.plan, options.seed) {
         (Some(path), _) => Plan::read(path)?,
         (None, Some(seed)) => {
@@ -41,12 +68,18 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         }
         (None, None) => {
             return Err(CliError::Usage(
-                "give the file of a plan, or --seed N".to_owned(),
+                "give the file of a plan, a folder of plans, or --seed N".to_owned(),
             ));
         }
     };
     if let Some(name) = &options.subject {
         plan.subject = name.clone();
+    }
+    if let Some(node) = options.node.filter(|node| node.0 > plan.cluster.nodes()) {
+        return Err(CliError::Usage(format!(
+            "there is no {node} in this plan; legal: n1 to n{}",
+            plan.cluster.nodes()
+        )));
     }
     let subject = subjects.find(&plan.subject)?;
     let (path, command) = match &options.plan {
@@ -63,44 +96,132 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         plan.cluster.voters,
         plan.faults.len()
     ))?;
+    let mut narrow = Narrow {
+        everything: options.trace,
+        log: options.log,
+        node: options.node,
+        around: options
+            .around
+            .map(|around| steps_around(around, options.context, subject, &plan)),
+    };
+    // Whoever narrows a trace wants one.
+    narrow.everything |=
+        options.until.is_some() || narrow.node.is_some() || narrow.around.is_some();
+    narrow.everything &= !options.log;
     let mut output = Ok(());
-    let mut last: VecDeque<Line> = VecDeque::new();
+    let mut printed = false;
+    let mut chronicle = Chronicle::default();
     let mut line = |line: Line| {
-        if options.trace && output.is_ok() {
+        if narrow.shows(&line) && output.is_ok() {
             output = say(&format!("{line}\n"));
+            printed = true;
         }
-        if line.weight == Weight::Notable {
-            last.push_back(line);
-            if last.len() > report::LAST_EVENTS {
-                last.pop_front();
-            }
+        if line.begins(options.break_at) {
+            squall_break(line.step);
         }
+        chronicle.add(line);
     };
     let watch = Watch {
         lines: Some(&mut line),
-        library_log: options.trace,
+        library_log: options.trace || options.log || narrow.around.is_some(),
+        most_steps: options.until,
         ..Watch::default()
     };
     let outcome = subject.runner.run(&plan, watch);
     output?;
-    if options.trace {
+    if printed {
         say("\n")?;
     }
-    match report::page(&plan, &outcome, last.make_contiguous(), &path, &command) {
+    match report::page(&plan, &outcome, &chronicle, &path, &command) {
         Some(page) => {
             say(&page)?;
             Ok(1)
         }
         None => {
-            say(&format!(
-                "clean: {} steps, {} of simulated time, digest {:016x}\n",
-                report::group(outcome.steps),
-                crate::types::seconds(outcome.time_us),
-                outcome.digest
-            ))?;
+            say(&ending(&outcome, options.until))?;
             Ok(0)
         }
     }
+}
+
+fn ending(outcome: &Outcome, until: Option<u64>) -> String {
+    match until.filter(|until| outcome.steps >= *until) {
+        Some(_) => format!(
+            "ended after step {} as asked, at {}: no violation so far\n",
+            outcome.steps,
+            crate::types::seconds(outcome.time_us)
+        ),
+        None => format!(
+            "clean: {} steps, {} of simulated time, digest {:016x}\n",
+            report::group(outcome.steps),
+            crate::types::seconds(outcome.time_us),
+            outcome.digest
+        ),
+    }
+}
+
+/// The first and the last step to be shown. To find the violation, the plan is carried out once more.
+fn steps_around(around: Around, context: u64, subject: &Named, plan: &Plan) -> (u64, u64) {
+    let step = match around {
+        Around::Step(step) => step,
+        Around::Violation => {
+            let outcome = subject.runner.run(plan, Watch::default());
+            outcome
+                .failure
+                .map_or(outcome.steps, |failure| failure.step)
+        }
+    };
+    (step.saturating_sub(context), step.saturating_add(context))
+}
+
+/// Replays every plan of a folder, one line each. The exit status is the worst of them all.
+fn all_of(subjects: &Subjects, options: &Options, folder: &Path) -> Result<u8, CliError> {
+    let unreadable = |error: std::io::Error| {
+        CliError::Usage(format!("cannot read {}: {error}", folder.display()))
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(CliError::Usage(format!(
+            "there is no plan in {}; a plan's file ends in .json",
+            folder.display()
+        )));
+    }
+    let mut worst = 0;
+    for path in files {
+        let name = path.display();
+        let (status, words) = match one_of(subjects, options, &path) {
+            Ok(outcome) => match &outcome.failure {
+                Some(failure) => (1, format!("VIOLATION {failure}")),
+                None => (0, format!("clean: {} steps", report::group(outcome.steps))),
+            },
+            Err(error) => (2, error.to_string()),
+        };
+        worst = worst.max(status);
+        say(&format!("{name}  {words}\n"))?;
+    }
+    Ok(worst)
+}
+
+fn one_of(subjects: &Subjects, options: &Options, path: &Path) -> Result<Outcome, CliError> {
+    let mut plan = Plan::read(path)?;
+    if let Some(name) = &options.subject {
+        plan.subject = name.clone();
+    }
+    let subject = subjects.find(&plan.subject)?;
+    Ok(subject.runner.run(&plan, Watch::default()))
+}
+
+/// Does nothing. A debugger stops here, just before a step's input goes into its node: a few frames up.
+#[inline(never)]
+fn squall_break(step: u64) {
+    std::hint::black_box(step);
 }
 
 fn seed_command(plan: &Plan) -> String {

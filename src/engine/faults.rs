@@ -3,7 +3,7 @@
 use super::happening::Happening;
 use super::panics;
 use super::step::OUT_IS_BACK;
-use super::trace::Weight;
+use super::trace::{Happened, Weight};
 use super::world::World;
 use crate::check::{NodeView, Property, Violation};
 use crate::configuration::Configuration;
@@ -27,7 +27,8 @@ impl<S: Subject> World<'_, '_, S> {
         let fault = &self.plan.faults[number];
         self.fold(number as u64 ^ 0xFA17);
         if self.is_watched() {
-            self.tell(None, Weight::Notable, format!("fault: {}", fault.what));
+            let text = format!("fault: {}", fault.what);
+            self.tell_event(None, Weight::Notable, text, Happened::Struck(number));
         }
         let for_us = match &fault.what {
             What::Crash {
@@ -178,7 +179,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         if self.is_watched() {
             let text = format!("over: {}", self.plan.faults[number].what);
-            self.tell(None, Weight::Notable, text);
+            self.tell_event(None, Weight::Notable, text, Happened::Over(number));
         }
     }
 
@@ -281,6 +282,9 @@ impl<S: Subject> World<'_, '_, S> {
         self.counters.add(Event::WriteLost, report.lost);
         self.counters.add(Event::WriteTorn, report.torn);
         self.fold(report.kept << 32 | report.lost);
+        if self.is_watched() {
+            self.tell_down(node, &report);
+        }
         let durable = self.disks[position].durable();
         let view = &mut self.views[position];
         self.checks.crashed(node, view, durable);
@@ -301,13 +305,6 @@ impl<S: Subject> World<'_, '_, S> {
             self.queue.push(now_us, happening);
         }
         self.slots[position].drop_life();
-        if self.is_watched() {
-            let text = format!(
-                "is down; of its unsynced records {} survive, {} are lost, {} torn",
-                report.kept, report.lost, report.torn
-            );
-            self.tell(Some(node), Weight::Notable, text);
-        }
     }
 
     /// The node starts on what its disk kept.
@@ -463,7 +460,7 @@ impl<S: Subject> World<'_, '_, S> {
         self.healed = true;
         if self.is_watched() {
             let text = format!("the storm ends at {}", seconds(now_us));
-            self.tell(None, Weight::Notable, text);
+            self.tell_event(None, Weight::Notable, text, Happened::Healed);
         }
         self.participants = match &self.plan.heal {
             Heal::Everyone => self.participants(None),

@@ -24,7 +24,7 @@ mod world;
 
 pub use lockstep::run;
 pub use record::Recording;
-pub use trace::{Line, Weight};
+pub use trace::{Forgotten, Happened, Line, Trigger, Weight, Wrote};
 
 use crate::check::Violation;
 use crate::sometimes::Counters;

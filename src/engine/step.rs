@@ -24,10 +24,8 @@ impl<S: Subject> World<'_, '_, S> {
         parcel: Place,
     ) -> Result<(), Violation> {
         self.begin_step(now_us, to, digest::delivery(from));
-        if self.watch.lines.is_some()
-            && let Some(message) = self.parcels.get(parcel).cloned()
-        {
-            self.tell_input(to, &Input::Deliver { from, message });
+        if self.watch.lines.is_some() {
+            self.tell_delivery(to, from, parcel);
         }
         let slot = &mut self.slots[to.position()];
         let local_us = slot.clock.local_us(now_us);
@@ -159,6 +157,9 @@ impl<S: Subject> World<'_, '_, S> {
     fn pass_on(&mut self, node: NodeId, replies: &mut Vec<Reply>) -> Result<(), Violation> {
         for reply in replies.drain(..) {
             self.fold(digest::reply(&reply));
+            if self.watch.lines.is_some() {
+                self.tell_reply(node, &reply);
+            }
             let view = &self.views[node.position()];
             self.checks.replied(view, node, &reply.outcome)?;
             self.answer(node, &reply)?;

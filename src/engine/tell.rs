@@ -1,15 +1,31 @@
 //! The lockstep engine in words: what happens, line by line, and how it ended.
 
-use super::trace::{self, Line, Weight};
+use super::trace::{self, Forgotten, Happened, LIBRARY, Line, Trigger, Weight, Wrote};
 use super::world::World;
 use super::{Failure, NodeAtEnd, Outcome};
 use crate::check::Violation;
-use crate::replica::{Effect, Input, Message, MessageKind, Replica, Subject, SyncResult};
+use crate::disk::CrashReport;
+use crate::queue::Place;
+use crate::replica::{
+    Effect, Input, Message, Replica, Reply, ReplyOutcome, Request, Subject, SyncResult,
+};
+use crate::service::Command;
 use crate::types::{NodeId, mix, mix_bytes};
 
 impl<S: Subject> World<'_, '_, S> {
     #[cold]
     pub(super) fn tell(&mut self, node: Option<NodeId>, weight: Weight, text: String) {
+        self.tell_event(node, weight, text, Happened::Other);
+    }
+
+    #[cold]
+    pub(super) fn tell_event(
+        &mut self,
+        node: Option<NodeId>,
+        weight: Weight,
+        text: String,
+        event: Happened,
+    ) {
         let (time_us, step) = (self.queue.now_us(), self.step);
         if let Some(lines) = &mut self.watch.lines {
             lines(Line {
@@ -18,6 +34,7 @@ impl<S: Subject> World<'_, '_, S> {
                 node,
                 weight,
                 text,
+                event,
             });
         }
     }
@@ -26,85 +43,156 @@ impl<S: Subject> World<'_, '_, S> {
         self.watch.lines.is_some()
     }
 
+    /// A message is about to be stepped into its receiver.
+    #[cold]
+    pub(super) fn tell_delivery(&mut self, node: NodeId, from: NodeId, parcel: Place) {
+        let Some(message) = self.parcels.get(parcel) else {
+            return;
+        };
+        let label = S::Replica::label(message);
+        let text = format!("gets from {from}: {}", S::Replica::describe(message));
+        let trigger = Trigger::Message {
+            from,
+            label,
+            parcel,
+        };
+        let weight = trace::weight(label.kind);
+        self.tell_event(Some(node), weight, text, Happened::Began(trigger));
+    }
+
+    /// A message is on its way, and lies at `parcel`.
+    #[cold]
+    pub(super) fn tell_sent(
+        &mut self,
+        from: NodeId,
+        message: &Message<S>,
+        parcel: Place,
+        copy: bool,
+    ) {
+        let label = S::Replica::label(message);
+        let text = format!("sends to {}: {}", label.to, S::Replica::describe(message));
+        let event = Happened::Sent {
+            label,
+            parcel,
+            copy,
+        };
+        self.tell_event(Some(from), Weight::Routine, text, event);
+    }
+
     #[cold]
     pub(super) fn tell_input(&mut self, node: NodeId, input: &Input<Message<S>>) {
-        let (weight, text) = match input {
-            Input::Tick => (Weight::Routine, "ticks".to_owned()),
-            Input::Deliver { from, message } => {
-                let kind = S::Replica::label(message).kind;
-                let weight = match kind {
-                    MessageKind::Heartbeat | MessageKind::HeartbeatReply => Weight::Routine,
-                    _ => Weight::Notable,
+        let (weight, text, trigger) = match input {
+            Input::Tick => (Weight::Routine, "ticks".to_owned(), Trigger::Tick),
+            // Told where it lies: see `tell_delivery`.
+            Input::Deliver { .. } => return,
+            Input::Synced { result, .. } => {
+                let (weight, text) = match result {
+                    SyncResult::Done => (Weight::Routine, "sync done"),
+                    SyncResult::Failed => (Weight::Notable, "sync failed"),
                 };
-                (
-                    weight,
-                    format!("gets from {from}: {}", S::Replica::describe(message)),
-                )
+                (weight, text.to_owned(), Trigger::Synced(*result))
             }
-            Input::Synced {
-                result: SyncResult::Done,
-                ..
-            } => (Weight::Routine, "sync done".to_owned()),
-            Input::Synced {
-                result: SyncResult::Failed,
-                ..
-            } => (Weight::Notable, "sync failed".to_owned()),
-            Input::Request(request) => {
-                let text = format!(
-                    "is asked by client {} for command {}",
-                    request.client, request.sequence
-                );
-                (Weight::Routine, text)
+            Input::Request(request) => asked("for command", request),
+            Input::Read(request) => asked("for read", request),
+            Input::Admin(admin) => {
+                let text = format!("is asked by an operator {admin}");
+                (Weight::Notable, text, Trigger::Admin(admin.clone()))
             }
-            Input::Read(request) => {
-                let text = format!(
-                    "is asked by client {} for read {}",
-                    request.client, request.sequence
-                );
-                (Weight::Routine, text)
-            }
-            Input::Admin(admin) => (Weight::Notable, format!("is asked by an operator {admin}")),
             Input::Unreachable { peer } => (
                 Weight::Notable,
                 format!("is told that {peer} is unreachable"),
+                Trigger::Transport,
             ),
-            Input::SnapshotSent {
-                peer,
-                delivered: true,
-            } => (
-                Weight::Notable,
-                format!("is told that {peer} got its snapshot"),
-            ),
-            Input::SnapshotSent { peer, .. } => (
-                Weight::Notable,
-                format!("is told that {peer} did not get its snapshot"),
-            ),
+            Input::SnapshotSent { peer, delivered } => {
+                let got = if *delivered { "got" } else { "did not get" };
+                let text = format!("is told that {peer} {got} its snapshot");
+                (Weight::Notable, text, Trigger::Transport)
+            }
         };
-        self.tell(Some(node), weight, text);
+        self.tell_event(Some(node), weight, text, Happened::Began(trigger));
     }
 
     #[cold]
     pub(super) fn tell_effect(&mut self, node: NodeId, effect: &Effect) {
-        let (weight, text) = match effect {
-            Effect::Write(record) => (Weight::Notable, trace::record(record)),
-            Effect::Sync(_) => (Weight::Routine, "begins a sync".to_owned()),
-            Effect::Observe(seen) => (Weight::Notable, trace::observation(seen)),
+        let (weight, text, event) = match effect {
+            Effect::Write(record) => (
+                Weight::Notable,
+                trace::record(record),
+                Happened::Wrote(Wrote::from(record)),
+            ),
+            Effect::Sync(_) => (
+                Weight::Routine,
+                "begins a sync".to_owned(),
+                Happened::SyncBegun,
+            ),
+            Effect::Observe(seen) => (
+                Weight::Notable,
+                trace::observation(seen),
+                Happened::Observed(*seen),
+            ),
         };
-        self.tell(Some(node), weight, text);
+        self.tell_event(Some(node), weight, text, event);
+    }
+
+    #[cold]
+    pub(super) fn tell_reply(&mut self, node: NodeId, reply: &Reply) {
+        let outcome = match &reply.outcome {
+            ReplyOutcome::Applied { index, answer } => format!("{answer} (entry {index})"),
+            ReplyOutcome::Read { index, answer } => format!("{answer} (as of entry {index})"),
+            ReplyOutcome::Refused {
+                leader: Some(leader),
+            } => {
+                format!("refused, {leader} may lead")
+            }
+            ReplyOutcome::Refused { leader: None } => "refused".to_owned(),
+        };
+        let Reply {
+            client, sequence, ..
+        } = reply;
+        let text = format!("answers client {client}, operation {sequence}: {outcome}");
+        let event = Happened::Answered(*reply);
+        self.tell_event(Some(node), Weight::Routine, text, event);
+    }
+
+    #[cold]
+    pub(super) fn tell_down(&mut self, node: NodeId, report: &CrashReport) {
+        let position = node.position();
+        let (view, durable) = (&self.views[position], self.disks[position].durable());
+        let kept = durable.usable_last();
+        let hard = (durable.hard != view.hard).then_some(view.hard);
+        let snapshot = view.snapshot.0;
+        let forgotten = Forgotten {
+            entries: (kept < view.last()).then(|| (kept + 1, view.last())),
+            hard,
+            snapshot: (durable.snapshot_index() < snapshot).then_some(snapshot),
+        };
+        let mut text = format!(
+            "is down; of its unsynced records {} survive, {} are lost, {} torn",
+            report.kept, report.lost, report.torn
+        );
+        if forgotten != Forgotten::default() {
+            text.push_str(&format!("; forgotten: {forgotten}"));
+        }
+        self.tell_event(Some(node), Weight::Notable, text, Happened::Down(forgotten));
     }
 
     #[cold]
     pub(super) fn tell_library(&mut self, node: NodeId) {
         let Some(log) = &self.log else { return };
         for line in log.take() {
-            self.tell(Some(node), Weight::Routine, format!("| {line}"));
+            let text = format!("{LIBRARY}{line}");
+            self.tell_event(Some(node), Weight::Routine, text, Happened::Library);
         }
     }
 
     pub(super) fn outcome(mut self, violation: Option<Violation>) -> Outcome {
+        // What the library said in a step that did not come to its end.
+        if let Some(node) = self.stepping {
+            self.tell_library(node);
+        }
         if let Some(violation) = &violation {
             let text = format!("VIOLATION {violation}");
-            self.tell(violation.node, Weight::Notable, text);
+            self.tell_event(violation.node, Weight::Notable, text, Happened::Broken);
         }
         if let Some(violation) = &violation {
             self.fold(mix_bytes(
@@ -150,4 +238,22 @@ impl<S: Subject> World<'_, '_, S> {
             life: view.life,
         }
     }
+}
+
+fn asked(what: &str, request: &Request) -> (Weight, String, Trigger) {
+    let operation = Command::decode(&request.command).map(|command| command.operation);
+    let mut text = format!(
+        "is asked by client {} {what} {}",
+        request.client, request.sequence
+    );
+    if let Some(operation) = &operation {
+        text.push_str(&format!(": {operation}"));
+    }
+    let trigger = Trigger::Client {
+        client: request.client,
+        sequence: request.sequence,
+        attempt: request.attempt,
+        operation,
+    };
+    (Weight::Routine, text, trigger)
 }

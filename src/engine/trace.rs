@@ -1,10 +1,16 @@
-//! What happens in a run, in words. No line is made unless someone reads it.
+//! What happens in a run, in words and as data. No line is made unless someone reads it.
 
 use std::fmt;
 
-use crate::replica::Observation;
-use crate::stable::Record;
-use crate::types::{NodeId, seconds};
+use crate::admin::Admin;
+use crate::queue::Place;
+use crate::replica::{Label, MessageKind, Observation, Reply, SyncResult};
+use crate::service::Operation;
+use crate::stable::{EntryKind, HardState, Record};
+use crate::types::{Index, NodeId, Term, seconds};
+
+/// What the words of a line of the library's own log begin with.
+pub(super) const LIBRARY: &str = "| ";
 
 /// One event in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +23,177 @@ pub struct Line {
     pub node: Option<NodeId>,
     /// How much it matters.
     pub weight: Weight,
-    /// What happened.
+    /// What happened, in words.
     pub text: String,
+    /// What happened, as data.
+    pub event: Happened,
+}
+
+/// What a [`Line`] tells, as data: for those that follow causes, or compare runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// A step of the node begins with this.
+    Began(Trigger),
+    /// The node sends a message, which is to arrive.
+    Sent {
+        /// What it is.
+        label: Label,
+        /// Where it lies on its way.
+        parcel: Place,
+        /// It is the second copy of a message.
+        copy: bool,
+    },
+    /// A message that the node sends is lost.
+    Lost {
+        /// What it is.
+        label: Label,
+    },
+    /// The node writes a record.
+    Wrote(Wrote),
+    /// The node reports this.
+    Observed(Observation),
+    /// The node asks for what it has written to be made durable.
+    SyncBegun,
+    /// The node answers a client.
+    Answered(Reply),
+    /// The fault of this number in the plan strikes.
+    Struck(usize),
+    /// The fault of this number in the plan is over.
+    Over(usize),
+    /// The node is down, and its disk has lost this.
+    Down(Forgotten),
+    /// The storm ends.
+    Healed,
+    /// The violation with which the run ends.
+    Broken,
+    /// A line of the library's own log.
+    Library,
+    /// Anything else: its words must do.
+    Other,
+}
+
+/// What a step begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A tick.
+    Tick,
+    /// A message.
+    Message {
+        /// Its sender.
+        from: NodeId,
+        /// What it is.
+        label: Label,
+        /// Where it lay on its way.
+        parcel: Place,
+    },
+    /// The end of a sync.
+    Synced(SyncResult),
+    /// What a client asks for.
+    Client {
+        /// The client's number.
+        client: u32,
+        /// Its own count of what it asks for.
+        sequence: u64,
+        /// How often it has asked for the same before.
+        attempt: u32,
+        /// What; none where commands are opaque.
+        operation: Option<Operation>,
+    },
+    /// What an operator asks for.
+    Admin(Admin),
+    /// What a transport says.
+    Transport,
+}
+
+/// A record as it is written, without its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wrote {
+    /// Term and vote.
+    HardState(HardState),
+    /// An entry.
+    Entry {
+        /// Where in the log.
+        index: Index,
+        /// Its term.
+        term: Term,
+        /// It changes the configuration.
+        changes: bool,
+        /// It is empty, as that of a new leader.
+        empty: bool,
+    },
+    /// The commit index.
+    Commit {
+        /// It.
+        index: Index,
+    },
+    /// The log is empty and goes on there.
+    LogReset {
+        /// The index of the next entry.
+        next: Index,
+    },
+    /// The log is dropped up to there.
+    LogCompact {
+        /// The last index dropped.
+        through: Index,
+    },
+    /// A snapshot.
+    Snapshot {
+        /// Its index.
+        index: Index,
+        /// The term of that entry.
+        term: Term,
+    },
+}
+
+impl From<&Record> for Wrote {
+    fn from(record: &Record) -> Self {
+        match record {
+            Record::HardState(hard) => Wrote::HardState(*hard),
+            Record::Entry { index, entry } => Wrote::Entry {
+                index: *index,
+                term: entry.term,
+                changes: entry.kind != EntryKind::Normal,
+                empty: entry.data.is_empty(),
+            },
+            Record::Commit { index } => Wrote::Commit { index: *index },
+            Record::LogReset { next } => Wrote::LogReset { next: *next },
+            Record::LogCompact { through } => Wrote::LogCompact { through: *through },
+            Record::Snapshot(snapshot) => Wrote::Snapshot {
+                index: snapshot.index,
+                term: snapshot.term,
+            },
+        }
+    }
+}
+
+/// What a node had written and its disk has not kept over a crash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The first and the last entry, where there are any.
+    pub entries: Option<(Index, Index)>,
+    /// The term and vote, where its disk has older ones.
+    pub hard: Option<HardState>,
+    /// The snapshot's index, where its disk has an older one.
+    pub snapshot: Option<Index>,
+}
+
+impl fmt::Display for Forgotten {
+    /// What is forgotten, as in `entries 3 to 4 and its vote for n2 in term 2`; nothing for nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.entries.map(|(first, last)| match first == last {
+            true => format!("entry {first}"),
+            false => format!("entries {first} to {last}"),
+        });
+        let hard = self.hard.map(|hard| match hard.vote {
+            Some(vote) => format!("its vote for {vote} in term {}", hard.term),
+            None => format!("its term {}", hard.term),
+        });
+        let snapshot = self
+            .snapshot
+            .map(|index| format!("its snapshot at {index}"));
+        let all: Vec<String> = [entries, hard, snapshot].into_iter().flatten().collect();
+        f.write_str(&all.join(" and "))
+    }
 }
 
 /// How much a line matters to someone who reads a failure.
@@ -28,6 +203,13 @@ pub enum Weight {
     Routine,
     /// Changes something, or may.
     Notable,
+}
+
+impl Line {
+    /// Whether it is the one with which `step` begins, before its input goes into the node.
+    pub fn begins(&self, step: Option<u64>) -> bool {
+        step == Some(self.step) && matches!(self.event, Happened::Began(_))
+    }
 }
 
 impl fmt::Display for Line {
@@ -41,6 +223,14 @@ impl fmt::Display for Line {
             node,
             self.text
         )
+    }
+}
+
+/// How much a message matters, by its kind.
+pub(super) fn weight(kind: MessageKind) -> Weight {
+    match kind {
+        MessageKind::Heartbeat | MessageKind::HeartbeatReply => Weight::Routine,
+        _ => Weight::Notable,
     }
 }
 

@@ -6,7 +6,7 @@ use super::digest;
 use super::happening::{Happening, Report};
 use super::inject::Tampering;
 use super::panics;
-use super::trace::Weight;
+use super::trace::{Happened, Weight};
 use super::world::World;
 use crate::check::{Scene, Violation};
 use crate::net::{Fate, Lost};
@@ -106,6 +106,9 @@ impl<S: Subject> World<'_, '_, S> {
             parcel,
         };
         self.queue.push(at_us, arrival);
+        if self.watch.lines.is_some() {
+            self.tell_sent(from, message, parcel, false);
+        }
         Ok(Some(parcel))
     }
 
@@ -176,6 +179,9 @@ impl<S: Subject> World<'_, '_, S> {
                 parcel,
             };
             self.queue.push(again_at_us, arrival);
+            if self.watch.lines.is_some() {
+                self.tell_sent(from, message, parcel, true);
+            }
         }
         Some(at_us)
     }
@@ -221,7 +227,8 @@ impl<S: Subject> World<'_, '_, S> {
         });
         if self.watch.lines.is_some() {
             let text = format!("its {} to {to} is lost ({lost:?})", label.kind.words());
-            self.tell(Some(from), Weight::Notable, text);
+            let event = Happened::Lost { label: *label };
+            self.tell_event(Some(from), Weight::Notable, text, event);
         }
         if label.kind == MessageKind::Snapshot {
             self.report_snapshot(now_us, from, to, false);

@@ -1,7 +1,61 @@
 //! What a subject does not have is left out of its plans.
 
-use super::{Cluster, FaultKind};
+use super::{Cluster, FaultKind, Plan, What};
+use crate::admin::Admin;
+use crate::configuration::{Member, Transition};
 use crate::options::{DriverOptions, Feature, Persistence, RaftOptions};
+
+impl Plan {
+    /// The first of `lacks` that the plan asks for.
+    pub fn asks_for_any(&self, lacks: &[Feature]) -> Option<Feature> {
+        lacks.iter().copied().find(|lack| self.asks_for(*lack))
+    }
+
+    fn asks_for(&self, feature: Feature) -> bool {
+        let mut without = self.clone();
+        let Self {
+            cluster,
+            raft,
+            driver,
+            ..
+        } = &mut without;
+        // Snapshots are due now and then in any plan that does not keep them from being so.
+        if feature != Feature::Snapshots {
+            leave_out(&[feature], cluster, raft, driver);
+        }
+        let learners = self.first_configuration().learners;
+        let by_fault = self.faults.iter().any(|fault| match &fault.what {
+            What::Ask { admin, .. } => match admin {
+                Admin::Change(_) => feature == Feature::SimpleChange,
+                Admin::TransferLeader { .. } => feature == Feature::Transfer,
+                Admin::Campaign => feature == Feature::Campaign,
+                Admin::RequestSnapshot => feature == Feature::RequestSnapshot,
+                Admin::Ping | Admin::Set(_) => feature == Feature::Settings,
+            },
+            What::Change { change, .. } => match feature {
+                Feature::SimpleChange => change.transition == Transition::Simple,
+                Feature::JointChange => change.transition == Transition::Joint,
+                Feature::ExplicitLeave => matches!(
+                    change.transition,
+                    Transition::JointExplicit | Transition::Leave
+                ),
+                // A node that is no learner may be a voter by then.
+                Feature::Demotion => change.steps.iter().any(|step| {
+                    step.becomes == Member::Learner
+                        && step.node.0 <= self.cluster.voters
+                        && !learners.has(step.node)
+                }),
+                Feature::Learners => change
+                    .steps
+                    .iter()
+                    .any(|step| step.becomes == Member::Learner),
+                _ => false,
+            },
+            _ => false,
+        });
+        by_fault || without != *self
+    }
+}
 
 /// Whether the kind of fault asks for what the subject lacks.
 pub(super) fn is_lacking(lacks: &[Feature], kind: FaultKind) -> bool {

@@ -79,7 +79,22 @@ fn wrong_values_are_told_with_what_would_be_legal() {
         let line = refused(&arguments);
         assert!(line.contains(words), "{arguments:?}: {line}");
     }
-    assert!(refused(&["replay"]).contains("give the file of a plan, or --seed N"));
+    let plan = "tests/it/shrunk/skip-fsync.json";
+    for (flag, value, words) in [
+        ("--node", "x", "\"x\" is no node; legal: e.g. 2 or n2"),
+        (
+            "--node",
+            "n9",
+            "there is no n9 in this plan; legal: n1 to n2",
+        ),
+        ("--around", "here", "legal: `violation`, or a step's number"),
+    ] {
+        let line = refused(&["replay", plan, flag, value]);
+        assert!(line.contains(words), "{line}");
+    }
+    assert!(
+        refused(&["replay"]).contains("give the file of a plan, a folder of plans, or --seed N")
+    );
 }
 
 #[test]
@@ -228,7 +243,7 @@ fn a_failure_is_told_in_order_and_its_last_line_repeats_it() {
         "nodes",
         "  n1 ",
         "faults of the plan",
-        "last events that matter",
+        "how it came to that",
         "plan     ",
         "repeat   ",
     ];
@@ -389,6 +404,8 @@ fn help_says_what_there_is() {
     for words in [
         "sweep",
         "replay",
+        "show",
+        "diff",
         "shrink",
         "list",
         "Exit status: 0 clean, 1 violation, 2 bad input or could not tell",
