@@ -8,6 +8,7 @@ use super::world::World;
 use crate::check::Violation;
 use crate::queue::Place;
 use crate::replica::{Effect, Input, Message, Observation, Output, Replica, Reply, Subject};
+use crate::sometimes::Event;
 use crate::stable::{Chain, Marked, Record};
 use crate::types::{Index, NodeId};
 
@@ -199,7 +200,6 @@ impl<S: Subject> World<'_, '_, S> {
     /// A replica puts a record into its disk's cache.
     #[inline(never)]
     fn write(&mut self, node: NodeId, record: &mut Record) -> Result<(), Violation> {
-<<<<<<< HEAD
         // An entry and a commit index come all the time: there it is known which they are.
         let chain = match &*record {
             Record::Entry { index, entry } => {
@@ -232,11 +232,6 @@ impl<S: Subject> World<'_, '_, S> {
     #[inline(never)]
     fn write_other(&mut self, node: NodeId, record: &Record) -> Result<Chain, Violation> {
         let view = &mut self.views[node.position()];
-=======
-        let position = node.position();
-        let view = &mut self.views[position];
-        let overwritten = self.counters.get(Event::EntryTruncated);
->>>>>>> b199805 (storm: the whole surface; three more findings in raft 0.7.0, two more planted bugs)
         let chain = self.checks.wrote(view, node, record, &mut self.counters)?;
         self.fold(digest::record(record, chain));
         Ok(chain)
