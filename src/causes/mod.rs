@@ -86,6 +86,11 @@ impl Chronicle {
             for words in standing {
                 lines.push(format!("{:33}{words}", ""));
             }
+            // What a test took down of its run, it wants to read.
+            for moment in &self.0.all {
+                let notes = moment.words.iter().filter(|words| words.starts_with(NOTE));
+                lines.extend(notes.map(|note| line(moment.time_us, moment.step, None, note)));
+            }
             let node = failure.violation.node.map(|node| node.to_string());
             let words = format!("breaks {}", failure.violation.property);
             lines.push(line(failure.time_us, failure.step, node.as_deref(), &words));

@@ -26,7 +26,7 @@ mod world;
 pub use lockstep::run;
 pub use panics::of_test;
 pub use record::Recording;
-pub use trace::{Forgotten, Happened, Line, Trigger, Weight, Wrote};
+pub use trace::{Forgotten, Happened, Line, NOTE, Trigger, Weight, Wrote};
 
 use crate::check::{NodeView, Violation};
 use crate::coverage::Coverage;

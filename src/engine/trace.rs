@@ -29,6 +29,9 @@ pub struct Line {
     pub event: Happened,
 }
 
+/// How a line begins that a test has added to what its run told.
+pub const NOTE: &str = "note: ";
+
 /// What a [`Line`] tells, as data: for those that follow causes, or compare runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happened {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sim::{Observed, Over, Sim};
 use crate::check::{Property, Violation};
-use crate::engine::{Failure, Happened, Line, Outcome, Recording, Watch, Weight, of_test};
+use crate::engine::{Failure, Happened, Line, NOTE, Outcome, Recording, Watch, Weight, of_test};
 use crate::options::Feature;
 use crate::plan::Plan;
 use crate::sometimes::Counters;
@@ -109,7 +109,7 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Body<S, F> {
             });
         };
         for note in observed.notes {
-            add(format!("note: {note}"), &outcome);
+            add(format!("{NOTE}{note}"), &outcome);
         }
         if let Some(message) = message {
             add(

@@ -276,7 +276,7 @@ fn the_summary_as_markdown_has_the_commands_that_replay() {
         | runs | 3 |
         | first seed | 0 |
         | violations | 3 |
-        | steps | 148 |
+        | steps | 146 |
         | simulated time | 0 s |
         | leader-elected | 0 |
         | leader-changed | 0 |
@@ -290,8 +290,8 @@ fn the_summary_as_markdown_has_the_commands_that_replay() {
         | property | seed | step | what broke it |
         | --- | ---: | ---: | --- |
         | ack-before-durable | 0 | 21 | n1 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
-        | ack-before-durable | 1 | 51 | n1 sent n2 a vote request that promises its term 7 (durable: term 6), which is not durable |
-        | ack-before-durable | 2 | 76 | n1 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
+        | ack-before-durable | 1 | 50 | n1 sent n2 a vote request that promises its term 7 (durable: term 6), which is not durable |
+        | ack-before-durable | 2 | 75 | n1 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
 
         To replay, from the folder that holds the plans' folder:
 
