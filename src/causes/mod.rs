@@ -15,7 +15,7 @@ mod standing;
 mod topic;
 mod words;
 
-use crate::engine::{Line, Outcome};
+use crate::engine::{Line, NOTE, Outcome};
 use crate::plan::Plan;
 use crate::types::seconds;
 
