@@ -260,7 +260,7 @@ impl Writer<'_> {
                 let off: Vec<String> = spots.iter().map(|spot| format!("!{}", on(spot))).collect();
                 let off = off.join(" && ");
                 match has_one {
-                    true => format!("{off} && "),
+                    true => format!("{off} {all} && "),
                     false => format!(" if {off} {all}"),
                 }
             }
