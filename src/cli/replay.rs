@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::engine::{Line, Watch, Weight};
+use crate::engine::{Engine, Line, Watch, Weight};
 use crate::plan::{Plan, Profile, generate};
 use crate::report;
 use crate::subject::Subjects;
 
-use super::{CliError, quoted, replay_command, say, seed};
+use super::{CliError, engine_option, quoted, replay_command, say, seed};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -26,6 +26,9 @@ pub struct Options {
     /// What the seed's plan is drawn from [default: storm].
     #[arg(long)]
     profile: Option<String>,
+    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
+    engine: Engine,
     /// Print everything that happens, and the library's own log.
     #[arg(long)]
     trace: bool,
@@ -48,12 +51,12 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     if let Some(name) = &options.subject {
         plan.subject = name.clone();
     }
-    let subject = subjects.find(&plan.subject)?;
+    let subject = &subjects.find(&plan.subject)?.on(options.engine);
     let (path, command) = match &options.plan {
-        Some(path) => (path.clone(), replay_command(path)),
+        Some(path) => (path.clone(), replay_command(path, options.engine)),
         None => (
             PathBuf::from("(none: the plan is drawn from the seed)"),
-            seed_command(&plan),
+            seed_command(&plan, options.engine),
         ),
     };
     say(&format!(
@@ -103,15 +106,16 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     }
 }
 
-fn seed_command(plan: &Plan) -> String {
+fn seed_command(plan: &Plan, engine: Engine) -> String {
     let program = std::env::args()
         .next()
         .unwrap_or_else(|| "squall".to_owned());
     format!(
-        "{} replay --seed {} --subject {} --profile {}",
+        "{} replay --seed {} --subject {} --profile {}{}",
         quoted(&program),
         plan.seed,
         quoted(&plan.subject),
-        quoted(&plan.profile)
+        quoted(&plan.profile),
+        engine_option(engine)
     )
 }

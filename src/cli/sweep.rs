@@ -10,6 +10,7 @@ use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::campaign::{News, Summary, Sweep};
+use crate::engine::Engine;
 use crate::plan::Profile;
 use crate::report::{self, Files, JsonSummary};
 use crate::search;
@@ -33,6 +34,9 @@ pub struct Options {
     /// How plans are looked for: see `list strategies`.
     #[arg(long, default_value = "swarm", value_parser = strategy)]
     strategy: search::Kind,
+    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
+    engine: Engine,
     /// Which seeds: A..B, A..+N, or N for 0..N [default: 4000, or no end with --for].
     #[arg(long, value_name = "SEEDS", value_parser = seed::seeds)]
     seeds: Option<Range<u64>>,
@@ -73,6 +77,7 @@ impl Default for Options {
 
 pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let subject = subjects.find_or_first(options.subject.as_deref())?;
+    let subject = &subject.on(options.engine);
     let profile = Profile::load(&options.profile)?;
     let end = if options.time.is_some() {
         u64::MAX
@@ -129,7 +134,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     conclude(
         options,
         &summary,
-        &subject.name,
+        subject,
         &profile.name,
         seeds.start,
         &files,
@@ -141,7 +146,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
 fn conclude(
     options: &Options,
     summary: &Summary,
-    subject: &str,
+    subject: &Named,
     profile: &str,
     first_seed: u64,
     files: &[Files],
@@ -156,9 +161,9 @@ fn conclude(
         Some(path) if path.as_os_str() == "-" => say(&json()),
         Some(path) => {
             write_file(path, &json())?;
-            say(&report::summary(summary, subject, profile))
+            say(&report::summary(summary, &subject.title(), profile))
         }
-        None => say(&report::summary(summary, subject, profile)),
+        None => say(&report::summary(summary, &subject.title(), profile)),
     }
 }
 
@@ -208,7 +213,7 @@ fn banner(subject: &Named, options: &Options, seeds: &Range<u64>, jobs: usize) -
     format!(
         "squall {}: {} under {}{strategy}, {seeds}{time}, {jobs} jobs\n\n",
         env!("CARGO_PKG_VERSION"),
-        subject.name,
+        subject.title(),
         options.profile
     )
 }

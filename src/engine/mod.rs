@@ -2,6 +2,7 @@
 //! replicas), and nothing else changes one.
 
 mod after;
+mod choice;
 mod clients;
 mod digest;
 mod faults;
@@ -9,6 +10,8 @@ mod happening;
 mod inject;
 mod lockstep;
 mod node;
+#[cfg(all(feature = "madsim", madsim))]
+mod on_madsim;
 mod operator;
 mod options;
 mod panics;
@@ -22,7 +25,10 @@ mod trace;
 mod wire;
 mod world;
 
+pub use choice::{Engine, UnknownEngine};
 pub use lockstep::run;
+#[cfg(all(feature = "madsim", madsim))]
+pub use on_madsim::run_on_madsim;
 pub use record::Recording;
 pub use trace::{Line, Weight};
 

@@ -8,6 +8,8 @@ mod faults;
 mod findings;
 mod linearizability;
 mod mutants;
+#[cfg(all(feature = "madsim", madsim))]
+mod on_madsim;
 mod planted;
 mod shrink;
 mod support;

@@ -77,6 +77,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "configuration",
             "disk",
             "history",
+            "nearest",
             "net",
             "options",
             "plan",
