@@ -15,11 +15,14 @@ pub mod clock;
 pub mod configuration;
 pub mod disk;
 pub mod engine;
+pub mod files;
 pub mod history;
 pub mod indexed;
 pub mod linearizability;
 pub mod nearest;
 pub mod net;
+#[cfg(all(feature = "madsim", madsim))]
+pub mod on_madsim;
 pub mod options;
 pub mod plan;
 pub mod prelude;

@@ -23,6 +23,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("clock", &["rng"]),
     ("net", &["rng"]),
     ("disk", &["rng"]),
+    ("files", &["disk", "rng"]),
+    ("on_madsim", &["disk", "files", "rng"]),
     ("stable", &["configuration", "disk", "indexed", "types"]),
     (
         "replica",
