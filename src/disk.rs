@@ -85,7 +85,8 @@ pub struct Disk<I: Image> {
     broken: u32,
     rotten: Vec<usize>,
     full: u32,
-    refused: bool,
+    /// How many of the pending writes were refused.
+    refused: usize,
 }
 
 impl<I: Image + Default> Default for Disk<I> {
@@ -97,7 +98,7 @@ impl<I: Image + Default> Default for Disk<I> {
             broken: 0,
             rotten: Vec::new(),
             full: 0,
-            refused: false,
+            refused: 0,
         }
     }
 }
@@ -121,7 +122,7 @@ impl<I: Image> Disk<I> {
         self.pending.push(if self.full == 0 {
             Write::Cached(record)
         } else {
-            self.refused = true;
+            self.refused += 1;
             Write::Refused(I::journal(&record))
         });
     }
@@ -134,7 +135,7 @@ impl<I: Image> Disk<I> {
 
     /// Whether a sync that begins now must fail, because a write before it was refused.
     pub fn would_fail(&self) -> bool {
-        self.refused
+        self.refused > 0
     }
 
     /// The sync is done: all that was written before it began is durable.
@@ -147,16 +148,19 @@ impl<I: Image> Disk<I> {
                     self.durable.apply(record);
                 }
                 Write::Cached(_) => {}
-                Write::Refused(journal) => self.broken |= 1 << journal,
+                Write::Refused(journal) => {
+                    self.refused -= 1;
+                    self.broken |= 1 << journal;
+                }
             }
         }
     }
 
     /// The sync failed: what it was to make durable is dropped for good.
     pub fn fail_sync(&mut self, point: SyncPoint) {
-        self.refused = false;
         let count = self.before(point);
         for write in self.pending.drain(..count) {
+            self.refused -= usize::from(matches!(write, Write::Refused(_)));
             self.broken |= 1 << write.journal::<I>();
         }
     }
@@ -226,7 +230,7 @@ impl<I: Image> Disk<I> {
         }
         // The next life cuts each journal where it stops being readable, and writes on from there.
         self.broken = 0;
-        self.refused = false;
+        self.refused = 0;
         report
     }
 }
@@ -321,6 +325,16 @@ mod tests {
         disk.fail_sync(disk.begin_sync());
         disk.free_up();
         assert!(!disk.would_fail());
+    }
+
+    #[test]
+    fn an_earlier_sync_that_fails_does_not_report_a_later_refusal() {
+        let mut disk = disk_with(&[(0, 1)]);
+        let early = disk.begin_sync();
+        disk.fill_up();
+        disk.write((0, 2));
+        disk.fail_sync(early);
+        assert!(disk.would_fail());
     }
 
     #[test]
