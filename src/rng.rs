@@ -5,6 +5,10 @@
 //! (rand's own `StdRng` and `SmallRng` promise neither). Bounded draws are made
 //! here and not by `rand`, whose sampling may change between versions. There
 //! are no floats: a chance is a ratio of integers.
+//!
+//! A stream can also be read from bytes: a fuzzer's input decides then what a seed
+//! would have decided, and a small change of the input is a small change of what is
+//! drawn.
 
 use rand::Rng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -19,6 +23,39 @@ pub const PPM: u32 = 1_000_000;
 #[derive(Clone, Debug)]
 pub struct Choices {
     source: Xoshiro256PlusPlus,
+    /// Where choices come from as long as there are bytes left.
+    finite: Option<Box<Finite>>,
+}
+
+/// Bytes that decide what is drawn, until they are used up.
+#[derive(Clone, Debug)]
+struct Finite {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Finite {
+    /// The next `count` bytes as a fraction of 2^64, the first the highest.
+    fn take(&mut self, count: usize) -> Option<u64> {
+        let next = self.bytes.get(self.used..self.used + count)?;
+        self.used += count;
+        let mut word = [0; 8];
+        word[..count].copy_from_slice(next);
+        Some(u64::from_be_bytes(word))
+    }
+
+    /// A fraction of 2^64 that is fine enough to choose among `bound`.
+    #[cold]
+    fn fraction(&mut self, bound: u64) -> Option<u64> {
+        match bound {
+            // Nothing is to be chosen, and no byte wasted on it.
+            0 | 1 => Some(0),
+            2..=0x100 => self.take(1),
+            0x101..=0x1_0000 => self.take(2),
+            0x1_0001..=0x1_0000_0000 => self.take(4),
+            _ => self.take(8),
+        }
+    }
 }
 
 impl Choices {
@@ -31,19 +68,49 @@ impl Choices {
         let label = mix(mix_bytes(0x5175_616C_6C00, part.as_bytes()), number);
         Self {
             source: Xoshiro256PlusPlus::seed_from_u64(finish(mix(label, seed))),
+            finite: None,
         }
+    }
+
+    /// A stream whose choices `bytes` make, each as few of them as it needs: one for a choice among
+    /// up to 256. When they are used up, it goes on as one fixed stream, the same for all.
+    pub fn finite(bytes: &[u8]) -> Self {
+        Self {
+            finite: Some(Box::new(Finite {
+                bytes: bytes.to_vec(),
+                used: 0,
+            })),
+            ..Self::labelled(0, "beyond the bytes", 0)
+        }
+    }
+
+    /// How many bytes of a stream read from bytes are left; 0 for any other.
+    pub fn bytes_left(&self) -> usize {
+        let finite = self.finite.as_ref();
+        finite.map_or(0, |finite| finite.bytes.len() - finite.used)
     }
 
     /// A whole random word.
     #[inline]
     pub fn word(&mut self) -> u64 {
-        self.source.next_u64()
+        self.fraction(u64::MAX)
     }
 
     /// A number in `0..bound`; 0 when `bound` is 0.
     #[inline]
     pub fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.word()) * u128::from(bound)) >> 64) as u64
+        ((u128::from(self.fraction(bound)) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// A random fraction of 2^64 to choose among `bound`.
+    #[inline]
+    fn fraction(&mut self, bound: u64) -> u64 {
+        if let Some(finite) = &mut self.finite
+            && let Some(fraction) = finite.fraction(bound)
+        {
+            return fraction;
+        }
+        self.source.next_u64()
     }
 
     /// A number in `low..=high`.
@@ -62,6 +129,10 @@ impl Choices {
         match ppm {
             0 => false,
             PPM.. => true,
+            _ if self.finite.is_some() => {
+                // Two bytes are fine enough.
+                self.below(0x1_0000) * u64::from(PPM) < u64::from(ppm) << 16
+            }
             _ => self.below(u64::from(PPM)) < u64::from(ppm),
         }
     }
@@ -118,6 +189,20 @@ mod tests {
         let first = |part, number| Choices::labelled(7, part, number).word();
         assert_ne!(first("network", 0), first("disk", 0));
         assert_ne!(first("disk", 0), first("disk", 1));
+    }
+
+    #[test]
+    fn bytes_decide_and_then_a_fixed_stream_goes_on() {
+        let mut choices = Choices::finite(&[0, 255, 128, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!((choices.below(10), choices.below(10)), (0, 9));
+        assert_eq!((choices.below(1), choices.bytes_left()), (0, 11));
+        assert_eq!(choices.between(100, 1_099), 600);
+        assert_eq!(choices.word(), 0x0102_0304_0506_0708);
+        // One byte is too little for a chance: what is left over is left.
+        assert_eq!(choices.bytes_left(), 1);
+        let mut beyond = Choices::finite(&[]);
+        assert_eq!(choices.word(), beyond.word());
+        assert_eq!(choices.below(3), Choices::finite(&[9]).below(1));
     }
 
     #[test]

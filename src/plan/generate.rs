@@ -25,7 +25,35 @@ const PATIENCE_ELECTIONS: u64 = 400;
 /// The same arguments give the same plan in every process of one version of
 /// this crate. A later version may draw differently: keep plans, not seeds.
 pub fn generate(seed: u64, subject: &str, lacks: &[Feature], profile: &Profile) -> Plan {
-    let mut draw = Draw::new(seed, profile, lacks);
+    let choices = Choices::labelled(seed, "plan", 0);
+    draw_plan(choices, seed, subject, lacks, profile)
+}
+
+/// The plan that `bytes` choose instead of a seed: see [`Choices::finite`]. The first eight are the
+/// seed of what the run itself draws.
+pub fn generate_from_bytes(
+    bytes: &[u8],
+    subject: &str,
+    lacks: &[Feature],
+    profile: &Profile,
+) -> Plan {
+    let mut choices = Choices::finite(bytes);
+    let seed = choices.word();
+    draw_plan(choices, seed, subject, lacks, profile)
+}
+
+fn draw_plan(
+    choices: Choices,
+    seed: u64,
+    subject: &str,
+    lacks: &[Feature],
+    profile: &Profile,
+) -> Plan {
+    let mut draw = Draw {
+        profile,
+        lacks,
+        choices,
+    };
     let mut cluster = draw.cluster();
     let mut raft = draw.raft(&cluster);
     let mut driver = draw.driver(&cluster);
@@ -79,15 +107,7 @@ pub(super) struct Draw<'a> {
     pub(super) choices: Choices,
 }
 
-impl<'a> Draw<'a> {
-    fn new(seed: u64, profile: &'a Profile, lacks: &'a [Feature]) -> Self {
-        Self {
-            profile,
-            lacks,
-            choices: Choices::labelled(seed, "plan", 0),
-        }
-    }
-
+impl Draw<'_> {
     pub(super) fn percent(&mut self, percent: u8) -> bool {
         self.choices.chance_ppm(u32::from(percent) * 10_000)
     }

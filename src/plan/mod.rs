@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use fault::{Fault, FaultKind, JournalName, LossMode, What, When};
-pub use generate::generate;
+pub use generate::{generate, generate_from_bytes};
 pub use profile::{Profile, ProfileError, builtin_profiles};
 pub use script::{Asked, Try};
 pub use validate::Impossible;
@@ -214,11 +214,19 @@ impl Plan {
     /// # Errors
     /// [`PlanError`] says what is wrong with the file.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
-        let owned = || path.to_path_buf();
         let text = std::fs::read_to_string(path).map_err(|source| PlanError::Read {
-            path: owned(),
+            path: path.to_path_buf(),
             source,
         })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads a plan from `text`, which comes from the file `path`, and makes sure that the plan can be carried out.
+    ///
+    /// # Errors
+    /// [`PlanError`] says what is wrong with it.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, PlanError> {
+        let owned = || path.to_path_buf();
         if text.trim().is_empty() {
             return Err(PlanError::Empty { path: owned() });
         }
@@ -226,19 +234,26 @@ impl Plan {
             path: owned(),
             source,
         };
-        // The version first: a plan of another version need not have our fields.
-        #[derive(Deserialize)]
-        struct Versioned {
-            version: u64,
-        }
-        let Versioned { version } = serde_json::from_str(&text).map_err(syntax)?;
-        if version != u64::from(VERSION) {
-            return Err(PlanError::Version {
-                path: owned(),
-                found: version,
-            });
-        }
-        let plan: Self = serde_json::from_str(&text).map_err(syntax)?;
+        let plan = match serde_json::from_str::<Self>(text) {
+            Ok(plan) if plan.version == VERSION => plan,
+            other => {
+                // A plan of another version need not have our fields, and is told by its version.
+                #[derive(Deserialize)]
+                struct Versioned {
+                    version: u64,
+                }
+                let Versioned { version: found } = serde_json::from_str(text).map_err(syntax)?;
+                match other {
+                    Err(error) if found == u64::from(VERSION) => return Err(syntax(error)),
+                    _ => {
+                        return Err(PlanError::Version {
+                            path: owned(),
+                            found,
+                        });
+                    }
+                }
+            }
+        };
         plan.validate().map_err(|source| PlanError::Impossible {
             path: owned(),
             source,

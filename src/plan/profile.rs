@@ -315,7 +315,7 @@ pub enum ProfileError {
 }
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 13] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 14] {
     [
         ("storm", include_str!("../../sims/profiles/storm.toml")),
         ("smoke", include_str!("../../sims/profiles/smoke.toml")),
@@ -341,6 +341,7 @@ pub fn builtin_profiles() -> [(&'static str, &'static str); 13] {
         ),
         ("amnesia", include_str!("../../sims/profiles/amnesia.toml")),
         ("long", include_str!("../../sims/profiles/long.toml")),
+        ("fuzz", include_str!("../../sims/profiles/fuzz.toml")),
         (
             "findings",
             include_str!("../../sims/profiles/findings.toml"),
