@@ -8,6 +8,7 @@ pub mod clock;
 pub mod configuration;
 pub mod disk;
 pub mod engine;
+pub mod fuzzing;
 pub mod history;
 pub mod indexed;
 pub mod linearizability;

@@ -2,6 +2,8 @@
 //!
 //! A program of one's own has it whole, over its own subjects: see [`main`].
 
+mod artifact;
+mod import;
 mod interrupt;
 mod list;
 mod replay;
@@ -32,6 +34,9 @@ A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
 const SHRINK_STATUS: &str = "Ctrl-C ends early with the best so far.
 Exit status: 1 for a smaller plan, which fails as the first did; 2 bad input, or the plan does not fail.";
 
+const IMPORT_STATUS: &str = "Ctrl-C ends early with the best so far.
+Exit status: 1 for a plan that fails, 0 for one that runs clean and is written as it is, 2 bad input.";
+
 #[derive(Debug, Parser)]
 #[command(name = "squall", version, about = ABOUT, after_help = EXIT_STATUS)]
 struct Arguments {
@@ -50,6 +55,9 @@ enum Command {
     /// Make a plan that fails as small as it will get.
     #[command(after_help = SHRINK_STATUS)]
     Shrink(shrink::Options),
+    /// Turn what a fuzzer found into a plan file, made as small as it will get.
+    #[command(after_help = IMPORT_STATUS)]
+    Import(import::Options),
     /// List what can be named: subjects, profiles, strategies, checks, faults, events.
     List(list::Options),
 }
@@ -106,6 +114,7 @@ pub fn main(subjects: Vec<Named>) -> ExitCode {
         Command::Sweep(options) => sweep::run(&subjects, &options),
         Command::Replay(options) => replay::run(&subjects, &options),
         Command::Shrink(options) => shrink::run(&subjects, &options),
+        Command::Import(options) => import::run(&subjects, &options),
         Command::List(options) => list::run(&subjects, &options),
     };
     match done {

@@ -10,11 +10,12 @@ use crate::plan::{Plan, Profile, generate};
 use crate::report;
 use crate::subject::Subjects;
 
+use super::artifact::read_plan;
 use super::{CliError, quoted, replay_command, say, seed};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The plan's file, as a sweep wrote it.
+    /// The plan's file, as a sweep wrote it, or an input of the fuzz target storm.
     #[arg(value_name = "PLAN.json", conflicts_with_all = ["seed", "profile"])]
     plan: Option<PathBuf>,
     /// The plan's seed.
@@ -33,7 +34,7 @@ pub struct Options {
 
 pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let mut plan = match (&options.plan, options.seed) {
-        (Some(path), _) => Plan::read(path)?,
+        (Some(path), _) => read_plan(subjects, path, options.subject.as_deref())?,
         (None, Some(seed)) => {
             let profile = Profile::load(options.profile.as_deref().unwrap_or("storm"))?;
             let subject = subjects.find_or_first(options.subject.as_deref())?;

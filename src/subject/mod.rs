@@ -2,6 +2,7 @@
 //! names a Raft library. To add one: a folder here, and a line in [`all`]; or, in a
 //! program of one's own, a [`Named`] for the command line (`squall::cli::main`).
 
+pub mod hostile;
 pub mod noraft;
 pub mod one_at_a_time;
 pub mod planted;

@@ -6,6 +6,7 @@ mod determinism;
 mod example;
 mod faults;
 mod findings;
+mod fuzzing;
 mod linearizability;
 mod mutants;
 mod planted;

@@ -113,6 +113,21 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
     ("search", &["options", "plan"]),
     (
+        "fuzzing",
+        &[
+            "check",
+            "disk",
+            "engine",
+            "linearizability",
+            "options",
+            "plan",
+            "replica",
+            "rng",
+            "subject",
+            "types",
+        ],
+    ),
+    (
         "shrink",
         &[
             "admin",

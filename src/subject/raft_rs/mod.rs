@@ -11,6 +11,7 @@ mod reads;
 mod store;
 mod tamper;
 mod timeouts;
+mod wire;
 
 use std::cell::{Cell, RefCell};
 

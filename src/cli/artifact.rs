@@ -1,0 +1,45 @@
+//! Plans that come from a file: written down as JSON, or the bytes of a fuzzer's input.
+
+use std::path::Path;
+
+use crate::fuzzing::{is_json, plan_of, storm};
+use crate::plan::{Plan, PlanError, Profile};
+use crate::subject::Subjects;
+
+use super::CliError;
+
+/// The fuzz targets whose inputs are no plans.
+const OTHER_TARGETS: [&str; 4] = ["messages", "linearizability", "disk", "plan_json"];
+
+/// The plan in the file `path`: a plan's JSON, or an input of the fuzz target `storm`, for the subject of that
+/// name or the first.
+pub fn read_plan(
+    subjects: &Subjects,
+    path: &Path,
+    subject: Option<&str>,
+) -> Result<Plan, CliError> {
+    let bytes = std::fs::read(path).map_err(|source| PlanError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    // An empty file is taken for a plan that was never written: nobody means the input of no bytes.
+    let named_json = path.extension().is_some_and(|ending| ending == "json");
+    if named_json || is_json(&bytes) || bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Plan::read(path)?);
+    }
+    let folder = path.parent().and_then(Path::file_name);
+    if let Some(target) = OTHER_TARGETS
+        .iter()
+        .find(|name| folder.is_some_and(|folder| folder == **name))
+    {
+        return Err(CliError::Usage(format!(
+            "{} is an input of the fuzz target {target}, which is no plan; repeat it with: cargo +nightly fuzz run --sanitizer none {target} {}",
+            path.display(),
+            super::quoted(&path.display().to_string())
+        )));
+    }
+    let subject = subjects.find_or_first(subject)?;
+    let profile = Profile::load(storm::PROFILE)?;
+    let lacks = subject.runner.lacks();
+    Ok(plan_of(&bytes, path, &subject.name, lacks, &profile)?)
+}

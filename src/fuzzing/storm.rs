@@ -1,0 +1,176 @@
+//! The target `storm`: bytes make a plan, the plan is run, and the checks look after every step.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Finding, artifact};
+use crate::engine::{Outcome, Watch};
+use crate::options::{DriverOptions, RaftOptions};
+use crate::plan::{Heal, Plan, PlanError, Profile};
+use crate::subject::{self, Named, UnknownSubject};
+use crate::types::{node_list, seconds};
+
+/// The profile that bytes draw from.
+pub const PROFILE: &str = "fuzz";
+
+/// Longer runs end here, without a verdict: a fuzzer is better off with another plan.
+pub const MOST_STEPS: u64 = 20_000;
+
+/// A subject to storm over.
+pub struct Storm {
+    subject: Named,
+    profile: Profile,
+}
+
+impl Storm {
+    /// Storms over the subject of that name.
+    ///
+    /// # Errors
+    /// [`UnknownSubject`] names the legal ones.
+    ///
+    /// # Panics
+    /// When the built-in profile is not one.
+    pub fn over(subject: &str) -> Result<Self, UnknownSubject> {
+        Ok(Self {
+            subject: subject::find(subject)?,
+            profile: Profile::load(PROFILE).expect("it is built in"),
+        })
+    }
+
+    /// The subject's name.
+    pub fn subject(&self) -> &str {
+        &self.subject.name
+    }
+
+    /// The plan that `bytes` stand for, with this subject.
+    ///
+    /// # Errors
+    /// [`PlanError`] when they are JSON, and no plan.
+    pub fn plan(&self, bytes: &[u8]) -> Result<Plan, PlanError> {
+        let lacks = self.subject.runner.lacks();
+        let name = &self.subject.name;
+        let mut plan = artifact::plan_of(bytes, Path::new("input"), name, lacks, &self.profile)?;
+        plan.subject.clone_from(name);
+        Ok(plan)
+    }
+
+    /// Carries `plan` out.
+    pub fn run(&self, plan: &Plan) -> Outcome {
+        let watch = Watch {
+            most_steps: Some(MOST_STEPS),
+            ..Watch::default()
+        };
+        self.subject.runner.run(plan, watch)
+    }
+
+    /// Carries out the plan that `bytes` stand for. Bytes that are no plan are no finding.
+    ///
+    /// # Errors
+    /// The violation, and the plan in words.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), Finding> {
+        let Ok(plan) = self.plan(bytes) else {
+            return Ok(());
+        };
+        match self.run(&plan).failure {
+            None => Ok(()),
+            Some(failure) => Err(Finding(format!("{failure}\n\n{}", in_words(&plan)))),
+        }
+    }
+}
+
+/// A plan in words, for people.
+pub fn in_words(plan: &Plan) -> String {
+    let cluster = &plan.cluster;
+    let mut lines = vec![format!(
+        "{} with seed {}: {} voters, {} learners, {} more that may join; a tick is {} us, an election time-out {} ticks",
+        plan.subject,
+        plan.seed,
+        cluster.voters,
+        cluster.learners,
+        cluster.spares,
+        cluster.tick_us,
+        plan.raft.election_ticks,
+    )];
+    lines.extend(differing("raft", &plan.raft, &RaftOptions::default()));
+    lines.extend(differing("driver", &plan.driver, &DriverOptions::default()));
+    let network = &plan.network;
+    lines.push(format!(
+        "network: {} to {} us; of a million messages {} are lost, {} doubled, {} overtaken, {} late",
+        network.delay_min_us,
+        network.delay_max_us,
+        network.loss_ppm,
+        network.duplicate_ppm,
+        network.reorder_ppm,
+        network.tail_ppm,
+    ));
+    lines.push(format!(
+        "{} clients; a sync takes {} to {} us",
+        plan.workload.clients, plan.disk.sync_min_us, plan.disk.sync_max_us
+    ));
+    lines.extend(plan.faults.iter().map(ToString::to_string));
+    let who = match &plan.heal {
+        Heal::Everyone => "everyone is healed".to_owned(),
+        Heal::Quorum(members) => format!("only {} are healed", node_list(members)),
+    };
+    lines.push(format!(
+        "at {}: the storm ends, and {who}",
+        seconds(plan.heal_us)
+    ));
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+/// The options that are not as usual, in one line.
+fn differing<T: Serialize>(what: &str, options: &T, usual: &T) -> Option<String> {
+    let fields = |options: &T| match serde_json::to_value(options) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let usual = fields(usual);
+    let all = fields(options);
+    let unusual = all
+        .iter()
+        .filter(|(name, value)| usual.get(*name) != Some(value));
+    let words: Vec<String> = unusual
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    (!words.is_empty()).then(|| format!("{what}: {}", words.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_make_a_plan_that_can_be_carried_out() {
+        let storm = Storm::over("raft-rs").unwrap();
+        let mut bytes = Vec::new();
+        for length in 0..200_u64 {
+            let plan = storm.plan(&bytes).unwrap();
+            plan.validate().unwrap();
+            bytes.push((length * 97 % 251) as u8);
+        }
+        for byte in [0, 255] {
+            storm.plan(&[byte; 2_000]).unwrap().validate().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_plan_that_is_written_down_is_that_plan() {
+        let storm = Storm::over("raft-rs").unwrap();
+        let plan = storm.plan(b"anything").unwrap();
+        assert_eq!(storm.plan(plan.to_json().as_bytes()).unwrap(), plan);
+        assert!(in_words(&plan).contains(&plan.seed.to_string()));
+    }
+
+    #[test]
+    fn a_planted_bug_is_found_and_told() {
+        let storm = Storm::over("raft-rs+skip-fsync").unwrap();
+        let Finding(text) = storm.check(&[]).unwrap_err();
+        assert!(text.starts_with("ack-before-durable"), "{text}");
+        assert!(Storm::over("raft-rs").unwrap().check(&[]).is_ok());
+    }
+}

@@ -1,0 +1,157 @@
+//! What the fuzz targets do, and what the command line makes of a fuzzer's inputs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use squall::check::Property;
+use squall::fuzzing::Storm;
+use squall::fuzzing::messages::{Hearing, KNOWN, Messages, Strictness, Verdict};
+use squall::plan::Plan;
+use squall::rng::Choices;
+use squall::subject::hostile::Class;
+use squall::subject::planted::{Bug, Planted};
+use squall::subject::raft_rs::RaftRs;
+
+use super::support::{seeds, squall, stderr, stdout};
+
+/// An input of the target storm, in a file of its own.
+fn artifact(folder: &Path, bytes: &[u8]) -> PathBuf {
+    let path = folder.join("crash-0123");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn an_artifact_is_replayed_and_imported_as_a_shrunk_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = artifact(folder.path(), &[7; 40]);
+    let path = path.to_str().unwrap();
+    let bug = "raft-rs+skip-fsync";
+    let replayed = squall(&["replay", path, "--subject", bug]);
+    assert_eq!(replayed.status.code(), Some(1), "{}", stderr(&replayed));
+    assert!(stdout(&replayed).contains("VIOLATION ack-before-durable"));
+    let imported = squall(&["import", path, "--subject", bug]);
+    assert_eq!(imported.status.code(), Some(1), "{}", stderr(&imported));
+    let plan = Plan::read(Path::new(&format!("{path}.json"))).unwrap();
+    assert_eq!((plan.subject.as_str(), plan.faults.len()), (bug, 0));
+    let again = squall(&["replay", &format!("{path}.json")]);
+    let violation = |text: &str| {
+        text.lines()
+            .find(|line| line.starts_with("VIOLATION"))
+            .map(str::to_owned)
+    };
+    assert_eq!(violation(&stdout(&again)), violation(&stdout(&imported)));
+    assert!(violation(&stdout(&again)).is_some());
+}
+
+#[test]
+fn an_input_that_runs_clean_is_imported_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = [7; 40];
+    let path = artifact(folder.path(), &bytes);
+    let out = folder.path().join("plan.json");
+    let imported = squall(&[
+        "import",
+        path.to_str().unwrap(),
+        "-o",
+        out.to_str().unwrap(),
+    ]);
+    assert_eq!(imported.status.code(), Some(0), "{}", stderr(&imported));
+    let storm = Storm::over("raft-rs").unwrap();
+    assert_eq!(Plan::read(&out).unwrap(), storm.plan(&bytes).unwrap());
+    let replayed = squall(&["replay", out.to_str().unwrap()]);
+    assert_eq!(replayed.status.code(), Some(0));
+}
+
+#[test]
+fn an_input_of_another_target_is_refused_with_the_command_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let path = artifact(&disk, &[7; 40]);
+    let replayed = squall(&["replay", path.to_str().unwrap()]);
+    assert_eq!(replayed.status.code(), Some(2));
+    let command = format!(
+        "cargo +nightly fuzz run --sanitizer none disk {}",
+        path.display()
+    );
+    assert!(
+        stderr(&replayed).contains(&command),
+        "{}",
+        stderr(&replayed)
+    );
+}
+
+/// What random inputs of the target messages come to.
+fn verdicts(count: u64) -> Vec<(Hearing, Verdict)> {
+    let messages = Messages::new(Strictness::Usual);
+    let judged = |seed| {
+        let mut choices = Choices::labelled(seed, "probe", 0);
+        let length = choices.between(20, 300);
+        let bytes: Vec<u8> = (0..length).map(|_| choices.below(256) as u8).collect();
+        let hearing = messages.hearing(&bytes);
+        let verdict = hearing.judge();
+        (hearing, verdict)
+    };
+    let failing = |(hearing, verdict)| Some((hearing, verdict?));
+    (0..count).map(judged).filter_map(failing).collect()
+}
+
+#[test]
+fn damage_is_told_from_forgery_and_neither_is_needed_for_nothing() {
+    let found = verdicts(seeds(600));
+    let of = |class: Class| {
+        found
+            .iter()
+            .filter(move |(_, verdict)| verdict.class == class)
+    };
+    for class in [Class::Damaged, Class::Forged] {
+        assert!(of(class).count() > 0, "nothing of the class {class:?}");
+    }
+    let mut tally: BTreeMap<String, u64> = BTreeMap::new();
+    for (_, verdict) in &found {
+        let violation = &verdict.failure.violation;
+        let place = match violation.property {
+            Property::NoPanic => violation.message.rsplit(' ').next().unwrap_or_default(),
+            _ => "",
+        };
+        let name = format!("{:?} {} {place}", verdict.class, violation.property.name());
+        *tally.entry(name).or_default() += 1;
+    }
+    println!("{tally:#?}");
+    // Late copies are in most inputs; Raft is made for them.
+    assert_eq!(of(Class::Nothing).chain(of(Class::Late)).count(), 0);
+    assert!(found.iter().any(|(_, verdict)| verdict.doings.late > 0));
+    for (hearing, verdict) in &found {
+        let told = hearing.told(verdict);
+        assert!(
+            told.contains(&format!("class: {}", verdict.class)),
+            "{told}"
+        );
+        assert!(!verdict.counts(Strictness::Usual), "{told}");
+        assert!(verdict.counts(Strictness::Forged));
+        assert_eq!(
+            verdict.counts(Strictness::Damaged),
+            verdict.class == Class::Damaged
+        );
+    }
+    assert!(
+        found.iter().any(|(_, verdict)| verdict.known.is_some()),
+        "{} known places, none met",
+        KNOWN.len()
+    );
+}
+
+#[test]
+fn what_fails_without_an_attack_is_told_so_and_counts() {
+    let bug = Planted {
+        subject: RaftRs,
+        bug: Bug::SkipFsync,
+    };
+    let hearing = Messages::new(Strictness::Usual).hearing(&[200; 80]);
+    assert!(!hearing.attacks.is_empty());
+    let verdict = hearing.judge_on(bug).unwrap();
+    assert_eq!(verdict.class, Class::Nothing);
+    assert!(verdict.counts(Strictness::Usual));
+    assert_eq!(hearing.judge(), None);
+}
