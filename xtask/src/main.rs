@@ -4,6 +4,7 @@
 
 mod build;
 mod catalogue;
+mod fuzz;
 mod hunt;
 mod library;
 mod mutants;
@@ -64,6 +65,8 @@ struct Cli {
 enum Task {
     /// Sweep mutants of the library, and say which are caught.
     Mutants(mutants::Options),
+    /// Run all fuzz targets in turn within a budget.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
     let project = project.parent().unwrap_or(project);
     let result = match Cli::parse().task {
         Task::Mutants(options) => mutants::run(project, &options),
+        Task::Fuzz(options) => fuzz::run(project, &options),
     };
     match result {
         Ok(status) => ExitCode::from(status),
