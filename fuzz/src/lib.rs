@@ -1,5 +1,7 @@
 //! What the fuzz targets share. All that they test is in `squall::fuzzing`.
 
+pub mod counters;
+
 use std::fmt;
 use std::sync::LazyLock;
 

@@ -116,6 +116,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "fuzzing",
         &[
             "check",
+            "coverage",
             "disk",
             "engine",
             "linearizability",
@@ -123,6 +124,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "plan",
             "replica",
             "rng",
+            "search",
             "subject",
             "types",
         ],
