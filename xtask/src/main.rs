@@ -8,6 +8,7 @@ mod hunt;
 mod library;
 mod mutants;
 mod schemata;
+mod strategies;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ struct Cli {
 enum Task {
     /// Sweep mutants of the library, and say which are caught.
     Mutants(mutants::Options),
+    /// Compare the strategies of sweeps: how soon each finds which bug, and how much it covers.
+    Strategies(strategies::Options),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
     let project = project.parent().unwrap_or(project);
     let result = match Cli::parse().task {
         Task::Mutants(options) => mutants::run(project, &options),
+        Task::Strategies(options) => strategies::run(project, &options),
     };
     match result {
         Ok(status) => ExitCode::from(status),
