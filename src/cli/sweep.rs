@@ -105,6 +105,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         Some((unfinished, _)) => unfinished.folder().to_path_buf(),
         None => options.out.clone(),
     };
+    let (folder, corpus) = corpus(options, subject, &profile)?;
     prepare(options, &out)?;
     let (mut unfinished, stand) = match resumed {
         Some((unfinished, stand)) => (Some(unfinished), stand),
@@ -121,7 +122,6 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     if !json_to_stdout {
         say(&banner(&asked, &stand, jobs))?;
     }
-    let (folder, corpus) = corpus(options, subject, &profile)?;
     let stop = stop_at_interrupt();
     let bar = progress(options, &seeds);
     let mut written = Written::new(Writing {
