@@ -28,10 +28,13 @@ impl Clock {
     /// What the clock shows at `time_us`, which is no earlier than the last change to it.
     #[inline]
     pub fn local_us(&self, time_us: u64) -> u64 {
-        let elapsed_us = time_us - self.since_us;
         if self.drift_ppm == 0 {
-            return self.local_us + elapsed_us;
+            // Asked at every step.
+            return self
+                .local_us
+                .wrapping_add(time_us.wrapping_sub(self.since_us));
         }
+        let elapsed_us = time_us - self.since_us;
         let rate = (i64::from(PPM) + i64::from(self.drift_ppm)) as u128;
         self.local_us + (u128::from(elapsed_us) * rate / u128::from(PPM)) as u64
     }

@@ -119,12 +119,16 @@ impl<I: Image> Disk<I> {
     #[inline(always)]
     pub fn write(&mut self, record: I::Record) {
         self.written += 1;
-        self.pending.push(if self.full == 0 {
-            Write::Cached(record)
-        } else {
-            self.refused += 1;
-            Write::Refused(I::journal(&record))
-        });
+        match self.full {
+            0 => self.pending.push(Write::Cached(record)),
+            _ => self.refuse(&record),
+        }
+    }
+
+    #[cold]
+    fn refuse(&mut self, record: &I::Record) {
+        self.refused += 1;
+        self.pending.push(Write::Refused(I::journal(record)));
     }
 
     /// Begins a sync of all that has been written so far.

@@ -36,13 +36,14 @@ impl<T> Indexed<T> {
     /// The index the next pushed value gets.
     #[inline]
     pub fn next(&self) -> Index {
-        self.first + self.values.len() as u64
+        // An index is read at every turn, and counts from 1: it does not come near the end of its type.
+        self.first.wrapping_add(self.values.len() as u64)
     }
 
     /// The index of the last value; `first() - 1` when none is held.
     #[inline]
     pub fn last(&self) -> Index {
-        self.next() - 1
+        self.next().wrapping_sub(1)
     }
 
     /// How many values are held.
@@ -58,15 +59,20 @@ impl<T> Indexed<T> {
     /// The value at `index`, if held.
     #[inline]
     pub fn get(&self, index: Index) -> Option<&T> {
-        let offset = index.checked_sub(self.first)?;
-        self.values.get(usize::try_from(offset).ok()?)
+        self.values.get(self.offset(index))
     }
 
     /// The value at `index`, if held.
     #[inline]
     pub fn get_mut(&mut self, index: Index) -> Option<&mut T> {
-        let offset = index.checked_sub(self.first)?;
-        self.values.get_mut(usize::try_from(offset).ok()?)
+        let offset = self.offset(index);
+        self.values.get_mut(offset)
+    }
+
+    /// Where in `values` the value at `index` lies. What comes before the first is as far off as can be.
+    #[inline]
+    fn offset(&self, index: Index) -> usize {
+        usize::try_from(index.wrapping_sub(self.first)).unwrap_or(usize::MAX)
     }
 
     /// Adds a value at `next()`.

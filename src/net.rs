@@ -135,9 +135,11 @@ struct Active {
 /// All links between `n` nodes.
 #[derive(Clone, Debug)]
 pub struct Network {
-    nodes: usize,
     ordinary: Traffic,
+    /// Of every node to every other, at [`Network::place`].
     links: Vec<Link>,
+    /// How many bits of a link's place say where it leads to.
+    bits: u32,
     slow_us: Vec<u64>,
     troubles: Vec<Active>,
     /// Messages that links have been asked to carry.
@@ -158,10 +160,11 @@ impl Network {
             last_due_us: 0,
             in_flight: 0,
         };
+        let width = nodes.next_power_of_two();
         Self {
-            nodes,
             ordinary,
-            links: vec![link; nodes * nodes],
+            links: vec![link; nodes * width],
+            bits: width.trailing_zeros(),
             slow_us: vec![0; nodes],
             troubles: Vec::new(),
             routed: 0,
@@ -178,7 +181,7 @@ impl Network {
     /// As [`Network::hold`], from the `nth` message on, counted from 1 over all links.
     pub fn hold_from(&mut self, nth: u64, from: usize, to: usize, by_us: u64) {
         let place = self.demotions.partition_point(|(other, ..)| *other > nth);
-        let link = from * self.nodes + to;
+        let link = self.place(from, to);
         self.demotions.insert(place, (nth, link, by_us));
         self.weigh();
     }
@@ -193,9 +196,16 @@ impl Network {
         }
     }
 
+    /// Where in `links` a link lies: found without a multiplication, for it is asked twice for each message.
+    #[inline]
+    fn place(&self, from: usize, to: usize) -> usize {
+        from.wrapping_shl(self.bits) | to
+    }
+
     #[inline]
     fn link(&mut self, from: usize, to: usize) -> &mut Link {
-        &mut self.links[from * self.nodes + to]
+        let place = self.place(from, to);
+        &mut self.links[place]
     }
 
     /// When a message sent at `now_us` arrives, where nothing but an ordinary delay can befall it; none
@@ -295,7 +305,7 @@ impl Network {
 
     /// Whether the link is cut that way.
     pub fn is_cut(&self, from: usize, to: usize) -> bool {
-        self.links[from * self.nodes + to].cuts > 0
+        self.links[self.place(from, to)].cuts > 0
     }
 
     /// Holds back what is sent on the link until `until_us`, when it arrives in one burst.
@@ -352,7 +362,7 @@ impl Network {
             .for_each(|link| link.traffic = ordinary);
         for Active { links, trouble, .. } in &self.troubles {
             for (from, to) in links {
-                let link = &mut self.links[from * self.nodes + to];
+                let link = &mut self.links[from.wrapping_shl(self.bits) | to];
                 link.traffic = link.traffic.with(trouble);
             }
         }
@@ -363,8 +373,11 @@ impl Network {
     fn weigh(&mut self) {
         // Each message counts as long as one of them may hold up a link.
         let is_settled = self.demotions.is_empty();
+        let width = 1 << self.bits;
         for (place, link) in self.links.iter_mut().enumerate() {
-            let slow_us = self.slow_us[place / self.nodes] + self.slow_us[place % self.nodes];
+            // Links to nowhere have their place, too.
+            let to_us = self.slow_us.get(place % width).unwrap_or(&0);
+            let slow_us = self.slow_us[place / width] + to_us;
             let is_open = link.cuts == 0 && link.stalled_until_us == 0 && slow_us == 0;
             let is_open = is_open && link.held_us == 0 && is_settled;
             link.is_calm = is_open && link.traffic.is_calm();

@@ -72,6 +72,19 @@ pub trait Replica {
         self.step(now_us, Input::Deliver { from, message }, out);
     }
 
+    /// The same as [`Replica::step`] with [`Input::Synced`]. Next to messages these are the most, and an
+    /// input is as large as a message.
+    #[inline(always)]
+    fn synced(
+        &mut self,
+        now_us: u64,
+        ticket: Ticket,
+        result: SyncResult,
+        out: &mut Output<Self::Message>,
+    ) {
+        self.step(now_us, Input::Synced { ticket, result }, out);
+    }
+
     /// What `message` is, and what its sender promises by sending it.
     fn label(message: &Self::Message) -> Label;
 

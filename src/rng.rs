@@ -120,7 +120,8 @@ impl Choices {
     #[inline]
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         assert!(low <= high, "an empty range: {low}..={high}");
-        low + self.below((high - low).saturating_add(1))
+        // No higher than `high`.
+        low.wrapping_add(self.below((high - low).saturating_add(1)))
     }
 
     /// True `ppm` times in a million. Draws nothing when the answer is certain.

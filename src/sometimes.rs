@@ -290,7 +290,9 @@ impl Counters {
     /// It happened once more.
     #[inline]
     pub fn hit(&mut self, event: Event) {
-        self.0[event as usize] += 1;
+        // Counted at every step: not in a lifetime does this come to its end.
+        let count = &mut self.0[event as usize];
+        *count = count.wrapping_add(1);
     }
 
     /// It happened `times` more.

@@ -315,16 +315,28 @@ impl Image for StableState {
         }
     }
 
+    /// Inlined for what comes all the time.
+    #[inline(always)]
     fn apply(&mut self, marked: Marked) {
         match marked.record {
-            Record::HardState(hard) => self.hard = hard,
             Record::Entry { index, entry } => {
                 let chain = marked.chain;
                 self.log.0.place(index, Kept { entry, chain });
             }
             Record::Commit { index } => self.commit = index,
+            rare => self.apply_rare(rare, marked.chain),
+        }
+    }
+}
+
+impl StableState {
+    /// Takes in a record that is neither an entry nor a commit index.
+    #[inline(never)]
+    fn apply_rare(&mut self, record: Record, chain: Chain) {
+        match record {
+            Record::HardState(hard) => self.hard = hard,
             Record::LogReset { next } => {
-                self.chain_before = marked.chain;
+                self.chain_before = chain;
                 self.term_before_log = 0;
                 self.log.0.restart_at(next);
             }
@@ -338,8 +350,9 @@ impl Image for StableState {
             }
             Record::Snapshot(snapshot) => {
                 self.snapshot = Some(snapshot);
-                self.snapshot_chain = marked.chain;
+                self.snapshot_chain = chain;
             }
+            Record::Entry { .. } | Record::Commit { .. } => unreachable!("they come all the time"),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! node promised in that term: two would be one too many, wherever they end up.
 
 use super::election_safety::ElectionSafety;
-use super::{NodeView, Property, Violation};
+use super::{NodeView, Property, Verdict, Violation};
 use crate::replica::{Claim, Label};
 use crate::stable::StableState;
 use crate::types::{NodeId, Term};
@@ -29,7 +29,7 @@ impl AckBeforeDurable {
         durable: &StableState,
         label: &Label,
         elected: &ElectionSafety,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         let is_durable = label.term <= durable.hard.term
             && match label.claim {
                 Claim::Nothing => true,
@@ -77,7 +77,7 @@ impl AckBeforeDurable {
 }
 
 #[cold]
-fn broken(from: NodeId, durable: &StableState, label: &Label) -> Violation {
+fn broken(from: NodeId, durable: &StableState, label: &Label) -> Box<Violation> {
     let hard = &durable.hard;
     let promise = match label.claim {
         _ if label.term > hard.term => {

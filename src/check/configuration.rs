@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{NodeView, Property, Violation};
+use super::{NodeView, Property, Verdict, Violation};
 use crate::configuration::Configuration;
 use crate::stable::Chain;
 use crate::types::{Index, NodeId, NodeSet};
@@ -32,7 +32,7 @@ impl Configurations {
         view: &NodeView,
         index: Index,
         configuration: Configuration,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         let (before_index, before) = view.configuration;
         let follows = index > before_index && !before.is_empty();
         if follows && view.applied + 1 == index && !may_follow(&before, &configuration) {
@@ -84,7 +84,7 @@ fn may_follow(before: &Configuration, after: &Configuration) -> bool {
 }
 
 /// A leader writes a change of the configuration of its own at `index`.
-pub(super) fn proposed(id: NodeId, view: &NodeView, index: Index) -> Result<(), Violation> {
+pub(super) fn proposed(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     match view.last_change_before(index) {
         Some(pending) if pending > view.commit => broken(
             id,
@@ -99,7 +99,7 @@ pub(super) fn proposed(id: NodeId, view: &NodeView, index: Index) -> Result<(), 
 
 /// A change that was committed and fits does not have the effect that it was asked for.
 #[cold]
-pub(super) fn changed_otherwise(id: NodeId, view: &NodeView) -> Result<(), Violation> {
+pub(super) fn changed_otherwise(id: NodeId, view: &NodeView) -> Verdict {
     let (_, before) = view.configuration;
     let index = view.applied + 1;
     broken(
@@ -109,6 +109,6 @@ pub(super) fn changed_otherwise(id: NodeId, view: &NodeView) -> Result<(), Viola
 }
 
 #[cold]
-fn broken(id: NodeId, message: String) -> Result<(), Violation> {
+fn broken(id: NodeId, message: String) -> Verdict {
     Err(Violation::by(id, Property::Configuration, message))
 }

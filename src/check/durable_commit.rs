@@ -5,7 +5,7 @@
 //! durable is read off the disks, so this finds a missing fsync without a crash.
 
 use super::ledger::Ledger;
-use super::{Property, Scene, Violation};
+use super::{Property, Scene, Verdict, Violation};
 use crate::sometimes::{Counters, Event};
 use crate::types::{Index, NodeId, NodeSet};
 
@@ -17,7 +17,7 @@ pub(super) fn committed(
     index: Index,
     ledger: &mut Ledger,
     counters: &mut Counters,
-) -> Result<(), Violation> {
+) -> Verdict {
     match index > ledger.last() {
         true => committed_first(scene, id, index, ledger, counters),
         false => Ok(()),
@@ -30,7 +30,7 @@ fn committed_first(
     index: Index,
     ledger: &mut Ledger,
     counters: &mut Counters,
-) -> Result<(), Violation> {
+) -> Verdict {
     let view = scene.node(id);
     let Some(chain) = view.chain_at(index) else {
         let message = format!("{id} committed entry {index}, which is not in its log");

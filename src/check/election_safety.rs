@@ -1,7 +1,7 @@
 //! Election Safety: at most one leader can be elected in a given term (Raft
 //! paper, figure 3, section 5.2; TLA+ `ElectionSafety`).
 
-use super::{Property, Scene, Violation};
+use super::{Property, Scene, Verdict, Violation};
 use crate::sometimes::{Counters, Event};
 use crate::types::{NodeId, Role, Term};
 
@@ -42,7 +42,7 @@ impl ElectionSafety {
         id: NodeId,
         term: Term,
         counters: &mut Counters,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         match self.leaders.binary_search_by_key(&term, |leader| leader.0) {
             Ok(found) => {
                 let (_, other) = self.leaders[found];

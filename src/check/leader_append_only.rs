@@ -1,17 +1,12 @@
 //! Leader Append-Only: a leader never overwrites or deletes entries in its log;
 //! it only appends new entries (Raft paper, figure 3, section 5.3).
 
-use super::{NodeView, Property, Violation};
+use super::{NodeView, Property, Verdict, Violation};
 use crate::types::{Index, NodeId, Role};
 
 /// `id` is about to write at `index` though its log went on to `last`.
 #[inline]
-pub(super) fn check(
-    id: NodeId,
-    view: &NodeView,
-    index: Index,
-    last: Index,
-) -> Result<(), Violation> {
+pub(super) fn check(id: NodeId, view: &NodeView, index: Index, last: Index) -> Verdict {
     if view.role != Role::Leader {
         return Ok(());
     }

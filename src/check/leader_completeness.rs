@@ -4,10 +4,10 @@
 //! index agree before it, so one comparison an election is enough.
 
 use super::ledger::Ledger;
-use super::{NodeView, Property, Violation};
+use super::{NodeView, Property, Verdict, Violation};
 use crate::types::NodeId;
 
-pub(super) fn check(id: NodeId, view: &NodeView, ledger: &Ledger) -> Result<(), Violation> {
+pub(super) fn check(id: NodeId, view: &NodeView, ledger: &Ledger) -> Verdict {
     // News of an election may come late, when a later leader has committed more.
     let committed = ledger.committed_before(view.term);
     if view.snapshot.0 > committed || view.chain_at(committed) == ledger.committed(committed) {

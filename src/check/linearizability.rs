@@ -5,7 +5,7 @@
 //!
 //! The work is `history`'s; this file says what its findings mean.
 
-use super::{Property, Violation};
+use super::{Property, Verdict, Violation};
 use crate::history::{Settled, Wrong};
 use crate::service::Answer;
 use crate::sometimes::{Counters, Event};
@@ -16,7 +16,7 @@ pub(super) fn judge(
     answer: Option<Answer>,
     settled: Result<Settled, Wrong>,
     counters: &mut Counters,
-) -> Result<(), Violation> {
+) -> Verdict {
     let who = id.map_or("the cluster".to_owned(), |id| id.to_string());
     match settled {
         Ok(Settled::ByLog) => Ok(()),
@@ -28,22 +28,18 @@ pub(super) fn judge(
             counters.hit(Event::OrderUndecided);
             Ok(())
         }
-        Err(Wrong::NotLinearizable { part, story }) => Err(Violation {
-            property: Property::Linearizability,
-            node: id,
-            message: format!(
+        Err(Wrong::NotLinearizable { part, story }) => {
+            let message = format!(
                 "{who} answered what no order of the operations on {part} explains: {story}"
-            ),
-        }),
+            );
+            Err(Violation::by(id, Property::Linearizability, message))
+        }
         Err(Wrong::Repeated { right }) => {
             let answer = answer.map_or("another".to_owned(), |answer| answer.to_string());
-            Err(Violation {
-                property: Property::ExactlyOnce,
-                node: id,
-                message: format!(
-                    "{who} answered \"{answer}\" where a retried command applied once gives \"{right}\": it applied more than once"
-                ),
-            })
+            let message = format!(
+                "{who} answered \"{answer}\" where a retried command applied once gives \"{right}\": it applied more than once"
+            );
+            Err(Violation::by(id, Property::ExactlyOnce, message))
         }
     }
 }

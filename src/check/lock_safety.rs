@@ -3,7 +3,7 @@
 //! than one that it has taken (Kleppmann, "How to do distributed locking", 2016;
 //! Burrows, OSDI 2006, section 2.4). Judged by what clients were told alone.
 
-use super::{Property, Violation};
+use super::{Property, Verdict, Violation};
 use crate::service::{Answer, Command, LOCKS, Operation};
 use crate::types::{Index, NodeId};
 
@@ -49,7 +49,7 @@ impl LockSafety {
         index: Index,
         command: &Command,
         answer: Answer,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         let Some(lock) = command.operation.lock() else {
             return Ok(());
         };

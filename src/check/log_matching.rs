@@ -5,7 +5,7 @@
 //! An entry that its only writer lost in a crash, unsynced, is in no log any
 //! more: a node that is its own majority may write another in its place.
 
-use super::{Property, Violation};
+use super::{Property, Verdict, Violation};
 use crate::indexed::Indexed;
 use crate::stable::Chain;
 use crate::types::{Index, NodeId, NodeSet, Term};
@@ -41,7 +41,7 @@ impl LogMatching {
         index: Index,
         term: Term,
         chain: Chain,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         while self.seen.next() <= index {
             self.seen.push(Seen::default());
         }
@@ -98,7 +98,7 @@ impl Seen {
 }
 
 #[cold]
-fn differs(id: NodeId, index: Index, term: Term, other: NodeId) -> Violation {
+fn differs(id: NodeId, index: Index, term: Term, other: NodeId) -> Box<Violation> {
     let message = format!(
         "{id} wrote entry {index} of term {term}, but its log up to it differs from the one {other} wrote with that index and term"
     );
@@ -107,7 +107,7 @@ fn differs(id: NodeId, index: Index, term: Term, other: NodeId) -> Violation {
 
 /// A write that leaves a hole in the log.
 #[cold]
-pub(super) fn gap(id: NodeId, index: Index, last: Index) -> Violation {
+pub(super) fn gap(id: NodeId, index: Index, last: Index) -> Box<Violation> {
     let message =
         format!("{id} wrote entry {index} though its log ends at {last}: that leaves a hole");
     Violation::by(id, Property::LogMatching, message)

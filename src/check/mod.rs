@@ -22,7 +22,7 @@ mod property;
 mod state_machine_safety;
 mod view;
 
-pub use property::{Property, Violation};
+pub use property::{Property, Verdict, Violation};
 pub use view::{NodeView, Written};
 
 use crate::configuration::Configuration;
@@ -117,7 +117,7 @@ impl Checks {
         id: NodeId,
         record: &Record,
         counters: &mut Counters,
-    ) -> Result<Chain, Violation> {
+    ) -> Verdict<Chain> {
         let ledger = &self.ledger;
         let mut chain = Chain::default();
         match record {
@@ -161,7 +161,7 @@ impl Checks {
         index: Index,
         entry: &Entry,
         counters: &mut Counters,
-    ) -> Result<Chain, Violation> {
+    ) -> Verdict<Chain> {
         let ledger = &self.ledger;
         let written = view.append(index, entry, |at| ledger.committed(at));
         let written = written.map_err(|gap| log_matching::gap(id, index, gap))?;
@@ -206,7 +206,7 @@ impl Checks {
         id: NodeId,
         observation: &Observation,
         counters: &mut Counters,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         let position = id.position();
         match *observation {
             Observation::Started { .. } => {
@@ -289,7 +289,7 @@ impl Checks {
     }
 
     /// The entry at `index` is committed: what clients are told is held against it from now on.
-    fn perform(&mut self, scene: Scene<'_>, id: NodeId, index: Index) -> Result<(), Violation> {
+    fn perform(&mut self, scene: Scene<'_>, id: NodeId, index: Index) -> Verdict {
         let chain = self.ledger.committed(index).unwrap_or_default();
         let mut disks = scene.disks.iter();
         let entry = disks.find_map(|disk| disk.durable().log.get_of(index, chain));
@@ -342,7 +342,7 @@ impl Checks {
     /// # Errors
     /// [`Property::AckBeforeDurable`], when it promises what is not durable.
     #[inline(always)]
-    pub fn sent(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Result<(), Violation> {
+    pub fn sent(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
         let (view, durable) = (scene.node(from), scene.durable(from));
         let elected = &self.election_safety;
         self.ack_before_durable
@@ -353,12 +353,7 @@ impl Checks {
     ///
     /// # Errors
     /// [`Property::StateMachineSafety`], when the node has not applied that much.
-    pub fn replied(
-        &self,
-        view: &NodeView,
-        id: NodeId,
-        outcome: &ReplyOutcome,
-    ) -> Result<(), Violation> {
+    pub fn replied(&self, view: &NodeView, id: NodeId, outcome: &ReplyOutcome) -> Verdict {
         match *outcome {
             ReplyOutcome::Applied { index, .. } | ReplyOutcome::Read { index, .. } => {
                 state_machine_safety::answered(id, view, index)
@@ -378,7 +373,7 @@ impl Checks {
         command: &Command,
         outcome: &ReplyOutcome,
         counters: &mut Counters,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         let (ReplyOutcome::Applied { index, answer } | ReplyOutcome::Read { index, answer }) =
             *outcome
         else {
@@ -405,7 +400,7 @@ impl Checks {
     ///
     /// # Errors
     /// [`Property::Linearizability`].
-    pub fn finish(&mut self, counters: &mut Counters) -> Result<(), Violation> {
+    pub fn finish(&mut self, counters: &mut Counters) -> Verdict {
         match &mut self.told {
             Some(told) => linearizability::judge(None, None, told.history.finish(), counters),
             None => Ok(()),

@@ -8,19 +8,19 @@
 //! promises no less, for it helps nobody else to the office.
 
 use super::election_safety::ElectionSafety;
-use super::{NodeView, Property, Violation};
+use super::{NodeView, Property, Verdict, Violation};
 use crate::replica::Observation;
 use crate::stable::{Chain, HardState, StableState};
 use crate::types::{Index, NodeId, Term};
 
 #[cold]
 #[inline(never)]
-fn broken<T>(id: NodeId, message: String) -> Result<T, Violation> {
+fn broken<T>(id: NodeId, message: String) -> Verdict<T> {
     Err(Violation::by(id, Property::Monotonic, message))
 }
 
 #[inline]
-fn rising(id: NodeId, what: &str, before: u64, after: u64) -> Result<(), Violation> {
+fn rising(id: NodeId, what: &str, before: u64, after: u64) -> Verdict {
     if after >= before {
         return Ok(());
     }
@@ -31,17 +31,17 @@ fn rising(id: NodeId, what: &str, before: u64, after: u64) -> Result<(), Violati
 }
 
 #[inline]
-pub(super) fn term(id: NodeId, before: Term, after: Term) -> Result<(), Violation> {
+pub(super) fn term(id: NodeId, before: Term, after: Term) -> Verdict {
     rising(id, "term", before, after)
 }
 
 #[inline]
-pub(super) fn commit(id: NodeId, before: Index, after: Index) -> Result<(), Violation> {
+pub(super) fn commit(id: NodeId, before: Index, after: Index) -> Verdict {
     rising(id, "commit index", before, after)
 }
 
 #[inline]
-pub(super) fn applied(id: NodeId, before: Index, after: Index) -> Result<(), Violation> {
+pub(super) fn applied(id: NodeId, before: Index, after: Index) -> Verdict {
     rising(id, "applied index", before, after)
 }
 
@@ -52,7 +52,7 @@ pub(super) fn hard_state(
     view: &NodeView,
     after: &HardState,
     elected: &ElectionSafety,
-) -> Result<(), Violation> {
+) -> Verdict {
     let before = &view.hard;
     rising(id, "written term", before.term, after.term)?;
     match before.vote {
@@ -82,7 +82,7 @@ pub(super) fn log_reset(
     view: &NodeView,
     next: Index,
     snapshot: Option<Chain>,
-) -> Result<(), Violation> {
+) -> Verdict {
     let end = view.log_end();
     if end < next || snapshot.is_none() || view.log_chain_at(next - 1) != snapshot {
         return Ok(());
@@ -97,11 +97,7 @@ pub(super) fn log_reset(
 }
 
 /// `id` has started with what `started` says, on a disk that kept `durable`.
-pub(super) fn across_restart(
-    id: NodeId,
-    started: &Observation,
-    durable: &StableState,
-) -> Result<(), Violation> {
+pub(super) fn across_restart(id: NodeId, started: &Observation, durable: &StableState) -> Verdict {
     let Observation::Started {
         term,
         vote,

@@ -170,14 +170,18 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// A violation by a step of `node`.
-    #[cold] // Keeps the making of its text out of the way of steps that break nothing.
+    /// A violation by a step of `node`, where there is one.
+    #[cold] // Keeps the making of it out of the way of steps that break nothing.
     #[inline(never)]
-    pub fn by(node: NodeId, property: Property, message: String) -> Self {
-        Self {
+    pub fn by(node: impl Into<Option<NodeId>>, property: Property, message: String) -> Box<Self> {
+        Box::new(Self {
             property,
-            node: Some(node),
+            node: node.into(),
             message,
-        }
+        })
     }
 }
+
+/// What a check says. A violation is boxed, for the way back from each of a step's checks is then one
+/// register wide, and nearly all of them find nothing.
+pub type Verdict<T = ()> = Result<T, Box<Violation>>;

@@ -6,12 +6,12 @@
 use std::fmt::Arguments;
 
 use super::ledger::Ledger;
-use super::{NodeView, Property, Violation};
+use super::{NodeView, Property, Verdict, Violation};
 use crate::types::{Index, NodeId};
 
 /// Out of the way, so that what is checked all the time stays small.
 #[cold]
-fn broken(id: NodeId, message: Arguments<'_>) -> Result<(), Violation> {
+fn broken(id: NodeId, message: Arguments<'_>) -> Verdict {
     Err(Violation::by(
         id,
         Property::StateMachineSafety,
@@ -21,12 +21,7 @@ fn broken(id: NodeId, message: Arguments<'_>) -> Result<(), Violation> {
 
 /// `id` says that its log is committed up to `index`.
 #[inline]
-pub(super) fn committed(
-    id: NodeId,
-    view: &NodeView,
-    index: Index,
-    ledger: &Ledger,
-) -> Result<(), Violation> {
+pub(super) fn committed(id: NodeId, view: &NodeView, index: Index, ledger: &Ledger) -> Verdict {
     if index > view.last() {
         return broken(
             id,
@@ -59,7 +54,7 @@ pub(super) fn applied(
     index: Index,
     state: u64,
     ledger: &mut Ledger,
-) -> Result<(), Violation> {
+) -> Verdict {
     let before = view.applied;
     let committed = view.commit.min(ledger.last());
     if index > committed {
@@ -84,7 +79,7 @@ pub(super) fn applied(
 }
 
 /// `id` tells a client that its command was applied at `index`.
-pub(super) fn answered(id: NodeId, view: &NodeView, index: Index) -> Result<(), Violation> {
+pub(super) fn answered(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     if index <= view.applied {
         return Ok(());
     }
@@ -96,12 +91,7 @@ pub(super) fn answered(id: NodeId, view: &NodeView, index: Index) -> Result<(), 
 }
 
 /// `id` installed a snapshot of the entries up to `index`, and is in `state` now.
-pub(super) fn installed(
-    id: NodeId,
-    index: Index,
-    state: u64,
-    ledger: &mut Ledger,
-) -> Result<(), Violation> {
+pub(super) fn installed(id: NodeId, index: Index, state: u64, ledger: &mut Ledger) -> Verdict {
     let broken = if index > ledger.last() {
         format!(
             "{id} installed a snapshot of {index} entries, but only {} are committed",

@@ -106,7 +106,7 @@ impl NodeView {
     /// The chain of its log up to `index`, where it still has it.
     #[inline]
     pub fn chain_at(&self, index: Index) -> Option<Chain> {
-        if index + 1 == self.log.first() {
+        if index.wrapping_add(1) == self.log.first() {
             return Some(self.before);
         }
         match self.log.get(index) {

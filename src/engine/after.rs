@@ -3,7 +3,7 @@
 use super::happening::Happening;
 use super::world::World;
 use crate::check::liveness::{self, Target};
-use crate::check::{Scene, Violation};
+use crate::check::{Scene, Verdict};
 use crate::replica::Subject;
 use crate::sometimes::Event;
 use crate::types::NodeId;
@@ -39,7 +39,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Asks for something fresh, and goes on asking until it is answered.
-    pub(super) fn probe(&mut self, now_us: u64) -> Result<(), Violation> {
+    pub(super) fn probe(&mut self, now_us: u64) -> Verdict {
         if self.clients.is_served() {
             return Ok(());
         }
@@ -58,7 +58,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Looks after joint configurations and removed nodes, every other election time-out.
-    pub(super) fn operate(&mut self, now_us: u64) -> Result<(), Violation> {
+    pub(super) fn operate(&mut self, now_us: u64) -> Verdict {
         self.queue
             .push(now_us + 2 * self.plan.election_us(), Happening::Operate);
         self.stop_removed(now_us);

@@ -5,7 +5,7 @@ use super::panics;
 use super::step::OUT_IS_BACK;
 use super::trace::{Happened, Weight};
 use super::world::World;
-use crate::check::{NodeView, Property, Violation};
+use crate::check::{NodeView, Property, Verdict, Violation};
 use crate::configuration::Configuration;
 use crate::disk::Loss;
 use crate::net::Traffic;
@@ -20,7 +20,7 @@ const HALT_TICKS: u64 = 20;
 
 impl<S: Subject> World<'_, '_, S> {
     /// The fault strikes.
-    pub(super) fn strike(&mut self, now_us: u64, number: usize) -> Result<(), Violation> {
+    pub(super) fn strike(&mut self, now_us: u64, number: usize) -> Verdict {
         if self.healed {
             return Ok(());
         }
@@ -309,7 +309,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// The node starts on what its disk kept.
-    pub(super) fn boot(&mut self, node: NodeId) -> Result<(), Violation> {
+    pub(super) fn boot(&mut self, node: NodeId) -> Verdict {
         let position = node.position();
         if self.slots[position].replica.is_some() || self.views[position].gone {
             return Ok(());
@@ -421,7 +421,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// The storm ends: every fault is over, and those who are to take part are up.
     #[inline(never)]
-    pub(super) fn heal(&mut self, now_us: u64) -> Result<(), Violation> {
+    pub(super) fn heal(&mut self, now_us: u64) -> Verdict {
         let ordinary = self.plan.network;
         let prompt_us = self.plan.prompt_us();
         self.network.heal(Traffic {

@@ -11,7 +11,7 @@ use super::options;
 use super::panics;
 use super::world::World;
 use super::{Moment, Outcome, Watch};
-use crate::check::{Property, Violation};
+use crate::check::{Property, Verdict, Violation};
 use crate::options::MissedTicks;
 use crate::plan::{Plan, When};
 use crate::queue::Place;
@@ -34,7 +34,7 @@ pub fn run<S: Subject>(plan: &Plan, subject: &S, watch: Watch<'_>) -> Outcome {
     let driven = catch_unwind(AssertUnwindSafe(|| world.drive()));
     let violation = match driven {
         Ok(Ok(())) => None,
-        Ok(Err(violation)) => Some(violation),
+        Ok(Err(violation)) => Some(*violation),
         Err(panic) => match panics::take() {
             Some(message) => Some(Violation {
                 property: Property::NoPanic,
@@ -52,7 +52,7 @@ pub fn run<S: Subject>(plan: &Plan, subject: &S, watch: Watch<'_>) -> Outcome {
 
 impl<S: Subject> World<'_, '_, S> {
     /// Runs to the end of the plan, to convergence, or to the first violation.
-    fn drive(&mut self) -> Result<(), Violation> {
+    fn drive(&mut self) -> Verdict {
         options::count(self.plan, &mut self.counters);
         self.begin()?;
         let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
@@ -75,11 +75,8 @@ impl<S: Subject> World<'_, '_, S> {
             .unmet
             .take()
             .unwrap_or_else(|| "it was never asked".to_owned());
-        Err(Violation {
-            property: Property::Liveness,
-            node: None,
-            message: format!("the cluster has not converged by the end of the run: {unmet}"),
-        })
+        let message = format!("the cluster has not converged by the end of the run: {unmet}");
+        Err(Violation::by(None, Property::Liveness, message))
     }
 
     /// Whether whoever watches has seen enough.
@@ -98,7 +95,7 @@ impl<S: Subject> World<'_, '_, S> {
             .is_some_and(|until| until(&moment))
     }
 
-    fn begin(&mut self) -> Result<(), Violation> {
+    fn begin(&mut self) -> Verdict {
         for (number, fault) in self.plan.faults.iter().enumerate() {
             if let When::AtUs(at_us) = fault.when {
                 self.queue.push(at_us, Happening::Strike { fault: number });
@@ -122,7 +119,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[inline(always)]
-    fn happen(&mut self, now_us: u64, happening: Happening) -> Result<(), Violation> {
+    fn happen(&mut self, now_us: u64, happening: Happening) -> Verdict {
         match happening {
             Happening::Tick { node, .. }
             | Happening::Arrival { to: node, .. }
@@ -221,7 +218,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[inline(never)]
-    fn tick(&mut self, now_us: u64, node: NodeId, timer: u32) -> Result<(), Violation> {
+    fn tick(&mut self, now_us: u64, node: NodeId, timer: u32) -> Verdict {
         let tick_us = self.plan.cluster.tick_us;
         let slot = &mut self.slots[node.position()];
         if slot.replica.is_none() || slot.timer != timer {
@@ -254,7 +251,7 @@ impl<S: Subject> World<'_, '_, S> {
         to: NodeId,
         kind: MessageKind,
         parcel: Place,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         let up = self.is_up(to);
         if kind == MessageKind::Snapshot {
             self.report_snapshot(now_us, from, to, up);

@@ -7,7 +7,7 @@ use super::options;
 use super::trace::Weight;
 use super::world::World;
 use crate::admin::{Admin, Setting};
-use crate::check::Violation;
+use crate::check::Verdict;
 use crate::configuration::{Change, Configuration, Member, Step, Transition};
 use crate::disk::Loss;
 use crate::plan::What;
@@ -35,12 +35,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Asks `node`, or whoever leads.
-    pub(super) fn ask(
-        &mut self,
-        now_us: u64,
-        node: Option<NodeId>,
-        admin: Admin,
-    ) -> Result<(), Violation> {
+    pub(super) fn ask(&mut self, now_us: u64, node: Option<NodeId>, admin: Admin) -> Verdict {
         // An operator that does not know the leader asks anyone, and so does one that errs.
         let erring = self.operator_choices.below(8) == 0;
         let leader = self.apparent_leader().filter(|_| !erring);
@@ -67,7 +62,7 @@ impl<S: Subject> World<'_, '_, S> {
     /// After the storm: where operators have changed check-quorum, every node gets back what the
     /// plan says. A cluster in which it is on here and off there may be without a leader for ever. And where
     /// few voters may be left, all get one priority, for the same reason. Replication that was stopped goes on.
-    pub(super) fn put_back_settings(&mut self, now_us: u64) -> Result<(), Violation> {
+    pub(super) fn put_back_settings(&mut self, now_us: u64) -> Verdict {
         let plan = self.plan;
         let mut settings = Vec::new();
         if !plan.workload.settings_stay && plan.sets_check_quorum() {
@@ -93,12 +88,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Asks for the change of the fault `number`, for the first time or again.
-    pub(super) fn ask_for_change(
-        &mut self,
-        now_us: u64,
-        number: usize,
-        left: u32,
-    ) -> Result<(), Violation> {
+    pub(super) fn ask_for_change(&mut self, now_us: u64, number: usize, left: u32) -> Verdict {
         let What::Change {
             change,
             retries,
@@ -145,7 +135,7 @@ impl<S: Subject> World<'_, '_, S> {
         self.ask(now_us, None, Admin::Change(change.clone()))
     }
 
-    fn start_newcomer(&mut self, node: NodeId) -> Result<(), Violation> {
+    fn start_newcomer(&mut self, node: NodeId) -> Verdict {
         if self.slots[node.position()].lives > 0 {
             return Ok(());
         }
@@ -352,7 +342,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// After the storm: an operator ends a joint configuration that lasts until it is told to
     /// go. One that is to be left by its leader is the leader's task.
-    pub(super) fn end_joint(&mut self, now_us: u64) -> Result<(), Violation> {
+    pub(super) fn end_joint(&mut self, now_us: u64) -> Verdict {
         let (_, configuration) = self.configuration;
         if !configuration.is_joint() || configuration.auto_leave {
             return Ok(());

@@ -3,7 +3,7 @@
 use super::clients::{Ask, Clients, Hold, Next, Waiting};
 use super::happening::Happening;
 use super::world::World;
-use crate::check::Violation;
+use crate::check::Verdict;
 use crate::history::OperationId;
 use crate::plan::Asked;
 use crate::replica::{Request, Subject};
@@ -25,12 +25,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// A client asks for what the script says, if it is free to, and if nobody has answered.
-    pub(super) fn scripted_try(
-        &mut self,
-        now_us: u64,
-        operation: u32,
-        nth: u32,
-    ) -> Result<(), Violation> {
+    pub(super) fn scripted_try(&mut self, now_us: u64, operation: u32, nth: u32) -> Verdict {
         let plan = self.plan;
         let asked = plan
             .script

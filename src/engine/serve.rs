@@ -4,7 +4,7 @@ use super::Answered;
 use super::clients::{Ask, Clients, Next, Taken};
 use super::happening::Happening;
 use super::world::World;
-use crate::check::Violation;
+use crate::check::Verdict;
 use crate::plan::Try;
 use crate::replica::{Input, Reply, ReplyOutcome, Subject};
 use crate::sometimes::Event;
@@ -12,7 +12,7 @@ use crate::types::{NodeId, Role};
 
 impl<S: Subject> World<'_, '_, S> {
     #[inline(never)]
-    pub(super) fn client_wakes(&mut self, now_us: u64, client: u32) -> Result<(), Violation> {
+    pub(super) fn client_wakes(&mut self, now_us: u64, client: u32) -> Verdict {
         if self.healed {
             return Ok(());
         }
@@ -27,12 +27,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// A client asks for something, for the first time or again.
-    pub(super) fn client_asks(
-        &mut self,
-        now_us: u64,
-        client: u32,
-        next: Next,
-    ) -> Result<(), Violation> {
+    pub(super) fn client_asks(&mut self, now_us: u64, client: u32, next: Next) -> Verdict {
         let is_new = matches!(next, Next::Ask(..));
         let (node, ask) = match next {
             Next::Ask(node, ask) => {
@@ -70,7 +65,7 @@ impl<S: Subject> World<'_, '_, S> {
         self.request(now_us, node, ask)
     }
 
-    pub(super) fn request(&mut self, now_us: u64, node: NodeId, ask: Ask) -> Result<(), Violation> {
+    pub(super) fn request(&mut self, now_us: u64, node: NodeId, ask: Ask) -> Verdict {
         let Ask { request, reads } = ask;
         let slot = &self.slots[node.position()];
         if slot.paused_until_us.is_some() {
@@ -102,7 +97,7 @@ impl<S: Subject> World<'_, '_, S> {
         view.role == Role::Leader && self.views.iter().any(newer)
     }
 
-    pub(super) fn answer(&mut self, node: NodeId, reply: &Reply) -> Result<(), Violation> {
+    pub(super) fn answer(&mut self, node: NodeId, reply: &Reply) -> Verdict {
         match self.clients.answered(node, reply, &mut self.counters) {
             Taken::Ignored => {}
             Taken::Ends(operation, command, pauses) => {

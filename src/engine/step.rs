@@ -5,9 +5,11 @@
 use super::digest;
 use super::panics;
 use super::world::World;
-use crate::check::Violation;
+use crate::check::Verdict;
 use crate::queue::Place;
-use crate::replica::{Effect, Input, Message, Observation, Output, Replica, Reply, Subject};
+use crate::replica::{
+    Effect, Input, Message, Observation, Output, Replica, Reply, Subject, SyncResult, Ticket,
+};
 use crate::sometimes::Event;
 use crate::stable::{Chain, Marked, Record};
 use crate::types::{Index, NodeId};
@@ -23,7 +25,7 @@ impl<S: Subject> World<'_, '_, S> {
         from: NodeId,
         to: NodeId,
         parcel: Place,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         self.begin_step(now_us, to, digest::delivery(from));
         if self.watch.lines.is_some() {
             self.tell_delivery(to, from, parcel);
@@ -43,12 +45,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// Steps one input into a replica, carries out what it wants, and lets the checks look.
     #[inline(never)]
-    pub(super) fn step(
-        &mut self,
-        now_us: u64,
-        node: NodeId,
-        input: Input<Message<S>>,
-    ) -> Result<(), Violation> {
+    pub(super) fn step(&mut self, now_us: u64, node: NodeId, input: Input<Message<S>>) -> Verdict {
         self.step_here(now_us, node, input)
     }
 
@@ -60,18 +57,49 @@ impl<S: Subject> World<'_, '_, S> {
         now_us: u64,
         node: NodeId,
         input: Input<Message<S>>,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         self.begin_step(now_us, node, digest::input(&input));
         if self.watch.lines.is_some() {
             self.tell_input(node, &input);
         }
+        self.hand_over(now_us, node, |replica, local_us, out| {
+            replica.step(local_us, input, out);
+        })
+    }
+
+    /// Tells a replica that its sync is over.
+    #[inline(always)]
+    pub(super) fn end_sync(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        ticket: Ticket,
+        result: SyncResult,
+    ) -> Verdict {
+        self.begin_step(now_us, node, digest::synced(ticket, result));
+        if self.watch.lines.is_some() {
+            self.tell_input(node, &Input::Synced { ticket, result });
+        }
+        self.hand_over(now_us, node, |replica, local_us, out| {
+            replica.synced(local_us, ticket, result, out);
+        })
+    }
+
+    /// Gives a replica its input, and ends the step.
+    #[inline(always)]
+    fn hand_over(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        give: impl FnOnce(&mut S::Replica, u64, &mut Output<Message<S>>),
+    ) -> Verdict {
         let slot = &mut self.slots[node.position()];
         let local_us = slot.clock.local_us(now_us);
         let out = self.out.as_mut().expect(OUT_IS_BACK);
         self.stepping = Some(node);
         panics::enter();
         if let Some(replica) = &mut slot.replica {
-            replica.step(local_us, input, out);
+            give(replica, local_us, out);
         }
         self.end_step(now_us, node)
     }
@@ -80,15 +108,14 @@ impl<S: Subject> World<'_, '_, S> {
     #[inline(always)]
     fn begin_step(&mut self, now_us: u64, node: NodeId, input: u64) {
         self.step += 1;
-        self.fold(now_us << 8 | u64::from(node.0));
-        self.fold(input);
+        // Of an input, too, mostly the lower half is used: so they hardly meet.
+        self.fold((now_us << 8 | u64::from(node.0)) ^ input.rotate_left(40));
     }
 
     /// A replica has been stepped: carries out what it wants, and lets the checks look.
     #[inline(never)]
-    fn end_step(&mut self, now_us: u64, node: NodeId) -> Result<(), Violation> {
+    fn end_step(&mut self, now_us: u64, node: NodeId) -> Verdict {
         panics::leave();
-        self.stepping = None;
         let is_quiet = self.out.as_ref().is_none_or(|out| out.is_empty());
         if self.log.is_some() {
             self.tell_library(node);
@@ -109,7 +136,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// Carries out what the last step left in `out`.
     #[inline(always)]
-    fn carry_out_all(&mut self, now_us: u64, node: NodeId) -> Result<(), Violation> {
+    fn carry_out_all(&mut self, now_us: u64, node: NodeId) -> Verdict {
         let mut out = self.out.take().expect(OUT_IS_BACK);
         let carried_out = self.carry_out(now_us, node, &mut out);
         let halt = out.halt.take();
@@ -125,7 +152,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// Faults that this step has triggered strike now.
     #[inline]
-    pub(super) fn strike_due(&mut self, now_us: u64) -> Result<(), Violation> {
+    pub(super) fn strike_due(&mut self, now_us: u64) -> Verdict {
         if self.due.is_empty() {
             return Ok(());
         }
@@ -142,7 +169,7 @@ impl<S: Subject> World<'_, '_, S> {
         now_us: u64,
         node: NodeId,
         out: &mut Output<Message<S>>,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         if !out.effects.is_empty() {
             self.carry_out_effects(now_us, node, &mut out.effects)?;
         }
@@ -157,7 +184,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// Passes a replica's answers on to clients.
     #[inline(never)]
-    fn pass_on(&mut self, node: NodeId, replies: &mut Vec<Reply>) -> Result<(), Violation> {
+    fn pass_on(&mut self, node: NodeId, replies: &mut Vec<Reply>) -> Verdict {
         for reply in replies.drain(..) {
             self.fold(digest::reply(&reply));
             if self.watch.lines.is_some() {
@@ -176,7 +203,7 @@ impl<S: Subject> World<'_, '_, S> {
         now_us: u64,
         node: NodeId,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         // Effects are large: each is looked at where it lies, and only a record moves on. What is done with
         // one is out of line: a loop around all of it would keep in memory what fits the registers.
         for effect in effects.iter_mut() {
@@ -202,7 +229,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// A replica puts a record into its disk's cache.
     #[inline(never)]
-    fn write(&mut self, node: NodeId, record: &mut Record) -> Result<(), Violation> {
+    fn write(&mut self, node: NodeId, record: &mut Record) -> Verdict {
         // An entry and a commit index come all the time: there it is known which they are.
         let chain = match &*record {
             Record::Entry { index, entry } => {
@@ -227,13 +254,15 @@ impl<S: Subject> World<'_, '_, S> {
             }
             other => self.write_other(node, other)?,
         };
-        let record = record.take();
-        self.disks[node.position()].write(Marked { record, chain });
+        self.disks[node.position()].write(Marked {
+            record: record.take(),
+            chain,
+        });
         Ok(())
     }
 
     #[inline(never)]
-    fn write_other(&mut self, node: NodeId, record: &Record) -> Result<Chain, Violation> {
+    fn write_other(&mut self, node: NodeId, record: &Record) -> Verdict<Chain> {
         let view = &mut self.views[node.position()];
         let chain = self.checks.wrote(view, node, record, &mut self.counters)?;
         self.fold(digest::record(record, chain));
@@ -241,23 +270,23 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[inline(never)]
-    fn committed(&mut self, node: NodeId, index: Index) -> Result<(), Violation> {
+    fn committed(&mut self, node: NodeId, index: Index) -> Verdict {
         self.observe(node, &Observation::Committed { index })
     }
 
     #[inline(never)]
-    fn applied(&mut self, node: NodeId, index: Index, state: u64) -> Result<(), Violation> {
+    fn applied(&mut self, node: NodeId, index: Index, state: u64) -> Verdict {
         self.observe(node, &Observation::Applied { index, state })
     }
 
     #[inline(never)]
-    fn observe_other(&mut self, node: NodeId, seen: &Observation) -> Result<(), Violation> {
+    fn observe_other(&mut self, node: NodeId, seen: &Observation) -> Verdict {
         self.observe(node, seen)
     }
 
     /// A replica reports a change.
     #[inline(always)]
-    fn observe(&mut self, node: NodeId, seen: &Observation) -> Result<(), Violation> {
+    fn observe(&mut self, node: NodeId, seen: &Observation) -> Verdict {
         self.fold(digest::observation(seen));
         let (views, disks) = (&mut self.views, &self.disks);
         self.checks

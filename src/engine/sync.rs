@@ -3,10 +3,10 @@
 
 use super::happening::Happening;
 use super::world::World;
-use crate::check::{Scene, Violation};
+use crate::check::{Scene, Verdict};
 use crate::disk::SyncPoint;
 use crate::plan::What;
-use crate::replica::{Input, Subject, SyncResult, Ticket};
+use crate::replica::{Subject, SyncResult, Ticket};
 use crate::sometimes::Event;
 use crate::types::NodeId;
 
@@ -110,7 +110,7 @@ impl<S: Subject> World<'_, '_, S> {
         life: u32,
         ticket: Ticket,
         fails: bool,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         let position = node.position();
         let slot = &mut self.slots[position];
         if slot.replica.is_none() || self.views[position].life != life {
@@ -144,6 +144,6 @@ impl<S: Subject> World<'_, '_, S> {
             SyncResult::Done
         };
         self.look(node);
-        self.step_here(now_us, node, Input::Synced { ticket, result })
+        self.end_sync(now_us, node, ticket, result)
     }
 }

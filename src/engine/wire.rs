@@ -8,7 +8,7 @@ use super::inject::Tampering;
 use super::panics;
 use super::trace::{Happened, Weight};
 use super::world::World;
-use crate::check::{Scene, Violation};
+use crate::check::{Scene, Verdict};
 use crate::net::{Fate, Lost, Network};
 use crate::plan::Plan;
 use crate::queue::Place;
@@ -39,7 +39,7 @@ impl<S: Subject> World<'_, '_, S> {
         now_us: u64,
         from: NodeId,
         mut messages: Vec<Message<S>>,
-    ) -> Result<(), Violation> {
+    ) -> Verdict {
         if let [message] = &messages[..] {
             // The only one, as most are, goes in the list it came in.
             if let Some(parcel) = self.post(now_us, from, message)? {
@@ -52,9 +52,12 @@ impl<S: Subject> World<'_, '_, S> {
             self.places.push(parcel);
         }
         while messages.len() > 1 {
-            let message = messages.pop();
-            if let (Some(message), Some(Some(parcel))) = (message, self.places.pop()) {
-                self.parcels.put(parcel, message);
+            if let Some(Some(parcel)) = self.places.pop() {
+                if let Some(message) = messages.pop() {
+                    self.parcels.put(parcel, message);
+                }
+            } else {
+                messages.pop();
             }
         }
         // The first in the list it came in.
@@ -69,17 +72,10 @@ impl<S: Subject> World<'_, '_, S> {
     ///
     /// Out of line, for a loop around all of this would keep in memory what fits the registers.
     #[inline(never)]
-    fn post(
-        &mut self,
-        now_us: u64,
-        from: NodeId,
-        message: &Message<S>,
-    ) -> Result<Option<Place>, Violation> {
-        self.stepping = Some(from);
+    fn post(&mut self, now_us: u64, from: NodeId, message: &Message<S>) -> Verdict<Option<Place>> {
         panics::enter();
         let label: Label = S::Replica::label(message);
         panics::leave();
-        self.stepping = None;
         let Label { to, kind, .. } = label;
         self.fold(digest::label(&label));
         self.counters.hit(Event::MessageSent);

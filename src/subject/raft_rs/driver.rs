@@ -427,7 +427,8 @@ impl RaftRsNode {
         self.held = Some(ready);
     }
 
-    fn synced(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
+    /// What that sync covered is durable.
+    fn persisted(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
         if let Some(own) = &mut self.own_snapshot {
             own.synced(ticket);
         }
@@ -539,11 +540,31 @@ impl Replica for RaftRsNode {
     #[inline(always)]
     fn deliver(&mut self, now_us: u64, from: NodeId, message: Message, out: &mut Output<Message>) {
         let at_once = matches!(self.wait, Wait::Nothing) && self.options.inputs_per_ready <= 1;
-        if at_once && self.inbox.is_empty() && self.rests() {
+        if at_once && self.is_idle() {
             self.handle_message(message, out);
             self.go_on(now_us, out);
         } else {
             self.step(now_us, Input::Deliver { from, message }, out);
+        }
+    }
+
+    #[inline(always)]
+    fn synced(
+        &mut self,
+        now_us: u64,
+        ticket: Ticket,
+        result: SyncResult,
+        out: &mut Output<Message>,
+    ) {
+        if result == SyncResult::Failed {
+            out.halt = Some("a sync failed");
+            return;
+        }
+        self.persisted(ticket, now_us, out);
+        if matches!(self.wait, Wait::Nothing) && self.is_idle() {
+            self.go_on(now_us, out);
+        } else {
+            self.run(now_us, out);
         }
     }
 
@@ -557,36 +578,35 @@ impl Replica for RaftRsNode {
 }
 
 impl RaftRsNode {
-    /// An input has been stepped into the library.
+    /// Something has been told to the library, and nothing else is to be told to it: the same as
+    /// [`RaftRsNode::run`], and close to where most steps are made.
     #[inline(always)]
     fn go_on(&mut self, now_us: u64, out: &mut Output<Message>) {
-        if self.raw.has_ready() {
+        while self.raw.has_ready() {
             self.handle_ready(now_us, out);
-            if matches!(self.wait, Wait::Nothing) {
-                self.run(now_us, out);
+            if !matches!(self.wait, Wait::Nothing) {
+                return;
             }
-        } else {
-            self.show_commit(out);
+            if !self.is_idle() {
+                return self.run(now_us, out);
+            }
         }
+        self.show_commit(out);
+    }
+
+    /// Whether there is nothing to do but what the library wants.
+    #[inline(always)]
+    fn is_idle(&self) -> bool {
+        self.inbox.is_empty() && self.rests()
     }
 
     /// Takes in what cannot be stepped at once. Returns whether there is something to run.
     #[inline(always)]
     fn take_in(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) -> bool {
         match input {
-            Input::Synced {
-                result: SyncResult::Failed,
-                ..
-            } => {
-                out.halt = Some("a sync failed");
+            Input::Synced { ticket, result } => {
+                self.synced(now_us, ticket, result, out);
                 false
-            }
-            Input::Synced {
-                ticket,
-                result: SyncResult::Done,
-            } => {
-                self.synced(ticket, now_us, out);
-                true
             }
             input => {
                 let waiting = !matches!(self.wait, Wait::Nothing);
