@@ -23,7 +23,7 @@ use crate::stable::{Journal, Record, StableState};
 use crate::types::{Index, NodeId, Role, Term};
 
 /// A Raft implementation under test.
-pub trait Subject: Sync {
+pub trait Subject {
     /// One running node of it.
     type Replica: Replica;
 

@@ -272,7 +272,7 @@ impl<'a> JsonSummary<'a> {
     /// The JSON form of `summary`; `files` are those of its findings, in their order.
     pub fn new(
         summary: &'a Summary,
-        subject: &'a str,
+        subject: &'a Named,
         profile: &'a str,
         first_seed: u64,
         files: &[Files],
@@ -291,9 +291,9 @@ impl<'a> JsonSummary<'a> {
             });
         Self {
             verdict: summary.verdict().name(),
-            subject,
+            subject: &subject.name,
             profile,
-            engine: "lockstep",
+            engine: subject.engine.name(),
             first_seed,
             runs: summary.runs,
             steps: summary.steps,

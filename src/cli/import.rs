@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::engine::Engine;
 use crate::report;
 use crate::shrink::Shrinker;
 use crate::subject::Subjects;
@@ -65,7 +66,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     };
     write_file(&out, &shrunk.plan.to_json())?;
     say(&report::shrunk(&shrunk))?;
-    let command = replay_command(&out);
+    let command = replay_command(&out, Engine::default());
     let page = report::failure(subject, &shrunk.plan, &out, &command);
     say(&format!("\n{}", page.unwrap_or_default()))?;
     Ok(1)

@@ -24,6 +24,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::engine::Engine;
 use crate::files::{folder_of, quoted, write_whole};
 use crate::plan::{PlanError, ProfileError};
 use crate::seeds as seed;
@@ -239,13 +240,22 @@ fn default_jobs() -> usize {
 }
 
 /// The command that replays the plan at `path`, complete and ready to paste.
-fn replay_command(path: &std::path::Path) -> String {
+fn replay_command(path: &std::path::Path, engine: Engine) -> String {
     let program = std::env::args()
         .next()
         .unwrap_or_else(|| "squall".to_owned());
     format!(
-        "{} replay {}",
+        "{} replay {}{}",
         quoted(&program),
-        quoted(&path.display().to_string())
+        quoted(&path.display().to_string()),
+        engine_option(engine)
     )
+}
+
+/// What a command needs to run on this engine.
+fn engine_option(engine: Engine) -> String {
+    match engine == Engine::default() {
+        true => String::new(),
+        false => format!(" --engine {}", engine.name()),
+    }
 }

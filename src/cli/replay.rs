@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::causes::Chronicle;
-use crate::engine::{Line, Outcome, Watch};
+use crate::engine::{Engine, Line, Outcome, Watch};
 use crate::plan::{Plan, Profile, generate};
 use crate::report;
 use crate::subject::{Named, Subjects};
@@ -16,7 +16,7 @@ use crate::types::NodeId;
 use narrow::{Around, Narrow};
 
 use super::artifact::read_plan;
-use super::{CliError, quoted, replay_command, say, seed};
+use super::{CliError, engine_option, quoted, replay_command, say, seed};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -32,6 +32,9 @@ pub struct Options {
     /// What the seed's plan is drawn from [default: storm].
     #[arg(long)]
     profile: Option<String>,
+    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
+    engine: Engine,
     /// Print everything that happens, and the library's own log, as it happens.
     #[arg(long)]
     trace: bool,
@@ -82,12 +85,12 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
             plan.cluster.nodes()
         )));
     }
-    let subject = subjects.find(&plan.subject)?;
+    let subject = &subjects.find(&plan.subject)?.on(options.engine);
     let (path, command) = match &options.plan {
-        Some(path) => (path.clone(), replay_command(path)),
+        Some(path) => (path.clone(), replay_command(path, options.engine)),
         None => (
             PathBuf::from("(none: the plan is drawn from the seed)"),
-            seed_command(&plan),
+            seed_command(&plan, options.engine),
         ),
     };
     say(&format!(
@@ -215,7 +218,7 @@ fn one_of(subjects: &Subjects, options: &Options, path: &Path) -> Result<Outcome
     if let Some(name) = &options.subject {
         plan.subject = name.clone();
     }
-    let subject = subjects.find(&plan.subject)?;
+    let subject = subjects.find(&plan.subject)?.on(options.engine);
     Ok(subject.runner.run(&plan, Watch::default()))
 }
 
@@ -225,15 +228,16 @@ fn squall_break(step: u64) {
     std::hint::black_box(step);
 }
 
-fn seed_command(plan: &Plan) -> String {
+fn seed_command(plan: &Plan, engine: Engine) -> String {
     let program = std::env::args()
         .next()
         .unwrap_or_else(|| "squall".to_owned());
     format!(
-        "{} replay --seed {} --subject {} --profile {}",
+        "{} replay --seed {} --subject {} --profile {}{}",
         quoted(&program),
         plan.seed,
         quoted(&plan.subject),
-        quoted(&plan.profile)
+        quoted(&plan.profile),
+        engine_option(engine)
     )
 }

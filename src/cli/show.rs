@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::report;
 use crate::subject::Subjects;
@@ -27,7 +28,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     }
     let subject = subjects.find(&plan.subject)?;
     let (outcome, chronicle) = report::watched(subject, &plan);
-    let command = replay_command(&options.plan);
+    let command = replay_command(&options.plan, Engine::default());
     say(&report::story(&plan, &outcome, &chronicle, &command))?;
     Ok(u8::from(outcome.failure.is_some()))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::report;
 use crate::shrink::{Progress, Shrinker};
@@ -26,6 +27,9 @@ pub struct Options {
     /// How long at most, e.g. 30s, 10m [default: until nothing simpler fails].
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
+    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
+    engine: Engine,
     /// Threads [default: one for each processor]; the result does not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -33,7 +37,7 @@ pub struct Options {
 
 pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let plan = Plan::read(&options.plan)?;
-    let subject = subjects.find(&plan.subject)?;
+    let subject = &subjects.find(&plan.subject)?.on(options.engine);
     let out = match &options.out {
         Some(out) => out.clone(),
         None => options.plan.with_extension("shrunk.json"),
@@ -54,7 +58,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     })?;
     write_file(&out, &shrunk.plan.to_json())?;
     say(&report::shrunk(&shrunk))?;
-    let command = replay_command(&out);
+    let command = replay_command(&out, options.engine);
     let page = report::failure(subject, &shrunk.plan, &out, &command);
     say(&format!("\n{}", page.unwrap_or_default()))?;
     Ok(1)

@@ -10,6 +10,7 @@ use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::campaign::{News, Summary, Sweep};
+use crate::engine::Engine;
 use crate::plan::{Plan, Profile};
 use crate::report::{self, Files, JsonSummary, Swept};
 use crate::search::{self, Folder};
@@ -34,6 +35,9 @@ pub struct Options {
     /// How plans are looked for: see `list strategies`.
     #[arg(long, default_value = "swarm", value_parser = strategy)]
     strategy: search::Kind,
+    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
+    engine: Engine,
     /// A folder of plans for --strategy guided: it begins with those that are there, and adds what reaches something new.
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
@@ -68,7 +72,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     summary_md: Option<PathBuf>,
     /// Go on with a sweep that was interrupted or killed, from the folder that it wrote to (its --out), or from its .unfinished.json file there.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "corpus", "coverage", "seeds", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "engine", "corpus", "coverage", "seeds", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
     resume: Option<PathBuf>,
 }
 
@@ -91,7 +95,9 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         Some((unfinished, _)) => unfinished.asked().clone(),
         None => asked_for(subjects, options)?,
     };
-    let subject = subjects.find(&asked.subject)?;
+    let engine = asked.engine.parse::<Engine>();
+    let engine = engine.map_err(|error| CliError::Usage(error.to_string()))?;
+    let subject = &subjects.find(&asked.subject)?.on(engine);
     let profile = Profile::load(&asked.profile)?;
     let strategy = strategy(&asked.strategy).map_err(CliError::Usage)?;
     if resumed.is_some() && hash_of(&profile) != asked.profile_hash {
@@ -120,7 +126,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let seeds = asked.seeds.clone();
     let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
     if !json_to_stdout {
-        say(&banner(&asked, &stand, jobs))?;
+        say(&banner(&asked, &subject.title(), &stand, jobs))?;
     }
     let stop = stop_at_interrupt();
     let bar = progress(options, &seeds);
@@ -185,12 +191,13 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         return Err(error);
     }
     let files = written.shrink(stop)?;
+    let title = subject.title();
     let swept = Swept {
-        subject: &subject.name,
+        subject: &title,
         profile: &profile.name,
         first_seed: seeds.start,
     };
-    conclude(options, &summary, swept, &files)?;
+    conclude(options, &summary, subject, swept, &files)?;
     match unfinished {
         Some(unfinished) if !summary.interrupted => unfinished.end(),
         Some(unfinished) if !json_to_stdout => say(&unfinished.how_to_go_on())?,
@@ -211,6 +218,7 @@ fn asked_for(subjects: &Subjects, options: &Options) -> Result<Asked, CliError> 
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Ok(Asked {
         subject: subject.name.clone(),
+        engine: options.engine.name().to_owned(),
         profile: options.profile.clone(),
         profile_hash: hash_of(&profile),
         strategy: options.strategy.name().to_owned(),
@@ -262,18 +270,18 @@ fn corpus(
 fn conclude(
     options: &Options,
     summary: &Summary,
+    subject: &Named,
     swept: Swept<'_>,
     files: &[Files],
 ) -> Result<(), CliError> {
-    let Swept {
-        subject, profile, ..
-    } = swept;
     if let Some(path) = &options.summary_md {
-        let text = report::markdown(summary, swept, files, super::replay_command);
+        let text = report::markdown(summary, swept, files, |plan| {
+            super::replay_command(plan, subject.engine)
+        });
         write_file(path, &text)?;
     }
     let json = || {
-        let json = JsonSummary::new(summary, subject, profile, swept.first_seed, files);
+        let json = JsonSummary::new(summary, subject, swept.profile, swept.first_seed, files);
         let mut text = serde_json::to_string_pretty(&json).expect("a summary is plain data");
         text.push('\n');
         text
@@ -282,9 +290,9 @@ fn conclude(
         Some(path) if path.as_os_str() == "-" => say(&json()),
         Some(path) => {
             write_file(path, &json())?;
-            say(&report::summary(summary, subject, profile))
+            say(&report::summary(summary, swept.subject, swept.profile))
         }
-        None => say(&report::summary(summary, subject, profile)),
+        None => say(&report::summary(summary, swept.subject, swept.profile)),
     }
 }
 
@@ -322,7 +330,7 @@ fn strategy(name: &str) -> Result<search::Kind, String> {
     })
 }
 
-fn banner(asked: &Asked, stand: &Stand, jobs: usize) -> String {
+fn banner(asked: &Asked, title: &str, stand: &Stand, jobs: usize) -> String {
     let Range { start, end } = asked.seeds;
     let seeds = match end {
         u64::MAX => format!("seeds from {start}"),
@@ -339,7 +347,7 @@ fn banner(asked: &Asked, stand: &Stand, jobs: usize) -> String {
     format!(
         "squall {}: {} under {}, {seeds}{time}, {jobs} jobs{gone_on}\n\n",
         env!("CARGO_PKG_VERSION"),
-        asked.subject,
+        title,
         asked.profile
     )
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{CliError, write_file};
 use crate::campaign::{Finding, Summary};
 use crate::check::{Property, Violation};
-use crate::engine::Failure;
+use crate::engine::{Engine, Failure};
 use crate::plan::{Plan, Profile};
 use crate::sometimes::Counters;
 use crate::types::{NodeId, mix_bytes};
@@ -30,6 +30,9 @@ const EVERY: Duration = Duration::from_millis(500);
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     pub subject: String,
+    /// The engine's name.
+    #[serde(default = "usual_engine")]
+    pub engine: String,
     /// As it was named.
     pub profile: String,
     /// Of what the profile said, so that a change of it does not go unnoticed.
@@ -39,6 +42,11 @@ pub struct Asked {
     pub time_ms: Option<u64>,
     pub keep_going: bool,
     pub shrink_for_ms: Option<u64>,
+}
+
+/// What files of earlier versions mean, which do not say it.
+fn usual_engine() -> String {
+    Engine::default().name().to_owned()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,8 +107,12 @@ impl Unfinished {
             end => end.to_string(),
         };
         let profile = Path::new(&asked.profile).file_stem().unwrap_or_default();
+        let engine = match asked.engine == usual_engine() {
+            true => String::new(),
+            false => format!("-{}", asked.engine),
+        };
         let name = format!(
-            "{}-{}-{start}-{end}{ENDING}",
+            "{}-{}{engine}-{start}-{end}{ENDING}",
             asked.subject,
             profile.to_string_lossy()
         );

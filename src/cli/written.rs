@@ -84,7 +84,7 @@ impl<'a> Written<'a> {
     }
 
     fn print(&self, finding: &Finding, path: &Path, whole: bool) -> Result<(), CliError> {
-        let command = replay_command(path);
+        let command = replay_command(path, self.writing.subject.engine);
         if whole {
             let page = report::failure(self.writing.subject, &finding.plan, path, &command);
             return say(&format!("{}\n", page.unwrap_or_default()));
@@ -137,7 +137,7 @@ impl<'a> Written<'a> {
     }
 
     fn print_shrunk(&self, shrunk: &Shrunk, path: &Path, smaller: &Path) -> Result<(), CliError> {
-        let command = replay_command(smaller);
+        let command = replay_command(smaller, self.writing.subject.engine);
         let origin = format!(
             "shrunk   from {}\n         to {}\nfrom     {}\n\n",
             report::size(&shrunk.before),

@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::happening::{Happening, Report};
+use super::node::Slot;
 use super::options;
 use super::panics;
 use super::world::World;
@@ -29,9 +30,19 @@ use crate::types::NodeId;
 /// When the plan is not valid ([`Plan::validate`]), or on a bug of this crate.
 /// A panic of the subject is caught and is a violation of `no-panic`.
 pub fn run<S: Subject>(plan: &Plan, subject: &S, watch: Watch<'_>) -> Outcome {
+    run_paced(plan, subject, watch, |_, _| {})
+}
+
+/// The same, and tells `pace` before each event where the nodes are and what time it is.
+pub(super) fn run_paced<S: Subject>(
+    plan: &Plan,
+    subject: &S,
+    watch: Watch<'_>,
+    pace: impl FnMut(&[Slot<S::Replica, Happening>], u64),
+) -> Outcome {
     panics::install();
     let mut world = World::new(plan, subject, watch);
-    let driven = catch_unwind(AssertUnwindSafe(|| world.drive()));
+    let driven = catch_unwind(AssertUnwindSafe(|| world.drive(pace)));
     let violation = match driven {
         Ok(Ok(())) => None,
         Ok(Err(violation)) => Some(*violation),
@@ -52,7 +63,7 @@ pub fn run<S: Subject>(plan: &Plan, subject: &S, watch: Watch<'_>) -> Outcome {
 
 impl<S: Subject> World<'_, '_, S> {
     /// Runs to the end of the plan, to convergence, or to the first violation.
-    fn drive(&mut self) -> Verdict {
+    fn drive(&mut self, mut pace: impl FnMut(&[Slot<S::Replica, Happening>], u64)) -> Verdict {
         options::count(self.plan, &mut self.counters);
         self.begin()?;
         let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
@@ -63,6 +74,7 @@ impl<S: Subject> World<'_, '_, S> {
             if self.step >= most_steps {
                 return Ok(());
             }
+            pace(&self.slots, time_us);
             self.happen(time_us, happening)?;
             if self.converged {
                 return self.checks.finish(&mut self.counters);

@@ -2,6 +2,7 @@
 //! replicas), and nothing else changes one.
 
 mod after;
+mod choice;
 mod clients;
 mod digest;
 mod faults;
@@ -10,6 +11,8 @@ mod inject;
 mod lockstep;
 mod look;
 mod node;
+#[cfg(all(feature = "madsim", madsim))]
+mod on_madsim;
 mod operator;
 mod options;
 mod panics;
@@ -23,7 +26,10 @@ mod trace;
 mod wire;
 mod world;
 
+pub use choice::{Engine, UnknownEngine};
 pub use lockstep::run;
+#[cfg(all(feature = "madsim", madsim))]
+pub use on_madsim::run_on_madsim;
 pub use panics::of_test;
 pub use record::Recording;
 pub use trace::{Forgotten, Happened, Line, NOTE, Trigger, Weight, Wrote};

@@ -9,12 +9,14 @@ pub mod planted;
 pub mod raft_rs;
 pub mod state_machine;
 
+use std::sync::Arc;
+
 use crate::check::Property;
-use crate::engine::{self, Outcome, Watch};
+use crate::engine::{self, Engine, Outcome, Watch};
 use crate::nearest;
 use crate::options::Feature;
 use crate::plan::Plan;
-use crate::replica::Subject;
+use crate::replica::{Message, Subject};
 use planted::{Bug, Planted, Tamper};
 
 /// The subject that is meant when none is named.
@@ -25,17 +27,52 @@ pub trait Runner: Send + Sync {
     /// Carries out `plan`: see [`engine::run`].
     fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome;
 
+    /// Carries it out on madsim: see [`engine::run_on_madsim`]. A runner that does not know of madsim goes by its
+    /// [`run`](Runner::run), whose outcome is the same.
+    #[cfg(all(feature = "madsim", madsim))]
+    fn run_on_madsim(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+        self.run(plan, watch)
+    }
+
     /// What the implementation does not have: see [`Subject::lacks`].
     fn lacks(&self) -> &'static [Feature];
 }
 
-impl<S: Subject + Send> Runner for S {
+impl<S: Subject + Send + Sync> Runner for S
+where
+    S::Replica: 'static,
+    Message<S>: 'static,
+{
     fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
         engine::run(plan, self, watch)
     }
 
+    #[cfg(all(feature = "madsim", madsim))]
+    fn run_on_madsim(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+        engine::run_on_madsim(plan, self, watch)
+    }
+
     fn lacks(&self) -> &'static [Feature] {
         Subject::lacks(self)
+    }
+}
+
+/// A runner that carries out plans on madsim.
+#[cfg(all(feature = "madsim", madsim))]
+struct OnMadsim(Arc<dyn Runner>);
+
+#[cfg(all(feature = "madsim", madsim))]
+impl Runner for OnMadsim {
+    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+        self.0.run_on_madsim(plan, watch)
+    }
+
+    fn run_on_madsim(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+        self.0.run_on_madsim(plan, watch)
+    }
+
+    fn lacks(&self) -> &'static [Feature] {
+        self.0.lacks()
     }
 }
 
@@ -48,7 +85,9 @@ pub struct Named {
     /// The check that is to catch its planted bug, where it has one.
     pub caught_by: Option<Property>,
     /// The subject.
-    pub runner: Box<dyn Runner>,
+    pub runner: Arc<dyn Runner>,
+    /// The engine that the runner carries plans out with.
+    pub engine: Engine,
 }
 
 /// No subject has this name.
@@ -69,7 +108,11 @@ pub fn all() -> Vec<Named> {
     all
 }
 
-fn with_bugs<S: Tamper + Copy + Send + 'static>(name: &str, about: &str, subject: S) -> Vec<Named> {
+fn with_bugs<S: Tamper + Copy + Send + Sync + 'static>(
+    name: &str,
+    about: &str,
+    subject: S,
+) -> Vec<Named> {
     let honest = Named::new(name, about, subject);
     let planted = Bug::ALL
         .iter()
@@ -96,7 +139,32 @@ impl Named {
             name: name.into(),
             about: about.into(),
             caught_by: None,
-            runner: Box::new(subject),
+            runner: Arc::new(subject),
+            engine: Engine::default(),
+        }
+    }
+
+    /// Its name, and its engine where that is not the usual one.
+    pub fn title(&self) -> String {
+        match self.engine == Engine::default() {
+            true => self.name.clone(),
+            false => format!("{} on {}", self.name, self.engine.name()),
+        }
+    }
+
+    /// The same subject on another engine.
+    pub fn on(&self, engine: Engine) -> Self {
+        let runner = match engine {
+            Engine::Lockstep => Arc::clone(&self.runner),
+            #[cfg(all(feature = "madsim", madsim))]
+            Engine::Madsim => Arc::new(OnMadsim(Arc::clone(&self.runner))),
+        };
+        Self {
+            name: self.name.clone(),
+            about: self.about.clone(),
+            caught_by: self.caught_by,
+            runner,
+            engine,
         }
     }
 }

@@ -126,9 +126,10 @@ fn every_process_and_every_build_gets_the_digests_in_the_repository() {
 
 #[test]
 fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
-    use squall::engine::Outcome;
+    use squall::engine::{Engine, Outcome};
     use squall::plan::Plan;
     use squall::subject::{Named, Runner};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A subject whose every run has another seed: the worst of leaks.
@@ -148,7 +149,8 @@ fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
         name: "leaky".to_owned(),
         about: String::new(),
         caught_by: None,
-        runner: Box::new(Leaky(AtomicU64::new(0))),
+        runner: Arc::new(Leaky(AtomicU64::new(0))),
+        engine: Engine::default(),
     };
     let plan = super::support::quiet_plan(3);
     let before = leaky.runner.run(&plan, Watch::default());

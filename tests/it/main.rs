@@ -9,6 +9,8 @@ mod findings;
 mod fuzzing;
 mod linearizability;
 mod mutants;
+#[cfg(all(feature = "madsim", madsim))]
+mod on_madsim;
 mod planted;
 mod resume;
 mod search;

@@ -80,6 +80,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "coverage",
             "disk",
             "history",
+            "nearest",
             "net",
             "options",
             "plan",

@@ -1,0 +1,188 @@
+//! The nodes of one run: which of them the runtime knows, and what passes between the world and
+//! their tasks.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use ::madsim::runtime::Handle;
+use ::madsim::task::NodeId as Id;
+
+use super::task::{Desk, serve};
+use crate::replica::Replica;
+
+thread_local! {
+    /// The cluster of the run that this thread is in. The runtime demands that what starts a node can
+    /// be sent to other threads, though it never sends it, and a replica need not be fit for that.
+    static CURRENT: RefCell<Option<Rc<dyn Any>>> = const { RefCell::new(None) };
+}
+
+/// Until it is dropped, tasks find their cluster.
+pub(super) struct Current;
+
+/// Makes `cluster` that of this thread.
+///
+/// # Panics
+/// Inside another run.
+pub(super) fn enter<R: Replica + 'static>(cluster: &Rc<Cluster<R>>) -> Current {
+    let before = CURRENT.replace(Some(Rc::<Cluster<R>>::clone(cluster)));
+    assert!(before.is_none(), "a run on madsim inside a run on madsim");
+    Current
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        CURRENT.take();
+    }
+}
+
+fn current<R: Replica + 'static>() -> Rc<Cluster<R>> {
+    let current = CURRENT.with_borrow(|current| current.clone());
+    let cluster = current.and_then(|cluster| cluster.downcast().ok());
+    cluster.expect("a node starts inside the run that made it")
+}
+
+/// The nodes of one run.
+pub(super) struct Cluster<R: Replica> {
+    runtime: Handle,
+    nodes: Vec<Node<R>>,
+    /// Tasks that are not dropped yet.
+    tasks: Cell<usize>,
+    /// The node that was to make a step has made it.
+    stepped: Cell<bool>,
+    supervisor: RefCell<Option<Waker>>,
+}
+
+/// A node, as the runtime knows it.
+struct Node<R: Replica> {
+    id: Cell<Option<Id>>,
+    /// Of the life that goes on, or is about to begin.
+    desk: RefCell<Option<Rc<Desk<R>>>>,
+    still: Cell<bool>,
+}
+
+impl<R: Replica + 'static> Cluster<R> {
+    pub(super) fn new(runtime: Handle, nodes: usize) -> Rc<Self> {
+        let node = |_| Node {
+            id: Cell::new(None),
+            desk: RefCell::new(None),
+            still: Cell::new(false),
+        };
+        Rc::new(Self {
+            runtime,
+            nodes: (0..nodes).map(node).collect(),
+            tasks: Cell::new(0),
+            stepped: Cell::new(false),
+            supervisor: RefCell::new(None),
+        })
+    }
+
+    /// Starts the node, with a task for `replica`. Its life ends with [`Cluster::kill`].
+    pub(super) fn start(&self, position: usize, replica: R) -> Rc<Desk<R>> {
+        let node = &self.nodes[position];
+        let desk = Rc::new(Desk::new(replica));
+        *node.desk.borrow_mut() = Some(Rc::clone(&desk));
+        node.still.set(false);
+        if let Some(id) = node.id.get() {
+            self.runtime.restart(id);
+            return desk;
+        }
+        let first_task = move || {
+            let cluster = current::<R>();
+            let desk = cluster.nodes[position].desk.borrow().clone();
+            let desk = desk.expect("a node starts after its replica was made");
+            serve(desk, OneMore::of(cluster))
+        };
+        let name = format!("n{}", position + 1);
+        let built = self.runtime.create_node().name(name).init(first_task);
+        node.id.set(Some(built.build().id()));
+        desk
+    }
+
+    /// The node loses power: its task is dropped, and all that it holds.
+    pub(super) fn kill(&self, position: usize) {
+        let node = &self.nodes[position];
+        node.desk.take();
+        if let Some(id) = node.id.get() {
+            self.runtime.kill(id);
+        }
+    }
+
+    /// Takes those nodes off the scheduler that are to stand still, and puts back those that are to go on.
+    pub(super) fn keep_still(&self, still: impl Iterator<Item = bool>) {
+        for (position, still) in still.enumerate() {
+            if still != self.nodes[position].still.get() {
+                self.set_still(position, still);
+            }
+        }
+    }
+
+    /// Puts the node back on the scheduler, if it was off.
+    pub(super) fn go_on(&self, position: usize) {
+        if self.nodes[position].still.get() {
+            self.set_still(position, false);
+        }
+    }
+
+    #[cold]
+    fn set_still(&self, position: usize, still: bool) {
+        let node = &self.nodes[position];
+        node.still.set(still);
+        match node.id.get() {
+            Some(id) if still => self.runtime.pause(id),
+            Some(id) => self.runtime.resume(id),
+            None => {}
+        }
+    }
+}
+
+impl<R: Replica> Cluster<R> {
+    /// Who is to be woken when a node has made its step.
+    pub(super) fn supervised_by(&self, waker: Waker) {
+        *self.supervisor.borrow_mut() = Some(waker);
+    }
+
+    /// The node that was to make a step has made it.
+    pub(super) fn report(&self) {
+        self.stepped.set(true);
+        if let Some(waker) = &*self.supervisor.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Waits for the step that a node was asked for.
+    pub(super) async fn stepped(&self) {
+        poll_fn(|_| match self.stepped.take() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
+    /// Whether a task is still there.
+    pub(super) fn has_tasks(&self) -> bool {
+        self.tasks.get() > 0
+    }
+}
+
+/// Counts a task, as long as it is there.
+pub(super) struct OneMore<R: Replica>(Rc<Cluster<R>>);
+
+impl<R: Replica> OneMore<R> {
+    fn of(cluster: Rc<Cluster<R>>) -> Self {
+        cluster.tasks.set(cluster.tasks.get() + 1);
+        Self(cluster)
+    }
+
+    pub(super) fn cluster(&self) -> &Cluster<R> {
+        &self.0
+    }
+}
+
+impl<R: Replica> Drop for OneMore<R> {
+    fn drop(&mut self) {
+        self.0.tasks.set(self.0.tasks.get() - 1);
+    }
+}
