@@ -18,12 +18,15 @@ pub mod coverage;
 pub mod disk;
 pub mod engine;
 pub mod files;
+pub mod filesystem;
 pub mod fuzzing;
 pub mod history;
 pub mod indexed;
 pub mod linearizability;
 pub mod nearest;
 pub mod net;
+#[cfg(all(feature = "madsim", madsim))]
+pub mod on_madsim;
 pub mod options;
 pub mod plan;
 pub mod prelude;

@@ -3,6 +3,8 @@
 
 mod cli;
 mod determinism;
+#[cfg(all(feature = "madsim", madsim))]
+mod disk_on_madsim;
 mod example;
 mod faults;
 mod findings;

@@ -25,6 +25,8 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("clock", &["rng"]),
     ("net", &["rng"]),
     ("disk", &["rng"]),
+    ("filesystem", &["disk", "rng"]),
+    ("on_madsim", &["disk", "filesystem", "rng"]),
     ("stable", &["configuration", "disk", "indexed", "types"]),
     (
         "replica",
