@@ -2,7 +2,7 @@
 //! tear what is not synced, failing and slow syncs. It says what must hold, and is then broken in
 //! five ways, to see that each is found.
 //!
-//!     cargo run --release --features madsim --example wal_on_madsim
+//!     cargo madsim run --release --features madsim --example wal_on_madsim
 
 use std::future::pending;
 use std::io;

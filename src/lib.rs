@@ -2,8 +2,8 @@
 
 #[cfg(all(feature = "madsim", not(madsim)))]
 compile_error!(
-    "the feature `madsim` needs the flag `--cfg madsim` for the whole build. Inside this project's folder \
-     its .cargo/config.toml sets it; elsewhere put `[build] rustflags = [\"--cfg\", \"madsim\"]` into the \
+    "the feature `madsim` needs the flag `--cfg madsim` for the whole build. Inside this project's folder `cargo madsim` in \
+     place of `cargo` sets it (.cargo/config.toml); elsewhere put `[build] rustflags = [\"--cfg\", \"madsim\"]` into the \
      .cargo/config.toml of the workspace. A RUSTFLAGS in the environment replaces these flags: add `--cfg madsim` to it."
 );
 

@@ -28,7 +28,7 @@ pub enum UnknownEngine {
     },
     /// It was built without it.
     #[error(
-        "this build has no engine \"madsim\"; build it with `--features madsim` (see docs/madsim.md); legal: {legal}"
+        "this build has no engine \"madsim\"; build it with `cargo madsim build --features madsim` (see docs/madsim.md); legal: {legal}"
     )]
     NotBuilt {
         /// Legal names.
