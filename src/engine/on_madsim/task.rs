@@ -64,6 +64,7 @@ pub(super) async fn serve<R: Replica>(desk: Rc<Desk<R>>, life: OneMore<R>) {
         panics::enter();
         let stepped = catch_unwind(AssertUnwindSafe(|| match input {
             Input::Deliver { from, message } => replica.deliver(now_us, from, message, &mut out),
+            Input::Synced { ticket, result } => replica.synced(now_us, ticket, result, &mut out),
             input => replica.step(now_us, input, &mut out),
         }));
         panics::leave();
