@@ -115,6 +115,11 @@ impl<I: Image> Disk<I> {
         !self.pending.is_empty()
     }
 
+    /// How many writes are not durable yet.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Puts a record into the cache. On a full disk it is refused, which the next sync reports.
     #[inline(always)]
     pub fn write(&mut self, record: I::Record) {

@@ -38,6 +38,8 @@ pub mod report;
 pub mod rng;
 pub mod search;
 pub mod seeds;
+#[cfg(all(feature = "madsim", madsim))]
+pub mod servers;
 pub mod service;
 pub mod shrink;
 pub mod sometimes;

@@ -145,6 +145,11 @@ impl DiskSim {
         self.with(node, |machine| machine.syncs_to_fail += count);
     }
 
+    /// No sync of the node is to fail any more, but by calls that come.
+    pub fn fail_none(&self, node: NodeId) {
+        self.with(node, |machine| machine.syncs_to_fail = 0);
+    }
+
     /// The node's disk is full, until as many calls of [`DiskSim::free_up`] have come.
     pub fn fill_up(&self, node: NodeId) {
         self.with(node, |machine| machine.files.fill_up());

@@ -16,6 +16,8 @@ mod on_madsim;
 mod planted;
 mod resume;
 mod search;
+#[cfg(all(feature = "madsim", madsim))]
+mod servers;
 mod show;
 mod shrink;
 mod stories;

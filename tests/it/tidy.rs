@@ -114,6 +114,24 @@ const FLOORS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "servers",
+        &[
+            "check",
+            "configuration",
+            "disk",
+            "engine",
+            "on_madsim",
+            "options",
+            "plan",
+            "replica",
+            "rng",
+            "sometimes",
+            "stable",
+            "subject",
+            "types",
+        ],
+    ),
+    (
         "campaign",
         &[
             "coverage",

@@ -1,0 +1,113 @@
+//! Servers as subjects: async code with tasks, sockets and files of its own, on madsim, under the storm of a plan.
+//!
+//! A [`Server`] says how one life of a node and how a client goes. [`Storm`] makes a
+//! [`Runner`](crate::subject::Runner) of it, which whatever runs plans takes: sweeps, replays, the shrinker. Each node is a
+//! machine of the runtime with a [disk that forgets](crate::on_madsim::DiskSim); what the server tells its [`Probe`] goes to
+//! the same checks that look at replicas. Durability is read off a shadow of its disk that the probe keeps, and held
+//! against what the server reads back after a power failure.
+//!
+//! Faults of a plan that strike at a time are carried out: crash, pause, cut, split, isolate-leader, burst, slow-disk,
+//! fail-sync, full-disk. The others are left out, and the trace says so: the runtime has no clock and no delays for each
+//! node, and TCP has no messages to lose, double or count. Rot is left out because a server that reads its log to the first
+//! damaged record cannot tell it from a torn tail.
+//!
+//! Knows no server and no Raft library.
+
+mod probe;
+mod shadow;
+mod stage;
+mod storm;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::check::Verdict;
+use crate::options::Feature;
+use crate::plan::Plan;
+use crate::rng::Choices;
+use crate::types::NodeId;
+
+pub use probe::{Probe, Started, SyncPoint};
+pub use storm::{Seat, Storm};
+
+/// All features but snapshots, and what makes elections calmer.
+pub const ALL_BUT_SNAPSHOTS: &[Feature] = &[
+    Feature::AsynchronousPersistence,
+    Feature::Priorities,
+    Feature::FlowControl,
+    Feature::MessageSize,
+    Feature::Batching,
+    Feature::UncommittedLimit,
+    Feature::GroupCommit,
+    Feature::AsynchronousFetch,
+    Feature::SimpleChange,
+    Feature::JointChange,
+    Feature::ExplicitLeave,
+    Feature::Learners,
+    Feature::Demotion,
+    Feature::Transfer,
+    Feature::Campaign,
+    Feature::ReadIndex,
+    Feature::Forwarding,
+    Feature::LeaseReads,
+    Feature::RequestSnapshot,
+    Feature::Settings,
+    Feature::LaterFirstTerm,
+];
+
+/// A server to be run under the storm.
+pub trait Server: Send + Sync + 'static {
+    /// What the clients of one run share: what they saw, for instance.
+    type Run: Send + Sync + 'static;
+
+    /// What it does not have: see [`Subject::lacks`](crate::replica::Subject::lacks). [`ALL_BUT_SNAPSHOTS`], unless it says
+    /// otherwise: who is in the cluster does not change, and what a plan says of options a server need not read.
+    fn lacks(&self) -> &'static [Feature] {
+        ALL_BUT_SNAPSHOTS
+    }
+
+    /// A run begins.
+    fn begin(&self, plan: &Plan) -> Self::Run;
+
+    /// One life of a node: from its start until it is killed, or stops because it cannot go on. Then
+    /// its machine is switched off and on again.
+    fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static;
+
+    /// A client, which goes on until [`Seat::storms`] is false and it has then seen that a fresh command is answered.
+    fn ask(
+        self: Arc<Self>,
+        run: Arc<Self::Run>,
+        seat: Seat,
+    ) -> impl Future<Output = ()> + Send + 'static;
+
+    /// The run is over. Judges what its clients saw.
+    ///
+    /// # Errors
+    /// What they should not have seen.
+    fn judge(&self, run: &Self::Run) -> Verdict;
+}
+
+/// What one life of a node is told.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// Which node.
+    pub node: NodeId,
+    /// 0 for the first start, one more for each restart.
+    pub life: u32,
+    /// What it may draw from.
+    pub seed: u64,
+    /// Whom it tells what it does.
+    pub probe: Probe,
+    /// What is to happen.
+    pub plan: Arc<Plan>,
+}
+
+/// The address of a node in every run.
+pub fn address_of(node: NodeId) -> IpAddr {
+    [10, 0, 0, node.0].into()
+}
+
+/// What a client of this number may draw from.
+fn choices_of(plan: &Plan, client: u32) -> Choices {
+    Choices::labelled(plan.seed, "client of a server", client.into())
+}

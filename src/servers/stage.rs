@@ -1,0 +1,460 @@
+//! What is seen of a run: every node as it tells of itself, the shadow of its disk, and the checks. It acts on nothing:
+//! the storm does.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use ::madsim::time::TimeHandle;
+use bytes::Bytes;
+
+use super::Started;
+use super::probe::SyncPoint;
+use super::shadow::{self, Shadow};
+use crate::check::{Checks, NodeView, Property, Scene, Verdict, Violation};
+use crate::configuration::Configuration;
+use crate::disk::Disk;
+use crate::engine::{Failure, Happened, Line, NodeAtEnd, Weight};
+use crate::plan::Plan;
+use crate::replica::Observation;
+use crate::rng::Choices;
+use crate::sometimes::{Counters, Event};
+use crate::stable::{Chain, Entry, HardState, Marked, Record, Snapshot, StableState};
+use crate::types::{Index, NodeId, Role, Term, mix, mix_bytes};
+
+/// What a check says of one thing that was told.
+pub(super) type Told = Verdict;
+
+/// What is seen of one run.
+pub(super) struct Stage {
+    time: TimeHandle,
+    configuration: Configuration,
+    pub(super) views: Vec<NodeView>,
+    pub(super) disks: Vec<Disk<StableState>>,
+    shadows: Vec<Shadow>,
+    checks: Checks,
+    choices: Choices,
+    pub(super) counters: Counters,
+    pub(super) steps: u64,
+    most_steps: u64,
+    pub(super) digest: u64,
+    pub(super) digests: Option<Vec<u64>>,
+    pub(super) lines: Option<Vec<Line>>,
+    pub(super) failure: Option<Failure>,
+    /// Nodes that have stopped by themselves and have not been seen to.
+    pub(super) halted: VecDeque<NodeId>,
+    /// Clients that are done.
+    pub(super) done: usize,
+    /// The storm goes on.
+    pub(super) storms: bool,
+    pub(super) storm: Option<Waker>,
+    /// How often each node has started.
+    lives: Vec<u32>,
+    /// When it was over, in microseconds.
+    pub(super) end_us: u64,
+    closed: bool,
+}
+
+/// Who looks on, and how closely.
+pub(super) struct Look {
+    pub(super) lines: bool,
+    pub(super) digests: bool,
+    pub(super) most_steps: Option<u64>,
+}
+
+impl Stage {
+    pub(super) fn new(plan: &Plan, time: TimeHandle, look: &Look) -> Self {
+        let nodes = plan.nodes().len();
+        Self {
+            time,
+            configuration: plan.first_configuration(),
+            views: vec![NodeView::default(); nodes],
+            disks: (0..nodes).map(|_| Disk::default()).collect(),
+            shadows: (0..nodes).map(|_| Shadow::default()).collect(),
+            checks: Checks::of_log(0),
+            choices: Choices::labelled(plan.seed, "shadow", 0),
+            counters: Counters::default(),
+            steps: 0,
+            most_steps: look.most_steps.unwrap_or(u64::MAX),
+            digest: mix(0, plan.seed),
+            digests: look.digests.then(Vec::new),
+            lines: look.lines.then(Vec::new),
+            failure: None,
+            halted: VecDeque::new(),
+            done: 0,
+            storms: true,
+            storm: None,
+            lives: vec![0; nodes],
+            end_us: 0,
+            closed: false,
+        }
+    }
+
+    pub(super) fn now_us(&self) -> u64 {
+        self.time.elapsed().as_micros() as u64
+    }
+
+    /// Whether there is no point in going on.
+    pub(super) fn is_over(&self) -> bool {
+        self.failure.is_some() || self.steps >= self.most_steps
+    }
+
+    /// Whether this life of the node is the one that goes on.
+    pub(super) fn listens_to(&self, node: NodeId, life: u32) -> bool {
+        let view = &self.views[node.position()];
+        view.up && view.life == life && !self.closed && !self.is_over()
+    }
+
+    /// Wakes the storm.
+    pub(super) fn wake(&self) {
+        if let Some(storm) = &self.storm {
+            storm.wake_by_ref();
+        }
+    }
+
+    /// Hears what a server tells: one step.
+    pub(super) fn hear(&mut self, act: impl FnOnce(&mut Self) -> Told) {
+        self.steps += 1;
+        let told = act(self);
+        if let Some(digests) = &mut self.digests {
+            digests.push(self.digest);
+        }
+        if let Err(violation) = told {
+            self.broken(*violation);
+        }
+        if self.is_over() {
+            self.wake();
+        }
+    }
+
+    /// A property is broken.
+    pub(super) fn broken(&mut self, violation: Violation) {
+        if self.failure.is_some() {
+            return;
+        }
+        self.say(violation.node, Weight::Notable, || {
+            format!("VIOLATION {violation}")
+        });
+        self.digest = mix(self.digest, mix_bytes(0, violation.message.as_bytes()));
+        self.failure = Some(Failure {
+            violation,
+            step: self.steps,
+            time_us: self.now_us(),
+        });
+    }
+
+    /// A line, if anyone reads it.
+    pub(super) fn say(
+        &mut self,
+        node: Option<NodeId>,
+        weight: Weight,
+        text: impl FnOnce() -> String,
+    ) {
+        let (time_us, step) = (self.now_us(), self.steps);
+        if let Some(lines) = &mut self.lines {
+            lines.push(Line {
+                time_us,
+                step,
+                node,
+                weight,
+                text: text(),
+                event: Happened::Other,
+            });
+        }
+    }
+
+    fn note(&mut self, node: NodeId, kind: u64, numbers: [u64; 2]) {
+        let place = mix(self.now_us(), u64::from(node.0) << 8 | kind);
+        self.digest = numbers.into_iter().fold(mix(self.digest, place), mix);
+    }
+
+    fn observe(&mut self, node: NodeId, observation: &Observation) -> Told {
+        let (checks, counters) = (&mut self.checks, &mut self.counters);
+        checks.observed(&mut self.views, &self.disks, node, observation, counters)
+    }
+
+    fn write(&mut self, node: NodeId, record: Record) -> Told {
+        let at = node.position();
+        let chain: Chain =
+            self.checks
+                .wrote(&mut self.views[at], node, &record, &mut self.counters)?;
+        self.shadows[at].write(&mut self.disks[at], Marked { record, chain });
+        Ok(())
+    }
+
+    fn synced_all(&mut self, node: NodeId) {
+        let at = node.position();
+        self.shadows[at].synced_all(&mut self.disks[at]);
+    }
+
+    // ---- what the storm does ----
+
+    /// The life that the node is about to begin.
+    pub(super) fn next_life(&mut self, node: NodeId) -> u32 {
+        let lives = &mut self.lives[node.position()];
+        *lives += 1;
+        *lives - 1
+    }
+
+    /// Nothing counts any more.
+    pub(super) fn close(&mut self) {
+        self.end_us = self.now_us();
+        self.closed = true;
+    }
+
+    /// A task has panicked, and the run with it.
+    pub(super) fn panicked(&mut self, message: String) {
+        self.end_us = self.now_us();
+        self.broken(Violation {
+            property: Property::NoPanic,
+            node: None,
+            message,
+        });
+    }
+
+    /// A life of the node begins; what it has read from its disk, it will say.
+    pub(super) fn boots(&mut self, node: NodeId, life: u32) {
+        let at = node.position();
+        let durable = self.disks[at].durable();
+        self.views[at] = NodeView::booting(durable, life);
+        self.say(Some(node), Weight::Notable, || {
+            format!("starts, life {life}")
+        });
+    }
+
+    /// The node is down.
+    pub(super) fn crashed(&mut self, node: NodeId) {
+        let at = node.position();
+        if !self.views[at].up {
+            return;
+        }
+        self.counters.hit(Event::Crash);
+        self.counters.add(
+            Event::CrashOfLeader,
+            (self.views[at].role == Role::Leader).into(),
+        );
+        self.shadows[at].crash(&mut self.disks[at], &mut self.choices);
+        self.checks
+            .crashed(node, &self.views[at], self.disks[at].durable());
+        self.views[at].up = false;
+        self.views[at].role = Role::Follower;
+        self.note(node, 12, [0, 0]);
+    }
+
+    // ---- what servers tell ----
+
+    pub(super) fn started(&mut self, node: NodeId, started: &Started) -> Told {
+        let at = node.position();
+        self.say(Some(node), Weight::Notable, || {
+            format!(
+                "reads its disk: term {}, log after {} to {}, snapshot at {}",
+                started.term,
+                started.log_start,
+                started.last(),
+                started.snapshot.0
+            )
+        });
+        self.note(node, 1, [started.term, started.last()]);
+        let had = self.disks[at].durable().log.last();
+        self.shadows[at].recover(&mut self.disks[at], started);
+        let kept = self.disks[at].durable().log.last();
+        self.counters.add(Event::WriteKept, (kept > had).into());
+        let life = self.views[at].life;
+        self.counters.add(Event::Restart, (life > 0).into());
+        self.views[at] = NodeView::booting(self.disks[at].durable(), life);
+        let (index, term) = started.snapshot;
+        if index > self.disks[at].durable().snapshot_index() {
+            // It was durable before the server could say so.
+            self.take_snapshot(node, index, term)?;
+            let kept = self.disks[at].durable();
+            let cleared = started.entries.is_empty() && started.log_start == index;
+            if !kept.joins_on() || (cleared && kept.log.last() != index) {
+                self.write(node, Record::LogReset { next: index + 1 })?;
+            }
+            self.synced_all(node);
+        }
+        self.observe(
+            node,
+            &Observation::Started {
+                term: started.term,
+                vote: started.vote,
+                last: started.last(),
+                commit: started.commit,
+                applied: index,
+                state: started.state,
+                configuration: self.configuration,
+            },
+        )?;
+        if let Some(index) = shadow::differs(self.disks[at].durable(), started) {
+            let message = format!("{node} restarted with an entry {index} that it had not written");
+            return Err(Violation::by(node, Property::Monotonic, message));
+        }
+        Ok(())
+    }
+
+    fn take_snapshot(&mut self, node: NodeId, index: Index, term: Term) -> Told {
+        let snapshot = Snapshot {
+            index,
+            term,
+            configuration: self.configuration,
+            data: Bytes::new(),
+        };
+        self.write(node, Record::Snapshot(snapshot))?;
+        self.synced_all(node);
+        Ok(())
+    }
+
+    pub(super) fn role(&mut self, node: NodeId, role: Role, term: Term) -> Told {
+        self.note(node, 2, [role as u64, term]);
+        self.say(Some(node), Weight::Notable, || {
+            format!("is {role} in term {term}")
+        });
+        self.observe(node, &Observation::Role { role, term })
+    }
+
+    pub(super) fn voted(&mut self, node: NodeId, term: Term, vote: Option<NodeId>) -> Told {
+        self.note(node, 3, [term, vote.map_or(0, |vote| vote.0.into())]);
+        self.say(Some(node), Weight::Routine, || {
+            let vote = vote.map_or("nobody".to_owned(), |vote| vote.to_string());
+            format!("writes term {term} and a vote for {vote}")
+        });
+        self.write(node, Record::HardState(HardState { term, vote }))
+    }
+
+    pub(super) fn appended(&mut self, node: NodeId, index: Index, entry: &Entry) -> Told {
+        self.note(node, 4, [index, entry.term]);
+        self.say(Some(node), Weight::Routine, || {
+            format!("writes entry {index} of term {}", entry.term)
+        });
+        let entry = entry.clone();
+        self.write(node, Record::Entry { index, entry })
+    }
+
+    pub(super) fn sync_begins(&self, node: NodeId) -> SyncPoint {
+        SyncPoint(self.disks[node.position()].begin_sync())
+    }
+
+    pub(super) fn synced(&mut self, node: NodeId, point: SyncPoint) -> Told {
+        self.note(node, 5, [0, 0]);
+        self.say(Some(node), Weight::Routine, || {
+            "has synced its disk".to_owned()
+        });
+        self.counters.hit(Event::SyncDone);
+        let at = node.position();
+        self.shadows[at].synced(&mut self.disks[at], point.0);
+        Ok(())
+    }
+
+    pub(super) fn committed(&mut self, node: NodeId, index: Index) -> Told {
+        self.note(node, 6, [index, 0]);
+        self.say(Some(node), Weight::Routine, || {
+            format!("knows {index} committed")
+        });
+        self.observe(node, &Observation::Committed { index })
+    }
+
+    pub(super) fn applied(&mut self, node: NodeId, index: Index, state: u64) -> Told {
+        self.note(node, 7, [index, state]);
+        self.say(Some(node), Weight::Routine, || {
+            format!("applies entry {index}")
+        });
+        self.observe(node, &Observation::Applied { index, state })
+    }
+
+    pub(super) fn compacted(
+        &mut self,
+        node: NodeId,
+        (index, term): (Index, Term),
+        log_start: Index,
+    ) -> Told {
+        self.note(node, 8, [index, log_start]);
+        self.say(Some(node), Weight::Notable, || {
+            format!("takes a snapshot at {index}, and drops its log to {log_start}")
+        });
+        self.take_snapshot(node, index, term)?;
+        self.write(node, Record::LogCompact { through: log_start })?;
+        self.synced_all(node);
+        self.observe(node, &Observation::SnapshotTaken { index })?;
+        self.forget();
+        Ok(())
+    }
+
+    pub(super) fn installed(
+        &mut self,
+        node: NodeId,
+        (index, term): (Index, Term),
+        state: u64,
+    ) -> Told {
+        self.note(node, 9, [index, state]);
+        self.say(Some(node), Weight::Notable, || {
+            format!("installs a snapshot at {index}")
+        });
+        self.take_snapshot(node, index, term)?;
+        self.write(node, Record::LogReset { next: index + 1 })?;
+        self.synced_all(node);
+        if index > self.views[node.position()].commit {
+            self.observe(node, &Observation::Committed { index })?;
+        }
+        self.observe(node, &Observation::Installed { index, state })?;
+        self.forget();
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        let scene = Scene {
+            nodes: &self.views,
+            disks: &self.disks,
+        };
+        self.checks.forget(scene);
+    }
+
+    // ---- the end ----
+
+    /// The node that leads in the newest term, of those that run.
+    pub(super) fn leader(&self) -> Option<NodeId> {
+        let leads = |(_, view): &(usize, &NodeView)| view.up && view.role == Role::Leader;
+        let leaders = self.views.iter().enumerate().filter(leads);
+        let newest = leaders.max_by_key(|(_, view)| view.term);
+        newest.map(|(at, _)| NodeId::at(at))
+    }
+
+    /// What is still to come until the cluster has converged; none when it has.
+    pub(super) fn unmet(&self, clients: usize) -> Option<String> {
+        let Some(leader) = self.leader() else {
+            return Some("nobody leads".to_owned());
+        };
+        if self.done < clients {
+            let left = clients - self.done;
+            return Some(format!("{left} clients get no answer to a fresh command"));
+        }
+        let led = &self.views[leader.position()];
+        let behind = self.views.iter().position(|view| {
+            let equal = view.last() == led.last() && view.applied == led.applied;
+            !view.up || !equal || led.applied != led.last()
+        });
+        behind.map(|at| format!("{} is behind", NodeId::at(at)))
+    }
+
+    /// Every node at the end.
+    pub(super) fn at_end(&self) -> Vec<NodeAtEnd> {
+        let node = |(at, view): (usize, &NodeView)| {
+            let durable = self.disks[at].durable();
+            NodeAtEnd {
+                id: NodeId::at(at),
+                state: if view.up { "up" } else { "down" },
+                role: view.role,
+                term: view.term,
+                vote: view.hard.vote,
+                last: view.last(),
+                commit: view.commit,
+                applied: view.applied,
+                disk: (
+                    durable.hard.term,
+                    durable.snapshot_index(),
+                    durable.log.last(),
+                ),
+                life: view.life,
+            }
+        };
+        self.views.iter().enumerate().map(node).collect()
+    }
+}

@@ -1,0 +1,216 @@
+//! Servers on madsim, with the smallest that there can be: one node, which leads, and a log in one file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use madsim::time::sleep;
+use squall::check::{Property, Verdict};
+use squall::engine::{Line, Outcome, Watch};
+use squall::on_madsim::fs;
+use squall::plan::{Fault, LossMode, Plan, What, When};
+use squall::servers::{Life, Seat, Server, Started, Storm};
+use squall::sometimes::Event;
+use squall::stable::{Entry, EntryKind};
+use squall::subject::Runner;
+use squall::types::{NodeId, Role};
+
+use super::support::quiet_plan;
+
+/// What the server does wrong.
+#[derive(Clone, Copy, PartialEq)]
+enum Wrong {
+    Nothing,
+    /// It says that it has synced, and has not.
+    LiesAboutSyncs,
+    /// It commits before it syncs.
+    CommitsEarly,
+    /// It panics when it starts again.
+    Panics,
+    /// It writes another entry where it has read one.
+    Forgets,
+}
+
+struct Counting(Wrong);
+
+fn entry(term: u64, number: u8) -> Entry {
+    Entry {
+        term,
+        kind: EntryKind::Normal,
+        data: Bytes::copy_from_slice(&[number]),
+    }
+}
+
+/// One byte an entry; its term is the life that wrote it.
+async fn serve(wrong: Wrong, life: Life) -> std::io::Result<()> {
+    let probe = life.probe;
+    assert!(wrong != Wrong::Panics || life.life == 0, "once is enough");
+    let file = fs::File::open_or_create("log").await?;
+    fs::sync_dir("").await?;
+    let bytes = file.read_all().await?;
+    file.sync_data().await?;
+    let term = u64::from(life.life) + 1;
+    let read: Vec<Entry> = bytes
+        .chunks_exact(2)
+        .map(|pair| entry(pair[0].into(), pair[1]))
+        .collect();
+    file.set_len(2 * read.len() as u64).await?;
+    probe.started(&Started {
+        // Each life before has made its own durable.
+        term: life.life.into(),
+        vote: (life.life > 0).then_some(life.node),
+        entries: read.clone(),
+        ..Started::default()
+    });
+    probe.voted(term, Some(life.node));
+    probe.synced(probe.sync_begins());
+    probe.role(Role::Leader, term);
+    let mut next = read.len() as u64 + 1;
+    if wrong == Wrong::Forgets && next > 1 {
+        next -= 1;
+    }
+    let mut applied = 0;
+    loop {
+        let number = (next % 250) as u8;
+        probe.appended(next, &entry(term, number));
+        file.append(&[term as u8, number]).await?;
+        if wrong == Wrong::CommitsEarly {
+            probe.committed(next);
+        }
+        let begun = probe.sync_begins();
+        match wrong {
+            Wrong::LiesAboutSyncs => sleep(Duration::from_millis(1)).await,
+            _ => file.sync_data().await?,
+        }
+        probe.synced(begun);
+        probe.committed(next);
+        while applied < next {
+            applied += 1;
+            probe.applied(applied, applied);
+        }
+        next += 1;
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+impl Server for Counting {
+    type Run = AtomicU64;
+
+    fn begin(&self, _: &Plan) -> AtomicU64 {
+        AtomicU64::new(0)
+    }
+
+    fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static {
+        async move { serve(self.0, life).await.unwrap_or(()) }
+    }
+
+    fn ask(
+        self: Arc<Self>,
+        run: Arc<AtomicU64>,
+        seat: Seat,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        async move {
+            while seat.storms() {
+                run.fetch_add(1, Ordering::Relaxed);
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    fn judge(&self, run: &AtomicU64) -> Verdict {
+        assert!(
+            run.load(Ordering::Relaxed) > 3,
+            "clients go on through the storm"
+        );
+        Ok(())
+    }
+}
+
+fn plan(faults: Vec<Fault>) -> Plan {
+    Plan {
+        faults,
+        ..quiet_plan(1)
+    }
+}
+
+fn crash(at_us: u64) -> Fault {
+    let (node, loss) = (NodeId(1), LossMode::LoseAll);
+    let what = What::Crash {
+        node,
+        loss,
+        down_us: 20_000,
+    };
+    let when = When::AtUs(at_us);
+    Fault { when, what }
+}
+
+fn run(wrong: Wrong, faults: Vec<Fault>) -> Outcome {
+    Storm::over(Counting(wrong)).run(&plan(faults), Watch::default())
+}
+
+fn breaks(wrong: Wrong) -> (Property, String) {
+    let violation = run(wrong, vec![crash(205_000)]).failure.unwrap().violation;
+    (violation.property, violation.message)
+}
+
+#[test]
+fn a_server_that_keeps_its_word_stands_a_crash_and_goes_the_same_way_twice() {
+    let outcome = run(Wrong::Nothing, vec![crash(205_000), crash(400_000)]);
+    assert_eq!(outcome.failure, None);
+    assert_eq!(outcome.counters.get(Event::Crash), 2);
+    assert_eq!(outcome.counters.get(Event::Restart), 2);
+    assert_eq!(outcome.nodes[0].life, 2);
+    assert_eq!(
+        outcome,
+        run(Wrong::Nothing, vec![crash(205_000), crash(400_000)])
+    );
+}
+
+#[test]
+fn what_a_server_does_wrong_is_found_by_the_check_that_it_is_for() {
+    let (property, message) = breaks(Wrong::CommitsEarly);
+    assert_eq!(property, Property::DurableCommit, "{message}");
+    let (property, message) = breaks(Wrong::LiesAboutSyncs);
+    assert_eq!(property, Property::Monotonic, "{message}");
+    assert!(message.contains("is on its disk"), "{message}");
+    let (property, message) = breaks(Wrong::Panics);
+    assert_eq!(property, Property::NoPanic);
+    assert!(message.contains("once is enough (servers.rs:"), "{message}");
+    let (property, message) = breaks(Wrong::Forgets);
+    assert_eq!(property, Property::LeaderAppendOnly, "{message}");
+}
+
+#[test]
+fn a_server_whose_sync_fails_stops_and_its_machine_is_switched_off_and_on() {
+    let fails = Fault {
+        when: When::AtUs(205_000),
+        what: What::FailSync { node: NodeId(1) },
+    };
+    let outcome = run(Wrong::Nothing, vec![fails]);
+    assert_eq!(outcome.failure, None);
+    assert_eq!(outcome.counters.get(Event::Halt), 1);
+    assert_eq!(outcome.nodes[0].life, 1);
+}
+
+#[test]
+fn the_trace_says_what_happens_and_what_is_left_out() {
+    let jump = Fault {
+        when: When::AtUs(1_000),
+        what: What::Jump {
+            node: NodeId(1),
+            by_us: 5,
+        },
+    };
+    let mut lines = Vec::new();
+    let mut add = |line: Line| lines.push(line.to_string());
+    let watch = Watch {
+        lines: Some(&mut add),
+        ..Watch::default()
+    };
+    let plan = plan(vec![jump, crash(205_000)]);
+    let outcome = Storm::over(Counting(Wrong::Nothing)).run(&plan, watch);
+    assert_eq!(outcome.failure, None);
+    let has = |words: &str| lines.iter().any(|line| line.contains(words));
+    assert!(has("is left out") && has("loses power") && has("starts, life 1") && has("converged"));
+}
