@@ -104,8 +104,14 @@ impl Stage {
         view.up && view.life == life && !self.closed && !self.is_over()
     }
 
+    /// The node's server has stopped by itself.
+    pub(super) fn halt(&mut self, node: NodeId) {
+        self.halted.push_back(node);
+        self.wake();
+    }
+
     /// Wakes the storm.
-    pub(super) fn wake(&self) {
+    fn wake(&self) {
         if let Some(storm) = &self.storm {
             storm.wake_by_ref();
         }
@@ -262,7 +268,8 @@ impl Stage {
         self.counters.add(Event::Restart, (life > 0).into());
         self.views[at] = NodeView::booting(self.disks[at].durable(), life);
         let (index, term) = started.snapshot;
-        if index > self.disks[at].durable().snapshot_index() {
+        let untold = index > self.disks[at].durable().snapshot_index();
+        if untold {
             // It was durable before the server could say so.
             self.take_snapshot(node, index, term)?;
             let kept = self.disks[at].durable();
@@ -284,9 +291,25 @@ impl Stage {
                 configuration: self.configuration,
             },
         )?;
-        if let Some(index) = shadow::differs(self.disks[at].durable(), started) {
-            let message = format!("{node} restarted with an entry {index} that it had not written");
-            return Err(Violation::by(node, Property::Monotonic, message));
+        let read = HardState {
+            term: started.term,
+            vote: started.vote,
+        };
+        if read != self.disks[at].durable().hard {
+            // It became durable before the server could say so.
+            self.write(node, Record::HardState(read))?;
+            self.synced_all(node);
+        }
+        while let Some(index) = shadow::differs(self.disks[at].durable(), started) {
+            if !untold || index <= self.disks[at].durable().log.last() {
+                let message =
+                    format!("{node} restarted with an entry {index} that it had not written");
+                return Err(Violation::by(node, Property::Monotonic, message));
+            }
+            // It came with the snapshot, and became durable with it.
+            let entry = started.entries[(index - started.log_start - 1) as usize].clone();
+            self.write(node, Record::Entry { index, entry })?;
+            self.synced_all(node);
         }
         Ok(())
     }

@@ -272,10 +272,7 @@ impl<S: Server> World<S> {
                 let stage = Arc::clone(&of_nodes);
                 async move {
                     served.await;
-                    let mut stage = lock(&stage);
-                    stage.halted.push_back(node);
-                    stage.wake();
-                    drop(stage);
+                    lock(&stage).halt(node);
                     pending::<()>().await;
                 }
             };

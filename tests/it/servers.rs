@@ -101,20 +101,14 @@ impl Server for Counting {
         AtomicU64::new(0)
     }
 
-    fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static {
-        async move { serve(self.0, life).await.unwrap_or(()) }
+    async fn serve(self: Arc<Self>, life: Life) {
+        serve(self.0, life).await.unwrap_or(());
     }
 
-    fn ask(
-        self: Arc<Self>,
-        run: Arc<AtomicU64>,
-        seat: Seat,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        async move {
-            while seat.storms() {
-                run.fetch_add(1, Ordering::Relaxed);
-                sleep(Duration::from_millis(50)).await;
-            }
+    async fn ask(self: Arc<Self>, run: Arc<AtomicU64>, seat: Seat) {
+        while seat.storms() {
+            run.fetch_add(1, Ordering::Relaxed);
+            sleep(Duration::from_millis(50)).await;
         }
     }
 
