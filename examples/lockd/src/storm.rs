@@ -1,0 +1,241 @@
+//! The server under the storm of Squall, in simulation: how a node and a client go, the probe, and what clients must not
+//! see. All that the simulator needs to know of the server is in here.
+
+pub mod seen;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use raft::StateRole;
+use raft::eraftpb::{Entry, EntryType};
+use squall::check::{Property, Verdict, Violation};
+use squall::plan::Plan;
+use squall::servers::{self, Life, Seat, Server, address_of};
+use squall::sometimes::Event;
+use squall::stable::{self, EntryKind};
+use squall::types::{NodeId, Role};
+use tokio::time::{Instant, sleep};
+
+use crate::bug::{Bug, Planted};
+use crate::client::{self, Client};
+use crate::probe::{Probe, Started};
+use crate::server;
+use crate::state::Answer;
+use seen::Seen;
+
+/// The port of every server.
+const PORT: u16 = 7100;
+
+/// lockd as it is, or with a mistake.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lockd(
+    /// The mistake.
+    pub Planted,
+);
+
+/// What the clients of one run have seen.
+#[derive(Debug)]
+pub struct Run {
+    start: Instant,
+    seen: Mutex<Vec<Seen>>,
+}
+
+impl Run {
+    fn now_us(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+
+    fn add(&self, seen: Seen) {
+        self.seen.lock().expect("no client panics").push(seen);
+    }
+}
+
+fn servers(plan: &Plan) -> BTreeMap<u64, String> {
+    let address = |node: NodeId| (node.0.into(), format!("{}:{PORT}", address_of(node)));
+    plan.nodes().into_iter().map(address).collect()
+}
+
+impl Server for Lockd {
+    type Run = Run;
+
+    fn begin(&self, _: &Plan) -> Run {
+        Run {
+            start: Instant::now(),
+            seen: Mutex::default(),
+        }
+    }
+
+    fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static {
+        let plan = &life.plan;
+        let options = server::Options {
+            id: life.node.0.into(),
+            dir: "lockd".to_owned(),
+            listen: format!("0.0.0.0:{PORT}"),
+            servers: servers(plan),
+            tick: Duration::from_micros(plan.cluster.tick_us),
+            election_ticks: plan.raft.election_ticks as usize,
+            heartbeat_ticks: plan.raft.heartbeat_ticks as usize,
+            // A command takes up some fifty bytes.
+            snapshot_every: (plan.driver.snapshot_every_bytes / 50).max(4),
+            keep: plan.driver.keep_entries,
+            seed: life.seed,
+            bug: self.0,
+        };
+        let probe = ToSquall(life.probe);
+        async move {
+            // Why it stops, its disk knows.
+            let Err(_) = server::run(options, probe).await;
+        }
+    }
+
+    fn ask(
+        self: Arc<Self>,
+        run: Arc<Run>,
+        seat: Seat,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let workload = seat.plan.workload;
+        // A try that is given up before its answer can be there never gets one: that takes four delays and two syncs,
+        // and a new connection some more.
+        let takes_us = 8 * seat.plan.network.delay_max_us + 4 * seat.plan.disk.sync_max_us;
+        let attempt = Duration::from_micros(workload.timeout_us.max(takes_us));
+        let client = Client::new(client::Options {
+            servers: servers(&seat.plan),
+            attempt,
+            patience: attempt * (workload.retries + 1),
+            nonce: u64::from(seat.number) << 32,
+            bug: self.0,
+        });
+        storm_on(run, seat, client)
+    }
+
+    fn judge(&self, run: &Run) -> Verdict {
+        let seen = run.seen.lock().expect("no client panics");
+        let judged = seen::judge(&seen);
+        judged.map(drop).map_err(|message| {
+            Box::new(Violation {
+                property: Property::Linearizability,
+                node: None,
+                message: message.trim().replace('\n', "; "),
+            })
+        })
+    }
+}
+
+/// Asks for one thing after another until the storm is over, and then until something is answered.
+async fn storm_on(run: Arc<Run>, seat: Seat, mut client: Client) {
+    let mut choices = seat.choices();
+    let workload = seat.plan.workload;
+    for count in 1.. {
+        let think_us = choices.between(workload.think_min_us, workload.think_max_us);
+        sleep(Duration::from_micros(think_us)).await;
+        // What is asked for before the end of the storm says nothing of what comes after it.
+        let storms = seat.storms();
+        let asked = seen::draw(&mut choices, seat.number, count);
+        let invoked = run.now_us();
+        let answer = client.ask(asked.clone()).await.ok();
+        let at = run.now_us();
+        seat.say(|| format!("asks for {asked:?}, and gets {answer:?}"));
+        let is_answered = answer.is_some();
+        seat.hit(match &answer {
+            None => Event::CommandTimedOut,
+            Some(Answer::Granted(_)) => Event::LockGranted,
+            Some(_) => Event::CommandApplied,
+        });
+        run.add(Seen {
+            client: seat.number,
+            asked,
+            invoked,
+            answered: answer.map(|answer| (answer, at)),
+        });
+        if !storms && is_answered {
+            break;
+        }
+    }
+}
+
+/// The probe, as Squall has it.
+#[derive(Clone, Debug)]
+struct ToSquall(servers::Probe);
+
+fn node(id: u64) -> Option<NodeId> {
+    (id != 0).then_some(NodeId(id as u8))
+}
+
+fn entry(entry: &Entry) -> stable::Entry {
+    stable::Entry {
+        term: entry.term,
+        kind: match entry.get_entry_type() {
+            EntryType::EntryNormal => EntryKind::Normal,
+            other => EntryKind::Configuration(other as u8),
+        },
+        data: entry.data.to_vec().into(),
+    }
+}
+
+impl Probe for ToSquall {
+    const LISTENS: bool = true;
+
+    fn started(&self, started: Started) {
+        self.0.started(&servers::Started {
+            term: started.term,
+            vote: node(started.vote),
+            log_start: started.log_start.0,
+            entries: started.entries.iter().map(entry).collect(),
+            snapshot: (started.snapshot, started.snapshot_term),
+            commit: started.commit,
+            state: started.state,
+        });
+    }
+
+    fn role(&self, role: StateRole, term: u64) {
+        let role = match role {
+            StateRole::Follower => Role::Follower,
+            StateRole::PreCandidate => Role::PreCandidate,
+            StateRole::Candidate => Role::Candidate,
+            StateRole::Leader => Role::Leader,
+        };
+        self.0.role(role, term);
+    }
+
+    fn voted(&self, term: u64, vote: u64) {
+        self.0.voted(term, node(vote));
+    }
+
+    fn appended(&self, it: &Entry) {
+        self.0.appended(it.index, &entry(it));
+    }
+
+    fn synced(&self) {
+        // Nothing is written while a sync is under way.
+        self.0.synced(self.0.sync_begins());
+    }
+
+    fn committed(&self, index: u64) {
+        self.0.committed(index);
+    }
+
+    fn applied(&self, index: u64, state: u64) {
+        self.0.applied(index, state);
+    }
+
+    fn compacted(&self, index: u64, term: u64, start: (u64, u64)) {
+        self.0.compacted((index, term), start.0);
+    }
+
+    fn installed(&self, index: u64, term: u64, state: u64) {
+        self.0.installed((index, term), state);
+    }
+}
+
+/// lockd as it is, and with each mistake: what `lockd-storm` sweeps.
+pub fn subjects() -> Vec<squall::subject::Named> {
+    let named = |name: String, about: &str, bug: Option<Bug>| {
+        let server = squall::servers::Storm::over(Lockd(Planted(bug)));
+        squall::subject::Named::new(name, about, server)
+    };
+    let honest = named("lockd".to_owned(), "lockd as it is", None);
+    let planted =
+        Bug::ALL.map(|(bug, name, about)| named(format!("lockd+{name}"), about, Some(bug)));
+    std::iter::once(honest).chain(planted).collect()
+}
