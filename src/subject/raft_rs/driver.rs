@@ -579,8 +579,8 @@ impl Replica for RaftRsNode {
 
 impl RaftRsNode {
     /// Something has been told to the library, and nothing else is to be told to it: the same as
-    /// [`RaftRsNode::run`], and close to where most steps are made.
-    #[inline(always)]
+    /// [`RaftRsNode::run`]. In one place, for code that is at hand is fetched once for all kinds of input.
+    #[inline(never)]
     fn go_on(&mut self, now_us: u64, out: &mut Output<Message>) {
         while self.raw.has_ready() {
             self.handle_ready(now_us, out);
