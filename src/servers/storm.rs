@@ -17,7 +17,7 @@ use super::stage::{Look, Stage};
 use super::{Life, Probe, Server, address_of, choices_of};
 use crate::check::{Property, Violation};
 use crate::disk::Loss;
-use crate::engine::{Outcome, Watch, Weight, of_test};
+use crate::engine::{Engine, Outcome, Watch, Weight, of_test};
 use crate::on_madsim::{DiskSim, SyncTimes};
 use crate::options::Feature;
 use crate::plan::{Plan, What, When};
@@ -126,6 +126,10 @@ impl<S: Server> Runner for Storm<S> {
 
     fn lacks(&self) -> &'static [Feature] {
         self.0.lacks()
+    }
+
+    fn only_on(&self) -> Option<Engine> {
+        Some(Engine::Madsim)
     }
 }
 

@@ -36,6 +36,11 @@ pub trait Runner: Send + Sync {
 
     /// What the implementation does not have: see [`Subject::lacks`].
     fn lacks(&self) -> &'static [Feature];
+
+    /// The engine that it runs on whatever is asked for, if there is one.
+    fn only_on(&self) -> Option<Engine> {
+        None
+    }
 }
 
 impl<S: Subject + Send + Sync> Runner for S
@@ -139,8 +144,8 @@ impl Named {
             name: name.into(),
             about: about.into(),
             caught_by: None,
+            engine: subject.only_on().unwrap_or_default(),
             runner: Arc::new(subject),
-            engine: Engine::default(),
         }
     }
 
@@ -152,13 +157,17 @@ impl Named {
         }
     }
 
-    /// The same subject on another engine.
+    /// The same subject on another engine; on its own where it has but one ([`Runner::only_on`]).
     pub fn on(&self, engine: Engine) -> Self {
-        let runner = match engine {
-            Engine::Lockstep => Arc::clone(&self.runner),
-            #[cfg(all(feature = "madsim", madsim))]
-            Engine::Madsim => Arc::new(OnMadsim(Arc::clone(&self.runner))),
+        let only = self.runner.only_on();
+        let engine = only.unwrap_or(engine);
+        #[cfg(all(feature = "madsim", madsim))]
+        let runner: Arc<dyn Runner> = match engine {
+            Engine::Madsim if only.is_none() => Arc::new(OnMadsim(Arc::clone(&self.runner))),
+            _ => Arc::clone(&self.runner),
         };
+        #[cfg(not(all(feature = "madsim", madsim)))]
+        let runner = Arc::clone(&self.runner);
         Self {
             name: self.name.clone(),
             about: self.about.clone(),

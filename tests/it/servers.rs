@@ -7,13 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use madsim::time::sleep;
 use squall::check::{Property, Verdict};
-use squall::engine::{Line, Outcome, Watch};
+use squall::engine::{Engine, Line, Outcome, Watch};
 use squall::on_madsim::fs;
 use squall::plan::{Fault, LossMode, Plan, What, When};
 use squall::servers::{Life, Seat, Server, Started, Storm};
 use squall::sometimes::Event;
 use squall::stable::{Entry, EntryKind};
-use squall::subject::Runner;
+use squall::subject::{Named, Runner};
 use squall::types::{NodeId, Role};
 
 use super::support::quiet_plan;
@@ -185,6 +185,16 @@ fn a_server_whose_sync_fails_stops_and_its_machine_is_switched_off_and_on() {
     assert_eq!(outcome.failure, None);
     assert_eq!(outcome.counters.get(Event::Halt), 1);
     assert_eq!(outcome.nodes[0].life, 1);
+}
+
+#[test]
+fn a_server_is_on_madsim_whatever_engine_is_asked_for() {
+    let named = Named::new("counting", "counts", Storm::over(Counting(Wrong::Nothing)));
+    assert_eq!(named.engine, Engine::Madsim);
+    let asked = named.on(Engine::Lockstep);
+    assert_eq!(asked.title(), "counting on madsim");
+    let outcome = asked.runner.run(&plan(Vec::new()), Watch::default());
+    assert_eq!(outcome, run(Wrong::Nothing, Vec::new()));
 }
 
 #[test]
