@@ -1,6 +1,8 @@
 //! lockd under the storm in simulation: `cargo madsim test --package lockd --test storm`.
 #![cfg(madsim)]
 
+use std::process::Command;
+
 use lockd::storm::subjects;
 use squall::engine::{Outcome, Watch};
 use squall::plan::{Plan, Profile, generate};
@@ -13,9 +15,10 @@ const SEEDS: u64 = 100;
 /// Seeds within which each mistake is found.
 const WITHIN: u64 = 600;
 
+const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/storm.toml");
+
 fn plan(subject: &Named, seed: u64) -> Plan {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/storm.toml");
-    let profile = Profile::load(path).unwrap();
+    let profile = Profile::load(PROFILE).unwrap();
     generate(seed, &subject.name, subject.runner.lacks(), &profile)
 }
 
@@ -45,12 +48,19 @@ fn every_planted_mistake_is_found() {
 }
 
 #[test]
-fn a_plan_goes_the_same_way_twice_and_in_another_thread() {
+fn a_plan_goes_the_same_way_twice_in_another_thread_and_in_another_process() {
     let honest = &subjects()[0];
     for seed in 0..10 {
         let here = run(honest, seed);
         assert_eq!(here, run(honest, seed), "seed {seed}");
         let there = std::thread::spawn(move || run(&subjects()[0], seed));
         assert_eq!(here, there.join().unwrap(), "seed {seed}");
+        let elsewhere = Command::new(env!("CARGO_BIN_EXE_lockd-storm"))
+            .args(["replay", "--seed", &seed.to_string(), "--profile", PROFILE])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&elsewhere.stdout);
+        let digest = format!("digest {:016x}", here.digest);
+        assert!(text.contains(&digest), "seed {seed}: {digest}, and {text}");
     }
 }
