@@ -9,11 +9,11 @@ case "${SANITIZER:-none}" in
 esac
 
 cd "${SRC:?}/squall"
-cargo +nightly fuzz build --sanitizer "$sanitizer"
+cargo +nightly fuzz build --sanitizer "$sanitizer" --no-trace-compares
 
 for source in fuzz/fuzz_targets/*.rs; do
     target=$(basename "$source" .rs)
     cp "fuzz/target/x86_64-unknown-linux-gnu/release/$target" "${OUT:?}/"
     (cd "fuzz/corpus/$target" && python3 -m zipfile -c "$OUT/${target}_seed_corpus.zip" ./*)
-    printf '[libfuzzer]\nmax_len = 16384\n' > "$OUT/$target.options"
+    printf '[libfuzzer]\nmax_len = 16384\nentropic = 0\n' > "$OUT/$target.options"
 done

@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use squall::fuzzing::disk;
-use squall_fuzz::judge;
+use squall_fuzz::{Input, OfDisk};
 
-fuzz_target!(|bytes: &[u8]| {
-    judge("disk", bytes, disk::check(bytes));
+fuzz_target!(|input: Input<OfDisk>| {
+    input.judge(disk::check(&input.0));
 });

@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use squall::fuzzing::linearizability;
-use squall_fuzz::judge;
+use squall_fuzz::{Input, OfLinearizability};
 
-fuzz_target!(|bytes: &[u8]| {
-    judge("linearizability", bytes, linearizability::check(bytes));
+fuzz_target!(|input: Input<OfLinearizability>| {
+    input.judge(linearizability::check(&input.0));
 });

@@ -1,28 +1,19 @@
 //! Late, damaged and forged messages: see `squall::fuzzing::messages`.
 #![no_main]
 
-use std::sync::LazyLock;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+use squall_fuzz::{Input, MESSAGES, OfMessages, fresh};
 
-use libfuzzer_sys::fuzz_target;
-use squall::fuzzing::messages::{Messages, Strictness};
-use squall_fuzz::judge;
-
-/// The environment variable that says which findings count.
-const STRICT: &str = "SQUALL_FUZZ_STRICT";
-
-static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
-    let strictness = match std::env::var(STRICT).as_deref() {
-        Err(_) => Strictness::Usual,
-        Ok("damaged") => Strictness::Damaged,
-        Ok("forged") => Strictness::Forged,
-        Ok(other) => {
-            eprintln!("{STRICT} is {other}; legal: damaged, forged, or not set");
-            std::process::exit(2)
-        }
-    };
-    Messages::new(strictness)
+fuzz_target!(|input: Input<OfMessages>| {
+    input.judge(MESSAGES.check(&input.0));
 });
 
-fuzz_target!(|bytes: &[u8]| {
-    judge("messages", bytes, MESSAGES.check(bytes));
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    // By changes of bytes alone, from nothing, it takes long to come to more than a few choices.
+    let other = fresh(seed);
+    if seed % 4 == 0 && other.len() <= max_size {
+        data[..other.len()].copy_from_slice(&other);
+        return other.len();
+    }
+    fuzzer_mutate(data, size, max_size)
 });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::fuzzing::{is_json, plan_of, storm};
+use crate::fuzzing::{RUN, is_json, plan_of, storm};
 use crate::plan::{Plan, PlanError, Profile};
 use crate::subject::Subjects;
 
@@ -22,9 +22,10 @@ pub fn read_plan(
         path: path.to_path_buf(),
         source,
     })?;
-    // An empty file is taken for a plan that was never written: nobody means the input of no bytes.
+    // An empty file is taken for a plan that was never written, unless it has a name that libFuzzer gives.
     let named_json = path.extension().is_some_and(|ending| ending == "json");
-    if named_json || is_json(&bytes) || bytes.iter().all(u8::is_ascii_whitespace) {
+    let is_blank = bytes.iter().all(u8::is_ascii_whitespace) && !is_named_by_libfuzzer(path);
+    if named_json || is_json(&bytes) || is_blank {
         return Ok(Plan::read(path)?);
     }
     let folder = path.parent().and_then(Path::file_name);
@@ -33,7 +34,7 @@ pub fn read_plan(
         .find(|name| folder.is_some_and(|folder| folder == **name))
     {
         return Err(CliError::Usage(format!(
-            "{} is an input of the fuzz target {target}, which is no plan; repeat it with: cargo +nightly fuzz run --sanitizer none {target} {}",
+            "{} is an input of the fuzz target {target}, which is no plan; repeat it with: {RUN} {target} {}",
             path.display(),
             super::quoted(&path.display().to_string())
         )));
@@ -42,4 +43,12 @@ pub fn read_plan(
     let profile = Profile::load(storm::PROFILE)?;
     let lacks = subject.runner.lacks();
     Ok(plan_of(&bytes, path, &subject.name, lacks, &profile)?)
+}
+
+/// Whether a file is called as libFuzzer calls what it writes: the kind of finding, and a hash.
+fn is_named_by_libfuzzer(path: &Path) -> bool {
+    const KINDS: [&str; 5] = ["crash", "timeout", "oom", "leak", "slow-unit"];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let kind = |(kind, hash): (&str, &str)| KINDS.contains(&kind) && !hash.is_empty();
+    name.rsplit_once('-').is_some_and(kind)
 }

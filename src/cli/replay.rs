@@ -53,8 +53,8 @@ pub struct Options {
     /// With --around: how many steps before and after.
     #[arg(long, value_name = "STEPS", default_value_t = 20, requires = "around")]
     context: u64,
-    /// Call squall_break just before this step's input goes into the node, for a breakpoint on
-    /// squall::cli::replay::squall_break. All runs in one thread, and catches no signal.
+    /// Call squall_break just before this step's input goes into the node, for a debugger's breakpoint on
+    /// squall_break. All runs in one thread, and catches no signal.
     #[arg(long, value_name = "STEP")]
     break_at: Option<u64>,
 }

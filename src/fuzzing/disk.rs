@@ -136,12 +136,22 @@ struct Sync {
 /// # Errors
 /// Where the disk is not as the model has it, with all operations up to there.
 pub fn check(bytes: &[u8]) -> Result<(), Finding> {
+    carry_out(bytes, &mut Vec::new())
+}
+
+/// The operations that `bytes` stand for, one a line, up to the first at which the disk is not as it should be.
+pub fn in_words(bytes: &[u8]) -> String {
+    let mut done = Vec::new();
+    let _ = carry_out(bytes, &mut done);
+    done.join("\n")
+}
+
+fn carry_out(bytes: &[u8], done: &mut Vec<String>) -> Result<(), Finding> {
     let mut choices = Choices::finite(bytes);
     let mut disk: Disk<Numbers> = Disk::default();
     let mut life = Life::default();
     let mut syncs: Vec<Sync> = Vec::new();
     let (mut full, mut number) = (0_u32, 0);
-    let mut done: Vec<String> = Vec::new();
     while choices.bytes_left() > 0 && done.len() < MOST_OPERATIONS {
         match choices.below(16) {
             0..=6 => {
@@ -163,7 +173,7 @@ pub fn check(bytes: &[u8]) -> Result<(), Finding> {
                 let refused = |write: &Written| write.fate == Fate::Refused;
                 let must_fail = life.writes.iter().any(refused);
                 done.push(format!("begin sync {}", syncs.len()));
-                agree(disk.would_fail(), must_fail, "would_fail", &done)?;
+                agree(disk.would_fail(), must_fail, "would_fail", done)?;
                 syncs.push(Sync {
                     point: disk.begin_sync(),
                     covers: life.writes.len(),
@@ -203,7 +213,7 @@ pub fn check(bytes: &[u8]) -> Result<(), Finding> {
                 let loss = *choices.pick(&[Loss::All, Loss::Prefix, Loss::Subset, Loss::Tear]);
                 done.push(format!("crash: {loss:?}"));
                 let report = disk.crash(loss, &mut choices);
-                crashed(&life, loss, &report, disk.durable(), &done)?;
+                crashed(&life, loss, &report, disk.durable(), done)?;
                 life = Life {
                     before: disk.durable().clone(),
                     writes: Vec::new(),
@@ -211,13 +221,8 @@ pub fn check(bytes: &[u8]) -> Result<(), Finding> {
                 syncs.clear();
             }
         }
-        agree(
-            disk.durable().clone(),
-            life.read(),
-            "what is durable",
-            &done,
-        )?;
-        agree(disk.has_pending(), life.pending() > 0, "has_pending", &done)?;
+        agree(disk.durable().clone(), life.read(), "what is durable", done)?;
+        agree(disk.has_pending(), life.pending() > 0, "has_pending", done)?;
     }
     Ok(())
 }

@@ -58,89 +58,152 @@ pub fn check(bytes: &[u8]) -> Result<(), Finding> {
     compare(service, &mut choices).map(drop)
 }
 
+/// The history that `bytes` stand for, one operation a line, with the place in the order in which each took effect.
+pub fn in_words(bytes: &[u8]) -> String {
+    let mut choices = Choices::finite(bytes);
+    let service = *choices.pick(&Service::ALL);
+    let history = of_service(service, &mut choices, Tell);
+    format!("{service:?}\n{history}")
+}
+
 /// Draws a history of `service` and judges it.
 ///
 /// # Errors
 /// As [`check`].
 pub fn compare(service: Service, choices: &mut Choices) -> Result<Agreed, Finding> {
+    of_service(service, choices, Compare)
+}
+
+/// What is done with a history, whatever the model.
+trait Visit {
+    type Of;
+
+    /// A history of this model has been drawn, and the order in which its operations took effect.
+    fn visit<M: Model<Key: Debug> + Clone>(
+        self,
+        model: &M,
+        history: History<M>,
+        positions: Vec<Option<u64>>,
+        choices: &mut Choices,
+    ) -> Self::Of
+    where
+        M::Input: Clone + Debug,
+        M::Output: Clone + Debug;
+}
+
+fn of_service<V: Visit>(service: Service, choices: &mut Choices, visit: V) -> V::Of {
     match service {
-        Service::Register => compare_on(
-            &Register { initial: 0 },
-            choices,
-            register_input,
-            &register_outputs(),
-        ),
-        Service::SplitMap => {
-            let input = |choices: &mut Choices| key_value_inputs(choices, 6);
-            compare_on(&KeyValue, choices, input, &key_value_outputs())
+        Service::Register => {
+            let model = Register { initial: 0 };
+            let (history, positions) = draw(&model, choices, register_input, &register_outputs());
+            visit.visit(&model, history, positions, choices)
         }
-        Service::JoinedMap => {
-            let input = |choices: &mut Choices| key_value_inputs(choices, 7);
-            compare_on(&KeyValue, choices, input, &key_value_outputs())
+        Service::SplitMap | Service::JoinedMap => {
+            let kinds = if service == Service::SplitMap { 6 } else { 7 };
+            let input = |choices: &mut Choices| key_value_inputs(choices, kinds);
+            let (history, positions) = draw(&KeyValue, choices, input, &key_value_outputs());
+            visit.visit(&KeyValue, history, positions, choices)
         }
         Service::Lock => {
             let outputs = [LockOutput::Granted, LockOutput::Denied];
-            compare_on(&Lock, choices, lock_input, &outputs)
+            let (history, positions) = draw(&Lock, choices, lock_input, &outputs);
+            visit.visit(&Lock, history, positions, choices)
         }
     }
 }
 
-fn compare_on<M: Model<Key: Debug> + Clone>(
-    model: &M,
-    choices: &mut Choices,
-    inputs: impl Fn(&mut Choices) -> M::Input,
-    outputs: &[M::Output],
-) -> Result<Agreed, Finding>
-where
-    M::Input: Clone + Debug,
-    M::Output: Clone + Debug,
-{
-    let (history, positions) = draw(model, choices, inputs, outputs);
-    let hold =
-        |holds: bool, what: &str| demand(holds, || format!("{what}\n{history:#?}\n{positions:?}"));
-    let legal = oracle(model, &history, &model.initial(), &mut Vec::new());
-    match search(model, &history, Budget::default()) {
-        Verdict::Linearizable { order } => {
-            let true_one = is_linearization(model, &history, &order);
-            hold(true_one, "the order found is no linearization")?;
-            hold(legal, "an order is found, and the oracle finds none")?;
-        }
-        Verdict::NotLinearizable(found) => {
-            let _ = found.tell(&history);
-            hold(!found.stuck.is_empty(), "a counterexample without a place")?;
-            hold(!legal, "no order is found, and the oracle finds one")?;
-        }
-        Verdict::Unknown { .. } => hold(false, "a search of so few operations ends early")?,
+/// Writes it down.
+struct Tell;
+
+impl Visit for Tell {
+    type Of = String;
+
+    fn visit<M: Model<Key: Debug> + Clone>(
+        self,
+        _: &M,
+        history: History<M>,
+        positions: Vec<Option<u64>>,
+        _: &mut Choices,
+    ) -> String
+    where
+        M::Input: Clone + Debug,
+        M::Output: Clone + Debug,
+    {
+        let lines = history.iter().zip(positions).map(|(operation, position)| {
+            let place = position.map_or("no effect".to_owned(), |place| format!("effect {place}"));
+            format!(
+                "{place}: {:?} from {}, {:?}\n",
+                operation.input, operation.invoked, operation.ending
+            )
+        });
+        lines.collect()
     }
-    let by_witness = check_witness(model, &history, &positions);
-    if let Ok(order) = &by_witness {
-        let true_one = is_linearization(model, &history, order);
-        hold(true_one, "a witness is taken for one that is none")?;
+}
+
+/// Judges it, by the checker and by the oracle.
+struct Compare;
+
+impl Visit for Compare {
+    type Of = Result<Agreed, Finding>;
+
+    fn visit<M: Model<Key: Debug> + Clone>(
+        self,
+        model: &M,
+        history: History<M>,
+        positions: Vec<Option<u64>>,
+        choices: &mut Choices,
+    ) -> Result<Agreed, Finding>
+    where
+        M::Input: Clone + Debug,
+        M::Output: Clone + Debug,
+    {
+        let hold = |holds: bool, what: &str| {
+            demand(holds, || format!("{what}\n{history:#?}\n{positions:?}"))
+        };
+        let legal = oracle(model, &history, &model.initial(), &mut Vec::new());
+        match search(model, &history, Budget::default()) {
+            Verdict::Linearizable { order } => {
+                let true_one = is_linearization(model, &history, &order);
+                hold(true_one, "the order found is no linearization")?;
+                hold(legal, "an order is found, and the oracle finds none")?;
+            }
+            Verdict::NotLinearizable(found) => {
+                let _ = found.tell(&history);
+                hold(!found.stuck.is_empty(), "a counterexample without a place")?;
+                hold(!legal, "no order is found, and the oracle finds one")?;
+            }
+            Verdict::Unknown { .. } => hold(false, "a search of so few operations ends early")?,
+        }
+        let by_witness = check_witness(model, &history, &positions);
+        if let Ok(order) = &by_witness {
+            let true_one = is_linearization(model, &history, order);
+            hold(true_one, "a witness is taken for one that is none")?;
+        }
+        let streamed = stream(model, &history, &positions, choices);
+        hold(
+            !streamed || by_witness.is_ok(),
+            "the stream takes what is no witness",
+        )?;
+        let judged = |positions: &[Option<u64>]| {
+            let judgement = judge(model, &history, positions, Budget::default());
+            let legal = matches!(judgement.verdict, Verdict::Linearizable { .. });
+            (legal, judgement.searched)
+        };
+        let (said, searched) = judged(&positions);
+        hold(said == legal, "the judgement by a witness is another")?;
+        hold(
+            (searched == 0) == by_witness.is_ok(),
+            "searched for nothing, or not at all",
+        )?;
+        let mut wrong = positions.clone();
+        choices.shuffle(&mut wrong);
+        let (said, _) = judged(&wrong);
+        hold(said == legal, "the judgement by a wrong witness is another")?;
+        Ok(Agreed {
+            legal,
+            settled_by_witness: by_witness.is_ok(),
+        })
     }
-    let streamed = stream(model, &history, &positions, choices);
-    hold(
-        !streamed || by_witness.is_ok(),
-        "the stream takes what is no witness",
-    )?;
-    let judged = |positions: &[Option<u64>]| {
-        let judgement = judge(model, &history, positions, Budget::default());
-        let legal = matches!(judgement.verdict, Verdict::Linearizable { .. });
-        (legal, judgement.searched)
-    };
-    let (said, searched) = judged(&positions);
-    hold(said == legal, "the judgement by a witness is another")?;
-    hold(
-        (searched == 0) == by_witness.is_ok(),
-        "searched for nothing, or not at all",
-    )?;
-    let mut wrong = positions.clone();
-    choices.shuffle(&mut wrong);
-    let (said, _) = judged(&wrong);
-    hold(said == legal, "the judgement by a wrong witness is another")?;
-    Ok(Agreed {
-        legal,
-        settled_by_witness: by_witness.is_ok(),
-    })
 }
 
 /// Tries every order of every choice of operations that has all that returned.

@@ -4,6 +4,7 @@
 //! attacks: nothing at all, late copies, a damaged packet, or a forger. A forged message that differs from the one
 //! that was sent in [`WITHIN_REACH_BITS`] bits or fewer could be a damaged packet, and counts as one.
 
+use std::fmt;
 use std::path::Path;
 
 use super::{Finding, artifact, storm};
@@ -60,6 +61,10 @@ pub const KNOWN: &[(&str, &str)] = &[
     (
         "(raft_log.rs:485)",
         "entries are asked for that lie behind the end of the log",
+    ),
+    (
+        "just applied: Store(Unavailable)",
+        "an entry is committed that the log does not have: an assertion of the driver around the library",
     ),
     (
         "snapshots arrive whole",
@@ -264,7 +269,6 @@ impl Messages {
 impl Hearing {
     /// The verdict, the plan and the attacks in words.
     pub fn told(&self, verdict: &Verdict) -> String {
-        let attacks: String = self.attacks.iter().map(|it| format!("{it}\n")).collect();
         let Doings {
             late,
             damaged,
@@ -273,10 +277,18 @@ impl Hearing {
             ..
         } = verdict.doings;
         format!(
-            "{}\nclass: {}\n{late} messages came again, {damaged} damaged, {unreadable} damaged beyond reading, {forged} forged\n\n{attacks}{}",
-            verdict.failure,
-            verdict.class,
-            storm::in_words(&self.plan),
+            "{}\nclass: {}\n{late} messages came again, {damaged} damaged, {unreadable} damaged beyond reading, {forged} forged\n\n{self}",
+            verdict.failure, verdict.class,
         )
+    }
+}
+
+/// The attacks and the plan in words.
+impl fmt::Display for Hearing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for attack in &self.attacks {
+            writeln!(f, "{attack}")?;
+        }
+        f.write_str(&storm::in_words(&self.plan))
     }
 }

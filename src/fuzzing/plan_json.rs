@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use super::storm::in_words;
-use super::{Finding, demand};
+use super::{Finding, demand, storm};
 use crate::plan::{Plan, PlanError};
 
 /// Gives `bytes` to the parser.
@@ -22,7 +21,7 @@ pub fn check(bytes: &[u8]) -> Result<(), Finding> {
     };
     plan.validate()
         .map_err(|impossible| Finding(format!("a plan was read that cannot be: {impossible}")))?;
-    demand(!in_words(&plan).is_empty(), || {
+    demand(!storm::in_words(&plan).is_empty(), || {
         "a plan without words".to_owned()
     })?;
     let compact = serde_json::to_string(&plan).map_err(|error| Finding(error.to_string()))?;
@@ -35,6 +34,16 @@ pub fn check(bytes: &[u8]) -> Result<(), Finding> {
         }
     }
     Ok(())
+}
+
+/// What `bytes` are: a plan in words, or why they are none, and the text itself.
+pub fn in_words(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let about = match Plan::parse(&text, Path::new("input.json")) {
+        Ok(plan) => storm::in_words(&plan),
+        Err(error) => error.to_string(),
+    };
+    format!("{}\n{text}", about.trim_end())
 }
 
 /// An error says something, and names the file.

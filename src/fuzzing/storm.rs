@@ -6,9 +6,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Finding, artifact};
+use crate::coverage::{Coverage, Trail};
 use crate::engine::{Outcome, Watch};
 use crate::options::{DriverOptions, RaftOptions};
 use crate::plan::{Heal, Plan, PlanError, Profile};
+use crate::rng::Choices;
+use crate::search::{Space, mutate};
 use crate::subject::{self, Named, UnknownSubject};
 use crate::types::{node_list, seconds};
 
@@ -58,25 +61,64 @@ impl Storm {
 
     /// Carries `plan` out.
     pub fn run(&self, plan: &Plan) -> Outcome {
+        self.run_watched(plan, None)
+    }
+
+    /// Carries `plan` out, and says which abstract states of the cluster it went through.
+    pub fn run_covered(&self, plan: &Plan) -> (Outcome, Trail) {
+        let mut coverage = Coverage::new(plan.nodes().len());
+        let outcome = self.run_watched(plan, Some(&mut coverage));
+        (outcome, coverage.trail())
+    }
+
+    fn run_watched(&self, plan: &Plan, coverage: Option<&mut Coverage>) -> Outcome {
         let watch = Watch {
             most_steps: Some(MOST_STEPS),
+            coverage,
             ..Watch::default()
         };
         self.subject.runner.run(plan, watch)
     }
 
+    /// Another input: its plan is a little different from that of `bytes`, and may have something of that of
+    /// `other`. It is written down as JSON, for no choices of the generator need lead to it. The same arguments give
+    /// the same one; none for bytes that are no plan.
+    pub fn mutated(&self, bytes: &[u8], other: Option<&[u8]>, seed: u64) -> Option<Vec<u8>> {
+        let parent = self.plan(bytes).ok()?;
+        let mut choices = Choices::labelled(seed, "mutant of an input", 0);
+        let space = Space {
+            subject: &self.subject.name,
+            lacks: self.subject.runner.lacks(),
+            profile: &self.profile,
+        };
+        let donor = match other {
+            Some(bytes) => self.plan(bytes).ok()?,
+            None => space.draw(choices.word()),
+        };
+        let mutant = mutate(&parent, [&donor, &donor], &mut choices);
+        serde_json::to_vec(&mutant).ok()
+    }
+
     /// Carries out the plan that `bytes` stand for. Bytes that are no plan are no finding.
     ///
     /// # Errors
-    /// The violation, and the plan in words.
+    /// As [`judge`].
     pub fn check(&self, bytes: &[u8]) -> Result<(), Finding> {
-        let Ok(plan) = self.plan(bytes) else {
-            return Ok(());
-        };
-        match self.run(&plan).failure {
-            None => Ok(()),
-            Some(failure) => Err(Finding(format!("{failure}\n\n{}", in_words(&plan)))),
+        match self.plan(bytes) {
+            Ok(plan) => judge(&plan, &self.run(&plan)),
+            Err(_) => Ok(()),
         }
+    }
+}
+
+/// What a run of `plan` came to.
+///
+/// # Errors
+/// The violation, and the plan in words.
+pub fn judge(plan: &Plan, outcome: &Outcome) -> Result<(), Finding> {
+    match &outcome.failure {
+        None => Ok(()),
+        Some(failure) => Err(Finding(format!("{failure}\n\n{}", in_words(plan)))),
     }
 }
 
@@ -164,6 +206,31 @@ mod tests {
         let plan = storm.plan(b"anything").unwrap();
         assert_eq!(storm.plan(plan.to_json().as_bytes()).unwrap(), plan);
         assert!(in_words(&plan).contains(&plan.seed.to_string()));
+    }
+
+    #[test]
+    fn a_mutant_is_another_plan_that_can_be_carried_out_and_the_same_each_time() {
+        let storm = Storm::over("raft-rs").unwrap();
+        let mut bytes = vec![3; 30];
+        for seed in 0..40 {
+            let other = (seed % 2 == 0).then_some(&[9; 50][..]);
+            let mutant = storm.mutated(&bytes, other, seed).unwrap();
+            assert_eq!(storm.mutated(&bytes, other, seed), Some(mutant.clone()));
+            assert!(artifact::is_json(&mutant));
+            let plan = storm.plan(&mutant).unwrap();
+            assert_ne!(plan, storm.plan(&bytes).unwrap());
+            bytes = mutant;
+        }
+        assert_eq!(storm.mutated(b"{\"version\": 0}", None, 1), None);
+    }
+
+    #[test]
+    fn watching_where_a_run_goes_does_not_change_it() {
+        let storm = Storm::over("raft-rs").unwrap();
+        let plan = storm.plan(&[1; 60]).unwrap();
+        let (outcome, trail) = storm.run_covered(&plan);
+        assert_eq!(outcome.digest, storm.run(&plan).digest);
+        assert!(trail.states.len() > 10);
     }
 
     #[test]

@@ -1,18 +1,18 @@
 //! What the fuzz targets do, and what the command line makes of a fuzzer's inputs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use squall::check::Property;
-use squall::fuzzing::Storm;
 use squall::fuzzing::messages::{Hearing, KNOWN, Messages, Strictness, Verdict};
+use squall::fuzzing::{Finding, RUN, Storm, disk, linearizability, plan_json};
 use squall::plan::Plan;
 use squall::rng::Choices;
 use squall::subject::hostile::Class;
 use squall::subject::planted::{Bug, Planted};
 use squall::subject::raft_rs::RaftRs;
 
-use super::support::{seeds, squall, stderr, stdout};
+use super::support::{root, seeds, squall, stderr, stdout};
 
 /// An input of the target storm, in a file of its own.
 fn artifact(folder: &Path, bytes: &[u8]) -> PathBuf {
@@ -45,6 +45,20 @@ fn an_artifact_is_replayed_and_imported_as_a_shrunk_plan() {
 }
 
 #[test]
+fn an_artifact_of_no_bytes_is_an_input_and_any_other_empty_file_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = artifact(folder.path(), &[]);
+    let bug = "raft-rs+skip-fsync";
+    let replayed = squall(&["replay", path.to_str().unwrap(), "--subject", bug]);
+    assert_eq!(replayed.status.code(), Some(1), "{}", stderr(&replayed));
+    let other = folder.path().join("plan");
+    std::fs::write(&other, "").unwrap();
+    let replayed = squall(&["replay", other.to_str().unwrap()]);
+    assert_eq!(replayed.status.code(), Some(2));
+    assert!(stderr(&replayed).contains("is empty"));
+}
+
+#[test]
 fn an_input_that_runs_clean_is_imported_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = [7; 40];
@@ -71,10 +85,7 @@ fn an_input_of_another_target_is_refused_with_the_command_for_it() {
     let path = artifact(&disk, &[7; 40]);
     let replayed = squall(&["replay", path.to_str().unwrap()]);
     assert_eq!(replayed.status.code(), Some(2));
-    let command = format!(
-        "cargo +nightly fuzz run --sanitizer none disk {}",
-        path.display()
-    );
+    let command = format!("{RUN} disk {}", path.display());
     assert!(
         stderr(&replayed).contains(&command),
         "{}",
@@ -82,14 +93,73 @@ fn an_input_of_another_target_is_refused_with_the_command_for_it() {
     );
 }
 
+/// The committed inputs of a target: those that `cargo xtask fuzz --update` has chosen.
+fn committed(target: &str) -> Vec<PathBuf> {
+    let folder = root().join("fuzz/corpus").join(target);
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let is_seed = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("seed-")
+    };
+    let mut seeds: Vec<PathBuf> = paths.filter(is_seed).collect();
+    seeds.sort();
+    assert!(seeds.len() > 10, "{target}: {} inputs", seeds.len());
+    seeds
+}
+
+#[test]
+fn the_committed_corpus_of_every_target_runs_clean() {
+    let storm = Storm::over("raft-rs").unwrap();
+    let messages = Messages::new(Strictness::Usual);
+    type Check<'a> = &'a dyn Fn(&[u8]) -> Result<(), Finding>;
+    let targets: [(&str, Check<'_>); 5] = [
+        ("storm", &|bytes| storm.check(bytes)),
+        ("messages", &|bytes| messages.check(bytes)),
+        ("linearizability", &linearizability::check),
+        ("disk", &disk::check),
+        ("plan_json", &plan_json::check),
+    ];
+    for (target, check) in targets {
+        for path in committed(target) {
+            if let Err(finding) = check(&std::fs::read(&path).unwrap()) {
+                panic!("{}: {finding}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_committed_storms_reach_what_a_storm_should() {
+    let storm = Storm::over("raft-rs").unwrap();
+    let (mut states, mut kinds) = (BTreeSet::new(), BTreeSet::new());
+    for path in committed("storm") {
+        let bytes = std::fs::read(&path).unwrap();
+        let plan = storm.plan(&bytes).unwrap();
+        kinds.extend(
+            plan.faults
+                .iter()
+                .map(|fault| format!("{:?}", fault.what.kind())),
+        );
+        states.extend(storm.run_covered(&plan).1.states);
+    }
+    assert!(states.len() > 1_000, "{} states", states.len());
+    assert!(kinds.len() > 20, "{kinds:?}");
+}
+
+/// A random input of the target messages.
+fn hearing(messages: &Messages, seed: u64) -> Hearing {
+    let mut choices = Choices::labelled(seed, "probe", 0);
+    let length = choices.between(20, 300);
+    let bytes: Vec<u8> = (0..length).map(|_| choices.below(256) as u8).collect();
+    messages.hearing(&bytes)
+}
+
 /// What random inputs of the target messages come to.
 fn verdicts(count: u64) -> Vec<(Hearing, Verdict)> {
     let messages = Messages::new(Strictness::Usual);
     let judged = |seed| {
-        let mut choices = Choices::labelled(seed, "probe", 0);
-        let length = choices.between(20, 300);
-        let bytes: Vec<u8> = (0..length).map(|_| choices.below(256) as u8).collect();
-        let hearing = messages.hearing(&bytes);
+        let hearing = hearing(&messages, seed);
         let verdict = hearing.judge();
         (hearing, verdict)
     };
@@ -153,4 +223,37 @@ fn what_fails_without_an_attack_is_told_so_and_counts() {
     assert_eq!(verdict.class, Class::Nothing);
     assert!(verdict.counts(Strictness::Usual));
     assert_eq!(hearing.judge(), None);
+}
+
+#[test]
+fn what_late_copies_suffice_for_is_told_so_and_counts() {
+    let bug = Planted {
+        subject: RaftRs,
+        bug: Bug::MixUpReads,
+    };
+    let messages = Messages::new(Strictness::Usual);
+    let (hearing, verdict) = (0..2_000)
+        .find_map(|seed| {
+            let hearing = hearing(&messages, seed);
+            let verdict = hearing.judge_on(bug)?;
+            (verdict.class == Class::Late).then_some((hearing, verdict))
+        })
+        .expect("late copies bring out what a quiet network does not");
+    assert!(verdict.counts(Strictness::Usual));
+    assert!(verdict.doings.late > 0);
+    let told = hearing.told(&verdict);
+    assert!(
+        told.contains("class: late copies of messages suffice"),
+        "{told}"
+    );
+    // The honest node stands the same copies, and the planted one is unremarkable without them.
+    let only = |class: Class| Hearing {
+        plan: hearing.plan.clone(),
+        attacks: (hearing.attacks.iter().copied())
+            .filter(|attack| attack.how.class() == class)
+            .collect(),
+    };
+    assert!(only(Class::Late).judge_on(bug).is_some());
+    assert_eq!(only(Class::Late).judge(), None);
+    assert_eq!(only(Class::Nothing).judge_on(bug), None);
 }

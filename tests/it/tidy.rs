@@ -152,6 +152,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "fuzzing",
         &[
             "check",
+            "coverage",
             "disk",
             "engine",
             "linearizability",
@@ -159,6 +160,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "plan",
             "replica",
             "rng",
+            "search",
             "subject",
             "types",
         ],

@@ -92,9 +92,19 @@ fn every_commit_is_tested_by_what_lands_here_and_by_seeds_of_its_own() {
     has("ci.yml", "--seeds \"$GITHUB_SHA..+500\"");
     has("nightly.yml", "cargo xtask fuzz --for");
     has("nightly.yml", "--summary-md summary.md");
-    let cached = workflow("nightly.yml")["jobs"]["fuzz"]["steps"].to_string();
-    assert!(
-        cached.contains("actions/cache@") && cached.contains("fuzz/corpus"),
-        "{cached}"
-    );
+    has("nightly.yml", "--strategy guided --corpus corpus");
+    has("nightly.yml", "squall corpus minimise corpus");
+    // A corpus is kept from a night that found something, too.
+    for (job, path) in [("sweep", "corpus"), ("fuzz", "fuzz/corpus")] {
+        let steps = &workflow("nightly.yml")["jobs"][job]["steps"];
+        let cached = |action: &str| {
+            let uses = |step: &&Value| step["uses"].as_str().is_some_and(|it| it.contains(action));
+            let step = steps.as_array().unwrap().iter().find(uses).unwrap();
+            assert_eq!(step["with"]["path"], path, "{job}: {step}");
+            step.clone()
+        };
+        let (restored, saved) = (cached("cache/restore@"), cached("cache/save@"));
+        assert_eq!(saved["if"], "always()", "{job}");
+        assert_eq!(restored["with"]["key"], saved["with"]["key"], "{job}");
+    }
 }
