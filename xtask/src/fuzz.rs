@@ -240,10 +240,10 @@ fn target(
     let interrupted = stop.load(Ordering::Relaxed);
     if found.len() >= ENOUGH {
         ran.remark = Some(format!("ended early: {ENOUGH} findings are enough"));
-    } else if !fuzzed.ended_well && !interrupted {
+    } else if !fuzzed.ended_well && !interrupted && found.is_empty() {
         ran.trouble = Some("it ended early".to_owned());
         fuzzed.last.iter().for_each(|line| eprintln!("  {line}"));
-    } else if ran.progress.executions == 0 && !interrupted {
+    } else if ran.progress.executions == 0 && !interrupted && found.is_empty() {
         ran.trouble = Some("it ran nothing".to_owned());
     }
     if interrupted {
@@ -270,8 +270,11 @@ fn minimise(
     let small = project.join("target/fuzz-merge").join(name);
     let merge = |how: &[&str], most_bytes: u32, variables| -> Result<bool, Error> {
         corpus::empty(&small)?;
+        // An input that fails is left out, and has been told of before: what it writes once more goes away again.
+        let failing = tempfile::tempdir().map_err(|error| Error::file(&small, &error))?;
         let mut arguments: Vec<String> = how.iter().map(ToString::to_string).collect();
         arguments.push(format!("-max_len={most_bytes}"));
+        arguments.push(format!("-artifact_prefix={}/", failing.path().display()));
         arguments.extend([&small, corpus].map(|path: &Path| path.display().to_string()));
         let fuzzer = Fuzzer {
             program: fuzzer.program.clone(),

@@ -148,9 +148,11 @@ impl Fuzzer<'_> {
 
     /// What one input comes to, as the target tells it: the finding's first line, and the command that repeats it.
     pub fn told(&self, input: &Path) -> Option<(String, String)> {
+        // It writes what fails once more, and refuses to start where that cannot be.
+        let folder = tempfile::tempdir().ok()?;
         let output = Command::new(&self.program)
             .arg(input)
-            .arg("-artifact_prefix=/dev/null/")
+            .arg(format!("-artifact_prefix={}/", folder.path().display()))
             .current_dir(self.project)
             .envs(self.variables.iter().copied())
             .stdin(Stdio::null())
