@@ -47,7 +47,7 @@ const MEMORY_MB: u32 = 2_048;
 const MOST_BYTES: u32 = 16_384;
 
 /// Longest input that is committed, in bytes: of choices, and of plans that are written down.
-const MOST_COMMITTED_BYTES: [u32; 2] = [1_024, 2_600];
+const MOST_COMMITTED_BYTES: [u64; 2] = [1_024, 2_600];
 
 /// Bytes that are committed for a target in all; of more, a sample is.
 const MOST_COMMITTED_IN_ALL: u64 = 128 << 10;
@@ -268,14 +268,14 @@ fn minimise(
 ) -> Result<bool, Error> {
     let name = corpus.file_name().unwrap_or_default();
     let small = project.join("target/fuzz-merge").join(name);
-    let merge = |how: &[&str], most_bytes: u32, variables| -> Result<bool, Error> {
+    let merge = |how: &[&str], from: &Path, variables| -> Result<bool, Error> {
         corpus::empty(&small)?;
         // An input that fails is left out, and has been told of before: what it writes once more goes away again.
         let failing = tempfile::tempdir().map_err(|error| Error::file(&small, &error))?;
         let mut arguments: Vec<String> = how.iter().map(ToString::to_string).collect();
-        arguments.push(format!("-max_len={most_bytes}"));
+        arguments.push(format!("-max_len={MOST_BYTES}"));
         arguments.push(format!("-artifact_prefix={}/", failing.path().display()));
-        arguments.extend([&small, corpus].map(|path: &Path| path.display().to_string()));
+        arguments.extend([&small, from].map(|path: &Path| path.display().to_string()));
         let fuzzer = Fuzzer {
             program: fuzzer.program.clone(),
             project,
@@ -284,7 +284,7 @@ fn minimise(
         let merged: Fuzzed = fuzzer.run(&arguments, None, stop, || false, |_| {})?;
         Ok(merged.ended_well && !files(&small)?.is_empty())
     };
-    let mut done = merge(&["-merge=1"], MOST_BYTES, &[])?;
+    let mut done = merge(&["-merge=1"], corpus, &[])?;
     if done {
         corpus::replace(corpus, &small, false)?;
     }
@@ -293,7 +293,9 @@ fn minimise(
         let how = ["-set_cover_merge=1", "-use_counters=0"];
         let [choices, text] = MOST_COMMITTED_BYTES;
         let most_bytes = if name == PLAN_JSON { text } else { choices };
-        done = merge(&how, most_bytes, &[("SQUALL_FUZZ_STATES", "off")])?;
+        let short = tempfile::tempdir().map_err(|error| Error::file(&small, &error))?;
+        corpus::copy_short(corpus, short.path(), most_bytes)?;
+        done = merge(&how, short.path(), &[("SQUALL_FUZZ_STATES", "off")])?;
         if done {
             corpus::sample(&small, MOST_COMMITTED_IN_ALL)?;
             corpus::replace(corpus, &small, true)?;

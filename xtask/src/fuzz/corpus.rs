@@ -32,6 +32,21 @@ pub fn empty(folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, &error))
 }
 
+/// Copies the inputs of a corpus that have no more than `most` bytes: libFuzzer itself would cut the longer ones short.
+///
+/// # Errors
+/// When a file cannot be copied.
+pub fn copy_short(corpus: &Path, into: &Path, most: u64) -> Result<(), Error> {
+    empty(into)?;
+    for path in files(corpus)? {
+        let error = |error: std::io::Error| Error::file(&path, &error);
+        if std::fs::metadata(&path).map_err(error)?.len() <= most {
+            std::fs::copy(&path, into.join(name(&path))).map_err(error)?;
+        }
+    }
+    Ok(())
+}
+
 /// Leaves of the inputs in a folder, in the order of their hashes and so in none, as many as have no more than `most` bytes together.
 ///
 /// # Errors
@@ -109,6 +124,8 @@ mod tests {
         assert_eq!(names(), ["b1", "c1", "seed-a"]);
         replace(&corpus, &small, true).unwrap();
         assert_eq!(names(), ["b1", "c1", "seed-a", "seed-b1", "seed-c1"]);
+        copy_short(&corpus, &small, 5).unwrap();
+        assert_eq!(files(&small).unwrap().len(), 4);
         sample(&corpus, 11).unwrap();
         assert_eq!(names(), ["b1", "c1", "seed-a"]);
     }
