@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -16,6 +16,9 @@ const MOST_MEMORY: u64 = 6 << 30;
 
 /// How long past its time a sweep may go on before it is held for hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many times its processor time a sweep may take on the wall of a busy machine.
+const BUSY: u32 = 30;
 
 /// What is swept.
 #[derive(Clone, Debug)]
@@ -96,16 +99,51 @@ impl Hunt {
     }
 }
 
+/// What one sweep with a strategy came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Whether it found anything.
+    pub found: bool,
+    /// Processor time up to there, or in all.
+    pub cpu_seconds: f64,
+    /// Runs.
+    pub runs: u64,
+    /// Steps of all runs.
+    pub steps: u64,
+    /// States and transitions covered, where that was asked for.
+    pub covered: Option<Covered>,
+}
+
+/// How much of the cluster's abstract states was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covered {
+    /// Different states.
+    pub states: u64,
+    /// Different transitions between them.
+    pub transitions: u64,
+}
+
+/// How long a sweep may go on.
+#[derive(Clone, Copy)]
+struct Limit {
+    /// On the wall; then it hangs.
+    wall: Duration,
+    /// Of processor time; then it is told to end with what it has.
+    cpu: Option<Duration>,
+}
+
 /// What `squall sweep --json -` says, as far as it is of interest here.
 #[derive(Deserialize)]
 struct Summary {
     verdict: String,
     runs: u64,
+    steps: u64,
     cpu_seconds: f64,
     digest: String,
     sometimes: BTreeMap<String, u64>,
     missing: Vec<String>,
     violations: Vec<SummaryViolation>,
+    coverage: Option<Covered>,
 }
 
 #[derive(Deserialize)]
@@ -159,7 +197,11 @@ impl Prey<'_> {
                 None => rest.push("--no-shrink".to_owned()),
             }
             let most = time + shrink.unwrap_or_default() + PATIENCE;
-            let ending = match self.sweep(&rest, most, stop)? {
+            let limit = Limit {
+                wall: most,
+                cpu: None,
+            };
+            let ending = match self.sweep(&rest, limit, stop)? {
                 Went::Stopped => return Ok(None),
                 Went::Hung => Ending::Hang,
                 Went::Died(how) => Ending::Death(how),
@@ -217,7 +259,11 @@ impl Prey<'_> {
             "--keep-going".to_owned(),
             "--no-shrink".to_owned(),
         ];
-        match self.sweep(&rest, Duration::from_secs(600), stop)? {
+        let limit = Limit {
+            wall: Duration::from_secs(600),
+            cpu: None,
+        };
+        match self.sweep(&rest, limit, stop)? {
             Went::Through(summary) => Ok(Some(summary.digest)),
             Went::Stopped => Ok(None),
             Went::Hung => Err(Error::Sweep(
@@ -229,6 +275,54 @@ impl Prey<'_> {
         }
     }
 
+    /// Sweeps from seed `first` with a strategy, until something is found or `budget` of processor time is
+    /// spent. None when `stop` was set before it ended.
+    ///
+    /// # Errors
+    /// As [`Prey::hunt`].
+    pub fn try_strategy(
+        &self,
+        strategy: &str,
+        first: u64,
+        budget: Duration,
+        coverage: bool,
+        stop: &AtomicBool,
+    ) -> Result<Option<Trial>, Error> {
+        let mut rest = vec![
+            "--strategy".to_owned(),
+            strategy.to_owned(),
+            "--seeds".to_owned(),
+            format!("{first}..{}", u64::MAX),
+            "--no-shrink".to_owned(),
+        ];
+        if coverage {
+            rest.push("--coverage".to_owned());
+        }
+        let limit = Limit {
+            wall: budget * BUSY + PATIENCE,
+            cpu: Some(budget),
+        };
+        let nothing = |found| Trial {
+            found,
+            cpu_seconds: budget.as_secs_f64(),
+            runs: 0,
+            steps: 0,
+            covered: None,
+        };
+        Ok(match self.sweep(&rest, limit, stop)? {
+            Went::Stopped => None,
+            // It was under way to a step that does not end, or to its death: both are found.
+            Went::Hung | Went::Died(_) => Some(nothing(true)),
+            Went::Through(summary) => Some(Trial {
+                found: !summary.violations.is_empty(),
+                cpu_seconds: summary.cpu_seconds,
+                runs: summary.runs,
+                steps: summary.steps,
+                covered: summary.coverage,
+            }),
+        })
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(self.program);
         if let Some((variable, id)) = self.mutant {
@@ -237,7 +331,7 @@ impl Prey<'_> {
         command
     }
 
-    fn sweep(&self, rest: &[String], most: Duration, stop: &AtomicBool) -> Result<Went, Error> {
+    fn sweep(&self, rest: &[String], limit: Limit, stop: &AtomicBool) -> Result<Went, Error> {
         let cannot = |error: std::io::Error| Error::file(self.program, &error);
         let answer = tempfile::NamedTempFile::new().map_err(cannot)?;
         let complaint = tempfile::NamedTempFile::new().map_err(cannot)?;
@@ -266,12 +360,20 @@ impl Prey<'_> {
         // A child that has ended already needs no limit.
         let _ = prlimit(pid, Resource::As, memory);
         let began = Instant::now();
+        let mut cpu_left = limit.cpu;
         let status = loop {
             if let Some(status) = child.try_wait().map_err(cannot)? {
                 break status;
             }
+            if cpu_left.is_some_and(|most| cpu_time(&child).is_some_and(|spent| spent >= most))
+                && let Some(pid) = pid
+            {
+                // One that has ended meanwhile hears nothing.
+                let _ = kill_process(pid, Signal::INT);
+                cpu_left = None;
+            }
             let stopped = stop.load(Ordering::Relaxed);
-            if stopped || began.elapsed() > most {
+            if stopped || began.elapsed() > limit.wall {
                 let _ = child.kill();
                 child.wait().map_err(cannot)?;
                 return Ok(if stopped { Went::Stopped } else { Went::Hung });
@@ -295,6 +397,18 @@ impl Prey<'_> {
             _ => Ok(Went::Died(format!("{status} {first}").trim().to_owned())),
         }
     }
+}
+
+/// Processor time of a child so far, where the system tells it as Linux does.
+fn cpu_time(child: &Child) -> Option<Duration> {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    // The second field, the program's name, is in brackets and may hold blanks.
+    let (_, rest) = text.rsplit_once(") ")?;
+    let mut fields = rest.split(' ').skip(11);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(
+        ticks * 1_000 / rustix::param::clock_ticks_per_second(),
+    ))
 }
 
 impl SummaryViolation {

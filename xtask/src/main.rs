@@ -11,6 +11,7 @@ mod library;
 mod mutants;
 mod operators;
 mod schemata;
+mod strategies;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -69,6 +70,8 @@ enum Task {
     Mutants(mutants::Options),
     /// Run all fuzz targets in turn within a budget.
     Fuzz(fuzz::Options),
+    /// Compare the strategies of sweeps: how soon each finds which bug, and how much it covers.
+    Strategies(strategies::Options),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Mutants(options) => mutants::run(project, &options),
         Task::Fuzz(options) => fuzz::run(project, &options),
+        Task::Strategies(options) => strategies::run(project, &options),
     };
     match result {
         Ok(status) => ExitCode::from(status),
