@@ -10,6 +10,8 @@
 //!
 //! Knows no engine, no plan and no Raft library.
 
+use std::collections::VecDeque;
+
 use crate::indexed::Indexed;
 use crate::linearizability::{Budget, Ending, Operation, Verdict, judge};
 use crate::service::{Answer, Command, Part, Service, ServiceModel};
@@ -39,6 +41,8 @@ struct Entry {
     end: End,
     /// The highest index that any client had been told of when it was asked.
     floor: Index,
+    /// The same, some time before it was asked: see [`History::with_lag`].
+    old_floor: Index,
     /// Where it took effect, once that is known.
     position: Option<Index>,
 }
@@ -61,6 +65,14 @@ pub enum Wrong {
         part: Part,
         /// The history in words.
         story: String,
+    },
+    /// A read shows the state as it was before what a client had been told of when it was asked. Its value may be
+    /// right by chance: nothing of what it lacks was on its key.
+    Stale {
+        /// The last entry that it shows.
+        index: Index,
+        /// What a client had been told of.
+        floor: Index,
     },
     /// It is what the log gives when each copy of a retried command counts.
     Repeated {
@@ -99,6 +111,11 @@ pub struct History {
     unsettled: Vec<Part>,
     /// The highest index that any client has been told of.
     told: Index,
+    /// How far back `told` is remembered, in microseconds.
+    lag_us: u64,
+    /// What it was when something was asked, as far back, times and indices rising. What is told counts from when the next thing
+    /// is asked.
+    told_at: VecDeque<(u64, Index)>,
     /// Counts events, so that no two have the same time.
     time: u64,
     budget: Budget,
@@ -117,9 +134,44 @@ impl History {
             unresolved: Vec::new(),
             unsettled: Vec::new(),
             told: 0,
+            lag_us: 0,
+            told_at: VecDeque::new(),
             time: 0,
             budget,
         }
+    }
+
+    /// Remembers what clients had been told of `lag_us` microseconds before each operation was asked, for
+    /// [`History::lags`].
+    pub fn with_lag(mut self, lag_us: u64) -> Self {
+        self.lag_us = lag_us;
+        self
+    }
+
+    /// What a client had been told of by the end of the lag before `id` was asked, when that is more than `index`.
+    pub fn lags(&mut self, id: OperationId, index: Index) -> Option<Index> {
+        let entry = self.entry(id)?;
+        (index < entry.old_floor).then_some(entry.old_floor)
+    }
+
+    /// What clients had been told of when the lag before `now_us` began.
+    fn old_floor(&mut self, now_us: u64) -> Index {
+        if self.lag_us == 0 {
+            return self.told;
+        }
+        if self
+            .told_at
+            .back()
+            .is_none_or(|(_, told)| *told < self.told)
+        {
+            self.told_at.push_back((now_us, self.told));
+        }
+        let is_old = |(at_us, _): &(u64, Index)| at_us + self.lag_us <= now_us;
+        while self.told_at.get(1).is_some_and(is_old) {
+            self.told_at.pop_front();
+        }
+        let oldest = self.told_at.front().filter(|oldest| is_old(oldest));
+        oldest.map_or(0, |(_, told)| *told)
     }
 
     /// The history so far, from the last moment at which nothing was under way:
@@ -147,12 +199,14 @@ impl History {
     pub fn invoked(&mut self, command: Command) -> OperationId {
         self.cut();
         let invoked = self.tick();
+        let old_floor = self.old_floor(command.time_us);
         let id = OperationId(self.first + self.entries.len() as u64);
         self.entries.push(Entry {
             command,
             invoked,
             end: End::Open,
             floor: self.told,
+            old_floor,
             position: None,
         });
         self.unresolved.push(id);
@@ -271,6 +325,7 @@ impl History {
                 }
                 _ => Err(wrong),
             },
+            _ if reads && index < floor => Err(Wrong::Stale { index, floor }),
             settled => settled,
         }
     }
@@ -375,4 +430,51 @@ fn tell(operations: &[Operation<Command, Answer>], stuck: &[usize]) -> String {
     };
     let lines: Vec<String> = stuck.iter().map(one).collect();
     lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(client: u32, time_us: u64) -> Command {
+        Command {
+            client,
+            sequence: 1,
+            time_us,
+            operation: crate::service::Operation::Get { key: 0 },
+        }
+    }
+
+    fn history() -> History {
+        let mut history = History::new(0, Budget { steps: 1_000 }).with_lag(100);
+        for index in 1..=3 {
+            history.committed(index, &[]);
+        }
+        history
+    }
+
+    #[test]
+    fn a_read_of_a_state_before_what_was_told_is_stale_whatever_it_says() {
+        let mut history = history();
+        let told = history.invoked(get(1, 0));
+        let nothing = history.answered(told, 2, Answer::Value { value: None });
+        assert_eq!(nothing, Ok(Settled::ByLog));
+        let read = history.invoked(get(2, 1));
+        let stale = history.answered(read, 1, Answer::Value { value: None });
+        assert_eq!(stale, Err(Wrong::Stale { index: 1, floor: 2 }));
+    }
+
+    #[test]
+    fn what_was_told_before_the_lag_counts_where_a_lag_is_allowed() {
+        let mut history = history();
+        let told = history.invoked(get(1, 0));
+        history
+            .answered(told, 2, Answer::Value { value: None })
+            .unwrap();
+        let soon = history.invoked(get(2, 50));
+        assert_eq!(history.lags(soon, 1), None, "told within the lag");
+        let later = history.invoked(get(3, 150));
+        assert_eq!(history.lags(later, 1), Some(2), "noticed at 50");
+        assert_eq!(history.lags(later, 2), None);
+    }
 }

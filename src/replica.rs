@@ -449,7 +449,8 @@ pub enum Doing {
     ForwardedRead,
     /// A command was passed on to the leader.
     ForwardedCommand,
-    /// A committed change of the configuration fitted and was not carried out as it was asked for. That breaks the
+    /// A committed change of the configuration fitted and was not carried out as it was asked for, or it is one that no
+    /// leader begins: it changes a joint configuration, or leaves one that is not joint. That breaks the
     /// property `configuration`.
     ChangedOtherwise,
 }

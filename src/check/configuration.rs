@@ -97,7 +97,25 @@ pub(super) fn proposed(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     }
 }
 
-/// A change that was committed and fits does not have the effect that it was asked for.
+/// `id` leads. It was elected by the configuration that it goes by, so every change that it knows to be
+/// committed has taken effect: another majority may already go by it.
+pub(super) fn elected(id: NodeId, view: &NodeView) -> Verdict {
+    let (since, configuration) = view.configuration;
+    let overlooked = view.last_change_before(view.commit + 1);
+    match overlooked {
+        Some(change) if change > since.max(view.applied) => broken(
+            id,
+            format!(
+                "{id} became leader of term {} by \"{configuration}\", though it knows that the change in entry {change} is committed",
+                view.term
+            ),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// A change that was committed and fits does not have the effect that it was asked for, or one was begun
+/// that a joint configuration forbids, or that only one allows.
 #[cold]
 pub(super) fn changed_otherwise(id: NodeId, view: &NodeView) -> Verdict {
     let (_, before) = view.configuration;

@@ -1,9 +1,14 @@
 //! Election Safety: at most one leader can be elected in a given term (Raft
 //! paper, figure 3, section 5.2; TLA+ `ElectionSafety`).
+//!
+//! Why there is one: each is elected by a majority, and who votes has its vote on disk (figure 2). So when a
+//! node says that it leads, the disks tell whether that can be: the vote is there, or a
+//! later term, for news of an election may come late. This finds an election that was not won before a second
+//! node wins it.
 
 use super::{Property, Scene, Verdict, Violation};
 use crate::sometimes::{Counters, Event};
-use crate::types::{NodeId, Role, Term};
+use crate::types::{NodeId, NodeSet, Role, Term};
 
 #[derive(Debug, Default)]
 pub(super) struct ElectionSafety {
@@ -64,6 +69,7 @@ impl ElectionSafety {
                 if scene.nodes.iter().any(unaware) {
                     counters.hit(Event::TwoLeadersAtOnce);
                 }
+                won(scene, id, term)?;
                 self.leaders.insert(place, (term, id));
                 if self.leaders.len() > MEMORY {
                     self.forgotten = self.leaders.remove(0).0;
@@ -72,4 +78,24 @@ impl ElectionSafety {
         }
         Ok(())
     }
+}
+
+/// Whether a quorum of the configuration that `id` goes by may have voted for it in `term`. It may vote for itself in the
+/// step in which it wins, where no other vote is needed.
+fn won(scene: Scene<'_>, id: NodeId, term: Term) -> Verdict {
+    let (_, configuration) = scene.node(id).configuration;
+    let may_have_voted = |node: &NodeId| {
+        let hard = &scene.durable(*node).hard;
+        *node == id || hard.term > term || (hard.term == term && hard.vote == Some(id))
+    };
+    let nodes = (0..scene.disks.len()).map(NodeId::at);
+    let voters: NodeSet = nodes.filter(may_have_voted).collect();
+    if configuration.is_empty() || configuration.has_quorum_in(voters) {
+        return Ok(());
+    }
+    let voters = voters.and(configuration.electors());
+    let message = format!(
+        "{id} became leader of term {term}, in which only {voters} can have voted for it; {configuration}"
+    );
+    Err(Violation::by(id, Property::ElectionSafety, message))
 }

@@ -1,6 +1,7 @@
 //! Linearizability: every operation appears to take effect at one instant between
 //! its invocation and its answer (Herlihy & Wing, TOPLAS 1990; dissertation,
-//! section 6.3). Stale reads, lost updates and phantom values all show here. And
+//! section 6.3). Stale reads, lost updates and phantom values all show here; a read of a state that is too old does
+//! even where its value is right by chance (dissertation, section 6.4: the read index). And
 //! Exactly Once: a command that a client sent again applies once.
 //!
 //! The work is `history`'s; this file says what its findings mean.
@@ -31,6 +32,12 @@ pub(super) fn judge(
         Err(Wrong::NotLinearizable { part, story }) => {
             let message = format!(
                 "{who} answered what no order of the operations on {part} explains: {story}"
+            );
+            Err(Violation::by(id, Property::Linearizability, message))
+        }
+        Err(Wrong::Stale { index, floor }) => {
+            let message = format!(
+                "{who} answered a read by the state after entry {index}, though a client had been told of entry {floor} before it was asked"
             );
             Err(Violation::by(id, Property::Linearizability, message))
         }

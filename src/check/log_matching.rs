@@ -2,13 +2,18 @@
 //! the logs are identical in all entries up through it (Raft paper, figure 3,
 //! section 5.3; TLA+ `LogMatching`). And a log has no holes.
 //!
+//! What a follower acknowledges, its leader has: the leader takes the index for how far the two logs
+//! are known to be one (figure 2: `matchIndex`). A leader of that term has only appended since it sent
+//! what is answered, so its log can be compared when the answer leaves.
+//!
 //! An entry that its only writer lost in a crash, unsynced, is in no log any
 //! more: a node that is its own majority may write another in its place.
 
-use super::{Property, Verdict, Violation};
+use super::{NodeView, Property, Verdict, Violation};
 use crate::indexed::Indexed;
+use crate::replica::{Claim, Label};
 use crate::stable::Chain;
-use crate::types::{Index, NodeId, NodeSet, Term};
+use crate::types::{Index, NodeId, NodeSet, Role, Term};
 
 /// Every (index, term) ever written, with the chain it stood for. Most indices
 /// have one term only.
@@ -97,6 +102,42 @@ impl Seen {
     }
 }
 
+/// `from` sends `label` to the node in `leader`, if it is that.
+#[inline(always)]
+pub(super) fn acknowledged(
+    from: NodeId,
+    view: &NodeView,
+    leader: &NodeView,
+    label: &Label,
+) -> Verdict {
+    let Claim::Appended { index } = label.claim else {
+        return Ok(());
+    };
+    let is_led = leader.role == Role::Leader && leader.term == label.term;
+    // What has been compacted there is committed.
+    if !is_led || view.term != label.term || index < leader.first() {
+        return Ok(());
+    }
+    match (view.chain_at(index), leader.chain_at(index)) {
+        (here, there) if here == there => Ok(()),
+        (None, Some(_)) => Ok(()),
+        _ => Err(not_the_leaders(from, index, leader, label)),
+    }
+}
+
+#[cold]
+fn not_the_leaders(from: NodeId, index: Index, leader: &NodeView, label: &Label) -> Box<Violation> {
+    let (to, term) = (label.to, label.term);
+    let there = match index > leader.last() {
+        true => format!("ends at {}", leader.last()),
+        false => "differs from its own there".to_owned(),
+    };
+    let message = format!(
+        "{from} acknowledged entry {index} to {to}, the leader of term {term}, whose log {there}"
+    );
+    Violation::by(from, Property::LogMatching, message)
+}
+
 #[cold]
 fn differs(id: NodeId, index: Index, term: Term, other: NodeId) -> Box<Violation> {
     let message = format!(
@@ -111,4 +152,46 @@ pub(super) fn gap(id: NodeId, index: Index, last: Index) -> Box<Violation> {
     let message =
         format!("{id} wrote entry {index} though its log ends at {last}: that leaves a hole");
     Violation::by(id, Property::LogMatching, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica::MessageKind;
+    use crate::stable::{Entry, EntryKind};
+
+    fn log_of(role: Role, term: Term, entries: &[Term]) -> NodeView {
+        let mut view = NodeView::default();
+        (view.role, view.term) = (role, term);
+        for (index, term) in (1..).zip(entries) {
+            let entry = Entry {
+                term: *term,
+                kind: EntryKind::Normal,
+                data: bytes::Bytes::new(),
+            };
+            view.append(index, &entry, |_| None).unwrap();
+        }
+        view
+    }
+
+    #[test]
+    fn what_is_acknowledged_to_a_leader_is_what_it_has() {
+        let leader = log_of(Role::Leader, 3, &[1, 1, 3]);
+        let follower = log_of(Role::Follower, 3, &[1, 1, 2, 2]);
+        let says = |leader: &NodeView, term, index| {
+            let label = Label {
+                to: NodeId(1),
+                kind: MessageKind::AppendReply,
+                term,
+                claim: Claim::Appended { index },
+            };
+            acknowledged(NodeId(2), &follower, leader, &label)
+        };
+        assert_eq!(says(&leader, 3, 2), Ok(()));
+        assert!(says(&leader, 3, 3).is_err(), "another entry");
+        assert!(says(&leader, 3, 4).is_err(), "beyond the leader's log");
+        assert_eq!(says(&leader, 2, 3), Ok(()), "of a term that is over");
+        let deposed = log_of(Role::Follower, 3, &[1]);
+        assert_eq!(says(&deposed, 3, 3), Ok(()), "to one that leads no more");
+    }
 }

@@ -27,7 +27,7 @@ pub use view::{NodeView, Written};
 
 use crate::configuration::Configuration;
 use crate::disk::Disk;
-use crate::history::{History, OperationId, Settled};
+use crate::history::{History, OperationId, Settled, Wrong};
 use crate::linearizability::Budget;
 use crate::replica::{Doing, Label, Observation, ReplyOutcome};
 use crate::service::{Answer, Command, Operation};
@@ -73,7 +73,7 @@ pub struct Checks {
 struct Told {
     lock_safety: lock_safety::LockSafety,
     history: History,
-    trusts_leases: bool,
+    lease_lag_us: Option<u64>,
 }
 
 /// What a search for a linearization may cost: a second or two.
@@ -81,14 +81,15 @@ const SEARCH: Budget = Budget { steps: 2_000_000 };
 
 impl Checks {
     /// Checks for a cluster whose log begins after the index `first`, where every
-    /// node that is there from the start has a snapshot (0 when there is none). Unless
-    /// `trusts_leases`, reads around the log may be stale, and are only counted.
-    pub fn new(first: Index, trusts_leases: bool) -> Self {
+    /// node that is there from the start has a snapshot (0 when there is none). Reads around
+    /// the log may show a state that is `lease_lag_us` microseconds older than the read; where nothing is promised of them, those that are
+    /// stale are only counted.
+    pub fn new(first: Index, lease_lag_us: Option<u64>) -> Self {
         Self {
             told: Some(Told {
                 lock_safety: lock_safety::LockSafety::default(),
-                history: History::new(first, SEARCH),
-                trusts_leases,
+                history: History::new(first, SEARCH).with_lag(lease_lag_us.unwrap_or(0)),
+                lease_lag_us,
             }),
             ..Self::of_log(first)
         }
@@ -237,6 +238,7 @@ impl Checks {
                         counters.hit(Event::LeaderElectedInJoint);
                     }
                     leader_completeness::check(id, scene.node(id), &self.ledger)?;
+                    configuration::elected(id, scene.node(id))?;
                 }
             }
             Observation::Committed { index } => {
@@ -244,6 +246,9 @@ impl Checks {
                 monotonic::commit(id, scene.node(id).commit, index)?;
                 state_machine_safety::committed(id, scene.node(id), index, &self.ledger)?;
                 let before = self.ledger.last();
+                if index > before {
+                    leader_completeness::counted(id, scene.node(id), index)?;
+                }
                 durable_commit::committed(scene, id, index, &mut self.ledger, counters)?;
                 for new in before + 1..=index {
                     self.perform(scene, id, new)?;
@@ -340,13 +345,18 @@ impl Checks {
     /// A node sends a message.
     ///
     /// # Errors
-    /// [`Property::AckBeforeDurable`], when it promises what is not durable.
+    /// [`Property::AckBeforeDurable`], when it promises what is not durable; [`Property::LogMatching`],
+    /// when it acknowledges what its leader does not have.
     #[inline(always)]
     pub fn sent(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
         let (view, durable) = (scene.node(from), scene.durable(from));
         let elected = &self.election_safety;
         self.ack_before_durable
-            .check(from, view, durable, label, elected)
+            .check(from, view, durable, label, elected)?;
+        match scene.nodes.get(label.to.position()) {
+            Some(leader) => log_matching::acknowledged(from, view, leader, label),
+            None => Ok(()),
+        }
     }
 
     /// A node says what became of a command.
@@ -387,11 +397,19 @@ impl Checks {
         told.lock_safety.answered(id, place, command, answer)?;
         let settled = told.history.answered(operation, index, answer);
         let reads = matches!(outcome, ReplyOutcome::Read { .. });
-        if reads && !told.trusts_leases && settled != Ok(Settled::ByLog) {
+        if reads && told.lease_lag_us != Some(0) && settled != Ok(Settled::ByLog) {
             // What is not settled now might turn out stale at the end of the run.
             counters.add(Event::StaleLeaseRead, settled.is_err().into());
+            let floor = told.history.lags(operation, index);
+            let floor = floor.filter(|_| told.lease_lag_us.is_some());
             told.history.disregard(operation);
-            return Ok(());
+            return match floor {
+                Some(floor) => {
+                    let stale = Err(Wrong::Stale { index, floor });
+                    linearizability::judge(Some(id), Some(answer), stale, counters)
+                }
+                None => Ok(()),
+            };
         }
         linearizability::judge(Some(id), Some(answer), settled, counters)
     }

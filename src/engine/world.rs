@@ -90,7 +90,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         };
         let checks = match watch.log_only {
             true => Checks::of_log(plan.cluster.first_index),
-            false => Checks::new(plan.cluster.first_index, plan.trusts_leases()),
+            false => Checks::new(plan.cluster.first_index, plan.lease_lag_us()),
         };
         // In opaque commands there is nothing to read.
         let reads = !watch.log_only && !subject.lacks().contains(&Feature::ReadIndex);

@@ -99,6 +99,8 @@ fn draw_plan(
         if !profile.findings.lease_reads_of_a_cut_off_leader {
             leases::keep_in_touch(&mut plan);
         }
+    } else if plan.raft.lease_reads && leases::may_be_bounded(&plan) {
+        leases::bound(&mut plan);
     }
     plan
 }
@@ -394,6 +396,14 @@ impl Draw<'_> {
         }
     }
 
+    /// How late a message is: by little, or so much that its sender may have stood for election again since.
+    fn lateness(&mut self, election_us: u64) -> u64 {
+        match self.choices.below(2) {
+            0 => self.choices.skewed(1, 10 * election_us),
+            _ => self.choices.between(election_us, 10 * election_us),
+        }
+    }
+
     pub(super) fn node(&mut self, plan: &Plan) -> NodeId {
         NodeId(self.choices.between(1, plan.cluster.nodes().into()) as u8)
     }
@@ -475,10 +485,10 @@ impl Draw<'_> {
             },
             FaultKind::LoseMessage => What::LoseMessage,
             FaultKind::DuplicateMessage => What::DuplicateMessage {
-                after_us: self.choices.skewed(1, 10 * election_us),
+                after_us: self.lateness(election_us),
             },
             FaultKind::DelayMessage => What::DelayMessage {
-                by_us: self.choices.skewed(1, 10 * election_us),
+                by_us: self.lateness(election_us),
             },
             FaultKind::SlowDisk => What::SlowDisk {
                 node,

@@ -330,9 +330,14 @@ impl Plan {
         few && !self.raft.priorities.is_empty()
     }
 
-    /// Whether reads are promised to be fresh.
-    pub fn trusts_leases(&self) -> bool {
-        !self.raft.lease_reads || self.workload.fresh_lease_reads
+    /// How much older than a read what it shows may be, in microseconds: 0 where reads are promised to be fresh. None where
+    /// nothing is promised of reads by lease. A leader that is cut off steps down after two election time-outs, so where
+    /// clocks run true and messages are prompt or lost a lease is no older than that.
+    pub fn lease_lag_us(&self) -> Option<u64> {
+        match !self.raft.lease_reads || self.workload.fresh_lease_reads {
+            true => Some(0),
+            false => leases::are_bounded(self).then(|| leases::LAG_ELECTIONS * self.election_us()),
+        }
     }
 
     /// The shortest election time-out, in microseconds.

@@ -142,6 +142,11 @@ const FACES: &[(&str, &str, &str)] = &[
     ),
     ("batch-append-with-batched-inputs", "no-panic", "to_commit"),
     (
+        "lease-reads-of-a-cut-off-leader",
+        "linearizability",
+        "answered a read by the state after entry",
+    ),
+    (
         "batch-append-with-batched-inputs",
         "no-panic",
         "conflict with committed entry",

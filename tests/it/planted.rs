@@ -29,7 +29,7 @@ fn within(bug: Bug) -> u64 {
         | Bug::CompactTooFar
         | Bug::SnapshotWithoutSessions => 192,
         // Two nodes must forget the same changes, and find one another before anyone tells them.
-        Bug::ForgetCommit => 640,
+        Bug::ForgetCommit => 960,
         _ => 16,
     }
 }

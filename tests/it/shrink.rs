@@ -42,7 +42,7 @@ fn failing(bug: Bug) -> Plan {
         strategy: squall::search::Kind::Swarm,
         coverage: false,
         corpus: Vec::new(),
-        seeds: 0..640,
+        seeds: 0..960,
         jobs: 2,
         time_limit: None,
         keep_going: true,

@@ -278,9 +278,10 @@ impl Builder<'_> {
             .map_err(|error| Error::Cargo(format!("{}: {error}", manifest.display())))?;
         let mut own: toml::Table = toml::from_str(&format!(
             "[workspace]\n[package]\nname = \"squall-mutants\"\nedition = \"2024\"\n\
-             [[bin]]\nname = \"squall\"\npath = \"main.rs\"\n\
+             [[bin]]\nname = \"{}\"\npath = \"main.rs\"\n\
              [dependencies]\nsquall = {{ path = {:?} }}\n\
              [patch.crates-io]\n{NAME} = {{ path = {NAME:?} }}\n",
+            program(workspace),
             self.project
         ))
         .expect("the manifest is ours");
@@ -299,7 +300,7 @@ impl Builder<'_> {
 
     /// Takes the program that was built in `workspace` from the folder that all workspaces build in.
     fn take(&self, workspace: &Path, name: &str) -> Result<PathBuf, Error> {
-        let file = format!("squall{}", std::env::consts::EXE_SUFFIX);
+        let file = format!("{}{}", program(workspace), std::env::consts::EXE_SUFFIX);
         let built = self.folder().join("target").join(PROFILE).join(file);
         let kept = workspace.join(name);
         // One that is running cannot be overwritten, but it can be replaced.
@@ -333,6 +334,12 @@ impl Builder<'_> {
         }
         Ok(Err(complaints))
     }
+}
+
+/// What the program of a workspace is called. All are built in one folder, and one that is up to date is not put there again.
+fn program(workspace: &Path) -> String {
+    let name = workspace.file_name().unwrap_or_default();
+    format!("squall-{}", name.to_string_lossy())
 }
 
 /// What the compiler says about one place.

@@ -143,7 +143,7 @@ struct Rewrite {
 enum How {
     Binary(Range<usize>, Range<usize>),
     Not(Range<usize>),
-    /// In front of what lies there.
+    /// A guard that the mutant turns off: of what lies there, when there is one.
     Guard(bool),
     GuardValue,
     Return,
@@ -181,7 +181,7 @@ pub fn switch(source: &str, spots: &[Spot]) -> Result<Switched, syn::Error> {
             Genre::MatchArm if places.arms.contains_key(&at) => {
                 let (end, guard) = places.arms[&at].clone();
                 match guard {
-                    Some(guard) => add(1, guard.start..guard.start, How::Guard(true), spot),
+                    Some(guard) => add(0, guard, How::Guard(true), spot),
                     None => add(1, end..end, How::Guard(false), spot),
                 }
             }
@@ -260,7 +260,7 @@ impl Writer<'_> {
                 let off: Vec<String> = spots.iter().map(|spot| format!("!{}", on(spot))).collect();
                 let off = off.join(" && ");
                 match has_one {
-                    true => format!("{off} {all} && "),
+                    true => format!("{off} {all} && ({})", inner(&rewrite.range)),
                     false => format!(" if {off} {all}"),
                 }
             }
@@ -361,7 +361,7 @@ fn in_lease(on: bool, leader: u64, elapsed: u64, timeout: u64) -> bool {
 }
 fn half(all: u64) -> u64 {
     let mut n = all;
-    match n { 0 => n += 1, k if k > 9 => n -= k, _ => {} }
+    match n { 0 => n += 1, k if k > 9 => n -= k, k if k == 7 || k == 8 => n = k, _ => {} }
     n
 }
 ";
@@ -417,8 +417,16 @@ fn half(all: u64) -> u64 {
             spot(4, Genre::MatchArmGuard, "k > 9", "true"),
             spot(5, Genre::BinaryOperator, "+= 1", "-="),
             spot(6, Genre::BinaryOperator, "> 9", "<"),
+            spot(7, Genre::MatchArm, "k if k == 7 || k == 8 => n = k,", ""),
+            spot(8, Genre::MatchArmGuard, "k == 7 || k == 8", "false"),
         ];
         let text = switched(&spots);
+        let arm = text.split("k if !crate::mutants::on(7)").nth(1).unwrap();
+        assert!(
+            arm.trim_start_matches(" /*#7#*/ && ")
+                .starts_with("((match"),
+            "{arm}"
+        );
         for spot in &spots {
             let of_it: Vec<&str> = text
                 .lines()

@@ -48,7 +48,7 @@ pub enum ProfileError {
 }
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 14] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 16] {
     [
         ("storm", include_str!("../../../sims/profiles/storm.toml")),
         ("smoke", include_str!("../../../sims/profiles/smoke.toml")),
@@ -79,6 +79,11 @@ pub fn builtin_profiles() -> [(&'static str, &'static str); 14] {
             "amnesia",
             include_str!("../../../sims/profiles/amnesia.toml"),
         ),
+        (
+            "elections",
+            include_str!("../../../sims/profiles/elections.toml"),
+        ),
+        ("joint", include_str!("../../../sims/profiles/joint.toml")),
         ("long", include_str!("../../../sims/profiles/long.toml")),
         ("fuzz", include_str!("../../../sims/profiles/fuzz.toml")),
         (

@@ -7,7 +7,7 @@ use raft::eraftpb::{
 
 use super::driver::RaftRsNode;
 use super::messages;
-use crate::configuration::Change;
+use crate::configuration::{Change, Refused};
 use crate::replica::{Doing, Observation, Output, Ticket};
 use crate::stable::{Record, Snapshot};
 use crate::types::Index;
@@ -174,9 +174,12 @@ impl RaftRsNode {
             }
         };
         let done = applied.as_ref().map(messages::configuration);
-        if let Ok(asked) = before.after(&asked)
-            && !done.is_ok_and(|done| done == asked)
-        {
+        let is_wrong = match before.after(&asked) {
+            Ok(asked) => !done.is_ok_and(|done| done == asked),
+            // These a leader refuses, and it has applied all changes before.
+            Err(refused) => matches!(refused, Refused::Joint | Refused::NotJoint),
+        };
+        if is_wrong {
             out.observe(Observation::Did(Doing::ChangedOtherwise));
         }
         match applied {

@@ -18,12 +18,14 @@
 //!   not tell (see `disk`).
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
-use raft::eraftpb::Message;
+use raft::eraftpb::{Entry as RaftEntry, Message};
 use raft::raw_node::{RawNode, Ready, SnapshotStatus};
 use raft::{GetEntriesContext, StateRole};
 
 use super::apply::{Backlog, OwnSnapshot, Work};
+use super::bond::Bond;
 use super::kit::{self, Shown};
 use super::messages;
 use super::reads::Reads;
@@ -45,6 +47,7 @@ pub struct RaftRsNode {
     pub(super) machine: StateMachine,
     pub(super) options: DriverOptions,
     timeouts: Timeouts,
+    bond: Bond,
     /// What has arrived and is not yet stepped into the library.
     inbox: VecDeque<Input<Message>>,
     wait: Wait,
@@ -85,6 +88,8 @@ struct InFlight {
     number: u64,
     ticket: Ticket,
     messages: Vec<Message>,
+    /// Where it writes entries: the first index and the one after the last.
+    entries: Range<Index>,
 }
 
 impl RaftRsNode {
@@ -97,6 +102,7 @@ impl RaftRsNode {
             machine: StateMachine::new(service),
             options: birth.driver.clone(),
             timeouts: Timeouts::new(birth),
+            bond: Bond::new(birth.raft.election_ticks),
             inbox: VecDeque::new(),
             wait: Wait::Nothing,
             held: None,
@@ -189,7 +195,10 @@ impl RaftRsNode {
     #[inline(always)]
     fn handle(&mut self, input: Input<Message>, out: &mut Output<Message>) {
         match input {
-            Input::Tick => self.timeouts.tick(&mut self.raw),
+            Input::Tick => {
+                self.bond.tick();
+                self.timeouts.tick(&mut self.raw);
+            }
             Input::Deliver { message, .. } => return self.handle_message(message, out),
             Input::Request(request) => self.propose(request, out),
             Input::Read(request) => self.read(request, out),
@@ -213,8 +222,18 @@ impl RaftRsNode {
         if message.term < self.raw.raft.term {
             self.answer_earlier_term(&message);
         }
+        let forbidden = self.bond.forbids(&self.raw, &message);
+        let (before, of) = (
+            self.raw.raft.term,
+            (message.get_msg_type(), message.from, message.term),
+        );
         // An error here is the library's way to say that it ignores the message.
         let _ = self.raw.step(message);
+        assert!(
+            !forbidden || self.raw.raft.term == before,
+            "with check-quorum, who has just heard from a leader answers no candidate"
+        );
+        self.bond.stepped(&self.raw, of);
         self.show_role(out);
     }
 
@@ -267,10 +286,15 @@ impl RaftRsNode {
             self.begin_install(ready, held, out);
             return;
         }
+        let entries = indices(ready.entries());
         self.write_log(&mut ready, out);
         self.show_commit(out);
         if !ready.committed_entries().is_empty() {
             let committed = ready.take_committed_entries();
+            assert!(
+                !self.are_in_flight(&committed, &entries),
+                "committed entries are handed over when they are persisted"
+            );
             match self.must_wait(&committed) {
                 // Done as soon as the node goes on.
                 true => self.defer(committed, now_us + self.options.apply_lag_us),
@@ -284,7 +308,7 @@ impl RaftRsNode {
                 self.held_messages = held;
             }
             Persistence::Synchronous => self.finish_ready(ready, now_us, out),
-            Persistence::Asynchronous => self.advance_in_flight(ready, held, out),
+            Persistence::Asynchronous => self.advance_in_flight(ready, entries, held, out),
         }
     }
 
@@ -344,6 +368,7 @@ impl RaftRsNode {
     fn advance_in_flight(
         &mut self,
         mut ready: Ready,
+        entries: Range<Index>,
         held: Option<Vec<Message>>,
         out: &mut Output<Message>,
     ) {
@@ -370,7 +395,17 @@ impl RaftRsNode {
             number,
             ticket,
             messages,
+            entries,
         });
+    }
+
+    /// Whether some of `committed` are not durable: a ready that writes there is under way, or the one at hand
+    /// does, which writes `now`. The library promises that none are (`Ready::committed_entries`).
+    fn are_in_flight(&self, committed: &[RaftEntry], now: &Range<Index>) -> bool {
+        let committed = indices(committed);
+        let meets =
+            |other: &Range<Index>| other.start < committed.end && committed.start < other.end;
+        meets(now) || self.in_flight.iter().any(|ready| meets(&ready.entries))
     }
 
     /// Readies up to and including `ticket` are durable.
@@ -498,6 +533,14 @@ impl RaftRsNode {
     #[inline(always)]
     pub(super) fn show_commit(&mut self, out: &mut Output<Message>) {
         self.shown.commit(&self.raw, out);
+    }
+}
+
+/// The indices of `entries`, which are one run.
+fn indices(entries: &[RaftEntry]) -> Range<Index> {
+    match (entries.first(), entries.last()) {
+        (Some(first), Some(last)) => first.index..last.index + 1,
+        _ => 0..0,
     }
 }
 

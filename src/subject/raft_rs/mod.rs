@@ -2,6 +2,7 @@
 //! driver. Only this folder names the library.
 
 mod apply;
+mod bond;
 mod driver;
 pub mod kit;
 mod log;

@@ -9,7 +9,7 @@ use raft::eraftpb::{
 use super::driver::RaftRsNode;
 use super::messages;
 use crate::admin::{Admin, Setting};
-use crate::configuration::{Change, Member, Step, Transition};
+use crate::configuration::{Change, Member, Refused, Step, Transition};
 use crate::replica::{Doing, Observation, Output};
 
 impl RaftRsNode {
@@ -51,11 +51,13 @@ impl RaftRsNode {
         }
     }
 
-    /// Proposes a change that fits the configuration in force. Returns whether it was declined.
+    /// Proposes a change that fits the configuration in force. What is wrong with others the library does not look
+    /// at, except that it refuses what only a joint configuration allows, or forbids. Returns whether it was declined.
     fn propose_change(&mut self, change: &Change) -> bool {
         let configuration = messages::configuration(&self.raw.store().conf);
-        if configuration.after(change).is_err() {
-            return true;
+        match configuration.after(change) {
+            Ok(_) | Err(Refused::Joint | Refused::NotJoint) => {}
+            Err(_) => return true,
         }
         // The first interface of the library, where it will do.
         let proposed = match (change.transition, change.steps.as_slice()) {
