@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::stage::Stage;
 use crate::disk;
+use crate::replica::Label;
 use crate::stable::Entry;
 use crate::types::{Index, NodeId, Role, Term};
 
@@ -89,6 +90,12 @@ impl Probe {
     /// That sync is done.
     pub fn synced(&self, point: SyncPoint) {
         self.tell(|stage, node| stage.synced(node, point));
+    }
+
+    /// It sends a message to another server, as far as it is told what that is; one that nobody is told of is not held
+    /// against what is durable.
+    pub fn sent(&self, label: &Label) {
+        self.tell(|stage, node| stage.sent(node, label));
     }
 
     /// It knows the log to be committed up to here. Told behind the entries that it writes together with that.

@@ -15,7 +15,7 @@ use crate::configuration::Configuration;
 use crate::disk::Disk;
 use crate::engine::{Failure, Happened, Line, NodeAtEnd, Weight};
 use crate::plan::Plan;
-use crate::replica::Observation;
+use crate::replica::{Label, Observation};
 use crate::rng::Choices;
 use crate::sometimes::{Counters, Event};
 use crate::stable::{Chain, Entry, HardState, Marked, Record, Snapshot, StableState};
@@ -365,6 +365,24 @@ impl Stage {
         let at = node.position();
         self.shadows[at].synced(&mut self.disks[at], point.0);
         Ok(())
+    }
+
+    pub(super) fn sent(&mut self, node: NodeId, label: &Label) -> Told {
+        self.note(node, 10, [label.kind as u64, label.term]);
+        self.say(Some(node), Weight::Routine, || {
+            format!(
+                "sends {} of term {} to {}",
+                label.kind.words(),
+                label.term,
+                label.to
+            )
+        });
+        self.counters.hit(Event::MessageSent);
+        let scene = Scene {
+            nodes: &self.views,
+            disks: &self.disks,
+        };
+        self.checks.sent(scene, node, label)
     }
 
     pub(super) fn committed(&mut self, node: NodeId, index: Index) -> Told {

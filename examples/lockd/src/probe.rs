@@ -1,7 +1,7 @@
 //! What a server tells of itself, for whoever checks it: [`Probe`] is who listens, and [`Teller`] finds out what there is
 //! to tell. In production nobody listens, and the compiler drops the calls.
 
-use raft::eraftpb::{Entry, HardState};
+use raft::eraftpb::{Entry, HardState, Message};
 use raft::{RawNode, StateRole};
 
 use crate::state::State;
@@ -43,6 +43,8 @@ pub trait Probe: Clone + Send + Sync + 'static {
     fn appended(&self, entry: &Entry);
     /// All that it has written to its log is durable.
     fn synced(&self);
+    /// It sends this message to another server.
+    fn sent(&self, message: &Message);
     /// It knows the log to be committed up to here.
     fn committed(&self, index: u64);
     /// It has applied the entry at this index; `state` is a hash of its state machine after it.
@@ -65,6 +67,7 @@ impl Probe for Nobody {
     fn voted(&self, _: u64, _: u64) {}
     fn appended(&self, _: &Entry) {}
     fn synced(&self) {}
+    fn sent(&self, _: &Message) {}
     fn committed(&self, _: u64) {}
     fn applied(&self, _: u64, _: u64) {}
     fn compacted(&self, _: u64, _: u64, _: (u64, u64)) {}
@@ -141,6 +144,11 @@ impl<P: Probe> Teller<P> {
     /// All that it has written is durable.
     pub fn synced(&self) {
         self.probe.synced();
+    }
+
+    /// It sends a message.
+    pub fn sends(&self, message: &Message) {
+        self.probe.sent(message);
     }
 
     /// It has applied the entry at this index.

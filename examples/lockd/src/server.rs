@@ -289,6 +289,7 @@ impl<P: Probe> Server<P> {
             let Some(peer) = self.peers.get(&message.to) else {
                 continue;
             };
+            self.teller.sends(&message);
             let is_snapshot = message.get_msg_type() == MessageType::MsgSnapshot;
             let bytes = message.write_to_bytes();
             let sent = peer.send(bytes.expect("raft's messages have no required fields"));

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use raft::StateRole;
-use raft::eraftpb::{Entry, EntryType};
+use raft::eraftpb::{Entry, EntryType, Message};
 use squall::check::{Property, Verdict, Violation};
 use squall::plan::Plan;
+use squall::replica::{Replica, Subject};
 use squall::servers::{self, Life, Seat, Server, address_of};
 use squall::sometimes::Event;
 use squall::stable::{self, EntryKind};
+use squall::subject::raft_rs::RaftRs;
 use squall::types::{NodeId, Role};
 use tokio::time::{Instant, sleep};
 
@@ -209,6 +211,10 @@ impl Probe for ToSquall {
     fn synced(&self) {
         // Nothing is written while a sync is under way.
         self.0.synced(self.0.sync_begins());
+    }
+
+    fn sent(&self, message: &Message) {
+        self.0.sent(&<RaftRs as Subject>::Replica::label(message));
     }
 
     fn committed(&self, index: u64) {
