@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::Error;
 
 /// How long a fuzzer may take to end after it was told to, or after its time.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long it has to take in what its jobs have found.
+const MERGE: Duration = Duration::from_secs(3);
 
 /// How often is looked whether it must end.
 const LOOK: Duration = Duration::from_millis(200);
@@ -91,11 +94,8 @@ impl Fuzzer<'_> {
         mut tell: impl FnMut(Progress),
     ) -> Result<Fuzzed, Error> {
         let error = |error: std::io::Error| Error::file(&self.program, &error);
-        // In fork mode, libFuzzer ends its jobs and merges what they found as soon as something is in this file.
-        let stop_file = tempfile::NamedTempFile::new().map_err(error)?;
         let mut child = Command::new(&self.program)
             .args(arguments)
-            .arg(format!("-stop_file={}", stop_file.path().display()))
             .current_dir(self.project)
             .envs(self.variables.iter().copied())
             .stdin(Stdio::null())
@@ -132,11 +132,16 @@ impl Fuzzer<'_> {
                 None if stop.load(Ordering::Relaxed) || enough() || overdue => {
                     told_to_end = Some(Instant::now());
                     fuzzed.stopped = true;
-                    std::fs::write(stop_file.path(), "stop").map_err(error)?;
+                    end_jobs(child.id());
                 }
                 Some(since) if since.elapsed() > PATIENCE || time.is_none() => {
                     if let Some(group) = Pid::from_raw(child.id() as i32) {
                         let _ = kill_process_group(group, Signal::KILL);
+                    }
+                }
+                Some(since) if since.elapsed() > MERGE => {
+                    if let Some(fuzzer) = Pid::from_raw(child.id() as i32) {
+                        let _ = kill_process(fuzzer, Signal::USR1);
                     }
                 }
                 _ => {}
@@ -166,6 +171,13 @@ impl Fuzzer<'_> {
         let repeat = lines.find_map(|line| line.strip_prefix("repeat "))?.trim();
         Some((finding, repeat.to_owned()))
     }
+}
+
+/// Ends the jobs of the fuzzer with this id, in libFuzzer's fork mode: they look for this file, and what they found is merged then. The
+/// fuzzer itself begins others after them, until it is told by a signal.
+fn end_jobs(fuzzer: u32) {
+    let folder = format!("libFuzzerTemp.FuzzWithFork{fuzzer}.dir");
+    let _ = std::fs::write(std::env::temp_dir().join(folder).join("STOP"), "stop");
 }
 
 /// The lines that it writes to its standard error.
