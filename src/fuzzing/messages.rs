@@ -49,6 +49,14 @@ pub const KNOWN: &[(&str, &str)] = &[
         "the configuration of a snapshot is none that the library comes to by itself",
     ),
     (
+        "(raft.rs:2858)",
+        "a read is served whose context was lost on the way",
+    ),
+    (
+        "(log_unstable.rs:201)",
+        "entries are asked for that are not in the log",
+    ),
+    (
         "(raft_log.rs:260)",
         "an append speaks of another entry than the committed one",
     ),
