@@ -11,7 +11,7 @@ fuzz_target!(|input: Input<OfMessages>| {
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     // By changes of bytes alone, from nothing, it takes long to come to more than a few choices.
     let other = fresh(seed);
-    if seed % 4 == 0 && other.len() <= max_size {
+    if seed.is_multiple_of(4) && other.len() <= max_size {
         data[..other.len()].copy_from_slice(&other);
         return other.len();
     }
