@@ -13,7 +13,7 @@ fuzz_target!(|input: Input<OfPlanJson>| {
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let is_text = is_json(&data[..size]) || size < 2;
     if is_text
-        && seed % 2 == 0
+        && seed.is_multiple_of(2)
         && let Some(mutant) = STORM.mutated(&data[..size], None, seed.into())
         && mutant.len() <= max_size
     {

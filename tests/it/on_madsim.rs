@@ -62,7 +62,7 @@ fn every_planted_bug_is_found_by_both_engines_in_the_same_step() {
             let failure = subject.runner.run(&plan, Watch::default()).failure;
             failure.is_some_and(|failure| Some(failure.violation.property) == subject.caught_by)
         };
-        let seed = (0..700).find(fails);
+        let seed = (0..1_000).find(fails);
         let seed = seed.unwrap_or_else(|| panic!("{} is not found", subject.name));
         on_both(subject, &profile, seed);
     }
