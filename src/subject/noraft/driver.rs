@@ -213,9 +213,9 @@ impl NoraftNode {
     }
 
     /// Whether what is to be saved is to be saved before `next` comes. noraft merges entries
-    /// of an earlier term wrongly with those of another leader (see `FINDINGS.md`); and a
-    /// lone voter, who has committed what is not saved, is to save it before it goes by another
-    /// configuration.
+    /// of an earlier term wrongly with those of another leader (see `FINDINGS.md`); and who has
+    /// committed what is not saved is to save it before it goes by another configuration: a lone voter, or one
+    /// whose tail a leader has replaced.
     fn must_save_before(&self, next: &Input<Message>) -> bool {
         let Some(since) = self.unsaved_since else {
             return false;
@@ -229,7 +229,7 @@ impl NoraftNode {
                 let later = since < message.term().get();
                 appends && later && !self.options.merge_across_terms
             }
-            Input::Admin(Admin::Change(_)) => self.node.commit_index().get() > self.log.last(),
+            Input::Admin(Admin::Change(_)) => self.node.commit_index().get() > self.written(),
             _ => false,
         }
     }
@@ -276,7 +276,7 @@ impl NoraftNode {
         if !self.node.role().is_leader() {
             if self.shown.role.is_leader() {
                 // It may do so because of what it has committed. What is written is durable here.
-                self.show_commit(self.log.last(), out);
+                self.show_commit(self.written(), out);
             }
             self.show_role(out);
         }

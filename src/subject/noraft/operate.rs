@@ -66,7 +66,7 @@ impl NoraftNode {
             next.new_voters.clear();
         }
         // What is committed so far is so by the configuration in force. What is written is durable here.
-        self.show_commit(self.log.last(), out);
+        self.show_commit(self.written(), out);
         (next != config && !self.node.propose_config(next).is_invalid()).then_some(())
     }
 }

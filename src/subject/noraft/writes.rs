@@ -66,21 +66,35 @@ impl NoraftNode {
         out.sends.extend(messages);
     }
 
-    /// Writes `entries` over what the log has after their first position. noraft may hand
+    /// Where `entries`, when they are written, begin to change what the log has. noraft may hand
     /// over entries that are there already: those are left alone, for to write them again
     /// is to cut off what was durable, and a crash may come before it is again.
-    fn write_entries(&mut self, entries: &LogEntries, out: &mut Output<Message>) {
+    fn changes_from(&self, entries: &LogEntries) -> Option<Index> {
         let is_there = |index: Index, term| self.log.get(index).is_some_and(|e| e.term == term);
         let first_new = entries
             .iter_with_positions()
             .map(|(position, _)| position)
             .find(|position| !is_there(position.index.get(), position.term.get()));
         let last = entries.last_position().index.get();
-        let from = match first_new {
-            Some(position) => position.index.get(),
+        match first_new {
+            Some(position) => Some(position.index.get()),
             // All are there, and more: the last is written again to cut off what follows it.
-            None if self.log.last() > last => last,
-            None => return,
+            None if self.log.last() > last => Some(last),
+            None => None,
+        }
+    }
+
+    /// How far the log that is written is noraft's own: what waits to be saved may replace its tail.
+    pub(super) fn written(&self) -> Index {
+        let waiting = self.node.actions().append_log_entries.as_ref();
+        let from = waiting.and_then(|entries| self.changes_from(entries));
+        from.map_or(self.log.last(), |from| from - 1)
+    }
+
+    /// Writes `entries` over what the log has after their first position.
+    fn write_entries(&mut self, entries: &LogEntries, out: &mut Output<Message>) {
+        let Some(from) = self.changes_from(entries) else {
+            return;
         };
         self.show_configuration_before(from, out);
         for (position, entry) in entries.iter_with_positions() {
