@@ -10,7 +10,7 @@
 use super::election_safety::ElectionSafety;
 use super::{NodeView, Property, Verdict, Violation};
 use crate::replica::{Claim, Label};
-use crate::stable::StableState;
+use crate::stable::{Chain, StableState};
 use crate::types::{NodeId, Term};
 
 /// What nodes have promised.
@@ -21,6 +21,7 @@ pub(super) struct AckBeforeDurable {
 }
 
 impl AckBeforeDurable {
+    /// Returns the chain of the log that it acknowledges, where it says so of the log that it has now.
     #[inline(always)]
     pub(super) fn check(
         &mut self,
@@ -29,7 +30,8 @@ impl AckBeforeDurable {
         durable: &StableState,
         label: &Label,
         elected: &ElectionSafety,
-    ) -> Verdict {
+    ) -> Verdict<Option<Chain>> {
+        let mut acknowledged = None;
         let is_durable = label.term <= durable.hard.term
             && match label.claim {
                 Claim::Nothing => true,
@@ -39,13 +41,13 @@ impl AckBeforeDurable {
                 Claim::Appended { index } => {
                     // A reply of an earlier term speaks of a log that may have been overwritten since.
                     view.term > label.term || index <= durable.snapshot_index() || {
-                        let kept = durable.chain_at(index);
-                        kept.is_some() && kept == view.chain_at(index)
+                        acknowledged = durable.chain_at(index);
+                        acknowledged.is_some() && acknowledged == view.chain_at(index)
                     }
                 }
             };
         match is_durable {
-            true => Ok(()),
+            true => Ok(acknowledged),
             false => Err(broken(from, durable, label)),
         }
     }

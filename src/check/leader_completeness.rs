@@ -50,22 +50,13 @@ pub(super) fn counted(id: NodeId, view: &NodeView, index: Index) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::view::tests::log_of;
     use crate::configuration::Configuration;
-    use crate::stable::{Entry, EntryKind};
     use crate::types::{NodeSet, Term};
 
     fn leader_of(term: Term, voters: u8, entries: &[Term]) -> NodeView {
-        let mut view = NodeView::default();
-        (view.role, view.term) = (Role::Leader, term);
+        let mut view = log_of(Role::Leader, term, entries);
         view.configuration = (0, Configuration::of(NodeSet::first(voters)));
-        for (index, term) in (1..).zip(entries) {
-            let entry = Entry {
-                term: *term,
-                kind: EntryKind::Normal,
-                data: bytes::Bytes::new(),
-            };
-            view.append(index, &entry, |_| None).unwrap();
-        }
         view
     }
 

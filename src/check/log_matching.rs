@@ -102,26 +102,24 @@ impl Seen {
     }
 }
 
-/// `from` sends `label` to the node in `leader`, if it is that.
+/// `from` sends `label`, by which its log up to there is `chain`, to the node in `leader`, if it is that.
 #[inline(always)]
 pub(super) fn acknowledged(
     from: NodeId,
-    view: &NodeView,
+    chain: Chain,
     leader: &NodeView,
     label: &Label,
 ) -> Verdict {
-    let Claim::Appended { index } = label.claim else {
-        return Ok(());
-    };
     let is_led = leader.role == Role::Leader && leader.term == label.term;
-    // What has been compacted there is committed.
-    if !is_led || view.term != label.term || index < leader.first() {
-        return Ok(());
-    }
-    match (view.chain_at(index), leader.chain_at(index)) {
-        (here, there) if here == there => Ok(()),
-        (None, Some(_)) => Ok(()),
-        _ => Err(not_the_leaders(from, index, leader, label)),
+    match label.claim {
+        // What has been compacted there is committed.
+        Claim::Appended { index } if is_led && index >= leader.first() => {
+            match leader.chain_at(index) == Some(chain) {
+                true => Ok(()),
+                false => Err(not_the_leaders(from, index, leader, label)),
+            }
+        }
+        _ => Ok(()),
     }
 }
 
@@ -157,22 +155,8 @@ pub(super) fn gap(id: NodeId, index: Index, last: Index) -> Box<Violation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::view::tests::log_of;
     use crate::replica::MessageKind;
-    use crate::stable::{Entry, EntryKind};
-
-    fn log_of(role: Role, term: Term, entries: &[Term]) -> NodeView {
-        let mut view = NodeView::default();
-        (view.role, view.term) = (role, term);
-        for (index, term) in (1..).zip(entries) {
-            let entry = Entry {
-                term: *term,
-                kind: EntryKind::Normal,
-                data: bytes::Bytes::new(),
-            };
-            view.append(index, &entry, |_| None).unwrap();
-        }
-        view
-    }
 
     #[test]
     fn what_is_acknowledged_to_a_leader_is_what_it_has() {
@@ -185,7 +169,8 @@ mod tests {
                 term,
                 claim: Claim::Appended { index },
             };
-            acknowledged(NodeId(2), &follower, leader, &label)
+            let chain = follower.chain_at(index).unwrap();
+            acknowledged(NodeId(2), chain, leader, &label)
         };
         assert_eq!(says(&leader, 3, 2), Ok(()));
         assert!(says(&leader, 3, 3).is_err(), "another entry");

@@ -351,11 +351,12 @@ impl Checks {
     pub fn sent(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
         let (view, durable) = (scene.node(from), scene.durable(from));
         let elected = &self.election_safety;
-        self.ack_before_durable
+        let acknowledged = self
+            .ack_before_durable
             .check(from, view, durable, label, elected)?;
-        match scene.nodes.get(label.to.position()) {
-            Some(leader) => log_matching::acknowledged(from, view, leader, label),
-            None => Ok(()),
+        match (acknowledged, scene.nodes.get(label.to.position())) {
+            (Some(chain), Some(leader)) => log_matching::acknowledged(from, chain, leader, label),
+            _ => Ok(()),
         }
     }
 

@@ -204,3 +204,27 @@ impl NodeView {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    /// A node in this role and term, whose log has entries of these terms.
+    pub(in crate::check) fn log_of(role: Role, term: Term, entries: &[Term]) -> NodeView {
+        let mut view = NodeView {
+            role,
+            term,
+            ..NodeView::default()
+        };
+        for (index, term) in (1..).zip(entries) {
+            let entry = Entry {
+                term: *term,
+                kind: EntryKind::Normal,
+                data: Bytes::new(),
+            };
+            view.append(index, &entry, |_| None).unwrap();
+        }
+        view
+    }
+}

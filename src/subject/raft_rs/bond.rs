@@ -33,26 +33,20 @@ impl Bond {
         self.heard = self.heard.map(|ticks| ticks.saturating_add(1));
     }
 
-    /// Whether `raw` must not go over to the term of `message`, which it is about to step.
-    #[inline]
-    pub(super) fn forbids<S: Storage>(&self, raw: &RawNode<S>, message: &Message) -> bool {
-        let raft = &raw.raft;
-        message.get_msg_type() == MessageType::MsgRequestVote
-            && message.term > raft.term
-            && raft.check_quorum
-            && raft.state == StateRole::Follower
-            && raft.leader_id != raft::INVALID_ID
-            && self.heard.is_some_and(|ticks| ticks < self.election_ticks)
-            && *message.context != *TRANSFER
-    }
-
-    /// `raw` has stepped a message of this kind, from this sender and of this term.
-    #[inline]
-    pub(super) fn stepped<S: Storage>(
-        &mut self,
-        raw: &RawNode<S>,
-        (kind, from, term): (MessageType, u64, u64),
-    ) {
+    /// Steps `message` into `raw`, which has check-quorum on. What it heard while that was off is not known.
+    ///
+    /// # Panics
+    /// When it answers a candidate though it is bound to a leader.
+    #[inline(never)]
+    pub(super) fn step<S: Storage>(&mut self, raw: &mut RawNode<S>, message: Message) {
+        let forbidden = self.forbids(raw, &message);
+        let (kind, from, term) = (message.get_msg_type(), message.from, message.term);
+        let before = raw.raft.term;
+        let _ = raw.step(message);
+        assert!(
+            !forbidden || raw.raft.term == before,
+            "with check-quorum, who has just heard from a leader answers no candidate"
+        );
         let leads = matches!(
             kind,
             MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot
@@ -60,5 +54,16 @@ impl Bond {
         if leads && term == raw.raft.term && raw.raft.leader_id == from {
             self.heard = Some(0);
         }
+    }
+
+    /// Whether `raw` must not go over to the term of `message`, which it is about to step.
+    fn forbids<S: Storage>(&self, raw: &RawNode<S>, message: &Message) -> bool {
+        let raft = &raw.raft;
+        message.get_msg_type() == MessageType::MsgRequestVote
+            && message.term > raft.term
+            && raft.state == StateRole::Follower
+            && raft.leader_id != raft::INVALID_ID
+            && self.heard.is_some_and(|ticks| ticks < self.election_ticks)
+            && *message.context != *TRANSFER
     }
 }

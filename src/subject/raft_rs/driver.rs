@@ -31,10 +31,8 @@ use super::messages;
 use super::reads::Reads;
 use super::store::Store;
 use super::timeouts::Timeouts;
-use crate::options::{DriverOptions, MissedTicks, Persistence};
-use crate::replica::{
-    Birth, Doing, Input, Label, Observation, Output, Replica, Request, SyncResult, Ticket,
-};
+use crate::options::{DriverOptions, Persistence};
+use crate::replica::{Birth, Doing, Input, Observation, Output, Request, Ticket};
 use crate::service::Service;
 use crate::stable::{Record, Snapshot};
 use crate::subject::state_machine::StateMachine;
@@ -49,8 +47,8 @@ pub struct RaftRsNode {
     timeouts: Timeouts,
     bond: Bond,
     /// What has arrived and is not yet stepped into the library.
-    inbox: VecDeque<Input<Message>>,
-    wait: Wait,
+    pub(super) inbox: VecDeque<Input<Message>>,
+    pub(super) wait: Wait,
     /// The ready that is to be finished then.
     held: Option<Ready>,
     /// These go out before its own messages, if there are any.
@@ -73,7 +71,7 @@ pub struct RaftRsNode {
 
 /// What the node waits for before it does anything else.
 #[derive(Clone, Copy)]
-enum Wait {
+pub(super) enum Wait {
     Nothing,
     /// For recovery's writes.
     Boot(Ticket),
@@ -130,70 +128,9 @@ impl RaftRsNode {
         ticket
     }
 
-    /// Does all that can be done now.
-    fn run(&mut self, now_us: u64, out: &mut Output<Message>) {
-        while matches!(self.wait, Wait::Nothing) {
-            let fetched = self.look_after(now_us, out);
-            for _ in fetched..self.options.inputs_per_ready {
-                match self.inbox.pop_front() {
-                    Some(input) => self.handle(input, out),
-                    None => break,
-                }
-            }
-            if self.raw.has_ready() {
-                self.handle_ready(now_us, out);
-            } else if self.inbox.is_empty() && fetched == 0 {
-                break;
-            }
-        }
-        if !matches!(self.wait, Wait::Snapshot(..)) {
-            self.show_commit(out);
-        }
-    }
-
-    /// Does what has come due beside the library. Mostly there is nothing. Returns how many
-    /// inputs that was for the library.
-    #[inline(always)]
-    fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
-        match self.rests() {
-            true => 0,
-            false => self.look_after_all(now_us, out),
-        }
-    }
-
-    /// Whether nothing beside the library can come due.
-    #[inline(always)]
-    fn rests(&self) -> bool {
-        self.backlog.is_empty()
-            && self.own_snapshot.is_none()
-            && !self.raw.store().wanted.get()
-            && self.options.fetch_us == 0
-    }
-
-    #[inline(never)]
-    fn look_after_all(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
-        self.work_off(now_us, out);
-        self.tend_own_snapshot(now_us, out);
-        self.finish_fetches(now_us, out)
-    }
-
-    /// Whether the inputs at hand are to be stepped now. A driver that batches
-    /// collects them until it has enough, or until its next tick.
-    fn has_batch(&self, input: &Input<Message>) -> bool {
-        let full = self.inbox.len() + 1 >= self.options.inputs_per_ready as usize;
-        full || matches!(input, Input::Tick)
-    }
-
-    /// Whether an input that finds the inbox empty is to be stepped now.
-    #[inline]
-    fn steps_at_once(&self, input: &Input<Message>) -> bool {
-        let is_sync = matches!(input, Input::Synced { .. });
-        !is_sync && matches!(self.wait, Wait::Nothing) && self.has_batch(input)
-    }
-
     /// Inlined, so that a message is moved once less.
     #[inline(always)]
-    fn handle(&mut self, input: Input<Message>, out: &mut Output<Message>) {
+    pub(super) fn handle(&mut self, input: Input<Message>, out: &mut Output<Message>) {
         match input {
             Input::Tick => {
                 self.bond.tick();
@@ -217,23 +154,17 @@ impl RaftRsNode {
     }
 
     #[inline(always)]
-    fn handle_message(&mut self, message: Message, out: &mut Output<Message>) {
+    pub(super) fn handle_message(&mut self, message: Message, out: &mut Output<Message>) {
         self.forget_snapshot_request(message.term);
         if message.term < self.raw.raft.term {
             self.answer_earlier_term(&message);
         }
-        let forbidden = self.bond.forbids(&self.raw, &message);
-        let (before, of) = (
-            self.raw.raft.term,
-            (message.get_msg_type(), message.from, message.term),
-        );
         // An error here is the library's way to say that it ignores the message.
-        let _ = self.raw.step(message);
-        assert!(
-            !forbidden || self.raw.raft.term == before,
-            "with check-quorum, who has just heard from a leader answers no candidate"
-        );
-        self.bond.stepped(&self.raw, of);
+        if self.raw.raft.check_quorum {
+            self.bond.step(&mut self.raw, message);
+        } else {
+            let _ = self.raw.step(message);
+        }
         self.show_role(out);
     }
 
@@ -263,7 +194,7 @@ impl RaftRsNode {
         kit::leader(&self.raw)
     }
 
-    fn handle_ready(&mut self, now_us: u64, out: &mut Output<Message>) {
+    pub(super) fn handle_ready(&mut self, now_us: u64, out: &mut Output<Message>) {
         let mut ready = self.raw.ready();
         // Here and below: what is empty is not taken, for it would have to be freed.
         let mut held = None;
@@ -463,7 +394,7 @@ impl RaftRsNode {
     }
 
     /// What that sync covered is durable.
-    fn persisted(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
+    pub(super) fn persisted(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
         if let Some(own) = &mut self.own_snapshot {
             own.synced(ticket);
         }
@@ -555,116 +486,5 @@ fn send(mut messages: Vec<Message>, out: &mut Output<Message>) {
         // A list without room owns nothing, and not asking it to free that is cheaper.
         0 => std::mem::forget(std::mem::replace(&mut out.sends, messages)),
         _ => out.sends.append(&mut messages),
-    }
-}
-
-impl Replica for RaftRsNode {
-    type Message = Message;
-
-    /// Inlined into the engine's step, so that a message is moved once less.
-    #[inline(always)]
-    fn step(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) {
-        if self.inbox.is_empty() && self.steps_at_once(&input) {
-            // Nothing is in its way: it need not move through the inbox.
-            let fetched = self.look_after(now_us, out);
-            if fetched >= self.options.inputs_per_ready && self.raw.has_ready() {
-                self.inbox.push_back(input);
-                self.handle_ready(now_us, out);
-                self.run(now_us, out);
-                return;
-            }
-            self.handle(input, out);
-            self.go_on(now_us, out);
-        } else if self.take_in(now_us, input, out) {
-            self.run(now_us, out);
-        }
-    }
-
-    #[inline(always)]
-    fn deliver(&mut self, now_us: u64, from: NodeId, message: Message, out: &mut Output<Message>) {
-        let at_once = matches!(self.wait, Wait::Nothing) && self.options.inputs_per_ready <= 1;
-        if at_once && self.is_idle() {
-            self.handle_message(message, out);
-            self.go_on(now_us, out);
-        } else {
-            self.step(now_us, Input::Deliver { from, message }, out);
-        }
-    }
-
-    #[inline(always)]
-    fn synced(
-        &mut self,
-        now_us: u64,
-        ticket: Ticket,
-        result: SyncResult,
-        out: &mut Output<Message>,
-    ) {
-        if result == SyncResult::Failed {
-            out.halt = Some("a sync failed");
-            return;
-        }
-        self.persisted(ticket, now_us, out);
-        if matches!(self.wait, Wait::Nothing) && self.is_idle() {
-            self.go_on(now_us, out);
-        } else {
-            self.run(now_us, out);
-        }
-    }
-
-    fn label(message: &Message) -> Label {
-        messages::label(message)
-    }
-
-    fn describe(message: &Message) -> String {
-        messages::describe(message)
-    }
-}
-
-impl RaftRsNode {
-    /// Something has been told to the library, and nothing else is to be told to it: the same as
-    /// [`RaftRsNode::run`]. In one place, for code that is at hand is fetched once for all kinds of input.
-    #[inline(never)]
-    fn go_on(&mut self, now_us: u64, out: &mut Output<Message>) {
-        while self.raw.has_ready() {
-            self.handle_ready(now_us, out);
-            if !matches!(self.wait, Wait::Nothing) {
-                return;
-            }
-            if !self.is_idle() {
-                return self.run(now_us, out);
-            }
-        }
-        self.show_commit(out);
-    }
-
-    /// Whether there is nothing to do but what the library wants.
-    #[inline(always)]
-    fn is_idle(&self) -> bool {
-        self.inbox.is_empty() && self.rests()
-    }
-
-    /// Takes in what cannot be stepped at once. Returns whether there is something to run.
-    #[inline(always)]
-    fn take_in(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) -> bool {
-        match input {
-            Input::Synced { ticket, result } => {
-                self.synced(now_us, ticket, result, out);
-                false
-            }
-            input => {
-                let waiting = !matches!(self.wait, Wait::Nothing);
-                let missed = matches!(input, Input::Tick)
-                    && self.options.missed_ticks == MissedTicks::Skip
-                    && self
-                        .inbox
-                        .iter()
-                        .any(|queued| matches!(queued, Input::Tick));
-                let run = !waiting && self.has_batch(&input);
-                if !missed {
-                    self.inbox.push_back(input);
-                }
-                run
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@
 mod apply;
 mod bond;
 mod driver;
+mod inputs;
 pub mod kit;
 mod log;
 mod messages;
