@@ -5,6 +5,7 @@
 mod fault;
 mod features;
 mod generate;
+mod generate_faults;
 mod leases;
 mod membership;
 mod parts;

@@ -11,6 +11,7 @@ mod library;
 mod mutants;
 mod operators;
 mod schemata;
+mod side_by_side;
 mod strategies;
 mod table;
 

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Error;
 use crate::build::{Builder, Change, VARIABLE};
@@ -15,6 +14,7 @@ use crate::catalogue::{self, Mutant};
 use crate::generic::{self, Generic, Verdict};
 use crate::hunt::{Ending, Hunt, Prey};
 use crate::library::{Library, put};
+use crate::side_by_side::side_by_side;
 use crate::table::{self, Row};
 
 /// The subject that drives the library.
@@ -242,7 +242,7 @@ fn generic(project: &Path, options: &Options) -> Result<u8, Error> {
     let results = builder.folder().join("generic.jsonl");
     put(&results, "")?;
     let results = Mutex::new(results);
-    let verdicts = work.side_by_side("mutants", &swept, |mutant| {
+    let verdicts = side_by_side("mutants", work.jobs(), stop, &swept, |mutant| {
         let mut hunts = Vec::new();
         for (profile, budget) in rounds {
             let prey = prey(&built.program, Some(&mutant.id), profile, &out);
@@ -377,6 +377,11 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// How many are swept at a time, where that is asked for.
+    fn jobs(&self) -> Option<usize> {
+        self.options.jobs.map(usize::from)
+    }
+
     fn shrink(&self) -> Option<Duration> {
         (!self.options.no_shrink).then_some(SHRINK)
     }
@@ -389,7 +394,7 @@ impl Work<'_> {
             .collect();
         profiles.insert(STORM);
         let profiles: Vec<&str> = profiles.into_iter().collect();
-        let hunts = self.side_by_side("unmutated", &profiles, |profile| {
+        let hunts = side_by_side("unmutated", self.jobs(), self.stop, &profiles, |profile| {
             prey(program, None, profile, self.out).hunt(self.budget, None, self.stop)
         })?;
         for hunt in &hunts {
@@ -419,7 +424,7 @@ impl Work<'_> {
         mutants: &[Mutant],
         hunt: impl Fn(&Mutant, &str, Option<Duration>) -> Result<Option<Hunt>, Error> + Sync,
     ) -> Result<Vec<Row>, Error> {
-        self.side_by_side("mutants", mutants, |mutant| {
+        side_by_side("mutants", self.jobs(), self.stop, mutants, |mutant| {
             let Some(first) = hunt(mutant, &mutant.profile, self.shrink())? else {
                 return Ok(None);
             };
@@ -516,90 +521,5 @@ impl Work<'_> {
             println!("same     {:<32} {}", mutant.id, told(&own));
         }
         Ok(0)
-    }
-
-    /// Does `one` with each of `items`, `jobs` at a time, and shows how far it is. The results are in the items' order, and lack those
-    /// that were interrupted.
-    fn side_by_side<I: Sync, R: Send + Told>(
-        &self,
-        what: &'static str,
-        items: &[I],
-        one: impl Fn(&I) -> Result<Option<R>, Error> + Sync,
-    ) -> Result<Vec<R>, Error> {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let jobs = self
-            .options
-            .jobs
-            .map_or(processors, usize::from)
-            .min(items.len());
-        let style =
-            ProgressStyle::with_template("{elapsed} {pos}/{len} {msg} {wide_bar} {eta} left")
-                .expect("the template is ours");
-        let bar = ProgressBar::new(items.len() as u64)
-            .with_style(style)
-            .with_message(what);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        let next = AtomicUsize::new(0);
-        let results = Mutex::new((0..items.len()).map(|_| None).collect::<Vec<Option<R>>>());
-        let failed = Mutex::new(None);
-        std::thread::scope(|scope| {
-            for _ in 0..jobs {
-                scope.spawn(|| {
-                    while !self.stop.load(Ordering::Relaxed) {
-                        let index = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(item) = items.get(index) else { break };
-                        match one(item) {
-                            Ok(Some(result)) => {
-                                bar.suspend(|| result.tell());
-                                results.lock().expect("no panic")[index] = Some(result);
-                                bar.inc(1);
-                            }
-                            Ok(None) => break,
-                            Err(error) => {
-                                self.stop.store(true, Ordering::Relaxed);
-                                failed.lock().expect("no panic").get_or_insert(error);
-                                break;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        bar.finish_and_clear();
-        match failed.into_inner().expect("no panic") {
-            Some(error) => Err(error),
-            None => Ok(results
-                .into_inner()
-                .expect("no panic")
-                .into_iter()
-                .flatten()
-                .collect()),
-        }
-    }
-}
-
-/// What is said as soon as a result is there.
-trait Told {
-    fn tell(&self) {}
-}
-
-impl Told for Hunt {}
-
-impl Told for Verdict {
-    fn tell(&self) {
-        if !self.caught() {
-            let effect = if self.changes_runs == Some(true) {
-                "changes runs"
-            } else {
-                "changes none"
-            };
-            println!("survives, {effect}: {}", self.name);
-        }
-    }
-}
-
-impl Told for Row {
-    fn tell(&self) {
-        println!("{}", table::line(self));
     }
 }

@@ -59,7 +59,7 @@ pub struct Options {
     /// Processor time for each sweep of the honest subject, to see what is covered.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     coverage: Duration,
-    /// Where results are kept as they come, so that a comparison that was ended early goes on.
+    /// Where results are kept as they come, so that a comparison that was ended early goes on. One file is for one program.
     #[arg(long, value_name = "FILE", default_value = "target/strategies.jsonl")]
     results: PathBuf,
     /// Put the tables into docs/strategies.md.
