@@ -7,13 +7,11 @@ use clap::Args;
 
 use crate::engine::Engine;
 use crate::report;
-use crate::shrink::Shrinker;
 use crate::subject::Subjects;
 
 use super::artifact::read_plan;
-use super::interrupt::stop_at_interrupt;
-use super::shrink::{progress, show};
-use super::{CliError, can_write, default_jobs, duration, replay_command, say, write_file};
+use super::shrink::shrink_and_show;
+use super::{CliError, can_write, duration, replay_command, say, write_file};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -46,15 +44,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         PathBuf::from(name)
     });
     can_write(&out)?;
-    let bar = progress(false);
-    let shrinker = Shrinker {
-        subject,
-        jobs: options.jobs.map_or_else(default_jobs, usize::from),
-        time_limit: options.time,
-        stop: stop_at_interrupt(),
-    };
-    let shrunk = shrinker.run(&plan, &mut |progress| show(&bar, &progress));
-    bar.finish_and_clear();
+    let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time);
     let Ok(shrunk) = shrunk else {
         write_file(&out, &plan.to_json())?;
         say(&format!(

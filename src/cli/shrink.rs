@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::engine::Engine;
 use crate::plan::Plan;
 use crate::report;
-use crate::shrink::{Progress, Shrinker};
-use crate::subject::Subjects;
+use crate::shrink::{Clean, Progress, Shrinker, Shrunk};
+use crate::subject::{Named, Subjects};
 
 use super::interrupt::stop_at_interrupt;
 use super::{CliError, can_write, default_jobs, duration, replay_command, say, write_file};
@@ -35,6 +35,28 @@ pub struct Options {
     jobs: Option<u16>,
 }
 
+/// Shrinks `plan`, and shows how far it is.
+///
+/// # Errors
+/// When it does not fail.
+pub(super) fn shrink_and_show(
+    subject: &Named,
+    plan: &Plan,
+    jobs: Option<u16>,
+    time_limit: Option<Duration>,
+) -> Result<Shrunk, Clean> {
+    let bar = progress(false);
+    let shrinker = Shrinker {
+        subject,
+        jobs: jobs.map_or_else(default_jobs, usize::from),
+        time_limit,
+        stop: stop_at_interrupt(),
+    };
+    let shrunk = shrinker.run(plan, &mut |progress| show(&bar, &progress));
+    bar.finish_and_clear();
+    shrunk
+}
+
 pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let plan = Plan::read(&options.plan)?;
     let subject = &subjects.find(&plan.subject)?.on(options.engine);
@@ -43,15 +65,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         None => options.plan.with_extension("shrunk.json"),
     };
     can_write(&out)?;
-    let bar = progress(false);
-    let shrinker = Shrinker {
-        subject,
-        jobs: options.jobs.map_or_else(default_jobs, usize::from),
-        time_limit: options.time,
-        stop: stop_at_interrupt(),
-    };
-    let shrunk = shrinker.run(&plan, &mut |progress| show(&bar, &progress));
-    bar.finish_and_clear();
+    let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time);
     let shrunk = shrunk.map_err(|clean| {
         let path = options.plan.display();
         CliError::Usage(format!("cannot shrink {path}: {clean}"))
