@@ -45,9 +45,18 @@ impl Default for Traffic {
 }
 
 impl Traffic {
-    /// Whether nothing but an ordinary delay befalls a message.
-    fn is_calm(&self) -> bool {
-        self.loss_ppm == 0 && self.tail_ppm == 0 && self.reorder_ppm == 0 && self.duplicate_ppm == 0
+    /// How many ordinary delays there are, in whole microseconds, where nothing but one of them befalls a message; else 0.
+    fn calm_delays(&self) -> u64 {
+        let chances = [
+            self.loss_ppm,
+            self.tail_ppm,
+            self.reorder_ppm,
+            self.duplicate_ppm,
+        ];
+        match chances.iter().all(|ppm| *ppm == 0) {
+            true => (self.delay_max_us - self.delay_min_us).saturating_add(1),
+            false => 0,
+        }
     }
 
     /// This traffic with `trouble` on top: chances add up, delays are the longer ones.
@@ -112,9 +121,9 @@ pub enum Lost {
 #[derive(Clone, Debug)]
 struct Link {
     traffic: Traffic,
-    /// Nothing but an ordinary delay befalls what is sent on it: it is neither cut, stalled, held nor slow, no message
-    /// holds up any link, and its traffic has no chances.
-    is_calm: bool,
+    /// How many ordinary delays there are to choose from, where nothing but one of them befalls what is sent on it: it
+    /// is neither cut, stalled, held nor slow, no message holds up any link, and its traffic has no chances. Else 0.
+    calm_delays: u64,
     cuts: u32,
     /// How much longer every message takes, in microseconds.
     held_us: u64,
@@ -153,7 +162,7 @@ impl Network {
     pub fn new(nodes: usize, ordinary: Traffic) -> Self {
         let link = Link {
             traffic: ordinary,
-            is_calm: ordinary.is_calm(),
+            calm_delays: ordinary.calm_delays(),
             cuts: 0,
             held_us: 0,
             stalled_until_us: 0,
@@ -220,10 +229,10 @@ impl Network {
     ) -> Option<u64> {
         let link = self.link(from, to);
         let traffic = &link.traffic;
-        if !link.is_calm || link.in_flight >= traffic.capacity {
+        if link.calm_delays == 0 || link.in_flight >= traffic.capacity {
             return None;
         }
-        let ordinary_us = choices.between(traffic.delay_min_us, traffic.delay_max_us);
+        let ordinary_us = traffic.delay_min_us + choices.below(link.calm_delays);
         let at_us = (now_us + ordinary_us).max(link.last_due_us);
         link.last_due_us = at_us;
         link.in_flight += 1;
@@ -380,7 +389,10 @@ impl Network {
             let slow_us = self.slow_us[place / width] + to_us;
             let is_open = link.cuts == 0 && link.stalled_until_us == 0 && slow_us == 0;
             let is_open = is_open && link.held_us == 0 && is_settled;
-            link.is_calm = is_open && link.traffic.is_calm();
+            link.calm_delays = match is_open {
+                true => link.traffic.calm_delays(),
+                false => 0,
+            };
         }
     }
 }

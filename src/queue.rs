@@ -133,6 +133,7 @@ impl<E: Copy> Queue<E> {
     }
 
     /// Whether no event waits.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.levels == 0
     }
@@ -218,12 +219,29 @@ impl<E: Copy> Queue<E> {
         }
     }
 
-    /// Takes the next event, and moves time to it.
+    /// Drops all that waits. Time stays where it is.
+    pub fn clear(&mut self) {
+        self.waiting.clear();
+        self.free = NONE;
+        self.full = [0; LEVELS];
+        self.levels = 0;
+    }
+
+    /// Takes the next event, if one waits, and moves time to it.
     #[inline(always)]
     pub fn pop(&mut self) -> Option<(u64, E)> {
-        if self.levels == 0 {
-            return None;
+        match self.is_empty() {
+            true => None,
+            false => Some(self.take()),
         }
+    }
+
+    /// Takes the next event, and moves time to it.
+    ///
+    /// # Panics
+    /// When no event waits.
+    #[inline(always)]
+    pub fn take(&mut self) -> (u64, E) {
         let level = self.levels.trailing_zeros() as usize % LEVELS;
         let digit = self.full[level].trailing_zeros() as usize % DIGITS;
         let last = self.lists[level * DIGITS + digit];
@@ -238,7 +256,7 @@ impl<E: Copy> Queue<E> {
         let taken = &mut self.waiting[place as usize];
         taken.next = std::mem::replace(&mut self.free, place);
         self.now_us = taken.time_us;
-        Some((taken.time_us, taken.event))
+        (taken.time_us, taken.event)
     }
 
     #[inline]

@@ -6,7 +6,7 @@
 //! disk kept. **It asks for an fsync and is told when it is done; nobody syncs
 //! on its behalf, and `Write` alone promises nothing.**
 //!
-//! A replica writes its log through [`Effect::Write`], so the harness sees every
+//! A replica writes its log through [`Output::write`], so the harness sees every
 //! entry it appends and cuts off without being told. It reports only what a
 //! write does not show: role, commit, application.
 
@@ -283,6 +283,8 @@ pub struct Ticket(pub u64);
 pub struct Output<M> {
     /// Writes, syncs and observations, in the order in which they happened.
     pub effects: Vec<Effect>,
+    /// The records of those writes, in the same order. They lie apart, so that an effect is a plain value.
+    pub records: Vec<Record>,
     /// Messages to send, each after all effects. To whom, their labels say.
     pub sends: Vec<M>,
     /// Answers to clients.
@@ -295,6 +297,7 @@ impl<M> Default for Output<M> {
     fn default() -> Self {
         Self {
             effects: Vec::new(),
+            records: Vec::new(),
             sends: Vec::new(),
             replies: Vec::new(),
             halt: None,
@@ -315,6 +318,7 @@ impl<M> Output<M> {
     /// Empties it for the next step.
     pub fn clear(&mut self) {
         self.effects.clear();
+        self.records.clear();
         self.sends.clear();
         self.replies.clear();
         self.halt = None;
@@ -323,7 +327,8 @@ impl<M> Output<M> {
     /// Writes a record into the disk's cache.
     #[inline]
     pub fn write(&mut self, record: Record) {
-        self.effects.push(Effect::Write(record));
+        self.effects.push(Effect::Write);
+        self.records.push(record);
     }
 
     /// Asks for all writes so far to be made durable.
@@ -340,10 +345,11 @@ impl<M> Output<M> {
 }
 
 /// One thing a replica does to its disk, or reports.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
 pub enum Effect {
-    /// Put a record into the disk's cache.
-    Write(Record),
+    /// Put the next of [`Output::records`] into the disk's cache.
+    Write,
     /// Make all writes before this durable, then say so.
     Sync(Ticket),
     /// Something changed inside the replica.

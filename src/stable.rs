@@ -74,8 +74,10 @@ pub struct Snapshot {
     pub data: Bytes,
 }
 
-/// One record as a replica hands it to its disk.
+/// One record as a replica hands it to its disk. Most are entries: what is larger lies elsewhere, and which it
+/// is stands by itself, for it is asked often.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Record {
     /// The hard state from now on.
     HardState(HardState),
@@ -103,7 +105,7 @@ pub enum Record {
         through: Index,
     },
     /// A snapshot, in place of any before it.
-    Snapshot(Snapshot),
+    Snapshot(Box<Snapshot>),
 }
 
 impl Record {
@@ -349,7 +351,7 @@ impl StableState {
                 self.log.0.drop_through(through);
             }
             Record::Snapshot(snapshot) => {
-                self.snapshot = Some(snapshot);
+                self.snapshot = Some(*snapshot);
                 self.snapshot_chain = chain;
             }
             Record::Entry { .. } | Record::Commit { .. } => unreachable!("they come all the time"),

@@ -160,7 +160,7 @@ async fn carry_out<S: Subject>(
 {
     for effect in out.effects.drain(..) {
         match effect {
-            Effect::Write(_) => {}
+            Effect::Write => {}
             Effect::Sync(ticket) => inputs.push(Input::Synced {
                 ticket,
                 result: SyncResult::Done,
@@ -176,5 +176,6 @@ async fn carry_out<S: Subject>(
             .await;
         sent.expect("a node that is there");
     }
+    out.records.clear();
     out.replies.clear();
 }

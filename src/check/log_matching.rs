@@ -114,9 +114,9 @@ pub(super) fn acknowledged(
     match label.claim {
         // What has been compacted there is committed.
         Claim::Appended { index } if is_led && index >= leader.first() => {
-            match leader.chain_at(index) == Some(chain) {
-                true => Ok(()),
-                false => Err(not_the_leaders(from, index, leader, label)),
+            match leader.entry_at(index) {
+                Some((_, there)) if there == chain => Ok(()),
+                _ => Err(not_the_leaders(from, index, leader, label)),
             }
         }
         _ => Ok(()),

@@ -104,7 +104,7 @@ impl NodeView {
     }
 
     /// The chain of its log up to `index`, where it still has it.
-    #[inline]
+    #[inline(always)]
     pub fn chain_at(&self, index: Index) -> Option<Chain> {
         if index.wrapping_add(1) == self.log.first() {
             return Some(self.before);
@@ -117,6 +117,7 @@ impl NodeView {
     }
 
     /// Term and chain of the entry at `index`, where it still has it.
+    #[inline]
     pub fn entry_at(&self, index: Index) -> Option<(Term, Chain)> {
         self.log.get(index).copied()
     }

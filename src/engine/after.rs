@@ -81,6 +81,8 @@ impl<S: Subject> World<'_, '_, S> {
         if self.unmet.is_none() {
             self.counters.hit(Event::Converged);
             self.converged = true;
+            // Nothing more is to happen.
+            self.queue.clear();
             return;
         }
         self.queue

@@ -67,7 +67,8 @@ impl<S: Subject> World<'_, '_, S> {
         options::count(self.plan, &mut self.counters);
         self.begin()?;
         let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
-        while let Some((time_us, happening)) = self.queue.pop() {
+        while !self.queue.is_empty() {
+            let (time_us, happening) = self.queue.take();
             if time_us > self.plan.end_us {
                 break;
             }
@@ -76,12 +77,12 @@ impl<S: Subject> World<'_, '_, S> {
             }
             pace(&self.slots, time_us);
             self.happen(time_us, happening)?;
-            if self.converged {
-                return self.checks.finish(&mut self.counters);
-            }
             if self.watch.until.is_some() && self.is_enough(time_us) {
                 return Ok(());
             }
+        }
+        if self.converged {
+            return self.checks.finish(&mut self.counters);
         }
         let unmet = self
             .unmet

@@ -171,7 +171,7 @@ impl<S: Subject> World<'_, '_, S> {
         out: &mut Output<Message<S>>,
     ) -> Verdict {
         if !out.effects.is_empty() {
-            self.carry_out_effects(now_us, node, &mut out.effects)?;
+            self.carry_out_effects(now_us, node, out)?;
         }
         if !out.sends.is_empty() {
             self.send(now_us, node, std::mem::take(&mut out.sends))?;
@@ -202,16 +202,21 @@ impl<S: Subject> World<'_, '_, S> {
         &mut self,
         now_us: u64,
         node: NodeId,
-        effects: &mut Vec<Effect>,
+        out: &mut Output<Message<S>>,
     ) -> Verdict {
-        // Effects are large: each is looked at where it lies, and only a record moves on. What is done with
-        // one is out of line: a loop around all of it would keep in memory what fits the registers.
-        for effect in effects.iter_mut() {
+        // Effects are large: each is looked at where it lies. What is done with one is out of line: a loop
+        // around all of it would keep in memory what fits the registers.
+        let mut records = out.records.iter_mut();
+        for effect in &out.effects {
             if self.watch.lines.is_some() {
-                self.tell_effect(node, effect);
+                self.tell_effect(node, effect, records.as_slice().first());
             }
             match effect {
-                Effect::Write(record) => self.write(node, record)?,
+                Effect::Write => {
+                    if let Some(record) = records.next() {
+                        self.write(node, record)?;
+                    }
+                }
                 Effect::Sync(ticket) => self.begin_sync(now_us, node, *ticket),
                 // The two that come all the time have a way of their own, where it is known which they are.
                 Effect::Observe(Observation::Committed { index }) => {
@@ -223,7 +228,10 @@ impl<S: Subject> World<'_, '_, S> {
                 Effect::Observe(seen) => self.observe_other(node, seen)?,
             }
         }
-        effects.clear();
+        out.effects.clear();
+        if !out.records.is_empty() {
+            out.records.clear();
+        }
         Ok(())
     }
 

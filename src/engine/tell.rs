@@ -10,6 +10,7 @@ use crate::replica::{
     Effect, Input, Message, Replica, Reply, ReplyOutcome, Request, Subject, SyncResult,
 };
 use crate::service::Command;
+use crate::stable::Record;
 use crate::types::{NodeId, mix, mix_bytes};
 
 impl<S: Subject> World<'_, '_, S> {
@@ -62,13 +63,10 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// A message is on its way, and lies at `parcel`.
     #[cold]
-    pub(super) fn tell_sent(
-        &mut self,
-        from: NodeId,
-        message: &Message<S>,
-        parcel: Place,
-        copy: bool,
-    ) {
+    pub(super) fn tell_sent(&mut self, from: NodeId, parcel: Place, copy: bool) {
+        let Some(message) = self.parcels.get(parcel) else {
+            return;
+        };
         let label = S::Replica::label(message);
         let text = format!("sends to {}: {}", label.to, S::Replica::describe(message));
         let event = Happened::Sent {
@@ -113,13 +111,13 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[cold]
-    pub(super) fn tell_effect(&mut self, node: NodeId, effect: &Effect) {
+    pub(super) fn tell_effect(&mut self, node: NodeId, effect: &Effect, record: Option<&Record>) {
         let (weight, text, event) = match effect {
-            Effect::Write(record) => (
-                Weight::Notable,
-                trace::record(record),
-                Happened::Wrote(Wrote::from(record)),
-            ),
+            Effect::Write => {
+                let Some(record) = record else { return };
+                let text = trace::record(record);
+                (Weight::Notable, text, Happened::Wrote(Wrote::from(record)))
+            }
             Effect::Sync(_) => (
                 Weight::Routine,
                 "begins a sync".to_owned(),

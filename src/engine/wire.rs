@@ -32,7 +32,7 @@ pub(super) fn network(plan: &Plan) -> Network {
 }
 
 impl<S: Subject> World<'_, '_, S> {
-    /// Sends a replica's messages. What becomes of each is decided where it lies, and then it moves once at most.
+    /// Sends a replica's messages, one or more. Each moves once at most, before it is known what becomes of it.
     #[inline(always)]
     pub(super) fn send(
         &mut self,
@@ -40,39 +40,31 @@ impl<S: Subject> World<'_, '_, S> {
         from: NodeId,
         mut messages: Vec<Message<S>>,
     ) -> Verdict {
-        if let [message] = &messages[..] {
-            // The only one, as most are, goes in the list it came in.
-            if let Some(parcel) = self.post(now_us, from, message)? {
-                self.parcels.put_only(parcel, messages);
-            }
-            return Ok(());
-        }
-        for message in &messages {
-            let parcel = self.post(now_us, from, message)?;
+        while messages.len() > 1
+            && let Some(message) = messages.pop()
+        {
+            let parcel = self.parcels.reserve();
+            self.parcels.put(parcel, message);
             self.places.push(parcel);
         }
-        while messages.len() > 1 {
-            if let Some(Some(parcel)) = self.places.pop() {
-                if let Some(message) = messages.pop() {
-                    self.parcels.put(parcel, message);
-                }
-            } else {
-                messages.pop();
-            }
-        }
-        // The first in the list it came in.
-        if let Some(Some(parcel)) = self.places.pop() {
-            self.parcels.put_only(parcel, messages);
+        // The first, which is mostly the only one, stays in the list it came in.
+        let first = self.parcels.reserve();
+        self.parcels.put_only(first, messages);
+        self.post(now_us, from, first)?;
+        while let Some(parcel) = self.places.pop() {
+            self.post(now_us, from, parcel)?;
         }
         Ok(())
     }
 
-    /// Decides what becomes of a message, and schedules its arrival. Returns the place set aside
-    /// for it; none, when it does not arrive.
+    /// Decides what becomes of the message at `parcel`, and schedules its arrival.
     ///
     /// Out of line, for a loop around all of this would keep in memory what fits the registers.
     #[inline(never)]
-    fn post(&mut self, now_us: u64, from: NodeId, message: &Message<S>) -> Verdict<Option<Place>> {
+    fn post(&mut self, now_us: u64, from: NodeId, parcel: Place) -> Verdict {
+        let Some(message) = self.parcels.get(parcel) else {
+            return Ok(());
+        };
         panics::enter();
         let label: Label = S::Replica::label(message);
         panics::leave();
@@ -85,7 +77,8 @@ impl<S: Subject> World<'_, '_, S> {
         };
         self.checks.sent(scene, from, &label)?;
         if to.position() >= self.slots.len() || to == from {
-            return Ok(None);
+            drop(self.parcels.take(parcel));
+            return Ok(());
         }
         match kind {
             MessageKind::Snapshot => self.counters.hit(Event::SnapshotSent),
@@ -104,13 +97,15 @@ impl<S: Subject> World<'_, '_, S> {
         };
         let at_us = match calmly {
             Some(at_us) => at_us,
-            None => match self.route(now_us, from, &label, message) {
+            None => match self.route(now_us, from, &label, parcel) {
                 Some(at_us) => at_us,
-                None => return Ok(None),
+                None => {
+                    drop(self.parcels.take(parcel));
+                    return Ok(());
+                }
             },
         };
         self.fold(at_us);
-        let parcel = self.parcels.reserve();
         let arrival = Happening::Arrival {
             from,
             to,
@@ -119,21 +114,15 @@ impl<S: Subject> World<'_, '_, S> {
         };
         self.queue.push(at_us, arrival);
         if self.watch.lines.is_some() {
-            self.tell_sent(from, message, parcel, false);
+            self.tell_sent(from, parcel, false);
         }
-        Ok(Some(parcel))
+        Ok(())
     }
 
     /// When a message arrives that something may befall; never, when it is lost. Its copy, if it has
     /// one, is on its way then.
     #[inline(never)]
-    fn route(
-        &mut self,
-        now_us: u64,
-        from: NodeId,
-        label: &Label,
-        message: &Message<S>,
-    ) -> Option<u64> {
+    fn route(&mut self, now_us: u64, from: NodeId, label: &Label, parcel: Place) -> Option<u64> {
         let Label { to, kind, .. } = *label;
         let tampering = self.tampering(from, to, kind);
         if tampering == Some(Tampering::Lose) {
@@ -182,8 +171,11 @@ impl<S: Subject> World<'_, '_, S> {
         }
         if let Some(again_at_us) = again_at_us {
             self.counters.hit(Event::MessageDuplicated);
+            let message = self.parcels.get(parcel).cloned();
             let parcel = self.parcels.reserve();
-            self.parcels.put(parcel, message.clone());
+            if let Some(message) = message {
+                self.parcels.put(parcel, message);
+            }
             let arrival = Happening::Arrival {
                 from,
                 to,
@@ -192,7 +184,7 @@ impl<S: Subject> World<'_, '_, S> {
             };
             self.queue.push(again_at_us, arrival);
             if self.watch.lines.is_some() {
-                self.tell_sent(from, message, parcel, true);
+                self.tell_sent(from, parcel, true);
             }
         }
         Some(at_us)

@@ -30,8 +30,8 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) queue: Queue<Happening>,
     /// The messages on their way, so that each moves in and out once.
     pub(super) parcels: Slab<Message<S>>,
-    /// Of the messages being sent: where each is to lie, if it arrives.
-    pub(super) places: Vec<Option<Place>>,
+    /// Of the messages being sent: where those lie that are not posted yet, the next one last.
+    pub(super) places: Vec<Place>,
     pub(super) network: Network,
     pub(super) slots: Vec<Slot<S::Replica, Happening>>,
     pub(super) views: Vec<NodeView>,
@@ -177,12 +177,12 @@ fn first_disk(
     let chain = Chain::default();
     let mut write = |record| disk.write(Marked { record, chain });
     if cluster.first_index > 0 {
-        write(Record::Snapshot(Snapshot {
+        write(Record::Snapshot(Box::new(Snapshot {
             index: cluster.first_index,
             term,
             configuration: *configuration,
             data: service.encode(),
-        }));
+        })));
         write(Record::LogReset {
             next: cluster.first_index + 1,
         });

@@ -321,7 +321,7 @@ impl Stage {
             configuration: self.configuration,
             data: Bytes::new(),
         };
-        self.write(node, Record::Snapshot(snapshot))?;
+        self.write(node, Record::Snapshot(Box::new(snapshot)))?;
         self.synced_all(node);
         Ok(())
     }

@@ -149,7 +149,7 @@ impl NoraftNode {
             return;
         }
         let index = own.snapshot.index;
-        out.write(Record::Snapshot(own.snapshot.clone()));
+        out.write(Record::Snapshot(Box::new(own.snapshot.clone())));
         out.observe(Observation::SnapshotTaken { index });
         own.stage = Stage::Syncing(self.sync(out));
         self.own_snapshot = Some(own);
@@ -186,7 +186,7 @@ impl NoraftNode {
             && !node.role().is_leader()
             && snapshot.index > node.commit_index().get();
         if useful {
-            out.write(Record::Snapshot(snapshot.clone()));
+            out.write(Record::Snapshot(Box::new(snapshot.clone())));
             // Nothing leaves before it is there.
             self.agree(term, leader, snapshot.index);
             self.wait_to_install(snapshot, out);

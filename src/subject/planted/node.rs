@@ -24,10 +24,15 @@ pub(super) fn command(entry: &Entry) -> Bytes {
 }
 
 /// Puts the newest commit index before the entries that are written with it, up to each sync.
-fn put_commit_first(effects: &mut [Effect]) {
-    let is_entry = |effect: &Effect| matches!(effect, Effect::Write(Record::Entry { .. }));
-    let is_commit = |effect: &Effect| matches!(effect, Effect::Write(Record::Commit { .. }));
-    for writes in effects.split_mut(|effect| matches!(effect, Effect::Sync(_))) {
+fn put_commit_first(effects: &[Effect], records: &mut [Record]) {
+    let is_entry = |record: &Record| matches!(record, Record::Entry { .. });
+    let is_commit = |record: &Record| matches!(record, Record::Commit { .. });
+    let mut rest = records;
+    for unsynced in effects.split(|effect| matches!(effect, Effect::Sync(_))) {
+        let is_write = |effect: &&Effect| matches!(effect, Effect::Write);
+        let count = unsynced.iter().filter(is_write).count();
+        let (writes, after) = rest.split_at_mut(count);
+        rest = after;
         let entry = writes.iter().position(is_entry);
         let commit = writes.iter().rposition(is_commit);
         if let (Some(entry), Some(commit)) = (entry, commit)
@@ -162,15 +167,21 @@ impl<S: Tamper> PlantedNode<S> {
             out.write(late);
         }
         if self.bug == Bug::CommitAhead {
-            put_commit_first(&mut inner.effects);
+            put_commit_first(&inner.effects, &mut inner.records);
         }
+        let mut records = inner.records.drain(..);
         for effect in inner.effects.drain(..) {
             match effect {
                 Effect::Sync(ticket) => self.sync(ticket, &mut fake, out),
-                Effect::Write(record) => self.write(record, out),
+                Effect::Write => {
+                    if let Some(record) = records.next() {
+                        self.write(record, out);
+                    }
+                }
                 Effect::Observe(seen) => self.observe(seen, out),
             }
         }
+        drop(records);
         out.sends.append(&mut inner.sends);
         for reply in inner.replies.drain(..) {
             self.reply(reply, out);
@@ -215,20 +226,20 @@ impl<S: Tamper> PlantedNode<S> {
             }
             Record::Snapshot(snapshot) if self.bug == Bug::SnapshotWithoutConfiguration => {
                 let configuration = self.memory.configuration;
-                out.write(Record::Snapshot(Snapshot {
+                out.write(Record::Snapshot(Box::new(Snapshot {
                     configuration,
-                    ..snapshot
-                }));
+                    ..*snapshot
+                })));
             }
             Record::Snapshot(snapshot) if self.bug == Bug::LabelSnapshotEarly => {
                 let index = snapshot.index - 1;
                 let before = self.memory.log.get(index).map(|entry| entry.term);
                 out.write(Record::Snapshot(match before {
-                    Some(term) => Snapshot {
+                    Some(term) => Box::new(Snapshot {
                         index,
                         term,
-                        ..snapshot
-                    },
+                        ..*snapshot
+                    }),
                     None => snapshot,
                 }));
             }

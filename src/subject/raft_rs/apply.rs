@@ -259,7 +259,7 @@ impl RaftRsNode {
             return;
         }
         let index = own.snapshot.index;
-        out.write(Record::Snapshot(own.snapshot.clone()));
+        out.write(Record::Snapshot(Box::new(own.snapshot.clone())));
         out.observe(Observation::SnapshotTaken { index });
         own.stage = Stage::Syncing(self.sync(out));
         self.own_snapshot = Some(own);

@@ -44,6 +44,8 @@ pub struct RaftRsNode {
     pub(super) raw: RawNode<Store>,
     pub(super) machine: StateMachine,
     pub(super) options: DriverOptions,
+    /// It looks for a ready after each input.
+    pub(super) takes_one: bool,
     timeouts: Timeouts,
     bond: Bond,
     /// What has arrived and is not yet stepped into the library.
@@ -99,6 +101,7 @@ impl RaftRsNode {
             raw,
             machine: StateMachine::new(service),
             options: birth.driver.clone(),
+            takes_one: birth.driver.inputs_per_ready <= 1,
             timeouts: Timeouts::new(birth),
             bond: Bond::new(birth.raft.election_ticks),
             inbox: VecDeque::new(),
@@ -361,12 +364,12 @@ impl RaftRsNode {
         out: &mut Output<Message>,
     ) {
         let meta = ready.snapshot().get_metadata();
-        out.write(Record::Snapshot(Snapshot {
+        out.write(Record::Snapshot(Box::new(Snapshot {
             index: meta.index,
             term: meta.term,
             configuration: messages::configuration(meta.get_conf_state()),
             data: ready.snapshot().data.clone(),
-        }));
+        })));
         self.wait = Wait::Snapshot(self.sync(out));
         self.held = Some(ready);
         self.held_messages = held;

@@ -33,8 +33,7 @@ impl Replica for RaftRsNode {
 
     #[inline(always)]
     fn deliver(&mut self, now_us: u64, from: NodeId, message: Message, out: &mut Output<Message>) {
-        let at_once = matches!(self.wait, Wait::Nothing) && self.options.inputs_per_ready <= 1;
-        if at_once && self.is_idle() {
+        if self.takes_one && matches!(self.wait, Wait::Nothing) && self.is_idle() {
             self.handle_message(message, out);
             self.go_on(now_us, out);
         } else {

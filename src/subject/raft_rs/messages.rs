@@ -29,7 +29,8 @@ pub fn role(state: StateRole) -> Role {
     }
 }
 
-/// What `message` is, and what it promises.
+/// What `message` is, and what it promises. Asked once for each message that is sent.
+#[inline(always)]
 pub fn label(message: &Message) -> Label {
     let (kind, term, claim) = match message.get_msg_type() {
         MessageType::MsgAppend => (MessageKind::Append, message.term, Claim::Nothing),
