@@ -118,6 +118,23 @@ pub enum Lost {
     Chance,
 }
 
+/// What is done to one message on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tampering {
+    /// It is lost.
+    Lose,
+    /// It arrives a second time.
+    Duplicate {
+        /// How much later, in microseconds.
+        after_us: u64,
+    },
+    /// It is late, and others overtake it.
+    Delay {
+        /// How late, in microseconds.
+        by_us: u64,
+    },
+}
+
 #[derive(Clone, Debug)]
 struct Link {
     traffic: Traffic,

@@ -1,12 +1,12 @@
 //! Which faults are due: at a time, at a node's nth sync, of all or of those that overwrite entries, at a
 //! link's nth message.
 
-use crate::plan::{Fault, What, When};
+use crate::plan::{Fault, When};
 use crate::replica::MessageKind;
 use crate::types::NodeId;
 
 /// Faults that wait for an ordinal event.
-pub(super) struct Triggers {
+pub(crate) struct Triggers {
     syncs: Vec<(NodeId, u32, usize)>,
     overwrites: Vec<(NodeId, u32, usize)>,
     messages: Vec<Awaited>,
@@ -24,30 +24,8 @@ struct Awaited {
     fault: usize,
 }
 
-/// What a fault does to the message that triggers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tampering {
-    Lose,
-    Duplicate { after_us: u64 },
-    Delay { by_us: u64 },
-}
-
-impl Tampering {
-    /// What `what` does to the message that triggers it; none if it does something else.
-    pub(super) fn of(what: &What) -> Option<Self> {
-        match what {
-            What::LoseMessage => Some(Self::Lose),
-            What::DuplicateMessage { after_us } => Some(Self::Duplicate {
-                after_us: *after_us,
-            }),
-            What::DelayMessage { by_us } => Some(Self::Delay { by_us: *by_us }),
-            _ => None,
-        }
-    }
-}
-
 impl Triggers {
-    pub(super) fn new(faults: &[Fault], nodes: usize) -> Self {
+    pub(crate) fn new(faults: &[Fault], nodes: usize) -> Self {
         let mut triggers = Self {
             syncs: Vec::new(),
             overwrites: Vec::new(),
@@ -90,7 +68,7 @@ impl Triggers {
     }
 
     /// The storm is over: nothing waits any more.
-    pub(super) fn disarm(&mut self) {
+    pub(crate) fn disarm(&mut self) {
         self.syncs.clear();
         self.overwrites.clear();
         self.messages.clear();
@@ -99,12 +77,12 @@ impl Triggers {
 
     /// Whether some fault waits for a sync, of any kind.
     #[inline(always)]
-    pub(super) fn await_syncs(&self) -> bool {
+    pub(crate) fn await_syncs(&self) -> bool {
         !self.syncs.is_empty() || !self.overwrites.is_empty()
     }
 
     /// Adds to `due` the faults that wait for this node's `nth` sync.
-    pub(super) fn sync(&mut self, node: NodeId, nth: u32, due: &mut Vec<usize>) {
+    pub(crate) fn sync(&mut self, node: NodeId, nth: u32, due: &mut Vec<usize>) {
         take_due(&mut self.syncs, node, nth, due);
     }
 
@@ -115,13 +93,13 @@ impl Triggers {
     }
 
     /// Adds to `due` the faults that wait for this node's `nth` sync after it overwrote entries.
-    pub(super) fn overwrite(&mut self, node: NodeId, nth: u32, due: &mut Vec<usize>) {
+    pub(crate) fn overwrite(&mut self, node: NodeId, nth: u32, due: &mut Vec<usize>) {
         take_due(&mut self.overwrites, node, nth, due);
     }
 
     /// Whether some fault waits for messages of this kind on this link.
     #[inline(always)]
-    pub(super) fn watches(&self, from: NodeId, to: NodeId, kind: MessageKind) -> bool {
+    pub(crate) fn watches(&self, from: NodeId, to: NodeId, kind: MessageKind) -> bool {
         !self.messages.is_empty() && {
             let link = from.position() * self.nodes + to.position();
             self.watched[link] & (1 << kind as u16) != 0
@@ -129,7 +107,7 @@ impl Triggers {
     }
 
     /// Adds to `due` the faults that wait for this message.
-    pub(super) fn message(
+    pub(crate) fn message(
         &mut self,
         from: NodeId,
         to: NodeId,

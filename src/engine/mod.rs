@@ -27,12 +27,16 @@ mod wire;
 mod world;
 
 pub use choice::{Engine, UnknownEngine};
+#[cfg(all(feature = "madsim", madsim))]
+pub(crate) use inject::Triggers;
 pub use lockstep::run;
 #[cfg(all(feature = "madsim", madsim))]
 pub use on_madsim::run_on_madsim;
 pub use panics::of_test;
 pub use record::Recording;
 pub use trace::{Forgotten, Happened, Line, NOTE, Trigger, Weight, Wrote};
+#[cfg(all(feature = "madsim", madsim))]
+pub(crate) use wire::hold_links;
 
 use crate::check::{NodeView, Violation};
 use crate::coverage::Coverage;

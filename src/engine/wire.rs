@@ -4,12 +4,11 @@
 
 use super::digest;
 use super::happening::{Happening, Report};
-use super::inject::Tampering;
 use super::panics;
 use super::trace::{Happened, Weight};
 use super::world::World;
 use crate::check::{Scene, Verdict};
-use crate::net::{Fate, Lost, Network};
+use crate::net::{Fate, Lost, Network, Tampering};
 use crate::plan::Plan;
 use crate::queue::Place;
 use crate::replica::{Label, Message, MessageKind, Replica, Subject};
@@ -19,6 +18,12 @@ use crate::types::NodeId;
 /// The network as it is at the start.
 pub(super) fn network(plan: &Plan) -> Network {
     let mut network = Network::new(plan.nodes().len(), plan.network);
+    hold_links(plan, &mut network);
+    network
+}
+
+/// Holds back what is on links that go behind others.
+pub(crate) fn hold_links(plan: &Plan, network: &mut Network) {
     if let Some(schedule) = &plan.schedule {
         for (link, by_us) in schedule.delays() {
             network.hold(link.from.position(), link.to.position(), by_us);
@@ -28,7 +33,6 @@ pub(super) fn network(plan: &Plan) -> Network {
             network.hold_from(fall.nth, from, to, by_us);
         }
     }
-    network
 }
 
 impl<S: Subject> World<'_, '_, S> {
@@ -211,7 +215,7 @@ impl<S: Subject> World<'_, '_, S> {
         let faults = &self.plan.faults;
         let mut tampering = None;
         self.due
-            .retain(|fault| match Tampering::of(&faults[*fault].what) {
+            .retain(|fault| match faults[*fault].what.tampering() {
                 Some(found) => {
                     tampering.get_or_insert(found);
                     false

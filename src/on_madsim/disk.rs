@@ -43,7 +43,11 @@ pub struct DiskSim {
     seed: u64,
     time: TimeHandle,
     machines: Mutex<BTreeMap<NodeId, Machine>>,
+    ear: Mutex<Option<Ear>>,
 }
+
+/// Who is told that a disk begins a sync, and says whether it is to fail.
+type Ear = Arc<dyn Fn(NodeId) -> bool + Send + Sync>;
 
 /// One node's disk.
 pub(super) struct Machine {
@@ -64,6 +68,7 @@ impl Simulator for DiskSim {
             seed: rand.clone().next_u64(),
             time: time.clone(),
             machines: Mutex::default(),
+            ear: Mutex::default(),
         }
     }
 
@@ -150,6 +155,11 @@ impl DiskSim {
         self.with(node, |machine| machine.syncs_to_fail = 0);
     }
 
+    /// Tells `ear` of each sync that begins, and of whose disk; true makes that sync fail.
+    pub fn listen(&self, ear: impl Fn(NodeId) -> bool + Send + Sync + 'static) {
+        *self.ear.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ear));
+    }
+
     /// The node's disk is full, until as many calls of [`DiskSim::free_up`] have come.
     pub fn fill_up(&self, node: NodeId) {
         self.with(node, |machine| machine.files.fill_up());
@@ -184,11 +194,19 @@ impl DiskSim {
     /// Makes durable what has been written to `target` so far. It takes its time, and what a node
     /// that dies meanwhile has written is not durable.
     pub(super) async fn sync(&self, node: NodeId, target: Target) -> io::Result<()> {
+        let ear = self
+            .ear
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let is_asked_to = ear.is_some_and(|ear| ear(node));
         let (reach, crashes, takes_us, fails) = self.with(node, |machine| {
             let SyncTimes { min_us, max_us } = machine.sync_times;
             let takes_us = machine.choices.between(min_us, max_us) + machine.slow_us;
-            let fails = machine.syncs_to_fail > 0;
-            machine.syncs_to_fail = machine.syncs_to_fail.saturating_sub(1);
+            let fails = is_asked_to || machine.syncs_to_fail > 0;
+            if !is_asked_to {
+                machine.syncs_to_fail = machine.syncs_to_fail.saturating_sub(1);
+            }
             (machine.files.begin_sync(), machine.crashes, takes_us, fails)
         });
         self.pass(takes_us).await;

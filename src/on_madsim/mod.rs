@@ -4,6 +4,9 @@
 //! `FsSim::power_fail` does nothing, and its `sync_all` neither. So code that forgets a sync is never
 //! found out there. [`DiskSim`] is a disk that forgets, and [`fs`] the files on it.
 //!
+//! Its network has one rate of loss and one range of delays for all links, and no duplication. [`NetworkSim`] is one whose
+//! links are told apart, over the model that replicas have, and [`net`] the sockets on it.
+//!
 //! ```
 //! use madsim::runtime::Runtime;
 //! use squall::on_madsim::{DiskSim, fs};
@@ -27,5 +30,8 @@
 
 mod disk;
 pub mod fs;
+pub mod net;
+mod network;
 
 pub use disk::{DiskSim, SyncTimes};
+pub use network::{NetworkSim, Noted};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::admin::Admin;
 use crate::configuration::Change;
 use crate::disk::Loss;
-use crate::net::Trouble;
+use crate::net::{Tampering, Trouble};
 use crate::replica::MessageKind;
 use crate::stable::Journal;
 use crate::types::NodeId;
@@ -203,6 +203,18 @@ pub enum What {
 }
 
 impl What {
+    /// What it does to the message that triggers it; none if it does something else.
+    pub(crate) fn tampering(&self) -> Option<Tampering> {
+        match self {
+            What::LoseMessage => Some(Tampering::Lose),
+            What::DuplicateMessage { after_us } => Some(Tampering::Duplicate {
+                after_us: *after_us,
+            }),
+            What::DelayMessage { by_us } => Some(Tampering::Delay { by_us: *by_us }),
+            _ => None,
+        }
+    }
+
     /// Its kind.
     pub fn kind(&self) -> FaultKind {
         match self {

@@ -6,13 +6,15 @@
 //! the same checks that look at replicas. Durability is read off a shadow of its disk that the probe keeps, and held
 //! against what the server reads back after a power failure.
 //!
-//! Faults of a plan that strike at a time are carried out: crash, pause, cut, split, isolate-leader, burst, slow-disk,
-//! fail-sync, full-disk. The others are left out, and the trace says so: the runtime has no clock and no delays for each
-//! node, and TCP has no messages to lose, double or count. Rot is left out because a server that reads its log to the first
-//! damaged record cannot tell it from a torn tail.
+//! Faults of a plan are carried out, at a time or at an ordinal: crash, pause, slow-disk, fail-sync and full-disk; and, on
+//! [`NetworkSim`](crate::on_madsim::NetworkSim), cut, split, isolate-leader, burst, trouble, slow-node, and what is done to
+//! single messages. What is left out, the trace says: the runtime has one clock for all nodes, nobody changes membership,
+//! and rot is not looked for in a log that is read to its first damaged record.
 //!
 //! Knows no server and no Raft library.
 
+mod left_out;
+mod links;
 mod probe;
 mod shadow;
 mod stage;
@@ -84,7 +86,17 @@ pub trait Server: Send + Sync + 'static {
     ///
     /// # Errors
     /// What they should not have seen.
-    fn judge(&self, run: &Self::Run) -> Verdict;
+    fn judge(&self, run: &Self::Run) -> Verdict<Judged>;
+}
+
+/// What came of looking at what clients saw, where nothing is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Nothing is.
+    Fine,
+    /// Something may be: the search ended before it knew, for this reason. No violation; it is counted as
+    /// [`OrderUndecided`](crate::sometimes::Event::OrderUndecided), and the trace says so.
+    Undecided(String),
 }
 
 /// What one life of a node is told.

@@ -2,6 +2,7 @@
 //! the storm does.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 
 use ::madsim::time::TimeHandle;
@@ -13,8 +14,10 @@ use super::shadow::{self, Shadow};
 use crate::check::{Checks, NodeView, Property, Scene, Verdict, Violation};
 use crate::configuration::Configuration;
 use crate::disk::Disk;
-use crate::engine::{Failure, Happened, Line, NodeAtEnd, Weight};
-use crate::plan::Plan;
+use crate::engine::{Failure, Happened, Line, NodeAtEnd, Triggers, Weight};
+use crate::net::Lost;
+use crate::on_madsim::{NetworkSim, Noted};
+use crate::plan::{Plan, What};
 use crate::replica::{Label, Observation};
 use crate::rng::Choices;
 use crate::sometimes::{Counters, Event};
@@ -27,6 +30,8 @@ pub(super) type Told = Verdict;
 /// What is seen of one run.
 pub(super) struct Stage {
     time: TimeHandle,
+    plan: Arc<Plan>,
+    network: Arc<NetworkSim>,
     configuration: Configuration,
     pub(super) views: Vec<NodeView>,
     pub(super) disks: Vec<Disk<StableState>>,
@@ -42,6 +47,14 @@ pub(super) struct Stage {
     pub(super) failure: Option<Failure>,
     /// Nodes that have stopped by themselves and have not been seen to.
     pub(super) halted: VecDeque<NodeId>,
+    /// Faults that wait for an ordinal.
+    triggers: Triggers,
+    /// Faults that have had theirs.
+    pub(super) struck: VecDeque<usize>,
+    /// How many syncs each node's disk has begun, and how many of them after entries were overwritten.
+    syncs: Vec<(u32, u32)>,
+    /// Nodes that have overwritten entries since their last sync began.
+    overwrote: Vec<bool>,
     /// Clients that are done.
     pub(super) done: usize,
     /// The storm goes on.
@@ -62,10 +75,12 @@ pub(super) struct Look {
 }
 
 impl Stage {
-    pub(super) fn new(plan: &Plan, time: TimeHandle, look: &Look) -> Self {
+    pub(super) fn new(plan: &Arc<Plan>, time: TimeHandle, look: &Look) -> Self {
         let nodes = plan.nodes().len();
         Self {
             time,
+            plan: Arc::clone(plan),
+            network: NetworkSim::current(),
             configuration: plan.first_configuration(),
             views: vec![NodeView::default(); nodes],
             disks: (0..nodes).map(|_| Disk::default()).collect(),
@@ -80,6 +95,10 @@ impl Stage {
             lines: look.lines.then(Vec::new),
             failure: None,
             halted: VecDeque::new(),
+            triggers: Triggers::new(&plan.faults, nodes),
+            struck: VecDeque::new(),
+            syncs: vec![(0, 0); nodes],
+            overwrote: vec![false; nodes],
             done: 0,
             storms: true,
             storm: None,
@@ -199,6 +218,129 @@ impl Stage {
         let lives = &mut self.lives[node.position()];
         *lives += 1;
         *lives - 1
+    }
+
+    /// The storm is over: no fault waits any more.
+    pub(super) fn end_storm(&mut self) {
+        self.storms = false;
+        self.triggers.disarm();
+        self.struck.clear();
+    }
+
+    /// These faults have had their ordinal. Whether one of them is that a sync of `syncs` fails.
+    fn strike(&mut self, due: Vec<usize>, syncs: Option<NodeId>) -> bool {
+        let mut fails = false;
+        for number in due {
+            match self.plan.faults[number].what {
+                What::FailSync { node } if syncs == Some(node) => {
+                    fails = true;
+                    self.counters.hit(Event::SyncFailed);
+                    self.say(Some(node), Weight::Notable, || {
+                        "this sync is to fail".to_owned()
+                    });
+                }
+                _ => {
+                    self.struck.push_back(number);
+                    self.wake();
+                }
+            }
+        }
+        fails
+    }
+
+    /// The node's disk begins a sync. Whether it is to fail.
+    pub(super) fn disk_syncs(&mut self, node: NodeId) -> bool {
+        let at = node.position();
+        if self.closed || !self.views[at].up || !self.triggers.await_syncs() {
+            return false;
+        }
+        let mut due = Vec::new();
+        let overwrote = std::mem::take(&mut self.overwrote[at]);
+        let (syncs, overwrites) = &mut self.syncs[at];
+        *syncs += 1;
+        self.triggers.sync(node, *syncs, &mut due);
+        if overwrote {
+            *overwrites += 1;
+            self.triggers.overwrite(node, *overwrites, &mut due);
+        }
+        self.strike(due, Some(node))
+    }
+
+    /// Something befalls what is sent.
+    pub(super) fn befalls(&mut self, noted: Noted) {
+        if self.closed {
+            return;
+        }
+        let nodes = self.views.len();
+        let name = |at: usize| match at < nodes {
+            true => NodeId::at(at).to_string(),
+            false => format!("client {}", at - nodes + 1),
+        };
+        let (event, from, text) = match noted {
+            Noted::Lost { from, to, why } => {
+                let event = match why {
+                    Lost::Cut => Event::MessageCut,
+                    Lost::Full => Event::MessageOverflowed,
+                    Lost::Chance => Event::MessageLost,
+                };
+                (
+                    Some(event),
+                    from,
+                    format!("what it sends to {} is lost ({why:?})", name(to)),
+                )
+            }
+            Noted::Doubled {
+                from,
+                to,
+                in_vain: false,
+            } => (
+                Some(Event::MessageDuplicated),
+                from,
+                format!("what it sends to {} arrives twice", name(to)),
+            ),
+            // No event, for nobody sees anything of it.
+            Noted::Doubled { from, to, .. } => (
+                None,
+                from,
+                format!(
+                    "what it sends to {} arrives twice, and TCP throws the copy away",
+                    name(to)
+                ),
+            ),
+            Noted::Overtaken { from, to } => (
+                Some(Event::MessageReordered),
+                from,
+                format!("what it sends to {} may be overtaken", name(to)),
+            ),
+            Noted::Delayed { from, to } => (
+                Some(Event::MessageDelayed),
+                from,
+                format!("what it sends to {} is held back", name(to)),
+            ),
+            Noted::BrokenOff { from, to } => (
+                Some(Event::MessageLost),
+                from,
+                format!(
+                    "its connection with {} is broken off, with all that is on its way",
+                    name(to)
+                ),
+            ),
+            Noted::TimedOut { from, to } => (
+                Some(Event::PeerUnreachable),
+                from,
+                format!(
+                    "its connection with {} ends: nothing gets through",
+                    name(to)
+                ),
+            ),
+        };
+        if let Some(event) = event {
+            self.counters.hit(event);
+        }
+        match from < nodes {
+            true => self.say(Some(NodeId::at(from)), Weight::Routine, || text),
+            false => self.say(None, Weight::Routine, || format!("{}: {text}", name(from))),
+        }
     }
 
     /// Nothing counts any more.
@@ -348,6 +490,8 @@ impl Stage {
         self.say(Some(node), Weight::Routine, || {
             format!("writes entry {index} of term {}", entry.term)
         });
+        let at = node.position();
+        self.overwrote[at] |= index <= self.views[at].last();
         let entry = entry.clone();
         self.write(node, Record::Entry { index, entry })
     }
@@ -378,11 +522,31 @@ impl Stage {
             )
         });
         self.counters.hit(Event::MessageSent);
+        self.count_message(node, label);
         let scene = Scene {
             nodes: &self.views,
             disks: &self.disks,
         };
         self.checks.sent(scene, node, label)
+    }
+
+    /// Faults may wait for this message. What they do to it, they do to what is next on its link.
+    fn count_message(&mut self, from: NodeId, label: &Label) {
+        let (to, kind) = (label.to, label.kind);
+        if to.position() >= self.views.len() || !self.triggers.watches(from, to, kind) {
+            return;
+        }
+        let mut due = Vec::new();
+        self.triggers.message(from, to, kind, &mut due);
+        due.retain(|number| {
+            let tampering = self.plan.faults[*number].what.tampering();
+            if let Some(tampering) = tampering {
+                self.network
+                    .tamper(from.position(), to.position(), tampering);
+            }
+            tampering.is_none()
+        });
+        self.strike(due, None);
     }
 
     pub(super) fn committed(&mut self, node: NodeId, index: Index) -> Told {

@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use ::madsim::net::NetSim;
 use ::madsim::runtime::{Handle, Runtime};
 use ::madsim::task::{NodeId as Machine, yield_now};
 use ::madsim::time::{Sleep, TimeHandle, sleep_until};
 
+use super::links::Links;
 use super::stage::{Look, Stage};
-use super::{Life, Probe, Server, address_of, choices_of};
+use super::{Judged, Life, Probe, Server, address_of, choices_of, left_out};
 use crate::check::{Property, Violation};
 use crate::disk::Loss;
 use crate::engine::{Engine, Outcome, Watch, Weight, of_test};
-use crate::on_madsim::{DiskSim, SyncTimes};
+use crate::on_madsim::{DiskSim, NetworkSim, SyncTimes};
 use crate::options::Feature;
 use crate::plan::{Plan, What, When};
 use crate::rng::Choices;
@@ -85,6 +85,7 @@ impl<S: Server> Runner for Storm<S> {
     fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
         let runtime = Runtime::with_seed_and_config(plan.seed, ::madsim::Config::default());
         runtime.add_simulator::<DiskSim>();
+        runtime.add_simulator::<NetworkSim>();
         let look = Look {
             lines: watch.lines.is_some(),
             digests: watch.digests.is_some(),
@@ -133,6 +134,16 @@ impl<S: Server> Runner for Storm<S> {
     }
 }
 
+/// Why the storm is awake.
+enum Woken {
+    /// This node's server has stopped by itself.
+    Halted(NodeId),
+    /// The fault of this number has had its ordinal.
+    Struck(usize),
+    /// It is time, or the end.
+    Otherwise,
+}
+
 /// What is to happen at a time.
 enum Due {
     /// The fault of this number strikes.
@@ -156,15 +167,11 @@ struct World<S: Server> {
     stage: Arc<Mutex<Stage>>,
     runtime: Handle,
     disks: Arc<DiskSim>,
-    network: Arc<NetSim>,
+    links: Links,
     machines: Vec<Machine>,
     clients: Vec<Machine>,
     due: BTreeMap<(u64, u64), Due>,
     ordered: u64,
-    /// How many faults cut each link.
-    cuts: BTreeMap<(usize, usize), u32>,
-    /// Links that each fault has cut.
-    cut_by: BTreeMap<usize, Vec<(usize, usize)>>,
     paused: BTreeMap<usize, u32>,
     healed: bool,
 }
@@ -177,13 +184,11 @@ impl<S: Server> World<S> {
             stage,
             runtime: Handle::current(),
             disks: DiskSim::current(),
-            network: NetSim::current(),
+            links: Links::of_this_runtime(),
             machines: Vec::new(),
             clients: Vec::new(),
             due: BTreeMap::new(),
             ordered: 0,
-            cuts: BTreeMap::new(),
-            cut_by: BTreeMap::new(),
             paused: BTreeMap::new(),
             healed: false,
             plan,
@@ -210,10 +215,16 @@ impl<S: Server> World<S> {
                 break;
             };
             clock.as_mut().reset(start + Duration::from_micros(time_us));
-            let halted = self.wait(clock.as_mut()).await;
-            if let Some(node) = halted {
-                self.halt(node);
-                continue;
+            match self.wait(clock.as_mut()).await {
+                Woken::Halted(node) => {
+                    self.halt(node);
+                    continue;
+                }
+                Woken::Struck(number) => {
+                    self.strike(number);
+                    continue;
+                }
+                Woken::Otherwise => {}
             }
             if lock(&self.stage).is_over() || self.now_us() < time_us {
                 continue;
@@ -226,36 +237,45 @@ impl<S: Server> World<S> {
             }
         }
         let failed = lock(&self.stage).is_over();
-        if !failed && let Err(violation) = self.server.judge(&self.shared) {
-            lock(&self.stage).broken(*violation);
+        if !failed {
+            let judged = self.server.judge(&self.shared);
+            let mut stage = lock(&self.stage);
+            match judged {
+                Ok(Judged::Fine) => {}
+                Ok(Judged::Undecided(why)) => {
+                    stage.counters.hit(Event::OrderUndecided);
+                    stage.say(None, Weight::Notable, || {
+                        format!("whether clients saw what they must is undecided: {why}")
+                    });
+                }
+                Err(violation) => stage.broken(*violation),
+            }
         }
         self.tear_down().await;
     }
 
-    /// Waits for the time, for a server that stops, or for the end.
-    async fn wait(&self, mut clock: Pin<&mut Sleep>) -> Option<NodeId> {
+    /// Waits for the time, for a server that stops, for a fault that waits for an ordinal, or for the end.
+    async fn wait(&self, mut clock: Pin<&mut Sleep>) -> Woken {
         poll_fn(|context| {
             let mut stage = lock(&self.stage);
             if let Some(node) = stage.halted.pop_front() {
-                return Poll::Ready(Some(node));
+                return Poll::Ready(Woken::Halted(node));
             }
             if stage.is_over() {
-                return Poll::Ready(None);
+                return Poll::Ready(Woken::Otherwise);
+            }
+            if let Some(number) = stage.struck.pop_front() {
+                return Poll::Ready(Woken::Struck(number));
             }
             drop(stage);
-            clock.as_mut().poll(context).map(|()| None)
+            clock.as_mut().poll(context).map(|()| Woken::Otherwise)
         })
         .await
     }
 
     fn set_up(&mut self) {
         let plan = Arc::clone(&self.plan);
-        let (least, most) = (plan.network.delay_min_us, plan.network.delay_max_us);
-        self.network.update_config(|config| {
-            let us = Duration::from_micros;
-            config.send_latency = us(least)..us(most.max(least + 1));
-            config.packet_loss_rate = f64::from(plan.network.loss_ppm) / 1e6;
-        });
+        let mut hosts = Vec::new();
         for node in plan.nodes() {
             let (server, of_nodes) = (Arc::clone(&self.server), Arc::clone(&self.stage));
             let of_run = Arc::clone(&plan);
@@ -285,6 +305,7 @@ impl<S: Server> World<S> {
             let (min_us, max_us) = (plan.disk.sync_min_us, plan.disk.sync_max_us);
             self.disks
                 .set_sync_times(machine, SyncTimes { min_us, max_us });
+            hosts.push((machine, address_of(node)));
             self.machines.push(machine);
         }
         for number in 1..=plan.workload.clients {
@@ -294,7 +315,10 @@ impl<S: Server> World<S> {
                 stage: Arc::clone(&self.stage),
             };
             let machine = self.runtime.create_node().name(format!("client {number}"));
-            let machine = machine.ip([10, 0, 1, number as u8].into()).build();
+            let [high, low] = (number as u16).to_be_bytes();
+            let ip = [10, 1, high, low].into();
+            let machine = machine.ip(ip).build();
+            hosts.push((machine.id(), ip));
             let asked = Arc::clone(&self.server).ask(Arc::clone(&self.shared), seat);
             let stage = Arc::clone(&self.stage);
             drop(machine.spawn(async move {
@@ -303,21 +327,34 @@ impl<S: Server> World<S> {
             }));
             self.clients.push(machine.id());
         }
+        self.links.lay(&plan, &hosts);
+        self.look_on();
+        for word in left_out::of_plan(&plan) {
+            self.say(format!("left out: {word}"));
+        }
         for (number, fault) in plan.faults.iter().enumerate() {
-            match fault.when {
-                When::AtUs(at_us) => self.at(at_us, Due::Strike(number)),
-                _ => self.left_out(number),
+            if left_out::is(&fault.what) {
+                self.say(format!(
+                    "left out: {}, which servers do not have",
+                    fault.what
+                ));
+            } else if let When::AtUs(at_us) = fault.when {
+                self.at(at_us, Due::Strike(number));
             }
         }
         self.at(plan.heal_us, Due::Heal);
         self.at(plan.end_us, Due::End);
     }
 
-    fn left_out(&self, number: usize) {
-        let kind = self.plan.faults[number].what.kind();
-        let text =
-            format!("a fault of kind {kind:?} is left out: servers on madsim do not have it");
-        lock(&self.stage).say(None, Weight::Notable, || text);
+    /// The stage learns what disks and links do.
+    fn look_on(&self) {
+        let (stage, machines) = (Arc::clone(&self.stage), self.machines.clone());
+        self.disks.listen(move |machine| {
+            let at = machines.iter().position(|other| *other == machine);
+            at.is_some_and(|at| lock(&stage).disk_syncs(NodeId::at(at)))
+        });
+        let stage = Arc::clone(&self.stage);
+        NetworkSim::current().listen(move |noted| lock(&stage).befalls(noted));
     }
 
     fn say(&self, text: String) {
@@ -362,7 +399,7 @@ impl<S: Server> World<S> {
             return;
         }
         let plan = Arc::clone(&self.plan);
-        let all = 0..self.machines.len();
+        let servers = self.machines.len();
         let hit = |event| lock(&self.stage).counters.hit(event);
         let for_us = match &plan.faults[number].what {
             What::Crash {
@@ -388,7 +425,7 @@ impl<S: Server> World<S> {
                     node_list(to)
                 ));
                 let (from, to): (Vec<usize>, Vec<usize>) = (positions(from), positions(to));
-                self.cut(number, &from, &to);
+                self.links.cut(number, &from, &to);
                 *for_us
             }
             What::Burst { from, to, for_us } => {
@@ -399,14 +436,37 @@ impl<S: Server> World<S> {
                     node_list(to)
                 ));
                 let (from, to): (Vec<usize>, Vec<usize>) = (positions(from), positions(to));
-                self.cut(number, &from, &to);
+                let until_us = self.now_us() + for_us;
+                self.links.hold_back(number, &from, &to, until_us);
+                *for_us
+            }
+            What::Trouble {
+                from,
+                to,
+                trouble,
+                for_us,
+            } => {
+                hit(Event::NetworkTrouble);
+                self.say(plan.faults[number].what.to_string());
+                self.links
+                    .trouble(number, &positions(from), &positions(to), *trouble);
+                *for_us
+            }
+            What::SlowNode {
+                node,
+                extra_us,
+                for_us,
+            } => {
+                hit(Event::NodeSlow);
+                self.say(plan.faults[number].what.to_string());
+                self.links.slow_down(node.position(), *extra_us);
                 *for_us
             }
             What::Split { side, for_us } => {
                 hit(Event::LinkCut);
                 self.say(format!("{} are cut off from the others", node_list(side)));
                 let side = positions(side);
-                self.cut_both_ways(number, &side, all);
+                self.links.cut_off(number, &side, servers);
                 *for_us
             }
             What::IsolateLeader { for_us } => {
@@ -415,7 +475,7 @@ impl<S: Server> World<S> {
                 };
                 hit(Event::LeaderCutOff);
                 self.say(format!("{leader}, which leads, is cut off from the others"));
-                self.cut_both_ways(number, &[leader.position()], all);
+                self.links.cut_off(number, &[leader.position()], servers);
                 *for_us
             }
             What::SlowDisk {
@@ -440,38 +500,21 @@ impl<S: Server> World<S> {
                 self.disks.fill_up(self.machines[node.position()]);
                 *for_us
             }
-            _ => return self.left_out(number),
+            What::LoseMessage
+            | What::DuplicateMessage { .. }
+            | What::DelayMessage { .. }
+            | What::Rot { .. }
+            | What::Jump { .. }
+            | What::Drift { .. }
+            | What::Change { .. }
+            | What::Ask { .. } => return,
         };
         let over_us = self.now_us() + for_us;
         self.at(over_us, Due::Over(number));
     }
 
-    fn cut(&mut self, number: usize, from: &[usize], to: &[usize]) {
-        for from in from {
-            for to in to.iter().filter(|to| *to != from) {
-                *self.cuts.entry((*from, *to)).or_default() += 1;
-                self.network
-                    .clog_link(self.machines[*from], self.machines[*to]);
-                self.cut_by.entry(number).or_default().push((*from, *to));
-            }
-        }
-    }
-
-    fn cut_both_ways(&mut self, number: usize, side: &[usize], all: std::ops::Range<usize>) {
-        let others: Vec<usize> = all.filter(|at| !side.contains(at)).collect();
-        self.cut(number, side, &others);
-        self.cut(number, &others, side);
-    }
-
     fn over(&mut self, number: usize) {
-        for (from, to) in self.cut_by.remove(&number).unwrap_or_default() {
-            let cuts = self.cuts.entry((from, to)).or_default();
-            *cuts = cuts.saturating_sub(1);
-            if *cuts == 0 {
-                self.network
-                    .unclog_link(self.machines[from], self.machines[to]);
-            }
-        }
+        self.links.over(number, &self.plan.faults[number].what);
         match &self.plan.faults[number].what {
             What::Pause { node, .. } => {
                 let at = node.position();
@@ -541,13 +584,7 @@ impl<S: Server> World<S> {
             }
         }
         let plan = Arc::clone(&self.plan);
-        self.network.update_config(|config| {
-            let us = Duration::from_micros;
-            let most_us = plan.network.delay_max_us.min(plan.prompt_us()).max(2);
-            let least_us = plan.network.delay_min_us.min(most_us - 1);
-            config.send_latency = us(least_us)..us(most_us);
-            config.packet_loss_rate = 0.0;
-        });
+        self.links.heal(&plan);
         let max_us = plan.disk.sync_max_us.min(plan.prompt_us());
         let min_us = plan.disk.sync_min_us.min(max_us);
         for machine in &self.machines {
@@ -556,7 +593,7 @@ impl<S: Server> World<S> {
             self.disks.fail_none(*machine);
         }
         let mut stage = lock(&self.stage);
-        stage.storms = false;
+        stage.end_storm();
         stage.counters.hit(Event::HealedEveryone);
         stage.say(None, Weight::Notable, || "the storm is over".to_owned());
         drop(stage);
@@ -566,8 +603,15 @@ impl<S: Server> World<S> {
 
     /// Sees every task off: what is not finished when a runtime ends is leaked.
     async fn tear_down(self) {
+        let strange = self.links.on_runtimes();
+        if strange > 0 {
+            self.say(format!(
+                "{strange} messages went over the runtime's own network, where trouble, slow nodes and what is done to single messages do nothing"
+            ));
+        }
         lock(&self.stage).close();
-        for machine in self.machines.iter().chain(&self.clients) {
+        let machines = self.machines.iter().chain(&self.clients);
+        for machine in machines.chain(&self.links.carrier) {
             self.runtime.kill(*machine);
         }
         let metrics = self.runtime.metrics();

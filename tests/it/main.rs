@@ -12,6 +12,8 @@ mod fuzzing;
 mod linearizability;
 mod mutants;
 #[cfg(all(feature = "madsim", madsim))]
+mod network_on_madsim;
+#[cfg(all(feature = "madsim", madsim))]
 mod on_madsim;
 mod planted;
 mod resume;

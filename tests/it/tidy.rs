@@ -26,7 +26,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("net", &["rng"]),
     ("disk", &["rng"]),
     ("filesystem", &["disk", "rng"]),
-    ("on_madsim", &["disk", "filesystem", "rng"]),
+    ("on_madsim", &["disk", "filesystem", "net", "rng"]),
     ("stable", &["configuration", "disk", "indexed", "types"]),
     (
         "replica",
@@ -120,6 +120,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "configuration",
             "disk",
             "engine",
+            "net",
             "on_madsim",
             "options",
             "plan",

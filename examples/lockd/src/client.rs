@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::bug::{Bug, Planted};
+use crate::net::TcpStream;
 use crate::state::{Answer, Operation};
 use crate::wire::{self, Hello, Outcome, Reply, Request};
 

@@ -4,13 +4,14 @@
 //! source runs in the simulated runtime madsim, on disks that forget. It knows nothing of whoever looks on but a
 //! [`probe`] that it reports to.
 //!
-//! From below: [`files`] the file system, [`wal`] and [`snapshot`] what is kept on it, [`store`] what raft-rs reads of
+//! From below: [`files`] the file system, [`net`] the sockets, [`wal`] and [`snapshot`] what is kept on it, [`store`] what raft-rs reads of
 //! that, and [`timeouts`] how long it waits; [`state`] what is replicated; [`wire`] frames on TCP, [`peers`] the way to other servers; [`server`] puts them
 //! together, and [`client`] talks to it.
 
 pub mod bug;
 pub mod client;
 pub mod files;
+pub mod net;
 pub mod peers;
 pub mod probe;
 pub mod server;

@@ -8,10 +8,10 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::net::TcpStream;
 use crate::wire::{self, Hello};
 
 /// Messages that may wait for the connection. More are dropped.

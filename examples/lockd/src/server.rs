@@ -5,10 +5,10 @@ use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
+use crate::net::{TcpListener, TcpStream};
 use protobuf::Message as _;
 use raft::eraftpb::{Entry, EntryType, HardState, Message, MessageType, Snapshot};
 use raft::{RawNode, SnapshotStatus, StateRole};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 

@@ -12,7 +12,7 @@ use raft::eraftpb::{Entry, EntryType, Message};
 use squall::check::{Property, Verdict, Violation};
 use squall::plan::Plan;
 use squall::replica::{Replica, Subject};
-use squall::servers::{self, Life, Seat, Server, address_of};
+use squall::servers::{self, Judged, Life, Seat, Server, address_of};
 use squall::sometimes::Event;
 use squall::stable::{self, EntryKind};
 use squall::subject::raft_rs::RaftRs;
@@ -111,16 +111,18 @@ impl Server for Lockd {
         storm_on(run, seat, client)
     }
 
-    fn judge(&self, run: &Run) -> Verdict {
+    fn judge(&self, run: &Run) -> Verdict<Judged> {
         let seen = run.seen.lock().expect("no client panics");
-        let judged = seen::judge(&seen);
-        judged.map(drop).map_err(|message| {
-            Box::new(Violation {
+        match seen::judge(&seen) {
+            Ok(can_be) => Ok(can_be.undecided_after.map_or(Judged::Fine, |steps| {
+                Judged::Undecided(format!("no order of operations in {steps} steps"))
+            })),
+            Err(message) => Err(Box::new(Violation {
                 property: Property::Linearizability,
                 node: None,
                 message: message.trim().replace('\n', "; "),
-            })
-        })
+            })),
+        }
     }
 }
 

@@ -46,17 +46,30 @@ pub fn draw(choices: &mut Choices, client: u32, count: u64) -> Operation {
     }
 }
 
-/// Judges what clients saw. How many locks they were granted.
+/// What clients saw can be, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CanBe {
+    /// How many locks they were granted.
+    pub grants: usize,
+    /// After so many steps it was still open whether operations on some key have an order; none when all have one.
+    pub undecided_after: Option<u64>,
+}
+
+/// Judges what clients saw.
 ///
 /// # Errors
 /// What cannot be, in words.
-pub fn judge(seen: &[Seen]) -> Result<usize, String> {
+pub fn judge(seen: &[Seen]) -> Result<CanBe, String> {
     let history: Vec<_> = seen.iter().filter_map(on_keys).collect();
-    match linearizability::check(&KeyValue, &history, Budget::default()) {
-        Verdict::Linearizable { .. } => tokens_rise(seen),
-        Verdict::NotLinearizable(counterexample) => Err(counterexample.tell(&history)),
-        Verdict::Unknown { explored, .. } => Err(format!("undecided after {explored} steps")),
-    }
+    let undecided_after = match linearizability::check(&KeyValue, &history, Budget::default()) {
+        Verdict::Linearizable { .. } => None,
+        Verdict::NotLinearizable(counterexample) => return Err(counterexample.tell(&history)),
+        Verdict::Unknown { explored, .. } => Some(explored),
+    };
+    Ok(CanBe {
+        grants: tokens_rise(seen)?,
+        undecided_after,
+    })
 }
 
 /// The operation as the checker has it, if it is one on a key.
