@@ -11,6 +11,7 @@
 //! write does not show: role, commit, application.
 
 use std::fmt::Debug;
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -283,8 +284,9 @@ pub struct Ticket(pub u64);
 pub struct Output<M> {
     /// Writes, syncs and observations, in the order in which they happened.
     pub effects: Vec<Effect>,
-    /// The records of those writes, in the same order. They lie apart, so that an effect is a plain value.
-    pub records: Vec<Record>,
+    /// The records of those writes, in the same order. They lie apart, so that an effect is a plain
+    /// value, and as each of them is taken, none is dropped with the list: [`Output::clear`] drops what is left.
+    pub records: Vec<ManuallyDrop<Record>>,
     /// Messages to send, each after all effects. To whom, their labels say.
     pub sends: Vec<M>,
     /// Answers to clients.
@@ -318,7 +320,9 @@ impl<M> Output<M> {
     /// Empties it for the next step.
     pub fn clear(&mut self) {
         self.effects.clear();
-        self.records.clear();
+        for record in self.records.drain(..) {
+            drop(ManuallyDrop::into_inner(record));
+        }
         self.sends.clear();
         self.replies.clear();
         self.halt = None;
@@ -328,7 +332,7 @@ impl<M> Output<M> {
     #[inline]
     pub fn write(&mut self, record: Record) {
         self.effects.push(Effect::Write);
-        self.records.push(record);
+        self.records.push(ManuallyDrop::new(record));
     }
 
     /// Asks for all writes so far to be made durable.

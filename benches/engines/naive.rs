@@ -176,6 +176,5 @@ async fn carry_out<S: Subject>(
             .await;
         sent.expect("a node that is there");
     }
-    out.records.clear();
-    out.replies.clear();
+    out.clear();
 }

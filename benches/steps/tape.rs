@@ -84,7 +84,7 @@ impl Replica for Taped {
             match effect {
                 Effect::Sync(ticket) if !of_snapshot => recorded.syncs.push(*ticket),
                 Effect::Write => {
-                    if let Some(Record::LogCompact { through }) = records.next() {
+                    if let Some(Record::LogCompact { through }) = records.next().map(|it| &**it) {
                         recorded.compacted = Some(*through);
                     }
                 }

@@ -139,6 +139,9 @@ impl<S: Subject> World<'_, '_, S> {
     fn carry_out_all(&mut self, now_us: u64, node: NodeId) -> Verdict {
         let mut out = self.out.take().expect(OUT_IS_BACK);
         let carried_out = self.carry_out(now_us, node, &mut out);
+        if carried_out.is_err() {
+            out.clear();
+        }
         let halt = out.halt.take();
         // After a violation there is no next step, and else all is carried out.
         self.out = Some(out);
@@ -209,7 +212,8 @@ impl<S: Subject> World<'_, '_, S> {
         let mut records = out.records.iter_mut();
         for effect in &out.effects {
             if self.watch.lines.is_some() {
-                self.tell_effect(node, effect, records.as_slice().first());
+                let record = records.as_slice().first();
+                self.tell_effect(node, effect, record.map(|record| &**record));
             }
             match effect {
                 Effect::Write => {
@@ -229,9 +233,8 @@ impl<S: Subject> World<'_, '_, S> {
             }
         }
         out.effects.clear();
-        if !out.records.is_empty() {
-            out.records.clear();
-        }
+        // All have been taken.
+        out.records.clear();
         Ok(())
     }
 

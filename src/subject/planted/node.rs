@@ -1,6 +1,7 @@
 //! A node with a planted bug: an honest one, whose inputs and outputs pass through here.
 
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 
 use bytes::Bytes;
 
@@ -24,9 +25,9 @@ pub(super) fn command(entry: &Entry) -> Bytes {
 }
 
 /// Puts the newest commit index before the entries that are written with it, up to each sync.
-fn put_commit_first(effects: &[Effect], records: &mut [Record]) {
-    let is_entry = |record: &Record| matches!(record, Record::Entry { .. });
-    let is_commit = |record: &Record| matches!(record, Record::Commit { .. });
+fn put_commit_first(effects: &[Effect], records: &mut [ManuallyDrop<Record>]) {
+    let is_entry = |record: &ManuallyDrop<Record>| matches!(**record, Record::Entry { .. });
+    let is_commit = |record: &ManuallyDrop<Record>| matches!(**record, Record::Commit { .. });
     let mut rest = records;
     for unsynced in effects.split(|effect| matches!(effect, Effect::Sync(_))) {
         let is_write = |effect: &&Effect| matches!(effect, Effect::Write);
@@ -175,7 +176,7 @@ impl<S: Tamper> PlantedNode<S> {
                 Effect::Sync(ticket) => self.sync(ticket, &mut fake, out),
                 Effect::Write => {
                     if let Some(record) = records.next() {
-                        self.write(record, out);
+                        self.write(ManuallyDrop::into_inner(record), out);
                     }
                 }
                 Effect::Observe(seen) => self.observe(seen, out),

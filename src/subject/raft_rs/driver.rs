@@ -212,7 +212,8 @@ impl RaftRsNode {
         if !ready.read_states().is_empty() {
             self.confirm_reads(ready.take_read_states(), out);
         }
-        if !ready.snapshot().is_empty() {
+        let snapshot = ready.snapshot();
+        if snapshot.has_metadata() && !snapshot.is_empty() {
             assert!(
                 ready.committed_entries().is_empty(),
                 "a ready with a snapshot commits no entries"
