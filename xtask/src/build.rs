@@ -3,8 +3,14 @@
 //! The copy takes the library's place by `[patch.crates-io]` in a workspace of its own under
 //! `target/mutants`, whose one program is Squall's `main`. So neither the project's lock file nor
 //! what is built in `target` is touched.
+//!
+//! All workspaces build in one folder, so that what is the same in them is built once. Cargo tells packages
+//! apart by their place within their workspace and builds by the time of their files: copies of the library that
+//! have the same place in two workspaces are one to it, and what was built of the one is taken for up to date in the
+//! other. So each copy's folder has the name of its workspace, and what is built must have the mark of what was written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -64,7 +70,7 @@ impl Sources {
             lines.start < complaint.lines.end && complaint.lines.start < lines.end
         };
         let of_it = self.lines.iter().filter(|(file, lines, _)| {
-            complaint.file.ends_with(&format!("{NAME}/src/{file}")) && meets(lines)
+            complaint.file.ends_with(&format!("/src/{file}")) && meets(lines)
         });
         of_it.map(|(_, _, id)| id.clone()).collect()
     }
@@ -110,7 +116,7 @@ impl Builder<'_> {
     /// Builds what `write` makes, which is told what to leave out; again without what does not compile, until all does.
     fn build(&self, name: &str, ids: &[&str], write: &Write<'_>) -> Result<Switched, Error> {
         let workspace = self.folder().join(name);
-        let copy = workspace.join(NAME);
+        let copy = workspace.join(copy_of(&workspace));
         let mut unviable = BTreeMap::new();
         loop {
             let without: BTreeSet<&str> = unviable.keys().map(String::as_str).collect();
@@ -120,11 +126,13 @@ impl Builder<'_> {
             };
             let names = ids.iter().enumerate().map(|(index, id)| (index + 1, *id));
             let names: Vec<(usize, &str)> = names.filter(|(_, id)| there(id)).collect();
-            self.write_copy(&copy, &sources.texts, &names)?;
+            let mark = self.write_copy(&copy, &sources.texts, &names)?;
             self.write_workspace(&workspace)?;
             let Err(complaints) = self.cargo(&workspace)? else {
+                let program = self.take(&workspace, "squall")?;
+                has_mark(&program, &mark)?;
                 return Ok(Switched {
-                    program: self.take(&workspace, "squall")?,
+                    program,
                     unviable,
                     outside: sources.outside,
                 });
@@ -174,7 +182,7 @@ impl Builder<'_> {
     /// When it does not compile, or a file cannot be written.
     pub fn apart(&self, change: &Change) -> Result<PathBuf, Error> {
         let workspace = self.folder().join("apart");
-        let copy = workspace.join(NAME);
+        let copy = workspace.join(copy_of(&workspace));
         self.library.copy(&copy)?;
         let mut text = self.library.read(&change.file)?;
         text.replace_range(change.place.clone(), &change.put);
@@ -247,26 +255,29 @@ impl Builder<'_> {
         Ok(sources)
     }
 
-    /// Writes the library's copy: `texts` in place of the files of those names, and the module of the switch.
+    /// Writes the library's copy: `texts` in place of the files of those names, and the module of the switch. Returns the mark
+    /// that a program which is built from it has in it.
     fn write_copy(
         &self,
         copy: &Path,
         texts: &BTreeMap<String, String>,
         names: &[(usize, &str)],
-    ) -> Result<(), Error> {
+    ) -> Result<String, Error> {
+        let mark = mark(texts, names);
         let mut texts = texts.clone();
         let root = texts
             .remove("lib.rs")
             .map_or_else(|| self.library.read("lib.rs"), Ok)?;
         texts.insert("lib.rs".to_owned(), format!("{root}\nmod mutants;\n"));
-        texts.insert("mutants.rs".to_owned(), schemata::module(VARIABLE, names));
+        let module = schemata::module(VARIABLE, names, &mark);
+        texts.insert("mutants.rs".to_owned(), module);
         // The other files too, so that what an earlier build has changed is put back.
         self.library
             .copy_except(copy, &texts.keys().cloned().collect())?;
         for (file, text) in texts {
             put(&copy.join("src").join(file), &text)?;
         }
-        Ok(())
+        Ok(mark)
     }
 
     /// Writes the workspace around the copy: its program is Squall's, with Squall's versions and build profiles.
@@ -280,9 +291,10 @@ impl Builder<'_> {
             "[workspace]\n[package]\nname = \"squall-mutants\"\nedition = \"2024\"\n\
              [[bin]]\nname = \"{}\"\npath = \"main.rs\"\n\
              [dependencies]\nsquall = {{ path = {:?} }}\n\
-             [patch.crates-io]\n{NAME} = {{ path = {NAME:?} }}\n",
+             [patch.crates-io]\n{NAME} = {{ path = {:?} }}\n",
             program(workspace),
-            self.project
+            self.project,
+            copy_of(workspace)
         ))
         .expect("the manifest is ours");
         if let Some(profiles) = table.get("profile") {
@@ -342,6 +354,34 @@ fn program(workspace: &Path) -> String {
     format!("squall-{}", name.to_string_lossy())
 }
 
+/// What the folder of the library's copy in a workspace is called.
+fn copy_of(workspace: &Path) -> String {
+    let name = workspace.file_name().unwrap_or_default();
+    format!("{NAME}-{}", name.to_string_lossy())
+}
+
+/// What tells a build of these texts and numbers from every other.
+fn mark(texts: &BTreeMap<String, String>, names: &[(usize, &str)]) -> String {
+    let mut hasher = DefaultHasher::new();
+    texts.hash(&mut hasher);
+    names.hash(&mut hasher);
+    format!("build {:016x}", hasher.finish())
+}
+
+/// Demands that `program` has been built from what has the mark.
+fn has_mark(program: &Path, mark: &str) -> Result<(), Error> {
+    let bytes = std::fs::read(program).map_err(|error| Error::file(program, &error))?;
+    let first = mark.as_bytes()[0];
+    let mut places = bytes.iter().enumerate().filter(|(_, byte)| **byte == first);
+    match places.any(|(place, _)| bytes[place..].starts_with(mark.as_bytes())) {
+        true => Ok(()),
+        false => Err(Error::Untrue(format!(
+            "{} is not built from the mutants that were written: remove target/mutants/target, and try again",
+            program.display()
+        ))),
+    }
+}
+
 /// What the compiler says about one place.
 #[derive(Debug)]
 struct Complaint {
@@ -376,5 +416,36 @@ impl Complaint {
             lines: line("line_start")?..line("line_end")? + 1,
             message: message.get("message")?.as_str()?.to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_workspaces_have_the_library_in_the_same_place() {
+        let folders = ["catalogue", "generic", "apart"];
+        let places: BTreeSet<String> = folders
+            .iter()
+            .map(|folder| copy_of(&Path::new("target/mutants").join(folder)))
+            .collect();
+        assert_eq!(places.len(), folders.len());
+    }
+
+    #[test]
+    fn a_program_that_was_built_from_something_else_is_refused() {
+        let texts = |text: &str| BTreeMap::from([("raft.rs".to_owned(), text.to_owned())]);
+        let (old, new) = (
+            mark(&texts("a"), &[(1, "x")]),
+            mark(&texts("b"), &[(1, "x")]),
+        );
+        assert_ne!(new, mark(&texts("b"), &[(2, "x")]));
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("squall");
+        std::fs::write(&program, format!("b bu build {old} and more")).unwrap();
+        has_mark(&program, &old).unwrap();
+        let error = has_mark(&program, &new).unwrap_err().to_string();
+        assert!(error.contains("is not built from the mutants"), "{error}");
     }
 }

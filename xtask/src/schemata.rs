@@ -113,8 +113,9 @@ fn line_of(text: &str) -> usize {
 }
 
 /// The module that reads the switch: the environment variable `variable` has the name of one of
-/// `mutants`, each with its number, or is not set for the library as it is.
-pub fn module(variable: &str, mutants: &[(usize, &str)]) -> String {
+/// `mutants`, each with its number, or is not set for the library as it is. `mark` is in what it says of another name, and
+/// so in every program that is built with it.
+pub fn module(variable: &str, mutants: &[(usize, &str)], mark: &str) -> String {
     let mut arms = String::new();
     for (number, name) in mutants {
         let _ = writeln!(arms, "        {name:?} => {number},");
@@ -150,7 +151,7 @@ fn read() -> usize {{
     let number = match name.as_str() {{
         "" => 0,
 {arms}        other => {{
-            eprintln!("error: {variable} is {{other:?}}, which is no mutant of this build");
+            eprintln!("error: {variable} is {{other:?}}, which is no mutant of this build ({mark})");
             std::process::exit(2);
         }}
     }};
@@ -216,6 +217,6 @@ impl Vote {
 
     #[test]
     fn the_switch_is_a_rust_module() {
-        syn::parse_file(&module("SQUALL_MUTANT", &[(1, "a-b"), (4, "c")])).unwrap();
+        syn::parse_file(&module("SQUALL_MUTANT", &[(1, "a-b"), (4, "c")], "build 0")).unwrap();
     }
 }
