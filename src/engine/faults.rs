@@ -51,10 +51,12 @@ impl<S: Subject> World<'_, '_, S> {
                 self.part(side);
                 Some(*for_us)
             }
-            What::IsolateLeader { for_us } => {
+            What::IsolateLeader { for_us, bridges } => {
                 if let Some(leader) = self.apparent_leader() {
                     self.isolated.push((number, leader));
-                    self.part(&[leader]);
+                    let others = self.others(bridges);
+                    let cut = |world: &mut Self, from, to| world.cut(from, to);
+                    self.each_way(&[leader], &others, cut);
                 }
                 Some(*for_us)
             }
@@ -153,11 +155,13 @@ impl<S: Subject> World<'_, '_, S> {
             What::Split { side, .. } => {
                 self.rejoin(side);
             }
-            What::IsolateLeader { .. } => {
+            What::IsolateLeader { bridges, .. } => {
                 let strikes = self.isolated.iter();
                 if let Some(place) = strikes.map(|(fault, _)| *fault).position(|n| n == number) {
                     let (_, leader) = self.isolated.swap_remove(place);
-                    self.rejoin(&[leader]);
+                    let others = self.others(bridges);
+                    let mend = |world: &mut Self, from, to| world.network.mend(from, to);
+                    self.each_way(&[leader], &others, mend);
                 }
             }
             What::Trouble { .. } => self.network.end_trouble(number as u64),
@@ -192,16 +196,24 @@ impl<S: Subject> World<'_, '_, S> {
     /// Cuts one side off from all others.
     fn part(&mut self, side: &[NodeId]) {
         let others = self.others(side);
-        self.each_link(side, &others, |world, from, to| world.cut(from, to));
-        self.each_link(&others, side, |world, from, to| world.cut(from, to));
+        self.each_way(side, &others, |world, from, to| world.cut(from, to));
     }
 
     /// Ends such a cut.
     fn rejoin(&mut self, side: &[NodeId]) {
         let others = self.others(side);
         let mend = |world: &mut Self, from, to| world.network.mend(from, to);
-        self.each_link(side, &others, mend);
-        self.each_link(&others, side, mend);
+        self.each_way(side, &others, mend);
+    }
+
+    fn each_way(
+        &mut self,
+        side: &[NodeId],
+        others: &[NodeId],
+        act: impl Fn(&mut Self, usize, usize),
+    ) {
+        self.each_link(side, others, &act);
+        self.each_link(others, side, &act);
     }
 
     fn each_link(

@@ -1,14 +1,15 @@
-//! Which faults are due: at a time, at a node's nth sync, of all or of those that overwrite entries, at a
-//! link's nth message.
+//! Which faults are due: at a time, at a node's nth sync, of all or of those that overwrite entries, at its nth election or
+//! another milestone, at a link's nth message.
 
-use crate::plan::{Fault, When};
-use crate::replica::MessageKind;
-use crate::types::NodeId;
+use crate::plan::{Fault, Milestone, When};
+use crate::replica::{MessageKind, Observation};
+use crate::types::{NodeId, Role};
 
 /// Faults that wait for an ordinal event.
 pub(crate) struct Triggers {
     syncs: Vec<(NodeId, u32, usize)>,
     overwrites: Vec<(NodeId, u32, usize)>,
+    milestones: Vec<Ahead>,
     messages: Vec<Awaited>,
     /// Per link: the kinds of message that some fault waits for, one bit each.
     watched: Vec<u16>,
@@ -24,11 +25,20 @@ struct Awaited {
     fault: usize,
 }
 
+struct Ahead {
+    node: NodeId,
+    milestone: Milestone,
+    /// Times still to come, the one that triggers included.
+    left: u32,
+    fault: usize,
+}
+
 impl Triggers {
     pub(crate) fn new(faults: &[Fault], nodes: usize) -> Self {
         let mut triggers = Self {
             syncs: Vec::new(),
             overwrites: Vec::new(),
+            milestones: Vec::new(),
             messages: Vec::new(),
             watched: vec![0; nodes * nodes],
             nodes,
@@ -38,6 +48,16 @@ impl Triggers {
                 When::AtUs(_) => {}
                 When::Sync { node, nth } => triggers.syncs.push((node, nth, number)),
                 When::Overwrite { node, nth } => triggers.overwrites.push((node, nth, number)),
+                When::Milestone {
+                    node,
+                    milestone,
+                    nth,
+                } => triggers.milestones.push(Ahead {
+                    node,
+                    milestone,
+                    left: nth,
+                    fault: number,
+                }),
                 When::Message {
                     from,
                     to,
@@ -71,6 +91,7 @@ impl Triggers {
     pub(crate) fn disarm(&mut self) {
         self.syncs.clear();
         self.overwrites.clear();
+        self.milestones.clear();
         self.messages.clear();
         self.watched.fill(0);
     }
@@ -95,6 +116,37 @@ impl Triggers {
     /// Adds to `due` the faults that wait for this node's `nth` sync after it overwrote entries.
     pub(crate) fn overwrite(&mut self, node: NodeId, nth: u32, due: &mut Vec<usize>) {
         take_due(&mut self.overwrites, node, nth, due);
+    }
+
+    /// Whether some fault waits for a milestone.
+    #[inline(always)]
+    pub(crate) fn await_milestones(&self) -> bool {
+        !self.milestones.is_empty()
+    }
+
+    /// Adds to `due` the faults that wait for what this node reports.
+    #[cold]
+    pub(crate) fn reported(&mut self, node: NodeId, seen: &Observation, due: &mut Vec<usize>) {
+        let milestone = match seen {
+            Observation::Role { role, .. } => match role {
+                Role::Candidate => Milestone::Candidate,
+                Role::Leader => Milestone::Leader,
+                Role::Follower | Role::PreCandidate => return,
+            },
+            Observation::Installed { .. } => Milestone::Installed,
+            Observation::Configured { .. } => Milestone::Configured,
+            _ => return,
+        };
+        self.milestones.retain_mut(|ahead| {
+            if (ahead.node, ahead.milestone) != (node, milestone) {
+                return true;
+            }
+            ahead.left -= 1;
+            if ahead.left == 0 {
+                due.push(ahead.fault);
+            }
+            ahead.left > 0
+        });
     }
 
     /// Whether some fault waits for messages of this kind on this link.

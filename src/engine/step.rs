@@ -292,6 +292,9 @@ impl<S: Subject> World<'_, '_, S> {
 
     #[inline(never)]
     fn observe_other(&mut self, node: NodeId, seen: &Observation) -> Verdict {
+        if self.triggers.await_milestones() {
+            self.triggers.reported(node, seen, &mut self.due);
+        }
         self.observe(node, seen)
     }
 

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Milestone;
 use crate::admin::Admin;
 use crate::configuration::Change;
 use crate::disk::Loss;
@@ -42,6 +43,16 @@ pub enum When {
     Overwrite {
         /// Whose sync.
         node: NodeId,
+        /// Which.
+        nth: u32,
+    },
+    /// As soon as this has come about at this node for the `nth` time, counted from 1 over all its lives. What the node
+    /// sends in the same step is on its way then.
+    Milestone {
+        /// Whose.
+        node: NodeId,
+        /// What.
+        milestone: Milestone,
         /// Which.
         nth: u32,
     },
@@ -98,6 +109,10 @@ pub enum What {
     IsolateLeader {
         /// How long, in microseconds.
         for_us: u64,
+        /// These nodes still hear it, and all others too: a partial partition (Alfatafta et al., "Toward a generic fault
+        /// tolerance technique for partial network partitioning", OSDI 2020).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bridges: Vec<NodeId>,
     },
     /// Messages from these nodes to those are lost, doubled, overtaken or late more often.
     Trouble {
@@ -383,7 +398,7 @@ impl FaultKind {
         (
             FaultKind::IsolateLeader,
             "isolate-leader",
-            "nothing gets through between whoever leads then and all other nodes, while clients still reach it",
+            "nothing gets through between whoever leads then and all other nodes, or all but a few, while clients still reach it",
         ),
         (
             FaultKind::Trouble,

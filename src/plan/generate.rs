@@ -113,6 +113,12 @@ impl Draw<'_> {
         self.choices.chance_ppm(u32::from(percent) * 10_000)
     }
 
+    /// As [`Draw::percent`], and draws nothing where the answer is always no, so that a profile without what is asked
+    /// for has the same plans as before there was such a thing.
+    pub(super) fn seldom(&mut self, percent: u8) -> bool {
+        percent > 0 && self.percent(percent)
+    }
+
     pub(super) fn range(&mut self, [low, high]: [u64; 2]) -> u64 {
         self.choices.between(low, high)
     }
@@ -227,6 +233,9 @@ impl Draw<'_> {
                 false => Persistence::Synchronous,
             },
             inputs_per_ready: match self.percent(mix.batched_inputs_percent) {
+                true if self.seldom(mix.large_batches_percent) => {
+                    self.choices.between(17, 256) as u32
+                }
                 true => self.choices.between(2, 16) as u32,
                 false => 1,
             },

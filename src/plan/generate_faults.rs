@@ -2,7 +2,7 @@
 
 use super::features;
 use super::generate::Draw;
-use super::{Fault, FaultKind, Heal, JournalName, LossMode, Plan, What, When};
+use super::{Fault, FaultKind, Heal, JournalName, LossMode, Milestone, Plan, What, When};
 use crate::admin::{Admin, Setting};
 use crate::net::Trouble;
 use crate::replica::MessageKind;
@@ -52,10 +52,70 @@ impl Draw<'_> {
                     _ => self.what(*kind, plan, election_us),
                 };
                 let when = self.when(&what, plan);
-                faults.push(Fault { when, what });
+                let mut fault = Fault { when, what };
+                if self.seldom(profile.cluster_percent) {
+                    self.join(&mut fault, &faults, plan);
+                }
+                faults.push(fault);
             }
         }
         faults
+    }
+
+    /// Lets a fault that strikes at a time do so close to one of those that are drawn already, and be about the same node half of the
+    /// time: troubles come together, and what one of them leads to is what another one meets.
+    fn join(&mut self, fault: &mut Fault, others: &[Fault], plan: &Plan) {
+        let When::AtUs(at_us) = &mut fault.when else {
+            return;
+        };
+        let at_time = |other: &&Fault| matches!(other.when, When::AtUs(_));
+        let others: Vec<&Fault> = others.iter().filter(at_time).collect();
+        if others.is_empty() {
+            return;
+        }
+        let other = *self.choices.pick(&others);
+        let apart_us = self.choices.skewed(1, 2 * plan.election_us());
+        if let When::AtUs(other_us) = other.when {
+            let near_us = match self.choices.below(2) {
+                0 => other_us + apart_us,
+                _ => other_us.saturating_sub(apart_us),
+            };
+            *at_us = near_us.min(plan.heal_us.saturating_sub(1));
+        }
+        let is_free = match &fault.what {
+            What::Rot { .. } | What::Change { .. } => false,
+            What::Ask { admin, .. } => matches!(
+                admin,
+                Admin::TransferLeader { .. } | Admin::Campaign | Admin::Ping
+            ),
+            _ => true,
+        };
+        if is_free && self.choices.below(2) == 0 {
+            let [own, theirs] = [&fault.what, &other.what].map(|what| {
+                let mut what = what.clone();
+                what.nodes()
+                    .into_iter()
+                    .map(|node| *node)
+                    .collect::<Vec<_>>()
+            });
+            if !own.is_empty() && !theirs.is_empty() {
+                let (own, theirs) = (*self.choices.pick(&own), *self.choices.pick(&theirs));
+                fault.rename(|node| match node {
+                    _ if node == own => theirs,
+                    _ if node == theirs => own,
+                    _ => node,
+                });
+            }
+        }
+    }
+
+    /// One node or two.
+    fn bridges(&mut self, plan: &Plan) -> Vec<NodeId> {
+        let mut nodes = plan.nodes();
+        self.choices.shuffle(&mut nodes);
+        nodes.truncate(self.choices.between(1, 2) as usize);
+        nodes.sort();
+        nodes
     }
 
     /// How long a fault lasts: a blink, or long enough for an election or a few.
@@ -122,7 +182,13 @@ impl Draw<'_> {
                 side: self.some_nodes(plan),
                 for_us,
             },
-            FaultKind::IsolateLeader => What::IsolateLeader { for_us },
+            FaultKind::IsolateLeader => What::IsolateLeader {
+                for_us,
+                bridges: match self.seldom(self.profile.bridge_percent) {
+                    true => self.bridges(plan),
+                    false => Vec::new(),
+                },
+            },
             FaultKind::Trouble => {
                 let (from, to) = self.links(plan);
                 let mut ppm = || match self.choices.below(3) {
@@ -235,6 +301,23 @@ impl Draw<'_> {
         *self.choices.pick(&kinds)
     }
 
+    /// A milestone of a node that the fault is about, mostly.
+    fn milestone(&mut self, what: &What, plan: &Plan) -> When {
+        let about: Vec<NodeId> = what.clone().nodes().into_iter().map(|node| *node).collect();
+        let node = match about.is_empty() || self.choices.below(4) == 0 {
+            true => self.node(plan),
+            false => *self.choices.pick(&about),
+        };
+        let changes = plan.cluster.nodes() > plan.cluster.voters;
+        let comes = |milestone: &Milestone| changes || *milestone != Milestone::Configured;
+        let milestones: Vec<Milestone> = Milestone::ALL.into_iter().filter(comes).collect();
+        When::Milestone {
+            node,
+            milestone: *self.choices.pick(&milestones),
+            nth: self.choices.skewed(1, 4) as u32,
+        }
+    }
+
     fn when(&mut self, what: &What, plan: &Plan) -> When {
         let on_message = matches!(
             what,
@@ -249,6 +332,9 @@ impl Draw<'_> {
             }
             _ => self.node(plan),
         };
+        if !on_message && self.seldom(self.profile.milestone_percent) {
+            return self.milestone(what, plan);
+        }
         if matches!(what, What::Crash { .. }) && self.percent(self.profile.overwrite_percent) {
             return When::Overwrite {
                 node,

@@ -8,6 +8,7 @@ mod generate;
 mod generate_faults;
 mod leases;
 mod membership;
+mod milestone;
 mod parts;
 mod profile;
 mod schedule;
@@ -25,6 +26,7 @@ pub(crate) use features::{is_lacking, leave_out};
 pub use generate::{generate, generate_from_bytes};
 #[cfg(feature = "proptest")]
 pub(crate) use membership::Script;
+pub use milestone::Milestone;
 pub use profile::{Findings, Profile, ProfileError, builtin_profiles};
 pub use schedule::{Demotion, Link, Schedule};
 pub use script::{Asked, Try};

@@ -13,7 +13,7 @@ impl What {
             What::Pause { for_us, .. }
             | What::Cut { for_us, .. }
             | What::Split { for_us, .. }
-            | What::IsolateLeader { for_us }
+            | What::IsolateLeader { for_us, .. }
             | What::Trouble { for_us, .. }
             | What::Burst { for_us, .. }
             | What::FullDisk { for_us, .. }
@@ -51,10 +51,10 @@ impl What {
             | What::Trouble { from, to, .. }
             | What::Burst { from, to, .. } => from.iter_mut().chain(to).collect(),
             What::Split { side, .. } => side.iter_mut().collect(),
-            What::LoseMessage
-            | What::DuplicateMessage { .. }
-            | What::DelayMessage { .. }
-            | What::IsolateLeader { .. } => Vec::new(),
+            What::IsolateLeader { bridges, .. } => bridges.iter_mut().collect(),
+            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => {
+                Vec::new()
+            }
             What::Change { change, .. } => {
                 change.steps.iter_mut().map(|step| &mut step.node).collect()
             }
@@ -74,9 +74,10 @@ impl When {
     pub fn nth(&mut self) -> Option<&mut u32> {
         match self {
             When::AtUs(_) => None,
-            When::Sync { nth, .. } | When::Overwrite { nth, .. } | When::Message { nth, .. } => {
-                Some(nth)
-            }
+            When::Sync { nth, .. }
+            | When::Overwrite { nth, .. }
+            | When::Milestone { nth, .. }
+            | When::Message { nth, .. } => Some(nth),
         }
     }
 
@@ -84,7 +85,9 @@ impl When {
     pub fn nodes(&mut self) -> Vec<&mut NodeId> {
         match self {
             When::AtUs(_) => Vec::new(),
-            When::Sync { node, .. } | When::Overwrite { node, .. } => vec![node],
+            When::Sync { node, .. }
+            | When::Overwrite { node, .. }
+            | When::Milestone { node, .. } => vec![node],
             When::Message { from, to, .. } => vec![from, to],
         }
     }
@@ -106,9 +109,11 @@ impl Fault {
                 list.dedup();
             }
         }
-        if let What::Split { side, .. } = &mut self.what {
-            side.sort();
-            side.dedup();
+        if let What::Split { side: list, .. } | What::IsolateLeader { bridges: list, .. } =
+            &mut self.what
+        {
+            list.sort();
+            list.dedup();
         }
     }
 }

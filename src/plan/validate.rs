@@ -340,6 +340,10 @@ impl Plan {
                     self.known_nodes(&field("overwrite.node"), &[node])?;
                     check(nth >= 1, field("overwrite.nth"), nth, "at least 1")?;
                 }
+                When::Milestone { node, nth, .. } => {
+                    self.known_nodes(&field("milestone.node"), &[node])?;
+                    check(nth >= 1, field("milestone.nth"), nth, "at least 1")?;
+                }
                 When::Message { from, to, nth, .. } => {
                     self.known_nodes(&field("message"), &[from, to])?;
                     check(
@@ -381,7 +385,12 @@ impl Plan {
                 node(id)?;
                 time("down_us", *down_us)
             }
-            What::IsolateLeader { for_us } => time("for_us", *for_us),
+            What::IsolateLeader { for_us, bridges } => {
+                if !bridges.is_empty() {
+                    self.known_nodes(&field("bridges"), bridges)?;
+                }
+                time("for_us", *for_us)
+            }
             What::Pause { node: id, for_us } | What::FullDisk { node: id, for_us } => {
                 node(id)?;
                 time("for_us", *for_us)

@@ -23,6 +23,11 @@ impl fmt::Display for When {
                     "at {node}'s sync no. {nth} of those that overwrite entries"
                 )
             }
+            When::Milestone {
+                node,
+                milestone,
+                nth,
+            } => write!(f, "at {node}'s {} no. {nth}", milestone.words()),
             When::Message {
                 from,
                 to,
@@ -75,9 +80,15 @@ impl fmt::Display for What {
                 node_list(side),
                 span(for_us)
             ),
-            What::IsolateLeader { for_us } => write!(
+            What::IsolateLeader { for_us, bridges } if bridges.is_empty() => write!(
                 f,
                 "whoever leads cut off from all others, both ways, for {}",
+                span(for_us)
+            ),
+            What::IsolateLeader { for_us, bridges } => write!(
+                f,
+                "whoever leads cut off from all others but {}, both ways, for {}",
+                node_list(bridges),
                 span(for_us)
             ),
             What::Trouble {

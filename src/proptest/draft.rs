@@ -120,7 +120,9 @@ fn fit(mut fault: Fault, plan: &Plan, lacks: &[Feature]) -> Option<Fault> {
     };
     match &mut fault.when {
         When::AtUs(_) => {}
-        When::Sync { node, .. } | When::Overwrite { node, .. } => fitted(node),
+        When::Sync { node, .. } | When::Overwrite { node, .. } | When::Milestone { node, .. } => {
+            fitted(node)
+        }
         When::Message { from, to, .. } => {
             fitted(from);
             fitted(to);
@@ -172,10 +174,8 @@ fn fit(mut fault: Fault, plan: &Plan, lacks: &[Feature]) -> Option<Fault> {
                 fitted(to);
             }
         }
-        What::IsolateLeader { .. }
-        | What::LoseMessage
-        | What::DuplicateMessage { .. }
-        | What::DelayMessage { .. } => {}
+        What::IsolateLeader { bridges, .. } => list(bridges),
+        What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => {}
         // Changes are made of wishes, which follow one another.
         What::Change { .. } => return None,
     }

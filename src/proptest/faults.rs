@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use super::{Count, skewed};
 use crate::admin::{Admin, Setting};
 use crate::net::Trouble;
-use crate::plan::{Fault, JournalName, LossMode, MAX_NODES, What, When};
+use crate::plan::{Fault, JournalName, LossMode, MAX_NODES, Milestone, What, When};
 use crate::replica::MessageKind;
 use crate::types::NodeId;
 
@@ -69,11 +69,17 @@ fn at_message() -> SBoxedStrategy<When> {
     whole.prop_map(when).sboxed()
 }
 
-/// At a time, at a sync, or at a message; a time is the simplest.
+/// At a time, at a sync, at a message, or at what comes about at a node; a time is the simplest.
 fn when() -> SBoxedStrategy<When> {
     let at = (0..STORM_US).prop_map(When::AtUs);
     let sync = (node(), 1..100u32).prop_map(|(node, nth)| When::Sync { node, nth });
-    prop_oneof![2 => at, 1 => sync, 1 => at_message()].sboxed()
+    let reached = (node(), select(&Milestone::ALL[..]), 1..5u32);
+    let reached = reached.prop_map(|(node, milestone, nth)| When::Milestone {
+        node,
+        milestone,
+        nth,
+    });
+    prop_oneof![2 => at, 1 => sync, 1 => at_message(), 1 => reached].sboxed()
 }
 
 fn some(count: impl Into<Count>, what: SBoxedStrategy<What>) -> Faults {
@@ -143,9 +149,11 @@ pub fn splits(count: impl Into<Count>) -> Faults {
     some(count, what.sboxed())
 }
 
-/// Nothing gets through between a leader and all others.
+/// Nothing gets through between a leader and all others, or all but a few.
 pub fn isolated_leaders(count: impl Into<Count>) -> Faults {
-    let what = for_us().prop_map(|for_us| What::IsolateLeader { for_us });
+    let bridges = prop_oneof![2 => Just(Vec::new()), 1 => nodes()];
+    let what = (for_us(), bridges);
+    let what = what.prop_map(|(for_us, bridges)| What::IsolateLeader { for_us, bridges });
     some(count, what.sboxed())
 }
 

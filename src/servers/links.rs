@@ -87,9 +87,10 @@ impl Links {
         }
     }
 
-    /// Fault `number` cuts `side` off from all others of the first `servers` machines, both ways.
-    pub(super) fn cut_off(&mut self, number: usize, side: &[usize], servers: usize) {
-        let others: Vec<usize> = (0..servers).filter(|at| !side.contains(at)).collect();
+    /// Fault `number` cuts `side` off from all of `machines` that are not of it, both ways.
+    pub(super) fn cut_off(&mut self, number: usize, side: &[usize], machines: &[usize]) {
+        let is_other = |at: &usize| !side.contains(at);
+        let others: Vec<usize> = machines.iter().copied().filter(is_other).collect();
         self.cut(number, side, &others);
         self.cut(number, &others, side);
     }

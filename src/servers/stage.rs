@@ -193,6 +193,11 @@ impl Stage {
     }
 
     fn observe(&mut self, node: NodeId, observation: &Observation) -> Told {
+        if self.triggers.await_milestones() {
+            let mut due = Vec::new();
+            self.triggers.reported(node, observation, &mut due);
+            self.strike(due, None);
+        }
         let (checks, counters) = (&mut self.checks, &mut self.counters);
         checks.observed(&mut self.views, &self.disks, node, observation, counters)
     }

@@ -466,16 +466,19 @@ impl<S: Server> World<S> {
                 hit(Event::LinkCut);
                 self.say(format!("{} are cut off from the others", node_list(side)));
                 let side = positions(side);
-                self.links.cut_off(number, &side, servers);
+                let others: Vec<usize> = (0..servers).collect();
+                self.links.cut_off(number, &side, &others);
                 *for_us
             }
-            What::IsolateLeader { for_us } => {
+            What::IsolateLeader { for_us, bridges } => {
                 let Some(leader) = lock(&self.stage).leader() else {
                     return;
                 };
                 hit(Event::LeaderCutOff);
                 self.say(format!("{leader}, which leads, is cut off from the others"));
-                self.links.cut_off(number, &[leader.position()], servers);
+                let hears = |at: &usize| bridges.iter().any(|id| id.position() == *at);
+                let others: Vec<usize> = (0..servers).filter(|at| !hears(at)).collect();
+                self.links.cut_off(number, &[leader.position()], &others);
                 *for_us
             }
             What::SlowDisk {

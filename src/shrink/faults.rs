@@ -64,6 +64,17 @@ fn simpler_when(when: When) -> Vec<When> {
         When::Overwrite { node, nth } => {
             nths(nth).map(|nth| When::Overwrite { node, nth }).collect()
         }
+        When::Milestone {
+            node,
+            milestone,
+            nth,
+        } => nths(nth)
+            .map(|nth| When::Milestone {
+                node,
+                milestone,
+                nth,
+            })
+            .collect(),
         When::Message {
             from,
             to,
@@ -128,6 +139,16 @@ fn variants(what: &What) -> Vec<What> {
             loss: LossMode::LoseAll,
             down_us: *down_us,
         }],
+        What::IsolateLeader { for_us, bridges } => (0..bridges.len())
+            .map(|out| {
+                let mut bridges = bridges.clone();
+                bridges.remove(out);
+                What::IsolateLeader {
+                    for_us: *for_us,
+                    bridges,
+                }
+            })
+            .collect(),
         What::Trouble {
             from,
             to,

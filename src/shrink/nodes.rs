@@ -89,7 +89,9 @@ impl Moved {
     fn fault(self, fault: &mut Fault) -> bool {
         let comes = match &mut fault.when {
             When::AtUs(_) => true,
-            When::Sync { node, .. } | When::Overwrite { node, .. } => self.node(node),
+            When::Sync { node, .. }
+            | When::Overwrite { node, .. }
+            | When::Milestone { node, .. } => self.node(node),
             When::Message { from, to, .. } => self.node(from) & self.node(to),
         };
         comes & self.what(&mut fault.what)
@@ -110,10 +112,11 @@ impl Moved {
             | What::Trouble { from, to, .. }
             | What::Burst { from, to, .. } => self.list(from) & self.list(to),
             What::Split { side, .. } => self.list(side),
-            What::LoseMessage
-            | What::DuplicateMessage { .. }
-            | What::DelayMessage { .. }
-            | What::IsolateLeader { .. } => true,
+            What::IsolateLeader { bridges, .. } => {
+                self.list(bridges);
+                true
+            }
+            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => true,
             What::Change { change, .. } => {
                 let stays = |step: &mut Step| self.node(&mut step.node);
                 change.steps.retain_mut(stays);

@@ -322,7 +322,7 @@ fn end(fault: &mut Fault, now_us: u64) {
         What::Pause { for_us, .. }
         | What::Cut { for_us, .. }
         | What::Split { for_us, .. }
-        | What::IsolateLeader { for_us }
+        | What::IsolateLeader { for_us, .. }
         | What::Trouble { for_us, .. }
         | What::Burst { for_us, .. }
         | What::SlowNode { for_us, .. }

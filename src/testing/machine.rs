@@ -314,7 +314,10 @@ fn faults() -> impl Strategy<Value = Move> {
         down_us,
     });
     let pause = (node, us.clone()).prop_map(|(node, for_us)| What::Pause { node, for_us });
-    let isolate = us.prop_map(|for_us| What::IsolateLeader { for_us });
+    let isolate = us.prop_map(|for_us| What::IsolateLeader {
+        for_us,
+        bridges: Vec::new(),
+    });
     let what = prop_oneof![3 => crash, 1 => pause, 1 => isolate];
     // An operation takes a few milliseconds: most faults are to meet one that is under way.
     let after_us = prop_oneof![0..5_000u64, 0..LONGEST_US];

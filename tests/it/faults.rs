@@ -5,7 +5,9 @@ use squall::admin::{Admin, Setting};
 use squall::configuration::{Change, Member, Step, Transition};
 use squall::engine::{Outcome, Watch};
 use squall::net::Trouble;
-use squall::plan::{Fault, FaultKind, Heal, JournalName, LossMode, Plan, What, When};
+use squall::plan::{
+    Fault, FaultKind, Heal, JournalName, LossMode, Milestone, Plan, Profile, What, When, generate,
+};
 use squall::replica::MessageKind;
 use squall::sometimes::Event;
 use squall::subject;
@@ -150,7 +152,10 @@ fn each_kind_of_fault_leaves_its_mark() {
         ),
         (
             FaultKind::IsolateLeader,
-            What::IsolateLeader { for_us },
+            What::IsolateLeader {
+                for_us,
+                bridges: Vec::new(),
+            },
             &[Event::LinkCut, Event::LeaderCutOff, Event::MessageCut],
         ),
         (
@@ -351,6 +356,103 @@ fn any_fault_can_wait_for_a_sync_or_a_message() {
     };
     let outcome = with(&[(at, slow)]);
     assert_eq!(outcome.counters.get(Event::DiskSlow), 1);
+}
+
+/// All three nodes crash at their `nth` election.
+fn crashes_at_elections(nth: u32) -> Outcome {
+    let faults = [N1, N2, N3].map(|node| {
+        let when = When::Milestone {
+            node,
+            milestone: Milestone::Leader,
+            nth,
+        };
+        let down_us = 100_000;
+        let loss = LossMode::LoseAll;
+        (
+            when,
+            What::Crash {
+                node,
+                loss,
+                down_us,
+            },
+        )
+    });
+    with(&faults)
+}
+
+#[test]
+fn a_fault_can_wait_for_what_comes_about_at_a_node() {
+    // Who is elected first goes at once, and so do those that are elected after it.
+    let first = crashes_at_elections(1).counters;
+    assert!(first.get(Event::CrashOfLeader) >= 1);
+    assert_eq!(first.get(Event::Crash), first.get(Event::CrashOfLeader));
+    assert!(first.get(Event::LeaderChanged) >= 1);
+    // In a quiet run there is one election.
+    assert_eq!(crashes_at_elections(2).counters.get(Event::Crash), 0);
+}
+
+#[test]
+fn a_leader_that_is_cut_off_is_still_heard_by_bridges() {
+    let cuts = |bridges: &[NodeId]| {
+        let outcome = at_one_second(What::IsolateLeader {
+            for_us: 300_000,
+            bridges: bridges.to_vec(),
+        });
+        outcome.counters.get(Event::LinkCut)
+    };
+    assert_eq!(cuts(&[]), 4);
+    assert_eq!(cuts(&[N1, N2, N3]), 0);
+    // One of them is the leader, which is no bridge to itself.
+    let mut one = [N1, N2, N3].map(|node| cuts(&[node]));
+    one.sort_unstable();
+    assert_eq!(one, [2, 2, 4]);
+}
+
+#[test]
+fn profiles_may_ask_for_milestones_bridges_clusters_and_large_batches() {
+    let profile = Profile::load("partitions").unwrap();
+    let plans: Vec<Plan> = (0..64)
+        .map(|seed| generate(seed, "raft-rs", &[], &profile))
+        .collect();
+    let faults = || plans.iter().flat_map(|plan| &plan.faults);
+    for milestone in Milestone::ALL {
+        // Nothing changes the configuration where the elections come to nothing.
+        let waits = |fault: &&Fault| matches!(fault.when, When::Milestone { milestone: one, .. } if one == milestone);
+        let is_there = faults().any(|fault| waits(&fault));
+        assert_eq!(
+            is_there,
+            milestone != Milestone::Configured,
+            "{milestone:?}"
+        );
+    }
+    let bridged = |fault: &Fault| matches!(&fault.what, What::IsolateLeader { bridges, .. } if !bridges.is_empty());
+    assert!(faults().any(bridged));
+    assert!(plans.iter().any(|plan| plan.driver.inputs_per_ready > 16));
+}
+
+/// Of faults that strike at a time, per mille of those that do so within a hundredth of the storm after another one.
+fn close_per_mille(profile: &str) -> usize {
+    let profile = Profile::load(profile).unwrap();
+    let (mut close, mut all) = (0, 0);
+    for seed in 0..64 {
+        let plan = generate(seed, "raft-rs", &[], &profile);
+        let time = |fault: &Fault| match fault.when {
+            When::AtUs(at_us) => Some(at_us),
+            _ => None,
+        };
+        let mut times: Vec<u64> = plan.faults.iter().filter_map(time).collect();
+        times.sort_unstable();
+        let is_close = |pair: &&[u64]| pair[1] - pair[0] < plan.heal_us / 100;
+        close += times.windows(2).filter(is_close).count();
+        all += times.len().saturating_sub(1);
+    }
+    close * 1_000 / all
+}
+
+#[test]
+fn troubles_come_together_where_a_profile_says_so() {
+    let (together, strewn) = (close_per_mille("partitions"), close_per_mille("elections"));
+    assert!(together > strewn * 3 / 2, "{together} and {strewn}");
 }
 
 #[test]

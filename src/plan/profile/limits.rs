@@ -30,6 +30,9 @@ impl Profile {
             ),
             ("ordinal_percent".into(), self.ordinal_percent),
             ("overwrite_percent".into(), self.overwrite_percent),
+            ("milestone_percent".into(), self.milestone_percent),
+            ("cluster_percent".into(), self.cluster_percent),
+            ("bridge_percent".into(), self.bridge_percent),
             ("membership_percent".into(), self.membership_percent),
             ("workload.crash_percent".into(), self.workload.crash_percent),
             (
@@ -104,6 +107,10 @@ impl Profile {
             (
                 "driver.batched_inputs_percent".into(),
                 self.driver.batched_inputs_percent,
+            ),
+            (
+                "driver.large_batches_percent".into(),
+                self.driver.large_batches_percent,
             ),
             (
                 "driver.apply_lag_percent".into(),

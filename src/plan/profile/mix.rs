@@ -95,6 +95,9 @@ pub struct DriverMix {
     pub asynchronous_percent: u8,
     /// Runs in which several inputs are stepped before the output is handled.
     pub batched_inputs_percent: u8,
+    /// Of those, runs in which up to 256 are, and not up to 16: so many wait at a node that comes back from a long pause or sync.
+    #[serde(default)]
+    pub large_batches_percent: u8,
     /// Runs in which entries are applied late.
     pub apply_lag_percent: u8,
     /// Runs in which a received snapshot is installed in the background.

@@ -62,6 +62,16 @@ pub struct Profile {
     /// Crashes, of those that strike at an ordinal event, that do so at a sync that overwrites entries.
     #[serde(default)]
     pub overwrite_percent: u8,
+    /// Faults, of those that strike at an ordinal event other than a message of their own, that do so at a milestone of a node: when it stands for
+    /// election, is elected, has installed a snapshot, goes by another configuration.
+    #[serde(default)]
+    pub milestone_percent: u8,
+    /// Faults, of those that strike at a time, that do so close to another one.
+    #[serde(default)]
+    pub cluster_percent: u8,
+    /// Leaders, of those that are cut off, that one or two nodes still hear which hear all others as well.
+    #[serde(default)]
+    pub bridge_percent: u8,
     /// Conditions that are known to make the library under test fail: see `FINDINGS.md`.
     #[serde(default)]
     pub findings: Findings,

@@ -48,7 +48,7 @@ pub enum ProfileError {
 }
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 16] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 17] {
     [
         ("storm", include_str!("../../../sims/profiles/storm.toml")),
         ("smoke", include_str!("../../../sims/profiles/smoke.toml")),
@@ -78,6 +78,10 @@ pub fn builtin_profiles() -> [(&'static str, &'static str); 16] {
         (
             "amnesia",
             include_str!("../../../sims/profiles/amnesia.toml"),
+        ),
+        (
+            "partitions",
+            include_str!("../../../sims/profiles/partitions.toml"),
         ),
         (
             "elections",

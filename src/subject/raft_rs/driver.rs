@@ -471,10 +471,14 @@ impl RaftRsNode {
     }
 }
 
-/// The indices of `entries`, which are one run.
+/// The indices of `entries`, which the library promises to be one run.
 fn indices(entries: &[RaftEntry]) -> Range<Index> {
     match (entries.first(), entries.last()) {
-        (Some(first), Some(last)) => first.index..last.index + 1,
+        (Some(first), Some(last)) => {
+            let end = first.index + entries.len() as u64;
+            assert_eq!(last.index + 1, end, "entries are handed over in one run");
+            first.index..end
+        }
         _ => 0..0,
     }
 }
