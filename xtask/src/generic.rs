@@ -171,6 +171,23 @@ pub fn build(builder: &Builder<'_>, mutants: &[Generic]) -> Result<Switched, Err
     builder.switched_spots("generic", &ids, &of_file)
 }
 
+/// What the file of an earlier round says of those of `mutants` that it has. A last line that was not written whole counts as not
+/// there.
+///
+/// # Errors
+/// When there is no such file, or it cannot be read.
+pub fn verdicts(path: &Path, mutants: &[&Generic]) -> Result<Vec<Verdict>, Error> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, &error))?;
+    let read = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Verdict>(line).ok());
+    let is_known = |verdict: &Verdict| {
+        let same = |mutant: &&Generic| (&mutant.id, &mutant.name) == (&verdict.id, &verdict.name);
+        mutants.iter().any(same)
+    };
+    Ok(read.filter(is_known).collect())
+}
+
 /// How long a mutant is swept with each profile.
 pub fn rounds(budget: Duration) -> [(&'static str, Duration); 2] {
     [("storm", budget), ("membership", budget * 2)]
@@ -248,4 +265,39 @@ pub fn markdown(
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_goes_on_after_what_its_file_has() {
+        let mutant = |number: usize| Generic {
+            id: format!("generic-{number}"),
+            name: format!("raft.rs:{number}:1: replace > with >="),
+            file: "raft.rs".to_owned(),
+            genre: Genre::BinaryOperator,
+            place: 0..1,
+            put: ">=".to_owned(),
+        };
+        let all = [mutant(1), mutant(2)];
+        let all: Vec<&Generic> = all.iter().collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("generic.jsonl");
+        assert!(verdicts(&path, &all).is_err());
+        let whole = |number: usize, name: &str| {
+            format!(r#"{{"id":"generic-{number}","name":"{name}","hunts":[],"changes_runs":true}}"#)
+        };
+        let lines = [
+            whole(2, "raft.rs:2:1: replace > with >="),
+            // Of another list, and cut short.
+            whole(1, "raft.rs:7:1: replace < with <="),
+            whole(1, "raft.rs:1:1: replace > with >=")[..30].to_owned(),
+        ];
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let read = verdicts(&path, &all).unwrap();
+        let ids: Vec<&str> = read.iter().map(|verdict| verdict.id.as_str()).collect();
+        assert_eq!(ids, ["generic-2"]);
+    }
 }

@@ -57,6 +57,9 @@ pub struct Options {
     /// for the budget [default: 5s], and `membership` for twice as long.
     #[arg(long, conflicts_with_all = ["only", "list", "apart"])]
     generic: bool,
+    /// With --generic: go on with a round that has ended early. What target/mutants/generic.jsonl has is not swept again.
+    #[arg(long, requires = "generic")]
+    resume: bool,
     /// Sweep the planted bugs of the driver, docs/driver-bugs.md, instead of mutants of the library.
     #[arg(long, conflicts_with_all = ["list", "build_only", "apart", "generic"])]
     bugs: bool,
@@ -240,9 +243,16 @@ fn generic(project: &Path, options: &Options) -> Result<u8, Error> {
     };
     let swept: Vec<&Generic> = all.iter().filter(there).collect();
     let results = builder.folder().join("generic.jsonl");
-    put(&results, "")?;
+    let mut verdicts = match options.resume {
+        true => generic::verdicts(&results, &swept)?,
+        false => Vec::new(),
+    };
+    let lines: String = verdicts.iter().map(line).collect();
+    put(&results, &lines)?;
+    let is_left = |mutant: &&Generic| !verdicts.iter().any(|done| done.id == mutant.id);
+    let left: Vec<&Generic> = swept.iter().copied().filter(is_left).collect();
     let results = Mutex::new(results);
-    let verdicts = side_by_side("mutants", work.jobs(), stop, &swept, |mutant| {
+    let new = side_by_side("mutants", work.jobs(), stop, &left, |mutant| {
         let mut hunts = Vec::new();
         for (profile, budget) in rounds {
             let prey = prey(&built.program, Some(&mutant.id), profile, &out);
@@ -274,10 +284,10 @@ fn generic(project: &Path, options: &Options) -> Result<u8, Error> {
         }
         // A line at a time, so that nothing is lost when this ends early.
         let path = results.lock().expect("no panic");
-        let line = serde_json::to_string(&verdict).expect("a verdict is plain data");
-        append(&path, &line)?;
+        append(&path, &line(&verdict))?;
         Ok(Some(verdict))
     })?;
+    verdicts.extend(new);
     let text = generic::summary(&all, &built.unviable, built.outside.len(), &verdicts);
     print!("\n{text}");
     let whole = verdicts.len() == swept.len();
@@ -302,10 +312,16 @@ fn generic(project: &Path, options: &Options) -> Result<u8, Error> {
     })
 }
 
+/// A verdict as a line of JSON.
+fn line(verdict: &Verdict) -> String {
+    let json = serde_json::to_string(verdict).expect("a verdict is plain data");
+    format!("{json}\n")
+}
+
 fn append(path: &Path, line: &str) -> Result<(), Error> {
     use std::io::Write as _;
     let file = std::fs::OpenOptions::new().append(true).open(path);
-    let written = file.and_then(|mut file| writeln!(file, "{line}"));
+    let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
     written.map_err(|error| Error::file(path, &error))
 }
 
