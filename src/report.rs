@@ -189,7 +189,8 @@ pub fn size(size: &Size) -> String {
     )
 }
 
-fn many(number: u64, what: &str) -> String {
+/// So many of them, in words: `1 fault`, `2 faults`.
+pub fn many(number: u64, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{} {what}{s}", group(number))
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use crate::coverage::{Coverage, Map, Trail, cover};
 use crate::engine::Watch;
 use crate::plan::Plan;
-use crate::report::group;
+use crate::report::{group, many};
 use crate::search::{Contents, Folder};
 use crate::subject::Subjects;
 
@@ -126,12 +126,12 @@ fn list(subjects: &Subjects, dir: &Path) -> Result<(), CliError> {
     for entry in &entries {
         map.add(&entry.trail);
         text.push_str(&format!(
-            "{}  {} under {}: {} nodes, {} faults, {} steps, {} states, {} transitions{}\n",
+            "{}  {} under {}: {}, {}, {} steps, {} states, {} transitions{}\n",
             entry.file.display(),
             entry.plan.subject,
             entry.plan.profile,
-            entry.plan.nodes().len(),
-            entry.plan.faults.len(),
+            many(entry.plan.nodes().len() as u64, "node"),
+            many(entry.plan.faults.len() as u64, "fault"),
             group(entry.steps),
             group(entry.trail.states.len() as u64),
             group(entry.trail.transitions.len() as u64),

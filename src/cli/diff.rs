@@ -83,11 +83,11 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
 
 fn heading(path: &Path, plan: &Plan) -> String {
     format!(
-        "{}: {} with seed {}, {} faults",
+        "{}: {} with seed {}, {}",
         path.display(),
         plan.subject,
         plan.seed,
-        plan.faults.len()
+        crate::report::many(plan.faults.len() as u64, "fault")
     )
 }
 

@@ -94,11 +94,11 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         ),
     };
     say(&format!(
-        "replaying {} with seed {}, {} nodes, {} faults\n\n",
+        "replaying {} with seed {}, {}, {}\n\n",
         plan.subject,
         plan.seed,
-        plan.cluster.voters,
-        plan.faults.len()
+        report::many(plan.cluster.voters.into(), "node"),
+        report::many(plan.faults.len() as u64, "fault")
     ))?;
     let mut narrow = Narrow {
         everything: options.trace,
@@ -135,6 +135,10 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     output?;
     if printed {
         say("\n")?;
+    }
+    if let Some(step) = options.break_at.filter(|step| *step > outcome.steps) {
+        let steps = report::group(outcome.steps);
+        say(&format!("step {step} was not reached: there are {steps}\n"))?;
     }
     match report::page(&plan, &outcome, &chronicle, &path, &command) {
         Some(page) => {

@@ -206,8 +206,20 @@ impl Subjects {
         found.ok_or_else(|| UnknownSubject {
             name: name.to_owned(),
             nearest: nearest::suggestion(name, names.iter().copied()),
-            legal: names.join(", "),
+            legal: self.in_short(),
         })
+    }
+
+    /// Those without a planted bug by name, for the others are many.
+    fn in_short(&self) -> String {
+        let (planted, honest): (Vec<&Named>, Vec<&Named>) =
+            self.iter().partition(|subject| subject.caught_by.is_some());
+        let mut names: Vec<String> = honest.iter().map(|subject| subject.name.clone()).collect();
+        if let Some(first) = planted.first() {
+            let count = planted.len();
+            names.push(format!("or {count} with a planted bug, as {}", first.name));
+        }
+        names.join(", ")
     }
 
     /// The subject of that name, or the first.
