@@ -71,6 +71,10 @@ pub const KNOWN: &[(&str, &str)] = &[
         "entries are asked for that lie behind the end of the log",
     ),
     (
+        "entries are handed over in one run",
+        "an append's entries are not one run: an assertion of the driver around the library",
+    ),
+    (
         "just applied: Store(Unavailable)",
         "an entry is committed that the log does not have: an assertion of the driver around the library",
     ),
