@@ -4,27 +4,47 @@
 //! Reads and writes take no time; syncs do. What is written is read back at once, and is durable when
 //! a sync of the file has returned without an error, if the file's name is: see [`sync_dir`].
 
-use std::io;
+mod options;
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use ::madsim::plugin::node;
 use ::madsim::task::NodeId;
 
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
 use super::disk::{DiskSim, stale};
 use crate::filesystem::{Files, Inode, Target};
 
-/// An open file of the node whose task opened it.
+pub use options::OpenOptions;
+
+/// An open file of the node whose task opened it, or a directory, which can be synced and nothing else.
+///
+/// It is read and written at places, or one after another as a file of tokio's is: from its begin on, or, where it was opened to
+/// append, written at its end.
 pub struct File {
     disk: Arc<DiskSim>,
     node: NodeId,
-    inode: Inode,
+    target: Target,
     crashes: u64,
+    /// Where it is read and written next.
+    cursor: u64,
+    appends: bool,
 }
 
 impl std::fmt::Debug for File {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "File({:?} of node {})", self.inode, self.node)
+        write!(f, "File({:?} of node {})", self.target, self.node)
     }
+}
+
+fn text(path: &impl AsRef<Path>) -> io::Result<String> {
+    let text = path.as_ref().to_str().map(str::to_owned);
+    text.ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "paths are UTF-8 here"))
 }
 
 fn here<T>(act: impl FnOnce(&mut Files) -> io::Result<T>) -> io::Result<T> {
@@ -32,44 +52,52 @@ fn here<T>(act: impl FnOnce(&mut Files) -> io::Result<T>) -> io::Result<T> {
 }
 
 impl File {
-    fn with(open: impl FnOnce(&mut Files) -> io::Result<Inode>) -> io::Result<Self> {
+    fn with(open: impl FnOnce(&mut Files) -> io::Result<Target>) -> io::Result<Self> {
         let (disk, node) = (DiskSim::current(), node());
-        let (inode, crashes) = disk.with(node, |machine| {
-            open(&mut machine.files).map(|inode| (inode, machine.crashes))
+        let (target, crashes) = disk.with(node, |machine| {
+            open(&mut machine.files).map(|target| (target, machine.crashes))
         })?;
         Ok(Self {
             disk,
             node,
-            inode,
+            target,
             crashes,
+            cursor: 0,
+            appends: false,
         })
     }
 
-    /// Opens the file of that name.
+    /// Opens the file of that name, or the directory.
     ///
     /// # Errors
     /// `NotFound`.
-    pub async fn open(path: &str) -> io::Result<Self> {
-        Self::with(|files| files.open(path))
+    pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = text(&path)?;
+        Self::with(|files| match files.open(&path) {
+            Err(_) if !files.list(&path).is_empty() => Ok(Target::Directory(path)),
+            opened => opened.map(Target::File),
+        })
     }
 
     /// Opens the file of that name, or makes one.
     ///
     /// # Errors
     /// `StorageFull`.
-    pub async fn open_or_create(path: &str) -> io::Result<Self> {
-        Self::with(|files| files.open_or_create(path))
+    pub async fn open_or_create(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = text(&path)?;
+        Self::with(|files| files.open_or_create(&path).map(Target::File))
     }
 
     /// Makes a file of that name, or empties the one that there is.
     ///
     /// # Errors
     /// `StorageFull`.
-    pub async fn create(path: &str) -> io::Result<Self> {
+    pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = text(&path)?;
         Self::with(|files| {
-            let inode = files.open_or_create(path)?;
+            let inode = files.open_or_create(&path)?;
             files.set_length(inode, 0)?;
-            Ok(inode)
+            Ok(Target::File(inode))
         })
     }
 
@@ -78,7 +106,10 @@ impl File {
             if machine.crashes != self.crashes {
                 return Err(stale());
             }
-            act(&mut machine.files, self.inode)
+            match self.target {
+                Target::File(inode) => act(&mut machine.files, inode),
+                Target::Directory(_) => Err(ErrorKind::IsADirectory.into()),
+            }
         })
     }
 
@@ -154,8 +185,11 @@ impl File {
     /// # Errors
     /// When the disk fails: what this was to make durable never will be, whatever syncs come after.
     pub async fn sync_data(&self) -> io::Result<()> {
-        self.act(|_, _| Ok(()))?;
-        self.disk.sync(self.node, Target::File(self.inode)).await
+        let is_stale = |machine: &mut super::disk::Machine| machine.crashes != self.crashes;
+        if self.disk.with(self.node, is_stale) {
+            return Err(stale());
+        }
+        self.disk.sync(self.node, self.target.clone()).await
     }
 
     /// The same. What `fsync` makes durable beyond `fdatasync`, times and rights, files here do not have.
@@ -167,21 +201,81 @@ impl File {
     }
 }
 
+impl AsyncRead for File {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let cursor = self.cursor;
+        let read = self.act(|files, inode| {
+            let seen = files.seen(inode);
+            let from = seen
+                .len()
+                .min(usize::try_from(cursor).unwrap_or(usize::MAX));
+            let count = buffer.remaining().min(seen.len() - from);
+            buffer.put_slice(&seen[from..from + count]);
+            Ok(count)
+        });
+        Poll::Ready(read.map(|count| self.cursor += count as u64))
+    }
+}
+
+impl AsyncWrite for File {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let (cursor, appends) = (self.cursor, self.appends);
+        let written = self.act(|files, inode| {
+            let at = match appends {
+                true => files.length(inode),
+                false => cursor,
+            };
+            files.write(inode, at, bytes)?;
+            Ok(at + bytes.len() as u64)
+        });
+        Poll::Ready(written.map(|cursor| {
+            self.cursor = cursor;
+            bytes.len()
+        }))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Does nothing: directories need not be made.
+///
+/// # Errors
+/// None.
+pub async fn create_dir_all(_: impl AsRef<Path>) -> io::Result<()> {
+    Ok(())
+}
+
 /// Gives a file another name, in place of a file that may have it. Durable when the directory that it
 /// moves to is synced.
 ///
 /// # Errors
 /// `NotFound`.
-pub async fn rename(from: &str, to: &str) -> io::Result<()> {
-    here(|files| files.rename(from, to))
+pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
+    let (from, to) = (text(&from)?, text(&to)?);
+    here(|files| files.rename(&from, &to))
 }
 
 /// Removes a file's name. Durable when its directory is synced.
 ///
 /// # Errors
 /// `NotFound`.
-pub async fn remove_file(path: &str) -> io::Result<()> {
-    here(|files| files.remove(path))
+pub async fn remove_file(path: impl AsRef<Path>) -> io::Result<()> {
+    let path = text(&path)?;
+    here(|files| files.remove(&path))
 }
 
 /// The paths of the files in a directory, in order; `""` is the topmost.

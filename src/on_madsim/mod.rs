@@ -7,6 +7,8 @@
 //! Its network has one rate of loss and one range of delays for all links, and no duplication. [`NetworkSim`] is one whose
 //! links are told apart, over the model that replicas have, and [`net`] the sockets on it.
 //!
+//! Its clock is one for all nodes. [`ClockSim`] has one for each, and [`time`] goes by it.
+//!
 //! ```
 //! use madsim::runtime::Runtime;
 //! use squall::on_madsim::{DiskSim, fs};
@@ -28,10 +30,13 @@
 //! });
 //! ```
 
+mod clocks;
 mod disk;
 pub mod fs;
 pub mod net;
 mod network;
+pub mod time;
 
+pub use clocks::ClockSim;
 pub use disk::{DiskSim, SyncTimes};
 pub use network::{NetworkSim, Noted};

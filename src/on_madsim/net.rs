@@ -15,7 +15,7 @@ use ::madsim::net::{ToSocketAddrs, lookup_host};
 use ::madsim::plugin::node;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::network::{NetworkSim, Place};
+use super::network::{Bound, NetworkSim, State};
 
 async fn first(address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
     let found = lookup_host(address).await?.next();
@@ -25,13 +25,12 @@ async fn first(address: impl ToSocketAddrs) -> io::Result<SocketAddr> {
 /// Waits for connections.
 pub struct TcpListener {
     network: Arc<NetworkSim>,
-    place: Place,
-    address: SocketAddr,
+    bound: Bound,
 }
 
 impl fmt::Debug for TcpListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TcpListener({})", self.address)
+        write!(f, "TcpListener({})", self.bound.address)
     }
 }
 
@@ -42,12 +41,8 @@ impl TcpListener {
     /// `AddrInUse`; `AddrNotAvailable` when it is another node's; and when the node is on no network that was laid.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<Self> {
         let (network, address) = (NetworkSim::current(), first(address).await?);
-        let (place, address) = network.with(|state| state.bind_listener(node(), address))?;
-        Ok(Self {
-            network,
-            place,
-            address,
-        })
+        let bound = network.with(|state| state.bind_listener(node(), address))?;
+        Ok(Self { network, bound })
     }
 
     /// The next connection, and where it comes from.
@@ -56,8 +51,7 @@ impl TcpListener {
     /// `NotConnected` when the node has lost power since.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let taken = poll_fn(|context| {
-            let taken =
-                |state: &mut super::network::State| state.accept(self.place, context.waker());
+            let taken = |state: &mut State| state.accept(self.bound, context.waker());
             match self.network.with(taken) {
                 Ok(None) => Poll::Pending,
                 Ok(Some(taken)) => Poll::Ready(Ok(taken)),
@@ -74,13 +68,13 @@ impl TcpListener {
     /// # Errors
     /// None so far.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+        Ok(self.bound.address)
     }
 }
 
 impl Drop for TcpListener {
     fn drop(&mut self) {
-        self.network.with(|state| state.unbind_listener(self.place));
+        self.network.with(|state| state.unbind_listener(self.bound));
     }
 }
 
@@ -275,13 +269,12 @@ writes!(OwnedWriteHalf);
 /// Sends and gets datagrams, which are lost, doubled and overtaken.
 pub struct UdpSocket {
     network: Arc<NetworkSim>,
-    place: Place,
-    address: SocketAddr,
+    bound: Bound,
 }
 
 impl fmt::Debug for UdpSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UdpSocket({})", self.address)
+        write!(f, "UdpSocket({})", self.bound.address)
     }
 }
 
@@ -292,12 +285,8 @@ impl UdpSocket {
     /// As [`TcpListener::bind`].
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<Self> {
         let (network, address) = (NetworkSim::current(), first(address).await?);
-        let (place, address) = network.with(|state| state.bind_mailbox(node(), address))?;
-        Ok(Self {
-            network,
-            place,
-            address,
-        })
+        let bound = network.with(|state| state.bind_mailbox(node(), address))?;
+        Ok(Self { network, bound })
     }
 
     /// Sends a datagram. That it is lost, nobody is told.
@@ -307,7 +296,7 @@ impl UdpSocket {
     pub async fn send_to<A: ToSocketAddrs>(&self, bytes: &[u8], to: A) -> io::Result<usize> {
         let to = first(to).await?;
         self.network
-            .with(|state| state.send_datagram(self.place, to, bytes))?;
+            .with(|state| state.send_datagram(self.bound, to, bytes))?;
         Ok(bytes.len())
     }
 
@@ -318,7 +307,7 @@ impl UdpSocket {
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let next = poll_fn(|context| {
             self.network.with(|state| {
-                let Some(mailbox) = state.mailbox(self.place) else {
+                let Some(mailbox) = state.mailbox(self.bound) else {
                     return Poll::Ready(Err(io::Error::from(ErrorKind::NotConnected)));
                 };
                 if let Some(datagram) = mailbox.datagrams.pop_front() {
@@ -342,12 +331,12 @@ impl UdpSocket {
     /// # Errors
     /// None so far.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+        Ok(self.bound.address)
     }
 }
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        self.network.with(|state| state.unbind_mailbox(self.place));
+        self.network.with(|state| state.unbind_mailbox(self.bound));
     }
 }

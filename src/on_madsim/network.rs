@@ -30,7 +30,7 @@ use ::madsim::time::TimeHandle;
 use crate::net::{Network, Tampering, Traffic};
 
 pub use state::Noted;
-pub(super) use state::{Place, State};
+pub(super) use state::{Bound, State};
 
 /// The network of a runtime. Add it with `runtime.add_simulator::<NetworkSim>()`, and lay it before any socket is opened.
 pub struct NetworkSim {

@@ -6,26 +6,20 @@ use crate::plan::{Heal, Plan, What};
 pub(super) fn is(what: &What) -> bool {
     matches!(
         what,
-        What::Rot { .. }
-            | What::Jump { .. }
-            | What::Drift { .. }
-            | What::Change { .. }
-            | What::Ask { .. }
+        What::Rot { .. } | What::Jump { .. } | What::Change { .. } | What::Ask { .. }
     )
 }
 
 /// What else is left out.
 pub(super) fn of_plan(plan: &Plan) -> Vec<&'static str> {
     let clocks = &plan.cluster.clocks;
-    let is_skewed = clocks
-        .iter()
-        .any(|clock| clock.drift_ppm != 0 || clock.offset_us != 0);
+    let is_offset = clocks.iter().any(|clock| clock.offset_us != 0);
     let few = matches!(plan.heal, Heal::Quorum(_));
     let joins = plan.cluster.spares > 0;
     let words = [
         (
-            is_skewed,
-            "clocks that are wrong: the runtime has one for all",
+            is_offset,
+            "what clocks show at the start: a monotonic clock shows no time of day",
         ),
         (few, "a bare majority after the storm: everyone takes part"),
         (joins, "nodes that join later: all are there from the start"),

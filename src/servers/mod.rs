@@ -6,22 +6,33 @@
 //! the same checks that look at replicas. Durability is read off a shadow of its disk that the probe keeps, and held
 //! against what the server reads back after a power failure.
 //!
-//! Faults of a plan are carried out, at a time or at an ordinal: crash, pause, slow-disk, fail-sync and full-disk; and, on
+//! Faults of a plan are carried out, at a time or at an ordinal: crash, pause, slow-disk, fail-sync and full-disk; drift, on
+//! [`ClockSim`](crate::on_madsim::ClockSim); and, on
 //! [`NetworkSim`](crate::on_madsim::NetworkSim), cut, split, isolate-leader, burst, trouble, slow-node, and what is done to
-//! single messages. What is left out, the trace says: the runtime has one clock for all nodes, nobody changes membership,
+//! single messages. What is left out, the trace says: monotonic clocks do not jump, nobody changes membership,
 //! and rot is not looked for in a log that is read to its first damaged record.
 //!
-//! Knows no server and no Raft library.
+//! Knows no server; [`raft_rs`] alone knows a Raft library.
 
+mod key_value;
 mod left_out;
 mod links;
 mod probe;
+pub mod raft_rs;
 mod shadow;
 mod stage;
 mod storm;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::madsim::Config;
+use ::madsim::plugin::{Simulator, node, simulator};
+use ::madsim::rand::GlobalRng;
+use ::madsim::task::NodeId as Machine;
+use ::madsim::time::TimeHandle;
 
 use crate::check::Verdict;
 use crate::options::Feature;
@@ -29,6 +40,7 @@ use crate::plan::Plan;
 use crate::rng::Choices;
 use crate::types::NodeId;
 
+pub use key_value::{Asked, ByFunctions, Reply, Request, Seen, key_value};
 pub use probe::{Probe, Started, SyncPoint};
 pub use storm::{Seat, Storm};
 
@@ -112,6 +124,50 @@ pub struct Life {
     pub probe: Probe,
     /// What is to happen.
     pub plan: Arc<Plan>,
+}
+
+/// Which life each machine of a runtime is in.
+#[derive(Default)]
+struct Lives(Mutex<BTreeMap<Machine, Life>>);
+
+impl Lives {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Machine, Life>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Simulator for Lives {
+    fn new(_: &GlobalRng, _: &TimeHandle, _: &Config) -> Self {
+        Self::default()
+    }
+}
+
+impl Life {
+    /// The one that the task which asks belongs to, for code that it was not handed down to.
+    ///
+    /// # Panics
+    /// Outside of a task of a server under the storm.
+    pub fn current() -> Self {
+        let life = simulator::<Lives>().lock().get(&node()).cloned();
+        life.expect("this is no task of a server under the storm")
+    }
+
+    /// From here on it is the one that tasks of its machine belong to.
+    fn begin(&self) {
+        simulator::<Lives>().lock().insert(node(), self.clone());
+    }
+
+    /// All nodes, where they listen at this port: their numbers and addresses, in words.
+    pub fn addresses(&self, port: u16) -> BTreeMap<u64, String> {
+        let nodes = self.plan.nodes().into_iter();
+        let address = |node: NodeId| (node.0.into(), format!("{}:{port}", address_of(node)));
+        nodes.map(address).collect()
+    }
+
+    /// Between two ticks of Raft's clock.
+    pub fn tick(&self) -> Duration {
+        Duration::from_micros(self.plan.cluster.tick_us)
+    }
 }
 
 /// The address of a node in every run.

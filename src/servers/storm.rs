@@ -14,11 +14,11 @@ use ::madsim::time::{Sleep, TimeHandle, sleep_until};
 
 use super::links::Links;
 use super::stage::{Look, Stage};
-use super::{Judged, Life, Probe, Server, address_of, choices_of, left_out};
+use super::{Judged, Life, Lives, Probe, Server, address_of, choices_of, left_out};
 use crate::check::{Property, Violation};
 use crate::disk::Loss;
 use crate::engine::{Engine, Outcome, Watch, Weight, of_test};
-use crate::on_madsim::{DiskSim, NetworkSim, SyncTimes};
+use crate::on_madsim::{ClockSim, DiskSim, NetworkSim, SyncTimes};
 use crate::options::Feature;
 use crate::plan::{Plan, What, When};
 use crate::rng::Choices;
@@ -86,6 +86,8 @@ impl<S: Server> Runner for Storm<S> {
         let runtime = Runtime::with_seed_and_config(plan.seed, ::madsim::Config::default());
         runtime.add_simulator::<DiskSim>();
         runtime.add_simulator::<NetworkSim>();
+        runtime.add_simulator::<ClockSim>();
+        runtime.add_simulator::<Lives>();
         let look = Look {
             lines: watch.lines.is_some(),
             digests: watch.digests.is_some(),
@@ -167,6 +169,7 @@ struct World<S: Server> {
     stage: Arc<Mutex<Stage>>,
     runtime: Handle,
     disks: Arc<DiskSim>,
+    clocks: Arc<ClockSim>,
     links: Links,
     machines: Vec<Machine>,
     clients: Vec<Machine>,
@@ -184,6 +187,7 @@ impl<S: Server> World<S> {
             stage,
             runtime: Handle::current(),
             disks: DiskSim::current(),
+            clocks: ClockSim::current(),
             links: Links::of_this_runtime(),
             machines: Vec::new(),
             clients: Vec::new(),
@@ -292,10 +296,11 @@ impl<S: Server> World<S> {
                         plan: Arc::clone(&of_run),
                     }
                 };
-                let served = Arc::clone(&server).serve(life);
+                let server = Arc::clone(&server);
                 let stage = Arc::clone(&of_nodes);
                 async move {
-                    served.await;
+                    life.begin();
+                    server.serve(life).await;
                     lock(&stage).halt(node);
                     pending::<()>().await;
                 }
@@ -305,6 +310,8 @@ impl<S: Server> World<S> {
             let (min_us, max_us) = (plan.disk.sync_min_us, plan.disk.sync_max_us);
             self.disks
                 .set_sync_times(machine, SyncTimes { min_us, max_us });
+            let drift_ppm = plan.cluster.clocks[node.position()].drift_ppm;
+            self.clocks.set_drift(machine, drift_ppm);
             hosts.push((machine, address_of(node)));
             self.machines.push(machine);
         }
@@ -503,12 +510,17 @@ impl<S: Server> World<S> {
                 self.disks.fill_up(self.machines[node.position()]);
                 *for_us
             }
+            What::Drift { node, ppm, for_us } => {
+                hit(Event::ClockDrifted);
+                self.say(plan.faults[number].what.to_string());
+                self.clocks.set_drift(self.machines[node.position()], *ppm);
+                *for_us
+            }
             What::LoseMessage
             | What::DuplicateMessage { .. }
             | What::DelayMessage { .. }
             | What::Rot { .. }
             | What::Jump { .. }
-            | What::Drift { .. }
             | What::Change { .. }
             | What::Ask { .. } => return,
         };
@@ -529,6 +541,11 @@ impl<S: Server> World<S> {
             }
             What::SlowDisk { node, .. } => self.disks.slow_down(self.machines[node.position()], 0),
             What::FullDisk { node, .. } => self.disks.free_up(self.machines[node.position()]),
+            What::Drift { node, .. } => {
+                let at = node.position();
+                let drift_ppm = self.plan.cluster.clocks[at].drift_ppm;
+                self.clocks.set_drift(self.machines[at], drift_ppm);
+            }
             _ => {}
         }
     }
@@ -594,6 +611,7 @@ impl<S: Server> World<S> {
             self.disks
                 .set_sync_times(*machine, SyncTimes { min_us, max_us });
             self.disks.fail_none(*machine);
+            self.clocks.set_drift(*machine, 0);
         }
         let mut stage = lock(&self.stage);
         stage.end_storm();

@@ -2,6 +2,8 @@
 //! sweeps in here N seeds long.
 
 mod cli;
+#[cfg(all(feature = "madsim", madsim))]
+mod clocks_on_madsim;
 mod determinism;
 #[cfg(all(feature = "madsim", madsim))]
 mod disk_on_madsim;

@@ -234,6 +234,70 @@ fn a_machine_that_loses_power_says_nothing_and_knows_of_no_connection_when_it_is
 }
 
 #[test]
+fn what_a_machine_has_sent_before_it_lost_power_arrives() {
+    with_two(calm(), |two| async move {
+        let (a, mut b) = connected(&two).await;
+        let last = two.a.spawn(async move {
+            let mut a = a;
+            a.write_all(b"last").await.unwrap();
+            a
+        });
+        let a = last.await.unwrap();
+        Handle::current().kill(two.a.id());
+        drop(a);
+        assert_eq!(reads(&mut b, 4).await, b"last");
+    });
+}
+
+#[test]
+fn whoever_dials_a_machine_that_loses_power_meanwhile_is_refused_or_times_out() {
+    for back_again in [true, false] {
+        with_two(calm(), move |two| async move {
+            let listens = two.b.spawn(async {
+                let listener = TcpListener::bind("0.0.0.0:7000").await.unwrap();
+                listener.accept().await
+            });
+            sleep(ms(1)).await;
+            two.network.steer(|network| network.cut(B, A));
+            let dials = two.a.spawn(TcpStream::connect(AT_B));
+            sleep(ms(3)).await;
+            // It has heard and answered, and its answer is lost.
+            Handle::current().kill(two.b.id());
+            drop(listens);
+            two.network.steer(|network| network.mend(B, A));
+            let mut expected = ErrorKind::TimedOut;
+            if back_again {
+                Handle::current().restart(two.b.id());
+                let back = Handle::current().get_node(two.b.id()).unwrap();
+                let binds = back.spawn(TcpListener::bind("0.0.0.0:7001"));
+                drop(binds.await.unwrap());
+                expected = ErrorKind::ConnectionRefused;
+            }
+            let failed = timeout(ms(1_000), dials).await.unwrap().unwrap();
+            assert_eq!(failed.unwrap_err().kind(), expected);
+        });
+    }
+}
+
+#[test]
+fn a_socket_of_a_life_that_is_over_takes_no_place_from_the_next() {
+    with_two(calm(), |two| async move {
+        let bind = || async { TcpListener::bind("0.0.0.0:7000").await.unwrap() };
+        let old = two.b.spawn(bind()).await.unwrap();
+        Handle::current().kill(two.b.id());
+        Handle::current().restart(two.b.id());
+        let back = Handle::current().get_node(two.b.id()).unwrap();
+        let new = back.spawn(bind()).await.unwrap();
+        drop(old);
+        let asked = two
+            .a
+            .spawn(async { TcpStream::connect(AT_B).await.unwrap() });
+        let (_, from) = new.accept().await.unwrap();
+        assert_eq!(asked.await.unwrap().local_addr().unwrap(), from);
+    });
+}
+
+#[test]
 fn what_was_sent_on_a_connection_that_is_given_up_arrives_after_what_is_sent_on_the_next() {
     with_two(calm(), |two| async move {
         let accepts = two.b.spawn(async {

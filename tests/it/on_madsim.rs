@@ -1,5 +1,7 @@
 //! The madsim engine against the lockstep engine.
 
+use std::process::Output as Printed;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use madsim::plugin::node;
@@ -264,4 +266,46 @@ fn the_command_line_sweeps_on_madsim_and_its_command_repeats_the_failure() {
         .output()
         .unwrap();
     assert_eq!(violation(&stdout(&again)), violation(&page));
+}
+
+#[test]
+fn a_sweep_gets_the_same_digest_in_two_processes_beside_threads_that_take_the_processor() {
+    let digest = |swept: &Printed| {
+        let page = stdout(swept);
+        let line = page.lines().find(|line| line.contains("\"digest\""));
+        line.unwrap_or_else(|| panic!("{}", stderr(swept)))
+            .to_owned()
+    };
+    let sweep = || {
+        let out = tempfile::tempdir().unwrap();
+        let folder = out.path().to_str().unwrap();
+        squall(&[
+            "sweep", "--engine", "madsim", "--seeds", "24", "--jobs", "2", "--json", "-", "--out",
+            folder,
+        ])
+    };
+    let quiet = digest(&sweep());
+    for swept in under_load(sweep) {
+        assert_eq!(digest(&swept), quiet);
+    }
+}
+
+/// Does it twice at once, beside more threads than there are processors.
+fn under_load(run: impl Fn() -> Printed + Sync) -> [Printed; 2] {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 * processors {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let both = [scope.spawn(&run), scope.spawn(&run)];
+        let outputs = both.map(|one| one.join());
+        // Before anything panics, for the scope waits for all of them.
+        is_over.store(true, Ordering::Relaxed);
+        outputs.map(Result::unwrap)
+    })
 }

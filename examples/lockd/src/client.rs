@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
-
 use crate::bug::{Bug, Planted};
 use crate::net::TcpStream;
 use crate::state::{Answer, Operation};
+use crate::time::{Instant, sleep, timeout};
 use crate::wire::{self, Hello, Outcome, Reply, Request};
 
 /// How a client goes about it.
@@ -189,9 +188,38 @@ impl Client {
 pub fn server(text: &str) -> Result<(u64, String), String> {
     let legal = "legal: e.g. 1=127.0.0.1:7101";
     let (id, address) = text.split_once('=').ok_or_else(|| legal.to_owned())?;
-    match id.parse() {
-        Ok(id @ 1..) if address.rsplit_once(':').is_some() => Ok((id, address.to_owned())),
+    let port = address
+        .rsplit_once(':')
+        .map(|(_, port)| port.parse::<u16>());
+    match (id.parse(), port) {
+        (Ok(id @ 1..), Some(Ok(1..))) => Ok((id, address.to_owned())),
         _ => Err(legal.to_owned()),
+    }
+}
+
+/// Servers as command lines name them, each number once.
+///
+/// # Errors
+/// The number that is there twice.
+pub fn servers(named: Vec<(u64, String)>) -> Result<BTreeMap<u64, String>, String> {
+    let mut servers = BTreeMap::new();
+    for (id, address) in named {
+        if servers.insert(id, address).is_some() {
+            return Err(format!("--servers has the number {id} twice"));
+        }
+    }
+    Ok(servers)
+}
+
+/// A span of time as command lines name it, longer than none.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn span(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(span) if span > Duration::ZERO && span <= Duration::from_secs(24 * 3600) => Ok(span),
+        Ok(_) => Err("legal: more than 0s, and at most 1day".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::net::TcpStream;
+use crate::time::{Instant, sleep, sleep_until, timeout};
 use crate::wire::{self, Hello};
 
 /// Messages that may wait for the connection. More are dropped.

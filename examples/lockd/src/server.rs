@@ -6,11 +6,11 @@ use std::io;
 use std::time::Duration;
 
 use crate::net::{TcpListener, TcpStream};
+use crate::time::{Instant, MissedTickBehavior, interval};
 use protobuf::Message as _;
 use raft::eraftpb::{Entry, EntryType, HardState, Message, MessageType, Snapshot};
 use raft::{RawNode, SnapshotStatus, StateRole};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::bug::{Bug, Planted};
 use crate::peers::Peer;
@@ -73,7 +73,10 @@ enum Input {
 /// When its disk fails or cannot be read, or it cannot listen. It must not go on then.
 pub async fn run(options: Options, probe: impl Probe) -> io::Result<Infallible> {
     let mut server = Server::open(options, probe).await?;
-    let listener = TcpListener::bind(&server.options.listen).await?;
+    let listen = &server.options.listen;
+    let listener = TcpListener::bind(listen).await;
+    let listener =
+        listener.map_err(|error| about(&format!("cannot listen at {listen}"), &error))?;
     let (inbox, mut inputs) = mpsc::channel(INBOX);
     tokio::spawn(async move {
         loop {
@@ -101,6 +104,10 @@ pub async fn run(options: Options, probe: impl Probe) -> io::Result<Infallible> 
         }
         server.handle_ready().await?;
     }
+}
+
+fn about(what: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
 /// Reads what comes on one connection, until it ends.
@@ -154,8 +161,11 @@ struct Server<P> {
 impl<P: Probe> Server<P> {
     async fn open(options: Options, probe: P) -> io::Result<Self> {
         let unreadable = || io::Error::other("the snapshot is none of a state");
-        let (mut wal, kept) = Wal::open(&options.dir, options.bug).await?;
-        let snapshot = snapshot::read(&options.dir).await?;
+        let unusable =
+            |error: io::Error| about(&format!("cannot use the files in {}", options.dir), &error);
+        let opened = Wal::open(&options.dir, options.bug).await;
+        let (mut wal, kept) = opened.map_err(unusable)?;
+        let snapshot = snapshot::read(&options.dir).await.map_err(unusable)?;
         let voters = options.servers.keys().copied().collect();
         let (store, mended) = Store::recover(kept, snapshot, voters);
         if mended {

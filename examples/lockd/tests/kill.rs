@@ -202,6 +202,78 @@ async fn what_clients_see_is_linearizable_while_servers_are_killed_and_started_a
     assert!(answered > 100 && grants > 3 && kills > 3);
 }
 
+/// What a program says to standard error, in one line, and with which status.
+fn refused(program: &str, words: &[&str]) -> (Option<i32>, String) {
+    let out = Command::new(program).args(words).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!text.contains("panicked"), "{text}");
+    (out.status.code(), text)
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_its_name() {
+    let (lockd, lockctl) = (env!("CARGO_BIN_EXE_lockd"), env!("CARGO_BIN_EXE_lockctl"));
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let one = "1=127.0.0.1:7109";
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let in_file = file.join("dir");
+    let damaged = folder.path().join("damaged");
+    std::fs::create_dir(&damaged).unwrap();
+    std::fs::write(damaged.join("snapshot"), "no").unwrap();
+    let (in_file, damaged) = (in_file.to_str().unwrap(), damaged.to_str().unwrap());
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let busy = format!("1={}", busy.local_addr().unwrap());
+    let twice = format!("{one},{one}");
+    let run = |id, dir, servers| ["--id", id, "--dir", dir, "--servers", servers];
+    let cases: [(&[&str], &str); 9] = [
+        (&run("2", dir, one), "--id 2 is not in --servers; legal: 1"),
+        (&run("1", dir, "1=nowhere"), "1=nowhere"),
+        (&run("1", dir, "1=127.0.0.1:99999"), "1=127.0.0.1:99999"),
+        (&run("1", dir, "0=127.0.0.1:7109"), "0=127.0.0.1:7109"),
+        (&run("1", dir, &twice), "the number 1 twice"),
+        (&run("1", in_file, one), in_file),
+        (&run("1", damaged, one), damaged),
+        (
+            &run("1", dir, "1=256.0.0.1:7109"),
+            "cannot listen at 256.0.0.1:7109",
+        ),
+        (
+            &[
+                "--id",
+                "1",
+                "--dir",
+                dir,
+                "--servers",
+                &busy,
+                "--tick",
+                "0s",
+            ],
+            "more than 0s",
+        ),
+    ];
+    for (words, named) in cases {
+        let (code, text) = refused(lockd, words);
+        assert!(code == Some(2) && text.contains(named), "{words:?}: {text}");
+    }
+    let asks: [(&[&str], &str); 3] = [
+        (
+            &["--servers", one, "--wait", "0s", "get", "x"],
+            "more than 0s",
+        ),
+        (&["--servers", one, "fetch", "x"], "fetch"),
+        (
+            &["--servers", one, "--wait", "300ms", "get", "x"],
+            "no answer",
+        ),
+    ];
+    for (words, named) in asks {
+        let (code, text) = refused(lockctl, words);
+        assert!(code == Some(2) && text.contains(named), "{words:?}: {text}");
+    }
+}
+
 #[test]
 fn the_client_program_gets_what_it_has_put_from_a_cluster_that_was_killed() {
     let mut cluster = Cluster::start();

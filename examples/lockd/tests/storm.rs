@@ -2,6 +2,7 @@
 #![cfg(madsim)]
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockd::storm::subjects;
 use squall::engine::{Outcome, Watch};
@@ -47,6 +48,44 @@ fn every_planted_mistake_is_found() {
     }
 }
 
+/// Replays the plan of a seed in another process, and returns what that prints.
+fn elsewhere(seed: u64) -> String {
+    let replayed = Command::new(env!("CARGO_BIN_EXE_lockd-storm"))
+        .args(["replay", "--seed", &seed.to_string(), "--profile", PROFILE])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&replayed.stdout).into_owned()
+}
+
+#[test]
+fn a_plan_goes_the_same_way_in_two_processes_beside_threads_that_take_the_processor() {
+    let honest = &subjects()[0];
+    let quiet: Vec<Outcome> = (0..10).map(|seed| run(honest, seed)).collect();
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let is_over = AtomicBool::new(false);
+    let texts = std::thread::scope(|scope| {
+        for _ in 0..2 * processors {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let all = || (0..10).map(elsewhere).collect::<Vec<String>>();
+        let both = [scope.spawn(all), scope.spawn(all)];
+        let texts = both.map(|one| one.join());
+        // Before anything panics, for the scope waits for all of them.
+        is_over.store(true, Ordering::Relaxed);
+        texts.map(Result::unwrap)
+    });
+    for text in texts {
+        for (seed, (text, quiet)) in text.iter().zip(&quiet).enumerate() {
+            let digest = format!("digest {:016x}", quiet.digest);
+            assert!(text.contains(&digest), "seed {seed}: {digest}, and {text}");
+        }
+    }
+}
+
 #[test]
 fn a_plan_goes_the_same_way_twice_in_another_thread_and_in_another_process() {
     let honest = &subjects()[0];
@@ -55,11 +94,7 @@ fn a_plan_goes_the_same_way_twice_in_another_thread_and_in_another_process() {
         assert_eq!(here, run(honest, seed), "seed {seed}");
         let there = std::thread::spawn(move || run(&subjects()[0], seed));
         assert_eq!(here, there.join().unwrap(), "seed {seed}");
-        let elsewhere = Command::new(env!("CARGO_BIN_EXE_lockd-storm"))
-            .args(["replay", "--seed", &seed.to_string(), "--profile", PROFILE])
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&elsewhere.stdout);
+        let text = elsewhere(seed);
         let digest = format!("digest {:016x}", here.digest);
         assert!(text.contains(&digest), "seed {seed}: {digest}, and {text}");
     }

@@ -6,8 +6,8 @@ use std::task::Waker;
 
 use ::madsim::task::NodeId;
 
-use super::connection::{Connection, End, Says};
-use super::state::{Due, Noted, Place, State, Way};
+use super::connection::{Connection, End, Says, Segment};
+use super::state::{Bound, Due, Noted, State, Way};
 use crate::net::{Fate, Tampering};
 
 /// How often a segment is sent again, each time after twice as long, before its connection ends.
@@ -106,20 +106,22 @@ impl State {
     }
 
     fn retry_later(&mut self, way: Way, number: u64) {
-        let segment = self
-            .connection(way)
-            .and_then(|connection| connection.ends[way.end].out.get(number));
+        let segment = self.unacknowledged(way, number);
         if let Some(tries) = segment.map(|segment| segment.tries) {
             let at_us = self.now_us + (self.retry_us << tries);
             self.at(at_us, Due::Retry(way, number));
         }
     }
 
+    /// A segment, if there is anybody left who would send it again.
+    fn unacknowledged(&mut self, way: Way, number: u64) -> Option<&mut Segment> {
+        let end = &mut self.connections.get_mut(&way.connection)?.ends[way.end];
+        let segment = end.out.get(number)?;
+        (!end.is_gone && !segment.is_acknowledged).then_some(segment)
+    }
+
     fn try_again(&mut self, way: Way, number: u64) {
-        let segment = self
-            .connection(way)
-            .and_then(|connection| connection.ends[way.end].out.get(number));
-        let Some(segment) = segment.filter(|segment| !segment.is_acknowledged) else {
+        let Some(segment) = self.unacknowledged(way, number) else {
             return;
         };
         segment.tries += 1;
@@ -214,8 +216,10 @@ impl State {
                 connection.ends[way.end].out.next = next + 1;
             }
         }
-        // That it has arrived, its sender must learn.
-        if way.from != way.to && self.network.is_cut(way.to, way.from) {
+        // That it has arrived, its sender must learn; whoever asks for a connection learns it by the answer.
+        let is_hello = way.end == 0 && number == 0;
+        let is_cut = way.from != way.to && self.network.is_cut(way.to, way.from);
+        if is_hello || is_cut {
             return self.retry_later(way, number);
         }
         if let Some(connection) = self.connections.get_mut(&way.connection) {
@@ -244,7 +248,7 @@ impl State {
                 self.wakers.extend(end.reader.take());
             }
             Says::Hello => {
-                let listener = self.listeners.get(&place);
+                let listener = self.listener_at(place);
                 if listener.is_none_or(|listener| listener.waiting.len() >= BACKLOG) {
                     return false;
                 }
@@ -252,16 +256,18 @@ impl State {
             }
             Says::Welcome => {
                 end.is_open = true;
+                end.out.acknowledge(0);
                 self.wakers.extend(end.wakers());
                 self.say(Self::back(way), Says::Thanks);
             }
             Says::Thanks => {
                 end.is_open = true;
-                let Some(listener) = self.listeners.get_mut(&place) else {
+                let Some(listener) = self.listener_at(place) else {
                     return false;
                 };
                 listener.waiting.push_back(way.connection);
-                self.wakers.append(&mut listener.wakers);
+                let wakers = std::mem::take(&mut listener.wakers);
+                self.wakers.extend(wakers);
             }
         }
         true
@@ -276,7 +282,8 @@ impl State {
         let own = self.own_address(here);
         self.next_connection += 1;
         let connection = self.next_connection;
-        let ends = [End::new(here, own), End::new(there, to)];
+        let mut ends = [End::new(here, own), End::new(there, to)];
+        ends[0].is_taken = true;
         self.connections.insert(connection, Connection { ends });
         if let Some(way) = self.way(connection, 0) {
             self.say(way, Says::Hello);
@@ -304,11 +311,11 @@ impl State {
     /// A connection that somebody has asked for, if there is one.
     pub(in super::super) fn accept(
         &mut self,
-        place: Place,
+        bound: Bound,
         waker: &Waker,
     ) -> io::Result<Option<(u64, SocketAddr)>> {
         loop {
-            let listener = self.listeners.get_mut(&place);
+            let listener = self.listener(bound);
             let listener = listener.ok_or(ErrorKind::NotConnected)?;
             let Some(connection) = listener.waiting.pop_front() else {
                 if !listener.wakers.iter().any(|other| other.will_wake(waker)) {
@@ -317,15 +324,16 @@ impl State {
                 return Ok(None);
             };
             // One that was broken off while it waited is nobody's.
-            if let Some(found) = self.connections.get(&connection) {
+            if let Some(found) = self.connections.get_mut(&connection) {
+                found.ends[1].is_taken = true;
                 return Ok(Some((connection, found.ends[0].address)));
             }
         }
     }
 
     /// Nobody listens there any more.
-    pub(in super::super) fn unbind_listener(&mut self, place: Place) {
-        let listener = self.listeners.remove(&place);
+    pub(in super::super) fn unbind_listener(&mut self, bound: Bound) {
+        let listener = self.take_listener(bound);
         for connection in listener.into_iter().flat_map(|listener| listener.waiting) {
             self.close(connection, 1);
         }

@@ -100,6 +100,8 @@ pub(super) struct End {
     pub(super) is_finished: bool,
     /// Nothing more can be written to it.
     pub(super) is_shut: bool,
+    /// Somebody has it, or had it.
+    pub(super) is_taken: bool,
     /// Nobody has it any more.
     pub(super) is_closed: bool,
     /// Its machine has lost power.
@@ -120,6 +122,7 @@ impl End {
             is_open: false,
             is_finished: false,
             is_shut: false,
+            is_taken: false,
             is_closed: false,
             is_gone: false,
             broken: None,
@@ -128,10 +131,9 @@ impl End {
         }
     }
 
-    /// Its machine has lost power.
+    /// Its machine has lost power. What is on its way arrives still, and nothing is sent again.
     pub(super) fn vanish(&mut self) {
         self.is_gone = true;
-        self.out.clear();
         self.inbox.clear();
     }
 
@@ -150,8 +152,11 @@ impl End {
         self.reader.take().into_iter().chain(self.writer.take())
     }
 
+    /// Whether nobody will ask for it, and it has nothing left to do.
     fn is_over(&self) -> bool {
-        self.is_dead() || (self.is_closed && self.out.segments.is_empty())
+        let is_let_go = self.is_closed || !self.is_taken;
+        let is_idle = self.is_closed && self.out.segments.is_empty();
+        self.is_gone || (self.broken.is_some() && is_let_go) || is_idle
     }
 }
 

@@ -73,7 +73,7 @@ pub enum Noted {
 }
 
 /// A machine's number and a port.
-pub(in super::super) type Place = (usize, u16);
+type Place = (usize, u16);
 
 /// Who is told what befalls what is sent.
 type Ear = Arc<dyn Fn(Noted) + Send + Sync>;
@@ -87,17 +87,28 @@ pub(super) struct Host {
     next_port: u16,
 }
 
+/// A socket that is bound to a place. Who had the place before may let go of it later than the next one takes it: a task of a
+/// life that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Bound {
+    pub(super) place: Place,
+    /// No other socket has this number.
+    number: u64,
+    /// Where it is.
+    pub(in super::super) address: SocketAddr,
+}
+
 /// Whoever waits for connections.
-#[derive(Default)]
 pub(super) struct Listener {
+    bound: Bound,
     /// Connections that nobody has taken yet.
     pub(super) waiting: VecDeque<u64>,
     pub(super) wakers: Vec<Waker>,
 }
 
 /// Whoever waits for datagrams.
-#[derive(Default)]
 pub(in super::super) struct Mailbox {
+    bound: Bound,
     pub(in super::super) datagrams: VecDeque<(Vec<u8>, SocketAddr)>,
     pub(in super::super) wakers: Vec<Waker>,
 }
@@ -140,7 +151,9 @@ pub(in super::super) struct State {
     ordered: u64,
     pub(super) connections: BTreeMap<u64, Connection>,
     pub(super) next_connection: u64,
-    pub(super) listeners: BTreeMap<Place, Listener>,
+    /// Sockets that were bound so far.
+    bound: u64,
+    listeners: BTreeMap<Place, Listener>,
     mailboxes: BTreeMap<Place, Mailbox>,
     pub(super) tamperings: Vec<(usize, usize, Tampering)>,
     /// How long a sender waits before it sends a segment again for the first time, in microseconds.
@@ -164,6 +177,7 @@ impl State {
             ordered: 0,
             connections: BTreeMap::new(),
             next_connection: 0,
+            bound: 0,
             listeners: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
             tamperings: Vec::new(),
@@ -282,8 +296,9 @@ impl State {
         !self.listeners.contains_key(&place) && !self.mailboxes.contains_key(&place)
     }
 
-    /// A place for a socket of the machine: at this address, or at any free port if that is 0.
-    fn place(&mut self, here: usize, address: SocketAddr) -> io::Result<(Place, SocketAddr)> {
+    /// A socket of the machine: at this address, or at any free port if that is 0.
+    fn bind(&mut self, machine: NodeId, address: SocketAddr) -> io::Result<Bound> {
+        let here = self.here(machine)?;
         if self.host_at(here, address.ip()).ok() != Some(here) {
             return Err(ErrorKind::AddrNotAvailable.into());
         }
@@ -292,7 +307,12 @@ impl State {
             port if self.is_free((here, port)) => port,
             _ => return Err(ErrorKind::AddrInUse.into()),
         };
-        Ok(((here, port), SocketAddr::new(address.ip(), port)))
+        self.bound += 1;
+        Ok(Bound {
+            place: (here, port),
+            number: self.bound,
+            address: SocketAddr::new(address.ip(), port),
+        })
     }
 
     fn free_port(&mut self, here: usize) -> u16 {
@@ -315,31 +335,59 @@ impl State {
         &mut self,
         machine: NodeId,
         address: SocketAddr,
-    ) -> io::Result<(Place, SocketAddr)> {
-        let here = self.here(machine)?;
-        let (place, address) = self.place(here, address)?;
-        self.listeners.insert(place, Listener::default());
-        Ok((place, address))
+    ) -> io::Result<Bound> {
+        let bound = self.bind(machine, address)?;
+        let listener = Listener {
+            bound,
+            waiting: VecDeque::new(),
+            wakers: Vec::new(),
+        };
+        self.listeners.insert(bound.place, listener);
+        Ok(bound)
+    }
+
+    /// Whoever listens at that place.
+    pub(super) fn listener_at(&mut self, place: Place) -> Option<&mut Listener> {
+        self.listeners.get_mut(&place)
+    }
+
+    /// That socket, if its machine has not lost power since.
+    pub(super) fn listener(&mut self, bound: Bound) -> Option<&mut Listener> {
+        let found = self.listeners.get_mut(&bound.place)?;
+        (found.bound == bound).then_some(found)
+    }
+
+    pub(super) fn take_listener(&mut self, bound: Bound) -> Option<Listener> {
+        self.listener(bound)?;
+        self.listeners.remove(&bound.place)
     }
 
     pub(in super::super) fn bind_mailbox(
         &mut self,
         machine: NodeId,
         address: SocketAddr,
-    ) -> io::Result<(Place, SocketAddr)> {
-        let here = self.here(machine)?;
-        let (place, address) = self.place(here, address)?;
-        self.mailboxes.insert(place, Mailbox::default());
-        Ok((place, address))
+    ) -> io::Result<Bound> {
+        let bound = self.bind(machine, address)?;
+        let mailbox = Mailbox {
+            bound,
+            datagrams: VecDeque::new(),
+            wakers: Vec::new(),
+        };
+        self.mailboxes.insert(bound.place, mailbox);
+        Ok(bound)
     }
 
-    pub(in super::super) fn mailbox(&mut self, place: Place) -> Option<&mut Mailbox> {
-        self.mailboxes.get_mut(&place)
+    /// That socket, if its machine has not lost power since.
+    pub(in super::super) fn mailbox(&mut self, bound: Bound) -> Option<&mut Mailbox> {
+        let found = self.mailboxes.get_mut(&bound.place)?;
+        (found.bound == bound).then_some(found)
     }
 
     /// Nobody listens there any more.
-    pub(in super::super) fn unbind_mailbox(&mut self, place: Place) {
-        self.mailboxes.remove(&place);
+    pub(in super::super) fn unbind_mailbox(&mut self, bound: Bound) {
+        if self.mailbox(bound).is_some() {
+            self.mailboxes.remove(&bound.place);
+        }
     }
 
     // ---- links ----
@@ -392,13 +440,13 @@ impl State {
     /// Sends a datagram.
     pub(in super::super) fn send_datagram(
         &mut self,
-        from: Place,
+        from: Bound,
         to: SocketAddr,
         bytes: &[u8],
     ) -> io::Result<()> {
-        let here = from.0;
+        let (here, port) = from.place;
         let there = self.host_at(here, to.ip())?;
-        let source = SocketAddr::new(self.hosts[here].ip, from.1);
+        let source = SocketAddr::new(self.hosts[here].ip, port);
         let tampering = self.tampering(here, there);
         if tampering == Some(Tampering::Lose) {
             let (from, to, why) = (here, there, Lost::Chance);

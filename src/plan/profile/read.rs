@@ -48,7 +48,7 @@ pub enum ProfileError {
 }
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 17] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 18] {
     [
         ("storm", include_str!("../../../sims/profiles/storm.toml")),
         ("smoke", include_str!("../../../sims/profiles/smoke.toml")),
@@ -89,6 +89,10 @@ pub fn builtin_profiles() -> [(&'static str, &'static str); 17] {
         ),
         ("joint", include_str!("../../../sims/profiles/joint.toml")),
         ("long", include_str!("../../../sims/profiles/long.toml")),
+        (
+            "servers",
+            include_str!("../../../sims/profiles/servers.toml"),
+        ),
         ("fuzz", include_str!("../../../sims/profiles/fuzz.toml")),
         (
             "findings",

@@ -18,7 +18,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', required = true, value_parser = lockd::client::server)]
     servers: Vec<(u64, String)>,
     /// How long to wait for an answer.
-    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "10s", value_parser = lockd::client::span)]
     wait: Duration,
     #[command(subcommand)]
     ask: Ask,
@@ -91,8 +91,15 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let arguments = Arguments::parse();
+    let servers = match lockd::client::servers(arguments.servers) {
+        Ok(servers) => servers,
+        Err(error) => {
+            eprintln!("lockctl: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let mut client = Client::new(Options {
-        servers: arguments.servers.into_iter().collect(),
+        servers,
         attempt: Duration::from_secs(1).min(arguments.wait),
         patience: arguments.wait,
         nonce: lockd::client::nonce(),

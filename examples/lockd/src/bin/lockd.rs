@@ -2,7 +2,6 @@
 //!
 //!     lockd --id 1 --dir /tmp/lockd-1 --servers 1=127.0.0.1:7101,2=127.0.0.1:7102,3=127.0.0.1:7103
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use lockd::bug::Planted;
 use lockd::probe::Nobody;
 use lockd::server::{self, Options};
 
-/// A replicated lock and key-value server.
+/// A replicated lock and key-value server. It runs until it is killed; exit status 2 when it cannot go on.
 #[derive(Debug, Parser)]
 #[command(name = "lockd", version)]
 struct Arguments {
@@ -28,7 +27,7 @@ struct Arguments {
     #[arg(long)]
     listen: Option<String>,
     /// Between two ticks; an election begins after 10 to 20 without word from a leader.
-    #[arg(long, default_value = "50ms", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "50ms", value_parser = lockd::client::span)]
     tick: Duration,
     /// Entries from one snapshot to the next.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
@@ -43,7 +42,13 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let arguments = Arguments::parse();
-    let servers: BTreeMap<u64, String> = arguments.servers.into_iter().collect();
+    let servers = match lockd::client::servers(arguments.servers) {
+        Ok(servers) => servers,
+        Err(error) => {
+            eprintln!("lockd: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let Some(address) = servers.get(&arguments.id) else {
         let numbers: Vec<String> = servers.keys().map(u64::to_string).collect();
         eprintln!(
@@ -73,5 +78,5 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("the system has threads");
     let Err(error) = runtime.block_on(server::run(options, Nobody));
     eprintln!("lockd: {error}");
-    ExitCode::FAILURE
+    ExitCode::from(2)
 }
