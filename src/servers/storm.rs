@@ -94,13 +94,17 @@ impl<S: Server> Runner for Storm<S> {
             most_steps: watch.most_steps,
         };
         let stage: Arc<Mutex<Option<Arc<Mutex<Stage>>>>> = Arc::default();
-        let plan = Arc::new(plan.clone());
+        let words = left_out::of_plan(plan);
+        let plan = Arc::new(left_out::without_spares(plan));
         let done = of_test(|| {
             runtime.block_on(async {
                 let time = TimeHandle::current();
                 let seen = Arc::new(Mutex::new(Stage::new(&plan, time, &look)));
                 *stage.lock().expect("nobody panics with it") = Some(Arc::clone(&seen));
                 let world = World::new(Arc::clone(&self.0), Arc::clone(&plan), seen);
+                for word in words {
+                    world.say(format!("left out: {word}"));
+                }
                 world.run().await;
             });
         });
@@ -336,9 +340,6 @@ impl<S: Server> World<S> {
         }
         self.links.lay(&plan, &hosts);
         self.look_on();
-        for word in left_out::of_plan(&plan) {
-            self.say(format!("left out: {word}"));
-        }
         for (number, fault) in plan.faults.iter().enumerate() {
             if left_out::is(&fault.what) {
                 self.say(format!(
