@@ -119,8 +119,9 @@ pub struct Summary {
     pub double_runs: u64,
     /// The first plan whose two runs were not the same.
     pub leak: Option<Leak>,
-    /// Events that the profile requires and that never happened; judged in sweeps of [`RUNS_FOR_REQUIRED`] runs or more.
-    pub missing: Vec<&'static str>,
+    /// Events that the profile requires and that never happened, or not as often as it says; judged in sweeps of
+    /// [`RUNS_FOR_REQUIRED`] runs or more.
+    pub missing: Vec<String>,
     /// The sweep was ended from outside.
     pub interrupted: bool,
     /// What the runs covered, where it was taken down.
@@ -134,7 +135,7 @@ pub enum Verdict {
     Clean,
     /// At least one violation.
     Violation,
-    /// No violation, but an event that the profile requires never happened.
+    /// No violation, but an event that the profile requires never happened, or not as often as it says.
     Incomplete,
     /// No violation, but the sweep was ended early.
     Interrupted,
@@ -350,7 +351,7 @@ impl Sweep<'_> {
         }
     }
 
-    fn missing(&self, counters: &Counters) -> Vec<&'static str> {
+    fn missing(&self, counters: &Counters) -> Vec<String> {
         let required = self
             .profile
             .require
@@ -362,7 +363,11 @@ impl Sweep<'_> {
             needs.is_empty() || needs.iter().any(|feature| !lacks.contains(feature))
         };
         let never = required.filter(|event| can(event) && counters.get(*event) == 0);
-        never.map(Event::name).collect()
+        let shares = self.profile.shares.iter();
+        let rare = shares.filter(|share| share.events().iter().all(can));
+        let never = never.map(|event| event.name().to_owned());
+        let rare = rare.filter_map(|share| share.unmet(counters));
+        never.chain(rare).collect()
     }
 }
 

@@ -257,8 +257,8 @@ pub struct JsonSummary<'a> {
     pub simulated_seconds: f64,
     /// How often each event happened.
     pub sometimes: BTreeMap<&'static str, u64>,
-    /// Required events that never happened.
-    pub missing: &'a [&'static str],
+    /// Required events that never happened, or not as often as the profile says.
+    pub missing: &'a [String],
     /// Plans run twice, to see that they repeat.
     pub double_runs: u64,
     /// States and transitions covered, where they were taken down.
@@ -446,7 +446,7 @@ fn verdict(summary: &Summary) -> String {
         }
         Verdict::Interrupted => format!("interrupted: no violation in the {runs} runs so far\n"),
         Verdict::Incomplete => format!(
-            "incomplete: no violation in {runs} runs, but what the profile requires never happened: {}\n",
+            "incomplete: no violation in {runs} runs, but what the profile requires did not happen, or not as often: {}\n",
             summary.missing.join(", ")
         ),
         Verdict::Violation => {

@@ -27,7 +27,7 @@ pub use generate::{generate, generate_from_bytes};
 #[cfg(feature = "proptest")]
 pub(crate) use membership::Script;
 pub use milestone::Milestone;
-pub use profile::{Findings, Profile, ProfileError, builtin_profiles};
+pub use profile::{Findings, Profile, ProfileError, Share, builtin_profiles};
 pub use schedule::{Demotion, Link, Schedule};
 pub use script::{Asked, Try};
 pub use validate::Impossible;

@@ -55,7 +55,11 @@ pub fn markdown(
     );
     match verdict {
         Verdict::Incomplete => {
-            let _ = writeln!(text, "Never happened: {}.\n", summary.missing.join(", "));
+            let _ = writeln!(
+                text,
+                "Required, and did not happen, or not as often: {}.\n",
+                summary.missing.join(", ")
+            );
         }
         Verdict::Interrupted => text.push_str("The sweep was ended early.\n\n"),
         Verdict::Nondeterministic => {

@@ -264,6 +264,7 @@ impl<S: Runner + 'static> Check<S> {
             .map_err(|error| Failed::said(&error))?;
         if !matches!(source, Source::Profile { whole: true }) {
             profile.require.clear();
+            profile.shares.clear();
         }
         let seeds = settings.seeds(self.seeds.0, self.time)?;
         let jobs = settings.jobs.or(self.jobs);
@@ -422,7 +423,7 @@ impl Test {
         let never: Vec<&Event> = wanted.iter().filter(never).collect();
         summary
             .missing
-            .extend(never.into_iter().map(|event| event.name()));
+            .extend(never.into_iter().map(|event| event.name().to_owned()));
         if let Some(plan) = self.unequal.first() {
             let before = self.subject.runner.run(&plan, Watch::default());
             let leak = find_leak(&self.subject, &plan, &before);

@@ -184,6 +184,54 @@ fn profiles_that_cannot_be_are_told_with_the_line_or_the_field() {
         let line = refused(&["sweep", "--profile", name]);
         assert!(line.contains(words), "{line}");
     }
+    let calm = std::fs::read_to_string(root().join("sims/profiles/calm.toml")).unwrap();
+    for (from, to, words) in [
+        (
+            "of = \"read-forwarded\"",
+            "of = \"read-forwrded\"",
+            "shares.of is \"read-forwrded\"",
+        ),
+        (
+            "[95, 100]",
+            "[95, 101]",
+            "shares.percent (legal: 0 to 100) is [95, 101]",
+        ),
+    ] {
+        std::fs::write(&path, calm.replacen(from, to, 1)).unwrap();
+        let line = refused(&["sweep", "--profile", name]);
+        assert!(line.contains(words), "{line}");
+    }
+}
+
+#[test]
+fn what_does_not_happen_as_often_as_a_profile_says_makes_a_sweep_incomplete() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let text = "extends = \"smoke\"\nrequire = []\n\
+        [[shares]]\nevent = \"command-timed-out\"\nof = \"command-sent\"\npercent = [99, 100]\n";
+    std::fs::write(&path, text).unwrap();
+    let sweep = |seeds: &str| {
+        let output = squall(&[
+            "sweep",
+            "--seeds",
+            seeds,
+            "--profile",
+            path.to_str().unwrap(),
+        ]);
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let (status, text) = sweep("1000");
+    assert_eq!(status, Some(2));
+    let last = text.lines().last().unwrap();
+    assert!(
+        last.starts_with("incomplete: no violation in 1,000 runs, but what the profile requires did not happen, or not as often: command-timed-out ("),
+        "{last}"
+    );
+    // Too few runs to say so.
+    assert_eq!(sweep("20").0, Some(0));
 }
 
 #[test]

@@ -203,6 +203,9 @@ impl Profile {
                 return Err(impossible(field, percent.to_string(), "0 to 100"));
             }
         }
+        for share in &self.shares {
+            ranges.push(("shares.percent".into(), share.percent, 0, 100));
+        }
         for (field, [low, high], least, most) in ranges {
             if low > high || low < least || high > most {
                 let value = format!("[{low}, {high}]");
@@ -221,10 +224,14 @@ impl Profile {
                 "at most a day",
             ));
         }
-        for name in &self.require {
+        let required = self.require.iter().map(|name| ("require", name));
+        let shared = self.shares.iter();
+        let shared =
+            shared.flat_map(|share| [("shares.event", &share.event), ("shares.of", &share.of)]);
+        for (field, name) in required.chain(shared) {
             if crate::sometimes::Event::named(name).is_none() {
                 return Err(impossible(
-                    "require".into(),
+                    field.into(),
                     format!("\"{name}\""),
                     "names of `sometimes` events, as a sweep's summary prints them",
                 ));

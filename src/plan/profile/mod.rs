@@ -5,6 +5,7 @@ mod findings;
 mod limits;
 mod mix;
 mod read;
+mod share;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::rng::Choices;
 pub use findings::Findings;
 pub use mix::{DriverMix, FaultMix, NetworkMix, RaftMix, RateMix, WorkloadMix};
 pub use read::{ProfileError, builtin_profiles};
+pub use share::Share;
 
 /// How plans are drawn. Every `percent` is of runs, 0 to 100; every pair is a range, both ends included.
 ///
@@ -78,6 +80,9 @@ pub struct Profile {
     /// Events that must happen at least once in a sweep of 1,000 runs or more for it to be clean: names of `sometimes` events.
     #[serde(default)]
     pub require: Vec<String>,
+    /// How often some of them must happen, in such a sweep.
+    #[serde(default)]
+    pub shares: Vec<Share>,
     /// What seeds draw from in place of this profile, where there are any.
     #[serde(skip)]
     pub variants: Vec<Profile>,
