@@ -321,7 +321,7 @@ impl Sweep<'_> {
         summary.cpu = cpu_then + process_cpu().saturating_sub(cpu_before);
         summary.wall = wall_then + began.elapsed();
         if summary.runs >= RUNS_FOR_REQUIRED {
-            summary.missing = self.missing(&summary.counters);
+            summary.missing = self.missing(&*strategy, &summary.counters);
         }
         summary
     }
@@ -351,7 +351,7 @@ impl Sweep<'_> {
         }
     }
 
-    fn missing(&self, counters: &Counters) -> Vec<String> {
+    fn missing(&self, strategy: &dyn Strategy, counters: &Counters) -> Vec<String> {
         let required = self
             .profile
             .require
@@ -364,7 +364,7 @@ impl Sweep<'_> {
         };
         let never = required.filter(|event| can(event) && counters.get(*event) == 0);
         let shares = self.profile.shares.iter();
-        let rare = shares.filter(|share| share.events().iter().all(can));
+        let rare = shares.filter(|share| strategy.draws_alike() && share.events().iter().all(can));
         let never = never.map(|event| event.name().to_owned());
         let rare = rare.filter_map(|share| share.unmet(counters));
         never.chain(rare).collect()

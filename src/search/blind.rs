@@ -19,6 +19,10 @@ impl Strategy for Swarm<'_> {
     fn plan(&self, seed: u64) -> Plan {
         self.space.draw(seed)
     }
+
+    fn draws_alike(&self) -> bool {
+        true
+    }
 }
 
 /// No swarm: whatever exists in some runs of the profile exists in all of them.

@@ -31,6 +31,12 @@ pub trait Strategy: Sync {
         64
     }
 
+    /// Whether its plans are what the profile draws, so that over many of them things happen as often as the
+    /// profile says they must ([`crate::plan::Share`]).
+    fn draws_alike(&self) -> bool {
+        false
+    }
+
     /// Whether it learns from what runs cover.
     fn learns(&self) -> bool {
         false

@@ -193,8 +193,8 @@ fn profiles_that_cannot_be_are_told_with_the_line_or_the_field() {
         ),
         (
             "[95, 100]",
-            "[95, 101]",
-            "shares.percent (legal: 0 to 100) is [95, 101]",
+            "[95, 10_001]",
+            "shares.percent (legal: 0 to 10000) is [95, 10001]",
         ),
     ] {
         std::fs::write(&path, calm.replacen(from, to, 1)).unwrap();

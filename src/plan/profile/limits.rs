@@ -204,7 +204,7 @@ impl Profile {
             }
         }
         for share in &self.shares {
-            ranges.push(("shares.percent".into(), share.percent, 0, 100));
+            ranges.push(("shares.percent".into(), share.percent, 0, 10_000));
         }
         for (field, [low, high], least, most) in ranges {
             if low > high || low < least || high > most {

@@ -80,7 +80,7 @@ pub struct Profile {
     /// Events that must happen at least once in a sweep of 1,000 runs or more for it to be clean: names of `sometimes` events.
     #[serde(default)]
     pub require: Vec<String>,
-    /// How often some of them must happen, in such a sweep.
+    /// How often some of them must happen, in such a sweep of plans that are drawn as this says (`swarm`).
     #[serde(default)]
     pub shares: Vec<Share>,
     /// What seeds draw from in place of this profile, where there are any.

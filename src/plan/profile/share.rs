@@ -12,7 +12,7 @@ pub struct Share {
     pub event: String,
     /// The name of the one that it is held against.
     pub of: String,
-    /// Between how many percent of that, both ends included, 0 to 100.
+    /// Between how many percent of that, both ends included, 0 to 10,000.
     pub percent: [u64; 2],
 }
 
