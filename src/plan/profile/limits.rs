@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Profile, ProfileError};
+use super::{Profile, ProfileError, Share};
 use crate::plan::{FaultKind, MAX_VOTERS};
 
 impl Profile {
@@ -204,7 +204,12 @@ impl Profile {
             }
         }
         for share in &self.shares {
-            ranges.push(("shares.percent".into(), share.percent, 0, 10_000));
+            ranges.push((
+                "shares.percent".into(),
+                share.percent,
+                0,
+                Share::MOST_PERCENT,
+            ));
         }
         for (field, [low, high], least, most) in ranges {
             if low > high || low < least || high > most {

@@ -12,11 +12,14 @@ pub struct Share {
     pub event: String,
     /// The name of the one that it is held against.
     pub of: String,
-    /// Between how many percent of that, both ends included, 0 to 10,000.
+    /// Between how many percent of that, both ends included, 0 to [`Share::MOST_PERCENT`].
     pub percent: [u64; 2],
 }
 
 impl Share {
+    /// The highest end there is, which stands for any number.
+    pub const MOST_PERCENT: u64 = 10_000;
+
     /// The two events.
     ///
     /// # Panics
@@ -37,9 +40,12 @@ impl Share {
             of: whole,
             ..
         } = self;
-        (!is_met).then(|| {
-            format!("{what} ({event} for {of} of {whole}; {least} to {most} % are to be expected)")
-        })
+        let expected = match most {
+            Self::MOST_PERCENT.. => format!("at least {least} %"),
+            _ => format!("{least} to {most} %"),
+        };
+        (!is_met)
+            .then(|| format!("{what} ({event} for {of} of {whole}, where {expected} are expected)"))
     }
 }
 
@@ -66,7 +72,7 @@ mod tests {
         assert!(counted(4, 5).is_some());
         assert_eq!(
             counted(1, 3).unwrap(),
-            "read-served (1 for 3 of read-sent; 50 to 75 % are to be expected)"
+            "read-served (1 for 3 of read-sent, where 50 to 75 % are expected)"
         );
     }
 }
