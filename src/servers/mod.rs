@@ -22,6 +22,8 @@ pub mod raft_rs;
 mod shadow;
 mod stage;
 mod storm;
+mod strike;
+mod told;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -6,16 +6,15 @@
 use std::hash::{Hash, Hasher as _};
 use std::ops::{Deref, DerefMut};
 
-use raft::eraftpb::{Entry, EntryType, HardState, Message, Snapshot};
+use raft::eraftpb::{Entry, HardState, Message, Snapshot};
 use raft::{Config, GetEntriesContext, LightReady, RawNode as Library, Ready, StateRole, Storage};
 use rustc_hash::FxHasher;
 
 use super::{Life, Probe, Started};
-use crate::replica::{Label, Replica, Subject};
+use crate::replica::Label;
 use crate::rng::Choices;
-use crate::stable::{self, EntryKind};
-use crate::subject::raft_rs::RaftRs;
-use crate::types::{NodeId, Role};
+use crate::subject::raft_rs::{entry, label, written_hard_state};
+use crate::types::Role;
 
 /// A `RawNode` that tells of one life of a node, which is the one that runs where it is made. Numbers of nodes are those of
 /// raft-rs.
@@ -168,7 +167,7 @@ impl Teller {
         };
         life.probe.started(&Started {
             term: hard.term,
-            vote: node(hard.vote),
+            vote: written_hard_state(&hard).vote,
             log_start: first - 1,
             entries: entries.expect(kept).iter().map(entry).collect(),
             snapshot,
@@ -218,7 +217,7 @@ impl Teller {
             && self.vote != (hard.term, hard.vote)
         {
             self.vote = (hard.term, hard.vote);
-            self.probe.voted(hard.term, node(hard.vote));
+            self.probe.voted(hard.term, written_hard_state(hard).vote);
         }
         for it in entries {
             self.probe.appended(it.index, &entry(it));
@@ -245,25 +244,6 @@ impl Teller {
             self.commit = commit;
             self.probe.committed(commit);
         }
-    }
-}
-
-fn label(message: &Message) -> Label {
-    <RaftRs as Subject>::Replica::label(message)
-}
-
-fn node(id: u64) -> Option<NodeId> {
-    (id != 0).then_some(NodeId(id as u8))
-}
-
-fn entry(entry: &Entry) -> stable::Entry {
-    stable::Entry {
-        term: entry.term,
-        kind: match entry.get_entry_type() {
-            EntryType::EntryNormal => EntryKind::Normal,
-            other => EntryKind::Configuration(other as u8),
-        },
-        data: entry.data.to_vec().into(),
     }
 }
 

@@ -6,41 +6,38 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use ::madsim::time::TimeHandle;
-use bytes::Bytes;
 
-use super::Started;
-use super::probe::SyncPoint;
-use super::shadow::{self, Shadow};
-use crate::check::{Checks, NodeView, Property, Scene, Verdict, Violation};
+use super::shadow::Shadow;
+use crate::check::{Checks, NodeView, Property, Verdict, Violation};
 use crate::configuration::Configuration;
 use crate::disk::Disk;
 use crate::engine::{Failure, Happened, Line, NodeAtEnd, Triggers, Weight};
 use crate::net::Lost;
 use crate::on_madsim::{NetworkSim, Noted};
 use crate::plan::{Plan, What};
-use crate::replica::{Label, Observation};
+use crate::replica::Observation;
 use crate::rng::Choices;
 use crate::sometimes::{Counters, Event};
-use crate::stable::{Chain, Entry, HardState, Marked, Record, Snapshot, StableState};
-use crate::types::{Index, NodeId, Role, Term, mix, mix_bytes};
+use crate::stable::{Chain, Marked, Record, StableState};
+use crate::types::{NodeId, Role, mix, mix_bytes};
 
 /// What a check says of one thing that was told.
 pub(super) type Told = Verdict;
 
 /// What is seen of one run.
 pub(super) struct Stage {
-    time: TimeHandle,
-    plan: Arc<Plan>,
-    network: Arc<NetworkSim>,
-    configuration: Configuration,
+    pub(super) time: TimeHandle,
+    pub(super) plan: Arc<Plan>,
+    pub(super) network: Arc<NetworkSim>,
+    pub(super) configuration: Configuration,
     pub(super) views: Vec<NodeView>,
     pub(super) disks: Vec<Disk<StableState>>,
-    shadows: Vec<Shadow>,
-    checks: Checks,
-    choices: Choices,
+    pub(super) shadows: Vec<Shadow>,
+    pub(super) checks: Checks,
+    pub(super) choices: Choices,
     pub(super) counters: Counters,
     pub(super) steps: u64,
-    most_steps: u64,
+    pub(super) most_steps: u64,
     pub(super) digest: u64,
     pub(super) digests: Option<Vec<u64>>,
     pub(super) lines: Option<Vec<Line>>,
@@ -48,23 +45,23 @@ pub(super) struct Stage {
     /// Nodes that have stopped by themselves and have not been seen to.
     pub(super) halted: VecDeque<NodeId>,
     /// Faults that wait for an ordinal.
-    triggers: Triggers,
+    pub(super) triggers: Triggers,
     /// Faults that have had theirs.
     pub(super) struck: VecDeque<usize>,
     /// How many syncs each node's disk has begun, and how many of them after entries were overwritten.
-    syncs: Vec<(u32, u32)>,
+    pub(super) syncs: Vec<(u32, u32)>,
     /// Nodes that have overwritten entries since their last sync began.
-    overwrote: Vec<bool>,
+    pub(super) overwrote: Vec<bool>,
     /// Clients that are done.
     pub(super) done: usize,
     /// The storm goes on.
     pub(super) storms: bool,
     pub(super) storm: Option<Waker>,
     /// How often each node has started.
-    lives: Vec<u32>,
+    pub(super) lives: Vec<u32>,
     /// When it was over, in microseconds.
     pub(super) end_us: u64,
-    closed: bool,
+    pub(super) closed: bool,
 }
 
 /// Who looks on, and how closely.
@@ -187,12 +184,12 @@ impl Stage {
         }
     }
 
-    fn note(&mut self, node: NodeId, kind: u64, numbers: [u64; 2]) {
+    pub(super) fn note(&mut self, node: NodeId, kind: u64, numbers: [u64; 2]) {
         let place = mix(self.now_us(), u64::from(node.0) << 8 | kind);
         self.digest = numbers.into_iter().fold(mix(self.digest, place), mix);
     }
 
-    fn observe(&mut self, node: NodeId, observation: &Observation) -> Told {
+    pub(super) fn observe(&mut self, node: NodeId, observation: &Observation) -> Told {
         if self.triggers.await_milestones() {
             let mut due = Vec::new();
             self.triggers.reported(node, observation, &mut due);
@@ -202,7 +199,7 @@ impl Stage {
         checks.observed(&mut self.views, &self.disks, node, observation, counters)
     }
 
-    fn write(&mut self, node: NodeId, record: Record) -> Told {
+    pub(super) fn write(&mut self, node: NodeId, record: Record) -> Told {
         let at = node.position();
         let chain: Chain =
             self.checks
@@ -211,7 +208,7 @@ impl Stage {
         Ok(())
     }
 
-    fn synced_all(&mut self, node: NodeId) {
+    pub(super) fn synced_all(&mut self, node: NodeId) {
         let at = node.position();
         self.shadows[at].synced_all(&mut self.disks[at]);
     }
@@ -233,7 +230,7 @@ impl Stage {
     }
 
     /// These faults have had their ordinal. Whether one of them is that a sync of `syncs` fails.
-    fn strike(&mut self, due: Vec<usize>, syncs: Option<NodeId>) -> bool {
+    pub(super) fn strike(&mut self, due: Vec<usize>, syncs: Option<NodeId>) -> bool {
         let mut fails = false;
         for number in due {
             match self.plan.faults[number].what {
@@ -391,230 +388,6 @@ impl Stage {
         self.views[at].up = false;
         self.views[at].role = Role::Follower;
         self.note(node, 12, [0, 0]);
-    }
-
-    // ---- what servers tell ----
-
-    pub(super) fn started(&mut self, node: NodeId, started: &Started) -> Told {
-        let at = node.position();
-        self.say(Some(node), Weight::Notable, || {
-            format!(
-                "reads its disk: term {}, log after {} to {}, snapshot at {}",
-                started.term,
-                started.log_start,
-                started.last(),
-                started.snapshot.0
-            )
-        });
-        self.note(node, 1, [started.term, started.last()]);
-        let had = self.disks[at].durable().log.last();
-        self.shadows[at].recover(&mut self.disks[at], started);
-        let kept = self.disks[at].durable().log.last();
-        self.counters.add(Event::WriteKept, (kept > had).into());
-        let life = self.views[at].life;
-        self.counters.add(Event::Restart, (life > 0).into());
-        self.views[at] = NodeView::booting(self.disks[at].durable(), life);
-        let (index, term) = started.snapshot;
-        let untold = index > self.disks[at].durable().snapshot_index();
-        if untold {
-            // It was durable before the server could say so.
-            self.take_snapshot(node, index, term)?;
-            let kept = self.disks[at].durable();
-            let cleared = started.entries.is_empty() && started.log_start == index;
-            if !kept.joins_on() || (cleared && kept.log.last() != index) {
-                self.write(node, Record::LogReset { next: index + 1 })?;
-            }
-            self.synced_all(node);
-        }
-        self.observe(
-            node,
-            &Observation::Started {
-                term: started.term,
-                vote: started.vote,
-                last: started.last(),
-                commit: started.commit,
-                applied: index,
-                state: started.state,
-                configuration: self.configuration,
-            },
-        )?;
-        let read = HardState {
-            term: started.term,
-            vote: started.vote,
-        };
-        if read != self.disks[at].durable().hard {
-            // It became durable before the server could say so.
-            self.write(node, Record::HardState(read))?;
-            self.synced_all(node);
-        }
-        while let Some(index) = shadow::differs(self.disks[at].durable(), started) {
-            if !untold || index <= self.disks[at].durable().log.last() {
-                let message =
-                    format!("{node} restarted with an entry {index} that it had not written");
-                return Err(Violation::by(node, Property::Monotonic, message));
-            }
-            // It came with the snapshot, and became durable with it.
-            let entry = started.entries[(index - started.log_start - 1) as usize].clone();
-            self.write(node, Record::Entry { index, entry })?;
-            self.synced_all(node);
-        }
-        Ok(())
-    }
-
-    fn take_snapshot(&mut self, node: NodeId, index: Index, term: Term) -> Told {
-        let snapshot = Snapshot {
-            index,
-            term,
-            configuration: self.configuration,
-            data: Bytes::new(),
-        };
-        self.write(node, Record::Snapshot(Box::new(snapshot)))?;
-        self.synced_all(node);
-        Ok(())
-    }
-
-    pub(super) fn role(&mut self, node: NodeId, role: Role, term: Term) -> Told {
-        self.note(node, 2, [role as u64, term]);
-        self.say(Some(node), Weight::Notable, || {
-            format!("is {role} in term {term}")
-        });
-        self.observe(node, &Observation::Role { role, term })
-    }
-
-    pub(super) fn voted(&mut self, node: NodeId, term: Term, vote: Option<NodeId>) -> Told {
-        self.note(node, 3, [term, vote.map_or(0, |vote| vote.0.into())]);
-        self.say(Some(node), Weight::Routine, || {
-            let vote = vote.map_or("nobody".to_owned(), |vote| vote.to_string());
-            format!("writes term {term} and a vote for {vote}")
-        });
-        self.write(node, Record::HardState(HardState { term, vote }))
-    }
-
-    pub(super) fn appended(&mut self, node: NodeId, index: Index, entry: &Entry) -> Told {
-        self.note(node, 4, [index, entry.term]);
-        self.say(Some(node), Weight::Routine, || {
-            format!("writes entry {index} of term {}", entry.term)
-        });
-        let at = node.position();
-        self.overwrote[at] |= index <= self.views[at].last();
-        let entry = entry.clone();
-        self.write(node, Record::Entry { index, entry })
-    }
-
-    pub(super) fn sync_begins(&self, node: NodeId) -> SyncPoint {
-        SyncPoint(self.disks[node.position()].begin_sync())
-    }
-
-    pub(super) fn synced(&mut self, node: NodeId, point: SyncPoint) -> Told {
-        self.note(node, 5, [0, 0]);
-        self.say(Some(node), Weight::Routine, || {
-            "has synced its disk".to_owned()
-        });
-        self.counters.hit(Event::SyncDone);
-        let at = node.position();
-        self.shadows[at].synced(&mut self.disks[at], point.0);
-        Ok(())
-    }
-
-    pub(super) fn sent(&mut self, node: NodeId, label: &Label) -> Told {
-        self.note(node, 10, [label.kind as u64, label.term]);
-        self.say(Some(node), Weight::Routine, || {
-            format!(
-                "sends {} of term {} to {}",
-                label.kind.words(),
-                label.term,
-                label.to
-            )
-        });
-        self.counters.hit(Event::MessageSent);
-        self.count_message(node, label);
-        let scene = Scene {
-            nodes: &self.views,
-            disks: &self.disks,
-        };
-        self.checks.sent(scene, node, label)
-    }
-
-    /// Faults may wait for this message. What they do to it, they do to what is next on its link.
-    fn count_message(&mut self, from: NodeId, label: &Label) {
-        let (to, kind) = (label.to, label.kind);
-        if to.position() >= self.views.len() || !self.triggers.watches(from, to, kind) {
-            return;
-        }
-        let mut due = Vec::new();
-        self.triggers.message(from, to, kind, &mut due);
-        due.retain(|number| {
-            let tampering = self.plan.faults[*number].what.tampering();
-            if let Some(tampering) = tampering {
-                self.network
-                    .tamper(from.position(), to.position(), tampering);
-            }
-            tampering.is_none()
-        });
-        self.strike(due, None);
-    }
-
-    pub(super) fn committed(&mut self, node: NodeId, index: Index) -> Told {
-        self.note(node, 6, [index, 0]);
-        self.say(Some(node), Weight::Routine, || {
-            format!("knows {index} committed")
-        });
-        self.observe(node, &Observation::Committed { index })
-    }
-
-    pub(super) fn applied(&mut self, node: NodeId, index: Index, state: u64) -> Told {
-        self.note(node, 7, [index, state]);
-        self.say(Some(node), Weight::Routine, || {
-            format!("applies entry {index}")
-        });
-        self.observe(node, &Observation::Applied { index, state })
-    }
-
-    pub(super) fn compacted(
-        &mut self,
-        node: NodeId,
-        (index, term): (Index, Term),
-        log_start: Index,
-    ) -> Told {
-        self.note(node, 8, [index, log_start]);
-        self.say(Some(node), Weight::Notable, || {
-            format!("takes a snapshot at {index}, and drops its log to {log_start}")
-        });
-        self.take_snapshot(node, index, term)?;
-        self.write(node, Record::LogCompact { through: log_start })?;
-        self.synced_all(node);
-        self.observe(node, &Observation::SnapshotTaken { index })?;
-        self.forget();
-        Ok(())
-    }
-
-    pub(super) fn installed(
-        &mut self,
-        node: NodeId,
-        (index, term): (Index, Term),
-        state: u64,
-    ) -> Told {
-        self.note(node, 9, [index, state]);
-        self.say(Some(node), Weight::Notable, || {
-            format!("installs a snapshot at {index}")
-        });
-        self.take_snapshot(node, index, term)?;
-        self.write(node, Record::LogReset { next: index + 1 })?;
-        self.synced_all(node);
-        if index > self.views[node.position()].commit {
-            self.observe(node, &Observation::Committed { index })?;
-        }
-        self.observe(node, &Observation::Installed { index, state })?;
-        self.forget();
-        Ok(())
-    }
-
-    fn forget(&mut self) {
-        let scene = Scene {
-            nodes: &self.views,
-            disks: &self.disks,
-        };
-        self.checks.forget(scene);
     }
 
     // ---- the end ----

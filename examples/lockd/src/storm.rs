@@ -8,14 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use raft::StateRole;
-use raft::eraftpb::{Entry, EntryType, Message};
+use raft::eraftpb::{Entry, Message};
 use squall::check::{Property, Verdict, Violation};
 use squall::plan::Plan;
-use squall::replica::{Replica, Subject};
 use squall::servers::{self, Judged, Life, Seat, Server, address_of};
 use squall::sometimes::Event;
-use squall::stable::{self, EntryKind};
-use squall::subject::raft_rs::RaftRs;
+use squall::subject::raft_rs::{entry, label, node};
 use squall::types::{NodeId, Role};
 use tokio::time::{Instant, sleep};
 
@@ -162,19 +160,8 @@ async fn storm_on(run: Arc<Run>, seat: Seat, mut client: Client) {
 #[derive(Clone, Debug)]
 struct ToSquall(servers::Probe);
 
-fn node(id: u64) -> Option<NodeId> {
-    (id != 0).then_some(NodeId(id as u8))
-}
-
-fn entry(entry: &Entry) -> stable::Entry {
-    stable::Entry {
-        term: entry.term,
-        kind: match entry.get_entry_type() {
-            EntryType::EntryNormal => EntryKind::Normal,
-            other => EntryKind::Configuration(other as u8),
-        },
-        data: entry.data.to_vec().into(),
-    }
+fn voted_for(id: u64) -> Option<NodeId> {
+    (id != 0).then(|| node(id))
 }
 
 impl Probe for ToSquall {
@@ -183,7 +170,7 @@ impl Probe for ToSquall {
     fn started(&self, started: Started) {
         self.0.started(&servers::Started {
             term: started.term,
-            vote: node(started.vote),
+            vote: voted_for(started.vote),
             log_start: started.log_start.0,
             entries: started.entries.iter().map(entry).collect(),
             snapshot: (started.snapshot, started.snapshot_term),
@@ -203,7 +190,7 @@ impl Probe for ToSquall {
     }
 
     fn voted(&self, term: u64, vote: u64) {
-        self.0.voted(term, node(vote));
+        self.0.voted(term, voted_for(vote));
     }
 
     fn appended(&self, it: &Entry) {
@@ -216,7 +203,7 @@ impl Probe for ToSquall {
     }
 
     fn sent(&self, message: &Message) {
-        self.0.sent(&<RaftRs as Subject>::Replica::label(message));
+        self.0.sent(&label(message));
     }
 
     fn committed(&self, index: u64) {

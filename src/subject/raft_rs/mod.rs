@@ -26,6 +26,7 @@ use crate::replica::{Birth, BootError, Output, Recovered, Subject};
 use crate::stable::StableState;
 
 pub use driver::RaftRsNode;
+pub use messages::{entry, label, node, written_hard_state};
 pub use raft::eraftpb::Message;
 
 use store::Store;
