@@ -594,4 +594,11 @@ impl MessageKind {
             MessageKind::Forward => "forwarded request",
         }
     }
+
+    /// Its name with "a" or "an".
+    pub fn with_article(self) -> String {
+        let words = self.words();
+        let article = if words.starts_with('a') { "an" } else { "a" };
+        format!("{article} {words}")
+    }
 }

@@ -92,11 +92,10 @@ fn broken(from: NodeId, durable: &StableState, label: &Label) -> Box<Violation> 
             durable.log.last()
         ),
     };
-    let words = label.kind.words();
-    let article = if words.starts_with('a') { "an" } else { "a" };
     let message = format!(
-        "{from} sent {} {article} {words} that promises {promise}, which is not durable",
-        label.to
+        "{from} sent {} {} that promises {promise}, which is not durable",
+        label.to,
+        label.kind.with_article()
     );
     Violation::by(from, Property::AckBeforeDurable, message)
 }

@@ -5,8 +5,12 @@
 //! node says that it leads, the disks tell whether that can be: the vote is there, or a
 //! later term, for news of an election may come late. This finds an election that was not won before a second
 //! node wins it.
+//!
+//! Followers believe whoever speaks as their term's leader, for nobody else does (section 5.2: AppendEntries comes from leaders). So what
+//! leaders send is sent by who was elected in the term that it is sent in.
 
-use super::{Property, Scene, Verdict, Violation};
+use super::{NodeView, Property, Scene, Verdict, Violation};
+use crate::replica::{Label, MessageKind};
 use crate::sometimes::{Counters, Event};
 use crate::types::{NodeId, NodeSet, Role, Term};
 
@@ -27,6 +31,37 @@ impl ElectionSafety {
     pub(super) fn leader_of(&self, term: Term) -> Option<NodeId> {
         let found = self.leaders.binary_search_by_key(&term, |leader| leader.0);
         found.ok().map(|place| self.leaders[place].1)
+    }
+
+    /// `from` sends a message. Mostly it is what it seems to be, and then nothing is looked up.
+    #[inline(always)]
+    pub(super) fn sent(&self, from: NodeId, view: &NodeView, label: &Label) -> Verdict {
+        let speaks_as_leader = matches!(
+            label.kind,
+            MessageKind::Append
+                | MessageKind::Heartbeat
+                | MessageKind::Snapshot
+                | MessageKind::TimeoutNow
+        );
+        let leads = view.role == Role::Leader && view.term == label.term;
+        match speaks_as_leader && !leads {
+            true => self.led(from, label),
+            false => Ok(()),
+        }
+    }
+
+    /// A message may leave when its sender leads no more, after what it waited for.
+    #[cold]
+    fn led(&self, from: NodeId, label: &Label) -> Verdict {
+        let Label { to, kind, term, .. } = *label;
+        if term <= self.forgotten || self.leader_of(term) == Some(from) {
+            return Ok(());
+        }
+        let message = format!(
+            "{from} sent {to} {}, as only the leader of term {term} may, which it never was",
+            kind.with_article()
+        );
+        Err(Violation::by(from, Property::ElectionSafety, message))
     }
 
     /// `id` has lost power, and its disk knows no term after `term`. If it led one, it did so for itself
@@ -98,4 +133,49 @@ fn won(scene: Scene<'_>, id: NodeId, term: Term) -> Verdict {
         "{id} became leader of term {term}, in which only {voters} can have voted for it; {configuration}"
     );
     Err(Violation::by(id, Property::ElectionSafety, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::view::tests::log_of;
+    use crate::replica::Claim;
+
+    #[test]
+    fn who_never_led_a_term_must_not_speak_as_its_leader() {
+        let safety = ElectionSafety {
+            leaders: vec![(3, NodeId(1))],
+            forgotten: 0,
+        };
+        let sent = |from: u8, role: Role, kind: MessageKind, term: Term| {
+            let label = Label {
+                to: NodeId(3),
+                kind,
+                term,
+                claim: Claim::Nothing,
+            };
+            safety.sent(NodeId(from), &log_of(role, 4, &[]), &label)
+        };
+        for kind in [
+            MessageKind::Append,
+            MessageKind::Heartbeat,
+            MessageKind::Snapshot,
+            MessageKind::TimeoutNow,
+        ] {
+            sent(2, Role::Leader, kind, 4).unwrap();
+            // It has stepped down since.
+            sent(1, Role::Follower, kind, 3).unwrap();
+            let violation = sent(2, Role::Follower, kind, 3).unwrap_err();
+            assert_eq!(violation.property, Property::ElectionSafety);
+            sent(1, Role::Candidate, kind, 4).unwrap_err();
+        }
+        let message = sent(2, Role::Follower, MessageKind::Append, 3)
+            .unwrap_err()
+            .message;
+        assert_eq!(
+            message,
+            "n2 sent n3 an append, as only the leader of term 3 may, which it never was"
+        );
+        sent(2, Role::Follower, MessageKind::AppendReply, 3).unwrap();
+    }
 }

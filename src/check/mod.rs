@@ -345,12 +345,13 @@ impl Checks {
     /// A node sends a message.
     ///
     /// # Errors
-    /// [`Property::AckBeforeDurable`], when it promises what is not durable; [`Property::LogMatching`],
-    /// when it acknowledges what its leader does not have.
+    /// [`Property::ElectionSafety`], when it speaks as a leader that it was not; [`Property::AckBeforeDurable`], when it promises
+    /// what is not durable; [`Property::LogMatching`], when it acknowledges what its leader does not have.
     #[inline(always)]
     pub fn sent(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
         let (view, durable) = (scene.node(from), scene.durable(from));
         let elected = &self.election_safety;
+        elected.sent(from, view, label)?;
         let acknowledged = self
             .ack_before_durable
             .check(from, view, durable, label, elected)?;

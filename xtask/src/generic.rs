@@ -1,12 +1,11 @@
-//! `cargo xtask mutants --generic`: what `cargo mutants` would change, swept shortly.
+//! What `cargo mutants` would change, and what came of it.
 //!
 //! cargo-mutants builds and tests once for each mutant, which for a thousand of them and a build of a minute takes a day.
 //! Here it says what to change, and all of it goes into one build with a switch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +14,7 @@ use crate::build::{Builder, Switched};
 use crate::hunt::Hunt;
 use crate::library::{Library, NAME, put};
 use crate::operators::{Genre, Spot};
+use crate::survivors::{Class, Survivors};
 
 /// The files of the library that are mutated: what decides, and what remembers.
 const FILES: &[&str] = &[
@@ -47,19 +47,19 @@ pub struct Generic {
 
 /// What came of one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct Swept {
     /// What the switch calls it.
     pub id: String,
     /// What cargo-mutants calls it.
     pub name: String,
-    /// The hunts, until one caught it.
+    /// The sweeps, until one caught it.
     pub hunts: Vec<Hunt>,
-    /// Of one that no hunt caught: whether any of some hundred runs went otherwise than without it.
-    pub changes_runs: Option<bool>,
+    /// The profiles of which some run went otherwise than without it, and nothing was found.
+    pub changes: Vec<String>,
 }
 
-impl Verdict {
-    /// Whether any hunt caught it.
+impl Swept {
+    /// Whether any sweep caught it.
     pub fn caught(&self) -> bool {
         self.hunts.iter().any(Hunt::caught)
     }
@@ -171,133 +171,276 @@ pub fn build(builder: &Builder<'_>, mutants: &[Generic]) -> Result<Switched, Err
     builder.switched_spots("generic", &ids, &of_file)
 }
 
-/// What the file of an earlier round says of those of `mutants` that it has. A last line that was not written whole counts as not
-/// there.
-///
-/// # Errors
-/// When there is no such file, or it cannot be read.
-pub fn verdicts(path: &Path, mutants: &[&Generic]) -> Result<Vec<Verdict>, Error> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, &error))?;
-    let read = text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Verdict>(line).ok());
-    let is_known = |verdict: &Verdict| {
-        let same = |mutant: &&Generic| (&mutant.id, &mutant.name) == (&verdict.id, &verdict.name);
-        mutants.iter().any(same)
-    };
-    Ok(read.filter(is_known).collect())
+/// What came of all of them, and what is said of those that nothing caught.
+pub struct Round<'a> {
+    /// All.
+    pub all: &'a [Generic],
+    /// Those that do not compile, and why.
+    pub unviable: &'a BTreeMap<String, String>,
+    /// How many cannot be switched.
+    pub outside: usize,
+    /// What came of the others.
+    pub swept: &'a [Swept],
+    /// What is said of survivors.
+    pub survivors: &'a Survivors,
 }
 
-/// How long a mutant is swept with each profile.
-pub fn rounds(budget: Duration) -> [(&'static str, Duration); 2] {
-    [("storm", budget), ("membership", budget * 2)]
-}
-
-/// What came of all, in words and as Markdown.
-pub fn summary(
-    all: &[Generic],
-    unviable: &BTreeMap<String, String>,
-    outside: usize,
-    verdicts: &[Verdict],
-) -> String {
-    use std::fmt::Write as _;
-    let caught = verdicts.iter().filter(|verdict| verdict.caught()).count();
-    let mut text = format!(
-        "{} mutants by cargo-mutants: {} do not compile, {outside} cannot be switched, {} were swept\n\
-         {caught} of {} caught ({:.1} %)\n",
-        all.len(),
-        unviable.len(),
-        verdicts.len(),
-        verdicts.len(),
-        100.0 * caught as f64 / verdicts.len().max(1) as f64
-    );
-    let left = |changes: bool| {
-        let of =
-            move |verdict: &&Verdict| !verdict.caught() && verdict.changes_runs == Some(changes);
-        verdicts.iter().filter(of)
-    };
-    let _ = writeln!(
-        text,
-        "{} survive and change no run; {} survive and change some",
-        left(false).count(),
-        left(true).count()
-    );
-    for (changes, what) in [(true, "changes runs"), (false, "changes none")] {
-        for verdict in left(changes) {
-            let _ = writeln!(text, "survives, {what}: {}", verdict.name);
+impl Round<'_> {
+    /// What is said of a survivor, if anything is; nothing of one that is caught.
+    fn class(&self, swept: &Swept) -> Option<Class> {
+        match swept.caught() {
+            true => None,
+            false => self.survivors.class(&swept.name),
         }
     }
-    text
+
+    /// The survivors that nothing is said of.
+    pub fn unsaid(&self) -> Vec<&Swept> {
+        let is_new = |swept: &&Swept| !swept.caught() && self.class(swept).is_none();
+        self.swept.iter().filter(is_new).collect()
+    }
+
+    /// The names of which something is said though they do not survive, and why that is wrong.
+    pub fn stale(&self) -> Vec<(&str, &'static str)> {
+        let all: BTreeSet<&str> = self.all.iter().map(|one| one.name.as_str()).collect();
+        let unviable = self
+            .all
+            .iter()
+            .filter(|one| self.unviable.contains_key(&one.id));
+        let unviable = unviable.map(|one| one.name.as_str());
+        let caught = self.swept.iter().filter(|swept| swept.caught());
+        let caught = caught.map(|swept| swept.name.as_str());
+        let is_said = |name: &&str| self.survivors.class(name).is_some();
+        let unknown = self.survivors.but(&all).into_iter();
+        let mut stale: Vec<(&str, &str)> = caught
+            .filter(is_said)
+            .map(|name| (name, "is caught now"))
+            .collect();
+        stale.extend(
+            unviable
+                .filter(is_said)
+                .map(|name| (name, "does not compile")),
+        );
+        stale.extend(unknown.map(|name| (name, "is no mutant")));
+        stale
+    }
+
+    /// A few lines: how many there are, and of which kind.
+    pub fn score(&self) -> Vec<String> {
+        let swept = self.swept.len();
+        let caught = self.swept.iter().filter(|swept| swept.caught()).count();
+        let kinds: Vec<String> = Class::ALL
+            .iter()
+            .map(|class| {
+                let of = self
+                    .swept
+                    .iter()
+                    .filter(|swept| self.class(swept) == Some(*class));
+                format!("{} {}", of.count(), class.word())
+            })
+            .collect();
+        let seconds: f64 = self
+            .swept
+            .iter()
+            .flat_map(|swept| &swept.hunts)
+            .map(|hunt| hunt.cpu_seconds)
+            .sum();
+        let changes = |swept: &&Swept| !swept.caught() && !swept.changes.is_empty();
+        let per_cent = |of: usize, all: usize| 100.0 * of as f64 / all.max(1) as f64;
+        let equivalent = self
+            .swept
+            .iter()
+            .filter(|swept| self.class(swept) == Some(Class::Equivalent));
+        let different = swept - equivalent.count();
+        vec![
+            format!(
+                "{} mutants by cargo-mutants: {} do not compile, {} cannot be switched, {swept} were swept in {seconds:.0} s of processor time",
+                self.all.len(),
+                self.unviable.len(),
+                self.outside
+            ),
+            format!(
+                "{caught} of {swept} caught ({:.1} %), of the {different} that are not equivalent {:.1} %",
+                per_cent(caught, swept),
+                per_cent(caught, different)
+            ),
+            format!(
+                "{} survive, {} of them change some run: {}, {} not looked at",
+                swept - caught,
+                self.swept.iter().filter(changes).count(),
+                kinds.join(", "),
+                self.unsaid().len()
+            ),
+        ]
+    }
+
+    /// The score, and the names of those that somebody has to look at.
+    pub fn summary(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = self.score().join("\n") + "\n";
+        for swept in self.unsaid() {
+            let _ = writeln!(
+                text,
+                "new: {} ({}) survives, {}",
+                swept.name,
+                swept.id,
+                effect(swept)
+            );
+        }
+        for (name, why) in self.stale() {
+            let _ = writeln!(text, "stale: {name} {why}, and has a verdict");
+        }
+        text
+    }
+
+    /// The score of each file as a Markdown table.
+    pub fn markdown(&self) -> String {
+        use std::fmt::Write as _;
+        let kinds: Vec<&str> = Class::ALL.iter().map(|class| class.word()).collect();
+        let mut text = format!(
+            "| file | mutants | do not compile | caught | {} | not looked at |\n|{}\n",
+            kinds.join(" | "),
+            " --- |".repeat(kinds.len() + 5)
+        );
+        let mut files: Vec<&str> = self.all.iter().map(|mutant| mutant.file.as_str()).collect();
+        files.dedup();
+        let mut rows: Vec<(&str, Vec<usize>)> = files
+            .into_iter()
+            .map(|file| (file, self.row(|one| one.file == file)))
+            .collect();
+        rows.push(("", self.row(|_| true)));
+        for (file, row) in rows {
+            let file = match file {
+                "" => "all".to_owned(),
+                file => format!("`{file}`"),
+            };
+            let cells: Vec<String> = row.iter().map(usize::to_string).collect();
+            let _ = writeln!(text, "| {file} | {} |", cells.join(" | "));
+        }
+        text
+    }
+
+    fn row(&self, wanted: impl Fn(&Generic) -> bool) -> Vec<usize> {
+        let ids: BTreeSet<&str> = self
+            .all
+            .iter()
+            .filter(|one| wanted(one))
+            .map(|one| one.id.as_str())
+            .collect();
+        let swept: Vec<&Swept> = self
+            .swept
+            .iter()
+            .filter(|swept| ids.contains(swept.id.as_str()))
+            .collect();
+        let unviable = ids.iter().filter(|id| self.unviable.contains_key(**id));
+        let caught = swept.iter().filter(|swept| swept.caught());
+        let mut row = vec![ids.len(), unviable.count(), caught.count()];
+        for class in Class::ALL {
+            row.push(
+                swept
+                    .iter()
+                    .filter(|swept| self.class(swept) == Some(class))
+                    .count(),
+            );
+        }
+        let new = |swept: &&&Swept| !swept.caught() && self.class(swept).is_none();
+        row.push(swept.iter().filter(new).count());
+        row
+    }
 }
 
-/// The score of each file as a Markdown table.
-pub fn markdown(
-    mutants: &[Generic],
-    unviable: &BTreeMap<String, String>,
-    verdicts: &[Verdict],
-) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::from(
-        "| file | mutants | do not compile | caught | survive, change no run | survive, change runs |\n| --- | --- | --- | --- | --- | --- |\n",
-    );
-    let mut files: Vec<&str> = mutants.iter().map(|mutant| mutant.file.as_str()).collect();
-    files.dedup();
-    for file in files {
-        let ids: Vec<&str> = mutants
-            .iter()
-            .filter(|mutant| mutant.file == file)
-            .map(|mutant| mutant.id.as_str())
-            .collect();
-        let of = |wanted: &dyn Fn(&Verdict) -> bool| {
-            verdicts
-                .iter()
-                .filter(|verdict| ids.contains(&verdict.id.as_str()) && wanted(verdict))
-                .count()
-        };
-        let _ = writeln!(
-            text,
-            "| `{file}` | {} | {} | {} | {} | {} |",
-            ids.len(),
-            ids.iter().filter(|id| unviable.contains_key(**id)).count(),
-            of(&Verdict::caught),
-            of(&|verdict| !verdict.caught() && verdict.changes_runs == Some(false)),
-            of(&|verdict| !verdict.caught() && verdict.changes_runs == Some(true)),
-        );
+/// What a survivor does to runs, in words.
+pub fn effect(swept: &Swept) -> String {
+    match &swept.changes[..] {
+        [] => "changes no run".to_owned(),
+        profiles => format!("changes runs of {}", profiles.join(", ")),
     }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::Ending;
+
+    const NAMES: [&str; 6] = [
+        "raft.rs:1:1: delete !",
+        "raft.rs:2:1: delete !",
+        "raft.rs:3:1: delete !",
+        "raft.rs:4:1: delete !",
+        "quorum.rs:5:1: delete !",
+        "quorum.rs:6:1: delete !",
+    ];
+
+    fn generic(index: usize) -> Generic {
+        Generic {
+            id: format!("generic-{}", index + 1),
+            name: NAMES[index].to_owned(),
+            file: NAMES[index].split(':').next().unwrap().to_owned(),
+            genre: Genre::UnaryOperator,
+            place: 0..1,
+            put: String::new(),
+        }
+    }
+
+    fn swept(index: usize, ending: Ending, changes: &[&str]) -> Swept {
+        Swept {
+            id: format!("generic-{}", index + 1),
+            name: NAMES[index].to_owned(),
+            hunts: vec![Hunt {
+                profile: "storm".to_owned(),
+                ending,
+                runs: 1,
+                cpu_seconds: 0.5,
+            }],
+            changes: changes.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
 
     #[test]
-    fn a_round_goes_on_after_what_its_file_has() {
-        let mutant = |number: usize| Generic {
-            id: format!("generic-{number}"),
-            name: format!("raft.rs:{number}:1: replace > with >="),
-            file: "raft.rs".to_owned(),
-            genre: Genre::BinaryOperator,
-            place: 0..1,
-            put: ">=".to_owned(),
-        };
-        let all = [mutant(1), mutant(2)];
-        let all: Vec<&Generic> = all.iter().collect();
+    fn what_survives_without_a_verdict_is_told_and_what_has_one_without_surviving() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("generic.jsonl");
-        assert!(verdicts(&path, &all).is_err());
-        let whole = |number: usize, name: &str| {
-            format!(r#"{{"id":"generic-{number}","name":"{name}","hunts":[],"changes_runs":true}}"#)
+        let path = folder.path().join("survivors.toml");
+        let group = |class: &str, names: &[&str]| {
+            format!("[[survivors]]\nclass = {class:?}\nreason = \"why\"\nmutants = {names:?}\n")
         };
-        let lines = [
-            whole(2, "raft.rs:2:1: replace > with >="),
-            // Of another list, and cut short.
-            whole(1, "raft.rs:7:1: replace < with <="),
-            whole(1, "raft.rs:1:1: replace > with >=")[..30].to_owned(),
-        ];
-        std::fs::write(&path, lines.join("\n")).unwrap();
-        let read = verdicts(&path, &all).unwrap();
-        let ids: Vec<&str> = read.iter().map(|verdict| verdict.id.as_str()).collect();
-        assert_eq!(ids, ["generic-2"]);
+        let text = group("equivalent", &[NAMES[1], NAMES[0]])
+            + &group("hole", &[NAMES[4], NAMES[5], "raft.rs:9:9: delete !"]);
+        std::fs::write(&path, text).unwrap();
+        let all: Vec<Generic> = (0..6).map(generic).collect();
+        let round = Round {
+            all: &all,
+            unviable: &BTreeMap::from([(all[5].id.clone(), "no type".to_owned())]),
+            outside: 0,
+            swept: &[
+                swept(0, Ending::Hang, &[]),
+                swept(1, Ending::Clean, &[]),
+                swept(2, Ending::Clean, &["calm"]),
+                swept(3, Ending::Incomplete(vec!["an event".to_owned()]), &[]),
+                swept(4, Ending::Clean, &["storm", "disk"]),
+            ],
+            survivors: &Survivors::read(&path).unwrap(),
+        };
+        assert_eq!(
+            round.summary().lines().collect::<Vec<_>>(),
+            [
+                "6 mutants by cargo-mutants: 1 do not compile, 0 cannot be switched, 5 were swept in 2 s of processor time",
+                "2 of 5 caught (40.0 %), of the 4 that are not equivalent 50.0 %",
+                "3 survive, 2 of them change some run: 1 equivalent, 0 harmless, 0 rare, 1 hole, 1 not looked at",
+                "new: raft.rs:3:1: delete ! (generic-3) survives, changes runs of calm",
+                "stale: raft.rs:1:1: delete ! is caught now, and has a verdict",
+                "stale: quorum.rs:6:1: delete ! does not compile, and has a verdict",
+                "stale: raft.rs:9:9: delete ! is no mutant, and has a verdict",
+            ]
+        );
+        assert_eq!(
+            round.markdown().lines().collect::<Vec<_>>(),
+            [
+                "| file | mutants | do not compile | caught | equivalent | harmless | rare | hole | not looked at |",
+                "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+                "| `raft.rs` | 4 | 0 | 2 | 1 | 0 | 0 | 0 | 1 |",
+                "| `quorum.rs` | 2 | 1 | 0 | 0 | 0 | 0 | 1 | 0 |",
+                "| all | 6 | 1 | 2 | 1 | 0 | 0 | 1 | 1 |",
+            ]
+        );
     }
 }

@@ -20,6 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many times its processor time a sweep may take on the wall of a busy machine.
 const BUSY: u32 = 30;
 
+/// Processor time after which a sweep of a number of seeds is held for hanging, and that for each seed where it has more: many
+/// times what the library as it is takes.
+const MOST_CPU: Duration = Duration::from_secs(20);
+const MOST_CPU_A_SEED: Duration = Duration::from_millis(100);
+
 /// What is swept.
 #[derive(Clone, Debug)]
 pub struct Prey<'a> {
@@ -99,6 +104,15 @@ impl Hunt {
     }
 }
 
+/// What the runs of a sweep came to in which nothing was found.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    /// The digest of all of them.
+    pub digest: String,
+    /// How often each event happened.
+    pub sometimes: BTreeMap<String, u64>,
+}
+
 /// What one sweep with a strategy came to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
@@ -128,8 +142,17 @@ pub struct Covered {
 struct Limit {
     /// On the wall; then it hangs.
     wall: Duration,
-    /// Of processor time; then it is told to end with what it has.
-    cpu: Option<Duration>,
+    /// Of processor time, and what then.
+    cpu: Option<(Duration, Spent)>,
+}
+
+/// What becomes of a sweep whose processor time is spent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spent {
+    /// It is told to end with what it has.
+    Ends,
+    /// It hangs.
+    Hangs,
 }
 
 /// What `squall sweep --json -` says, as far as it is of interest here.
@@ -275,6 +298,44 @@ impl Prey<'_> {
         }
     }
 
+    /// Sweeps the first `seeds` seeds, until something is found. What they came to is told where nothing was. None when `stop` was set
+    /// before it ended.
+    ///
+    /// # Errors
+    /// As [`Prey::hunt`].
+    pub fn sweep_seeds(
+        &self,
+        seeds: u32,
+        stop: &AtomicBool,
+    ) -> Result<Option<(Hunt, Option<Runs>)>, Error> {
+        let rest = [
+            "--seeds".to_owned(),
+            seeds.to_string(),
+            "--no-shrink".to_owned(),
+        ];
+        let most = MOST_CPU.max(MOST_CPU_A_SEED * seeds);
+        let limit = Limit {
+            wall: most * BUSY,
+            cpu: Some((most, Spent::Hangs)),
+        };
+        let (ending, runs, cpu_seconds, of_runs) = match self.sweep(&rest, limit, stop)? {
+            Went::Stopped => return Ok(None),
+            Went::Hung => (Ending::Hang, 0, most.as_secs_f64(), None),
+            Went::Died(how) => (Ending::Death(how), 0, 0.0, None),
+            Went::Through(summary) => {
+                let (runs, cpu_seconds) = (summary.runs, summary.cpu_seconds);
+                let of_runs = Runs {
+                    digest: summary.digest.clone(),
+                    sometimes: summary.sometimes.clone(),
+                };
+                let ending = summary.ending()?;
+                let of_runs = (ending == Ending::Clean).then_some(of_runs);
+                (ending, runs, cpu_seconds, of_runs)
+            }
+        };
+        Ok(Some((self.ended(ending, runs, cpu_seconds), of_runs)))
+    }
+
     /// Sweeps from seed `first` with a strategy, until something is found or `budget` of processor time is
     /// spent. None when `stop` was set before it ended.
     ///
@@ -300,7 +361,7 @@ impl Prey<'_> {
         }
         let limit = Limit {
             wall: budget * BUSY + PATIENCE,
-            cpu: Some(budget),
+            cpu: Some((budget, Spent::Ends)),
         };
         let nothing = |found| Trial {
             found,
@@ -365,15 +426,18 @@ impl Prey<'_> {
             if let Some(status) = child.try_wait().map_err(cannot)? {
                 break status;
             }
-            if cpu_left.is_some_and(|most| cpu_time(&child).is_some_and(|spent| spent >= most))
+            let mut hangs = began.elapsed() > limit.wall;
+            if let Some((most, then)) = cpu_left
+                && cpu_time(&child).is_some_and(|spent| spent >= most)
                 && let Some(pid) = pid
             {
+                hangs |= then == Spent::Hangs;
                 // One that has ended meanwhile hears nothing.
                 let _ = kill_process(pid, Signal::INT);
                 cpu_left = None;
             }
             let stopped = stop.load(Ordering::Relaxed);
-            if stopped || began.elapsed() > limit.wall {
+            if stopped || hangs {
                 let _ = child.kill();
                 child.wait().map_err(cannot)?;
                 return Ok(if stopped { Went::Stopped } else { Went::Hung });
@@ -409,6 +473,20 @@ fn cpu_time(child: &Child) -> Option<Duration> {
     Some(Duration::from_millis(
         ticks * 1_000 / rustix::param::clock_ticks_per_second(),
     ))
+}
+
+impl Summary {
+    /// What it says of a sweep that nobody ended early.
+    fn ending(self) -> Result<Ending, Error> {
+        Ok(match self.violations.into_iter().next() {
+            Some(violation) => Ending::Violation(violation.measured()?),
+            None if self.verdict == "nondeterministic" => {
+                Ending::Death("a run did not repeat".to_owned())
+            }
+            None if self.missing.is_empty() => Ending::Clean,
+            None => Ending::Incomplete(self.missing),
+        })
+    }
 }
 
 impl SummaryViolation {

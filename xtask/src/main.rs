@@ -7,12 +7,15 @@ mod catalogue;
 mod fuzz;
 mod generic;
 mod hunt;
+mod ladder;
 mod library;
 mod mutants;
 mod operators;
+mod round;
 mod schemata;
 mod side_by_side;
 mod strategies;
+mod survivors;
 mod table;
 
 use std::path::{Path, PathBuf};

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -11,9 +10,9 @@ use clap::Args;
 use crate::Error;
 use crate::build::{Builder, Change, VARIABLE};
 use crate::catalogue::{self, Mutant};
-use crate::generic::{self, Generic, Verdict};
 use crate::hunt::{Ending, Hunt, Prey};
 use crate::library::{Library, put};
+use crate::round;
 use crate::side_by_side::side_by_side;
 use crate::table::{self, Row};
 
@@ -23,12 +22,8 @@ const SUBJECT: &str = "raft-rs";
 /// The default profile, which every mutant is swept with too.
 const STORM: &str = "storm";
 
-/// Processor time for each mutant of the catalogue, and for each of cargo-mutants'.
+/// Processor time for each mutant of the catalogue.
 const BUDGET: Duration = Duration::from_secs(60);
-const GENERIC_BUDGET: Duration = Duration::from_secs(5);
-
-/// Seeds by which a survivor's runs are compared with those of the library as it is.
-const COMPARED: u32 = 256;
 
 /// How long a plan is shrunk.
 const SHRINK: Duration = Duration::from_secs(20);
@@ -37,29 +32,32 @@ const SHRINK: Duration = Duration::from_secs(20);
 pub struct Options {
     /// Only these mutants: ids, separated by commas [default: all].
     #[arg(long, value_name = "ID", value_delimiter = ',')]
-    only: Vec<String>,
+    pub only: Vec<String>,
     /// Processor time for each mutant and profile [default: 60s].
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "generic")]
     budget: Option<Duration>,
     /// Mutants swept side by side, with one thread each [default: one for each processor].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    jobs: Option<u16>,
+    pub jobs: Option<u16>,
     /// Only list the catalogue.
     #[arg(long)]
     list: bool,
     /// Only build, and print where the program is and how it is told which mutant to be.
     #[arg(long, conflicts_with = "list")]
-    build_only: bool,
+    pub build_only: bool,
     /// Build each mutant by itself as well, and demand the same violation of both builds.
     #[arg(long, conflicts_with_all = ["list", "build_only"])]
     apart: bool,
-    /// Sweep what cargo-mutants would change in raft.rs, raft_log.rs, tracker, quorum and confchange, instead of the catalogue: `storm`
-    /// for the budget [default: 5s], and `membership` for twice as long.
-    #[arg(long, conflicts_with_all = ["only", "list", "apart"])]
+    /// Sweep what cargo-mutants would change in raft.rs, raft_log.rs, tracker, quorum and confchange, instead of the catalogue: some
+    /// seeds of one profile after the other, until one catches it. What is said of survivors is in sims/survivors.toml.
+    #[arg(long, conflicts_with_all = ["list", "apart"])]
     generic: bool,
+    /// With --generic: this many times as many seeds.
+    #[arg(long, value_name = "N", requires = "generic", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub times: u32,
     /// With --generic: go on with a round that has ended early. What target/mutants/generic.jsonl has is not swept again.
-    #[arg(long, requires = "generic")]
-    resume: bool,
+    #[arg(long, requires = "generic", conflicts_with = "only")]
+    pub resume: bool,
     /// Sweep the planted bugs of the driver, docs/driver-bugs.md, instead of mutants of the library.
     #[arg(long, conflicts_with_all = ["list", "build_only", "apart", "generic"])]
     bugs: bool,
@@ -68,7 +66,14 @@ pub struct Options {
     no_shrink: bool,
     /// Put the table into docs/power.md.
     #[arg(long, conflicts_with_all = ["only", "list", "build_only", "apart"])]
-    record: bool,
+    pub record: bool,
+}
+
+impl Options {
+    /// How many are swept at a time, where that is asked for.
+    pub fn jobs(&self) -> Option<usize> {
+        self.jobs.map(usize::from)
+    }
 }
 
 /// Parses a length of time.
@@ -83,7 +88,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// Runs the task: 0 when all are caught, 1 when some are missed, 2 when it was interrupted.
 pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     if options.generic {
-        return generic(project, options);
+        return round::run(project, options);
     }
     if options.bugs {
         return bugs(project, options);
@@ -204,127 +209,6 @@ fn bugs(project: &Path, options: &Options) -> Result<u8, Error> {
     )
 }
 
-/// `--generic`: what cargo-mutants would change.
-fn generic(project: &Path, options: &Options) -> Result<u8, Error> {
-    let library = Library::locate(project)?;
-    let builder = Builder {
-        project,
-        library: &library,
-    };
-    let all = generic::list(&library, &builder.folder())?;
-    eprintln!(
-        "building Squall against {} {} with {} mutants behind a switch",
-        crate::library::NAME,
-        library.version,
-        all.len()
-    );
-    let built = generic::build(&builder, &all)?;
-    if options.build_only {
-        println!("{}", built.program.display());
-        return Ok(0);
-    }
-    let out = builder.folder().join("out-generic");
-    let stop = stop_at_interrupt();
-    let budget = options.budget.unwrap_or(GENERIC_BUDGET);
-    let work = Work {
-        options,
-        budget,
-        out: &out,
-        stop,
-    };
-    same_digests(project, &built.program, &out)?;
-    let rounds = generic::rounds(budget);
-    let mut honest = Vec::new();
-    for (profile, _) in rounds {
-        honest.push(prey(&built.program, None, profile, &out).digest(COMPARED, stop)?);
-    }
-    let there = |mutant: &&Generic| {
-        !built.unviable.contains_key(&mutant.id) && !built.outside.contains(&mutant.id)
-    };
-    let swept: Vec<&Generic> = all.iter().filter(there).collect();
-    let results = builder.folder().join("generic.jsonl");
-    let mut verdicts = match options.resume {
-        true => generic::verdicts(&results, &swept)?,
-        false => Vec::new(),
-    };
-    let lines: String = verdicts.iter().map(line).collect();
-    put(&results, &lines)?;
-    let is_left = |mutant: &&Generic| !verdicts.iter().any(|done| done.id == mutant.id);
-    let left: Vec<&Generic> = swept.iter().copied().filter(is_left).collect();
-    let results = Mutex::new(results);
-    let new = side_by_side("mutants", work.jobs(), stop, &left, |mutant| {
-        let mut hunts = Vec::new();
-        for (profile, budget) in rounds {
-            let prey = prey(&built.program, Some(&mutant.id), profile, &out);
-            let Some(hunt) = prey.hunt(budget, None, stop)? else {
-                return Ok(None);
-            };
-            hunts.push(hunt);
-            if hunts.last().is_some_and(Hunt::caught) {
-                break;
-            }
-        }
-        let mut verdict = Verdict {
-            id: mutant.id.clone(),
-            name: mutant.name.clone(),
-            hunts,
-            changes_runs: None,
-        };
-        if !verdict.caught() {
-            let mut changes = false;
-            for ((profile, _), honest) in rounds.iter().zip(&honest) {
-                let digest =
-                    prey(&built.program, Some(&mutant.id), profile, &out).digest(COMPARED, stop)?;
-                if digest.is_none() {
-                    return Ok(None);
-                }
-                changes |= digest != *honest;
-            }
-            verdict.changes_runs = Some(changes);
-        }
-        // A line at a time, so that nothing is lost when this ends early.
-        let path = results.lock().expect("no panic");
-        append(&path, &line(&verdict))?;
-        Ok(Some(verdict))
-    })?;
-    verdicts.extend(new);
-    let text = generic::summary(&all, &built.unviable, built.outside.len(), &verdicts);
-    print!("\n{text}");
-    let whole = verdicts.len() == swept.len();
-    if options.record && whole {
-        let command = format!(
-            "cargo xtask mutants --generic --budget {}",
-            humantime::format_duration(budget)
-        );
-        let table = generic::markdown(&all, &built.unviable, &verdicts);
-        let first: Vec<&str> = text.lines().take(3).collect();
-        let text = format!(
-            "{}{}\n\n{table}",
-            table::made_by(&command),
-            first.join(". ")
-        );
-        table::record(&project.join("docs/power.md"), "generic", &text)?;
-    }
-    Ok(match (whole, verdicts.iter().all(Verdict::caught)) {
-        (false, _) => 2,
-        (true, true) => 0,
-        (true, false) => 1,
-    })
-}
-
-/// A verdict as a line of JSON.
-fn line(verdict: &Verdict) -> String {
-    let json = serde_json::to_string(verdict).expect("a verdict is plain data");
-    format!("{json}\n")
-}
-
-fn append(path: &Path, line: &str) -> Result<(), Error> {
-    use std::io::Write as _;
-    let file = std::fs::OpenOptions::new().append(true).open(path);
-    let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
-    written.map_err(|error| Error::file(path, &error))
-}
-
 /// The changes that `mutants` make, in their order.
 ///
 /// # Errors
@@ -342,7 +226,7 @@ pub fn changes(library: &Library, mutants: &[Mutant]) -> Result<Vec<Change>, Err
 }
 
 /// Makes sure that the build with the switch off is the library as it is: its digests are those of the project's tests.
-fn same_digests(project: &Path, program: &Path, out: &Path) -> Result<(), Error> {
+pub fn same_digests(project: &Path, program: &Path, out: &Path) -> Result<(), Error> {
     let path = project.join("tests/golden.txt");
     let golden = std::fs::read_to_string(&path).map_err(|error| Error::file(&path, &error))?;
     for line in golden.lines() {
@@ -363,7 +247,13 @@ fn same_digests(project: &Path, program: &Path, out: &Path) -> Result<(), Error>
     Ok(())
 }
 
-fn prey<'a>(program: &'a Path, mutant: Option<&'a str>, profile: &'a str, out: &Path) -> Prey<'a> {
+/// What is swept: a mutant of the build at `program`, or the library as it is.
+pub fn prey<'a>(
+    program: &'a Path,
+    mutant: Option<&'a str>,
+    profile: &'a str,
+    out: &Path,
+) -> Prey<'a> {
     Prey {
         program,
         mutant: mutant.map(|id| (VARIABLE, id)),
@@ -393,11 +283,6 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// How many are swept at a time, where that is asked for.
-    fn jobs(&self) -> Option<usize> {
-        self.options.jobs.map(usize::from)
-    }
-
     fn shrink(&self) -> Option<Duration> {
         (!self.options.no_shrink).then_some(SHRINK)
     }
@@ -410,9 +295,13 @@ impl Work<'_> {
             .collect();
         profiles.insert(STORM);
         let profiles: Vec<&str> = profiles.into_iter().collect();
-        let hunts = side_by_side("unmutated", self.jobs(), self.stop, &profiles, |profile| {
-            prey(program, None, profile, self.out).hunt(self.budget, None, self.stop)
-        })?;
+        let hunts = side_by_side(
+            "unmutated",
+            self.options.jobs(),
+            self.stop,
+            &profiles,
+            |profile| prey(program, None, profile, self.out).hunt(self.budget, None, self.stop),
+        )?;
         for hunt in &hunts {
             println!(
                 "{:<8} unmutated, {}: {} runs in {:.0} s",
@@ -440,26 +329,32 @@ impl Work<'_> {
         mutants: &[Mutant],
         hunt: impl Fn(&Mutant, &str, Option<Duration>) -> Result<Option<Hunt>, Error> + Sync,
     ) -> Result<Vec<Row>, Error> {
-        side_by_side("mutants", self.jobs(), self.stop, mutants, |mutant| {
-            let Some(first) = hunt(mutant, &mutant.profile, self.shrink())? else {
-                return Ok(None);
-            };
-            let storm = match mutant.profile == STORM {
-                true => None,
-                false => match hunt(mutant, STORM, None)? {
-                    Some(hunt) => Some(hunt),
-                    None => return Ok(None),
-                },
-            };
-            let row = Row {
-                id: mutant.id.clone(),
-                part: mutant.part.clone(),
-                breaks: mutant.breaks.clone(),
-                hunt: first,
-                storm,
-            };
-            Ok(Some(row))
-        })
+        side_by_side(
+            "mutants",
+            self.options.jobs(),
+            self.stop,
+            mutants,
+            |mutant| {
+                let Some(first) = hunt(mutant, &mutant.profile, self.shrink())? else {
+                    return Ok(None);
+                };
+                let storm = match mutant.profile == STORM {
+                    true => None,
+                    false => match hunt(mutant, STORM, None)? {
+                        Some(hunt) => Some(hunt),
+                        None => return Ok(None),
+                    },
+                };
+                let row = Row {
+                    id: mutant.id.clone(),
+                    part: mutant.part.clone(),
+                    breaks: mutant.breaks.clone(),
+                    hunt: first,
+                    storm,
+                };
+                Ok(Some(row))
+            },
+        )
     }
 
     /// Says what came of it, and writes it down.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Error;
-use crate::generic::Verdict;
+use crate::generic::{self, Swept};
 use crate::hunt::Hunt;
 use crate::table::{self, Row};
 
@@ -77,15 +77,10 @@ pub trait Told {
 
 impl Told for Hunt {}
 
-impl Told for Verdict {
+impl Told for Swept {
     fn tell(&self) {
         if !self.caught() {
-            let effect = if self.changes_runs == Some(true) {
-                "changes runs"
-            } else {
-                "changes none"
-            };
-            println!("survives, {effect}: {}", self.name);
+            println!("survives, {}: {}", generic::effect(self), self.name);
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn word(hunt: &Hunt) -> &'static str {
 }
 
 /// What caught it.
-fn check(hunt: &Hunt) -> String {
+pub fn check(hunt: &Hunt) -> String {
     match &hunt.ending {
         Ending::Violation(found) => found.property.clone(),
         Ending::Incomplete(missing) => format!("never happened: {}", missing.join(", ")),

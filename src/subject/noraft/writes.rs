@@ -138,8 +138,10 @@ impl NoraftNode {
         }
         for to in actions.install_snapshots {
             let to = messages::node(to);
+            // It may have stepped down since it asked for this, and then the snapshot would speak for a leader that it is not.
+            let leads = self.node.role().is_leader();
             // noraft asks again whenever the peer answers. One at a time is enough.
-            if self.sending.insert(to) {
+            if leads && self.sending.insert(to) {
                 let snapshot = self.snapshot.clone();
                 messages.push(Message::Snapshot {
                     to,

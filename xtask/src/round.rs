@@ -1,0 +1,309 @@
+//! `cargo xtask mutants --generic`: what cargo-mutants would change, each swept until something catches it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::build::{Builder, Switched};
+use crate::catalogue::{CatalogueError, nearest};
+use crate::generic::{self, Generic, Round, Swept};
+use crate::ladder::{Climb, Ladder};
+use crate::library::{Library, put};
+use crate::mutants::{self, Options};
+use crate::side_by_side::side_by_side;
+use crate::survivors::Survivors;
+use crate::table;
+
+/// Runs the round: 0 when there is a verdict for each survivor, 1 when there is not, or one for what does not survive, 2 when it was interrupted.
+pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
+    let survivors = Survivors::read(&project.join("sims/survivors.toml"))?;
+    let library = Library::locate(project)?;
+    let builder = Builder {
+        project,
+        library: &library,
+    };
+    let all = generic::list(&library, &builder.folder())?;
+    eprintln!(
+        "building Squall against {} {} with {} mutants behind a switch",
+        crate::library::NAME,
+        library.version,
+        all.len()
+    );
+    let built = generic::build(&builder, &all)?;
+    if options.build_only {
+        println!("{}", built.program.display());
+        return Ok(0);
+    }
+    let there = |mutant: &&Generic| {
+        !built.unviable.contains_key(&mutant.id) && !built.outside.contains(&mutant.id)
+    };
+    let viable: Vec<&Generic> = all.iter().filter(there).collect();
+    let asked = select(&viable, &options.only)?;
+    let out = builder.folder().join("out-generic");
+    let stop = mutants::stop_at_interrupt();
+    mutants::same_digests(project, &built.program, &out)?;
+    let prey = |mutant, profile| mutants::prey(&built.program, mutant, profile, &out);
+    eprintln!("sweeping the library as it is");
+    let Some(ladder) =
+        Ladder::climbed(project, options.times, |profile| prey(None, profile), stop)?
+    else {
+        return Ok(2);
+    };
+    let results = match options.only.is_empty() {
+        true => Some(Results::begin(
+            builder.folder().join("generic.jsonl"),
+            ladder.mark(),
+            options.resume,
+        )?),
+        false => None,
+    };
+    let mut swept = results
+        .as_ref()
+        .map_or_else(Vec::new, |results| results.before(&asked));
+    let is_left = |mutant: &&Generic| !swept.iter().any(|done| done.id == mutant.id);
+    let left: Vec<&Generic> = asked.iter().copied().filter(is_left).collect();
+    let new = side_by_side("mutants", options.jobs(), stop, &left, |mutant| {
+        let climb = ladder.climb(|profile| prey(Some(&mutant.id), profile), stop)?;
+        let Some(Climb { hunts, changes }) = climb else {
+            return Ok(None);
+        };
+        let swept = Swept {
+            id: mutant.id.clone(),
+            name: mutant.name.clone(),
+            hunts,
+            changes,
+        };
+        if let Some(results) = &results {
+            results.add(&swept)?;
+        }
+        Ok(Some(swept))
+    })?;
+    swept.extend(new);
+    let whole = swept.len() == asked.len();
+    if !options.only.is_empty() {
+        for swept in &swept {
+            println!("{}", one_line(swept));
+        }
+        return Ok(match (whole, swept.iter().all(Swept::caught)) {
+            (false, _) => 2,
+            (true, true) => 0,
+            (true, false) => 1,
+        });
+    }
+    conclude(project, options, &all, &built, &swept, &survivors, whole)
+}
+
+fn conclude(
+    project: &Path,
+    options: &Options,
+    all: &[Generic],
+    built: &Switched,
+    swept: &[Swept],
+    survivors: &Survivors,
+    whole: bool,
+) -> Result<u8, Error> {
+    let round = Round {
+        all,
+        unviable: &built.unviable,
+        outside: built.outside.len(),
+        swept,
+        survivors,
+    };
+    print!("\n{}", round.summary());
+    if options.record && whole {
+        let times = match options.times {
+            1 => String::new(),
+            times => format!(" --times {times}"),
+        };
+        let mut text = table::made_by(&format!("cargo xtask mutants --generic{times}"));
+        for line in round.score() {
+            text.push_str(&format!("- {line}\n"));
+        }
+        text.push('\n');
+        text.push_str(&round.markdown());
+        table::record(&project.join("docs/power.md"), "generic", &text)?;
+    }
+    let is_said = round.unsaid().is_empty() && round.stale().is_empty();
+    Ok(match (whole, is_said) {
+        (false, _) => 2,
+        (true, true) => 0,
+        (true, false) => 1,
+    })
+}
+
+/// Those of `mutants` that `only` names, by the switch's names; all when it names none.
+fn select<'a>(mutants: &[&'a Generic], only: &[String]) -> Result<Vec<&'a Generic>, Error> {
+    let ids: Vec<&str> = mutants.iter().map(|mutant| mutant.id.as_str()).collect();
+    for asked in only {
+        if !ids.contains(&asked.as_str()) {
+            let asked = asked.clone();
+            let nearest = nearest(&asked, &ids);
+            return Err(CatalogueError::Unknown { asked, nearest }.into());
+        }
+    }
+    let wanted = |mutant: &&&Generic| only.is_empty() || only.contains(&mutant.id);
+    Ok(mutants.iter().filter(wanted).copied().collect())
+}
+
+/// What came of one that was asked for.
+fn one_line(swept: &Swept) -> String {
+    let told = match swept.hunts.iter().find(|hunt| hunt.caught()) {
+        Some(hunt) => format!(
+            "{} {}, {}, {} runs",
+            table::word(hunt),
+            table::check(hunt),
+            hunt.profile,
+            hunt.runs
+        ),
+        None => format!("survives, {}", generic::effect(swept)),
+    };
+    format!("{} {}: {told}", swept.id, swept.name)
+}
+
+/// The file of results: a line for the ladder, and one for each mutant as soon as it is swept, so that nothing is lost when a round ends early.
+struct Results {
+    path: Mutex<PathBuf>,
+    before: Vec<Swept>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    ladder: String,
+}
+
+impl Results {
+    /// Begins the file, or goes on with the one that is there.
+    ///
+    /// # Errors
+    /// When it cannot be read or written, or is to go on and was made with another ladder, library or harness.
+    fn begin(path: PathBuf, ladder: String, resume: bool) -> Result<Self, Error> {
+        let head = Head { ladder };
+        let before = match resume {
+            true => Self::read(&path, &head)?,
+            false => Vec::new(),
+        };
+        let mut lines = line(&head);
+        lines.extend(before.iter().map(line));
+        put(&path, &lines)?;
+        let path = Mutex::new(path);
+        Ok(Self { path, before })
+    }
+
+    /// A last line that was not written whole counts as not there.
+    fn read(path: &Path, head: &Head) -> Result<Vec<Swept>, Error> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, &error))?;
+        let mut lines = text.lines();
+        let first = lines
+            .next()
+            .and_then(|line| serde_json::from_str::<Head>(line).ok());
+        if first.is_none_or(|first| first.ladder != head.ladder) {
+            return Err(Error::File {
+                path: path.to_path_buf(),
+                why: "made with other seeds or profiles, or the library as it is ran otherwise then; begin anew, without --resume"
+                    .to_owned(),
+            });
+        }
+        Ok(lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
+    }
+
+    /// What the file had of `mutants`.
+    fn before(&self, mutants: &[&Generic]) -> Vec<Swept> {
+        let is_known = |swept: &&Swept| {
+            let same = |mutant: &&Generic| (&mutant.id, &mutant.name) == (&swept.id, &swept.name);
+            mutants.iter().any(same)
+        };
+        self.before.iter().filter(is_known).cloned().collect()
+    }
+
+    fn add(&self, swept: &Swept) -> Result<(), Error> {
+        use std::io::Write as _;
+        let path = self.path.lock().expect("no panic");
+        let file = std::fs::OpenOptions::new().append(true).open(&*path);
+        let written = file.and_then(|mut file| file.write_all(line(swept).as_bytes()));
+        written.map_err(|error| Error::file(&path, &error))
+    }
+}
+
+/// As a line of JSON.
+fn line(what: &impl Serialize) -> String {
+    let json = serde_json::to_string(what).expect("it is plain data");
+    format!("{json}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::Genre;
+
+    #[test]
+    fn a_round_goes_on_after_what_its_file_has() {
+        let mutant = |number: usize| Generic {
+            id: format!("generic-{number}"),
+            name: format!("raft.rs:{number}:1: replace > with >="),
+            file: "raft.rs".to_owned(),
+            genre: Genre::BinaryOperator,
+            place: 0..1,
+            put: ">=".to_owned(),
+        };
+        let all = [mutant(1), mutant(2)];
+        let all: Vec<&Generic> = all.iter().collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("generic.jsonl");
+        let go_on = |ladder: &str| Results::begin(path.clone(), ladder.to_owned(), true);
+        assert!(go_on("a").is_err());
+        let swept = |number: usize, name: &str| Swept {
+            id: format!("generic-{number}"),
+            name: name.to_owned(),
+            hunts: Vec::new(),
+            changes: vec!["storm".to_owned()],
+        };
+        let results = Results::begin(path.clone(), "a".to_owned(), false).unwrap();
+        results.add(&swept(2, &all[1].name)).unwrap();
+        // Of another list, and cut short.
+        results
+            .add(&swept(1, "raft.rs:7:1: replace < with <="))
+            .unwrap();
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str(&line(&swept(1, &all[0].name))[..30]);
+        std::fs::write(&path, text).unwrap();
+        let ids = |results: &Results| -> Vec<String> {
+            let before = results.before(&all).into_iter();
+            before.map(|swept| swept.id).collect()
+        };
+        let results = go_on("a").unwrap();
+        assert_eq!(ids(&results), ["generic-2"]);
+        // What was cut short is gone, and what is added next is whole.
+        results.add(&swept(1, &all[0].name)).unwrap();
+        assert_eq!(ids(&go_on("a").unwrap()), ["generic-2", "generic-1"]);
+        let error = go_on("b").err().unwrap().to_string();
+        assert!(error.contains("begin anew"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_no_mutant_has_is_told_with_one_that_is_like_it() {
+        let mutant = Generic {
+            id: "generic-12".to_owned(),
+            name: "raft.rs:1:1: delete !".to_owned(),
+            file: "raft.rs".to_owned(),
+            genre: Genre::UnaryOperator,
+            place: 0..1,
+            put: String::new(),
+        };
+        assert_eq!(select(&[&mutant], &[]).unwrap().len(), 1);
+        assert_eq!(
+            select(&[&mutant], &["generic-12".to_owned()])
+                .unwrap()
+                .len(),
+            1
+        );
+        let error = select(&[&mutant], &["generic-1".to_owned()]).unwrap_err();
+        assert!(
+            error.to_string().contains("did you mean \"generic-12\"?"),
+            "{error}"
+        );
+    }
+}
