@@ -48,11 +48,15 @@ pub enum ProfileError {
 }
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 18] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 19] {
     [
         ("storm", include_str!("../../../sims/profiles/storm.toml")),
         ("smoke", include_str!("../../../sims/profiles/smoke.toml")),
         ("calm", include_str!("../../../sims/profiles/calm.toml")),
+        (
+            "requests",
+            include_str!("../../../sims/profiles/requests.toml"),
+        ),
         ("disk", include_str!("../../../sims/profiles/disk.toml")),
         (
             "network",

@@ -194,6 +194,7 @@ impl RaftRsNode {
                 if self.options.step_down_when_removed && !votes.has(self.id) {
                     self.raw.raft.become_follower(term, raft::INVALID_ID);
                 }
+                self.contract.configured(&self.raw);
                 // Not before: a leader may commit by this, and must not when it is removed.
                 self.assign_groups();
                 self.show_role(out);

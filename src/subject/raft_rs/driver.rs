@@ -25,7 +25,7 @@ use raft::raw_node::{RawNode, Ready, SnapshotStatus};
 use raft::{GetEntriesContext, StateRole};
 
 use super::apply::{Backlog, OwnSnapshot, Work};
-use super::bond::Bond;
+use super::contract::{Asked, Contract};
 use super::kit::{self, Shown};
 use super::messages;
 use super::reads::Reads;
@@ -47,7 +47,7 @@ pub struct RaftRsNode {
     /// It looks for a ready after each input.
     pub(super) takes_one: bool,
     timeouts: Timeouts,
-    bond: Bond,
+    pub(super) contract: Contract,
     /// What has arrived and is not yet stepped into the library.
     pub(super) inbox: VecDeque<Input<Message>>,
     pub(super) wait: Wait,
@@ -103,7 +103,7 @@ impl RaftRsNode {
             options: birth.driver.clone(),
             takes_one: birth.driver.inputs_per_ready <= 1,
             timeouts: Timeouts::new(birth),
-            bond: Bond::new(birth.raft.election_ticks),
+            contract: Contract::new(birth),
             inbox: VecDeque::new(),
             wait: Wait::Nothing,
             held: None,
@@ -134,12 +134,17 @@ impl RaftRsNode {
     /// Inlined, so that a message is moved once less.
     #[inline(always)]
     pub(super) fn handle(&mut self, input: Input<Message>, out: &mut Output<Message>) {
+        let input = match input {
+            Input::Deliver { message, .. } => return self.handle_message(message, out),
+            input => input,
+        };
+        let before = self.contract.before(&self.raw);
+        let ticks = matches!(input, Input::Tick);
         match input {
             Input::Tick => {
-                self.bond.tick();
+                self.contract.tick();
                 self.timeouts.tick(&mut self.raw);
             }
-            Input::Deliver { message, .. } => return self.handle_message(message, out),
             Input::Request(request) => self.propose(request, out),
             Input::Read(request) => self.read(request, out),
             Input::Admin(admin) => self.administer(admin, out),
@@ -151,8 +156,9 @@ impl RaftRsNode {
                 };
                 self.raw.report_snapshot(peer.0.into(), status);
             }
-            Input::Synced { .. } => unreachable!("a sync's end is never queued"),
+            Input::Deliver { .. } | Input::Synced { .. } => unreachable!("taken before"),
         }
+        self.contract.after(&self.raw, before, ticks);
         self.show_role(out);
     }
 
@@ -162,12 +168,7 @@ impl RaftRsNode {
         if message.term < self.raw.raft.term {
             self.answer_earlier_term(&message);
         }
-        // An error here is the library's way to say that it ignores the message.
-        if self.raw.raft.check_quorum {
-            self.bond.step(&mut self.raw, message);
-        } else {
-            let _ = self.raw.step(message);
-        }
+        self.contract.step(&mut self.raw, message);
         self.show_role(out);
     }
 
@@ -175,7 +176,11 @@ impl RaftRsNode {
         let (client, sequence) = (request.client, request.sequence);
         self.machine.forget(client);
         let leads = self.raw.raft.state == StateRole::Leader;
-        match self.raw.propose(Vec::new(), request.command.to_vec()) {
+        let (before, bytes) = (Asked::new(&self.raw), request.command.len() as u64);
+        let proposed = self.raw.propose(Vec::new(), request.command.to_vec());
+        self.contract
+            .proposed(&self.raw, before, bytes, proposed.is_ok());
+        match proposed {
             Ok(()) => {
                 if !leads {
                     out.observe(Observation::Did(Doing::ForwardedCommand));
@@ -226,6 +231,7 @@ impl RaftRsNode {
         self.show_commit(out);
         if !ready.committed_entries().is_empty() {
             let committed = ready.take_committed_entries();
+            self.contract.committed(&committed);
             assert!(
                 !self.are_in_flight(&committed, &entries),
                 "committed entries are handed over when they are persisted"
@@ -294,6 +300,7 @@ impl RaftRsNode {
         }
         self.show_commit(out);
         if !light.committed_entries().is_empty() {
+            self.contract.committed(light.committed_entries());
             self.commit(light.take_committed_entries(), now_us, out);
         }
     }

@@ -2,7 +2,7 @@
 //! driver. Only this folder names the library.
 
 mod apply;
-mod bond;
+mod contract;
 mod driver;
 mod inputs;
 pub mod kit;

@@ -6,6 +6,7 @@ use raft::eraftpb::{
     MessageType,
 };
 
+use super::contract::Asked;
 use super::driver::RaftRsNode;
 use super::messages;
 use crate::admin::{Admin, Setting};
@@ -19,7 +20,11 @@ impl RaftRsNode {
                 .propose_change(&change)
                 .then_some(Doing::DeclinedChange),
             Admin::TransferLeader { to } => {
+                let before = Asked::new(&self.raw);
                 self.raw.transfer_leader(to.0.into());
+                if self.raw.raft.state == StateRole::Follower && self.leader().is_some() {
+                    before.passed_on(&self.raw);
+                }
                 None
             }
             Admin::Campaign => {
@@ -34,7 +39,11 @@ impl RaftRsNode {
                 let ahead =
                     self.options.snapshot_requests_ahead || self.options.snapshot_requests_block;
                 let may = ahead || log.committed == log.last_index();
+                let before = Asked::new(&self.raw);
                 let asked = may && self.raw.request_snapshot().is_ok();
+                if asked {
+                    before.passed_on(&self.raw);
+                }
                 asked.then_some(Doing::SnapshotAsked)
             }
             Admin::Ping => {
@@ -110,12 +119,17 @@ impl RaftRsNode {
                 raft.prs().iter().map(|(id, _)| (*id, id % 2 + 1)).collect();
             groups.sort_unstable();
             raft.clear_commit_group();
+            let cleared = raft.prs().iter().all(|(_, peer)| peer.commit_group_id == 0);
+            assert!(cleared, "groups that are cleared hold nobody");
             raft.assign_commit_groups(&groups);
         }
     }
 
     fn set(&mut self, setting: Setting) {
+        self.contract.set(&self.raw, setting);
         let raft = &mut self.raw.raft;
+        // Which promises to change nothing.
+        raft.maybe_free_inflight_buffers();
         match setting {
             Setting::BatchAppend(on) => self.raw.set_batch_append(on),
             Setting::SkipBroadcastCommit(on) => self.raw.skip_bcast_commit(on),

@@ -48,12 +48,20 @@ impl Timeouts {
     }
 
     /// Ticks `raw` with a time-out of ours.
+    ///
+    /// # Panics
+    /// When the library has drawn one that is too short or too long.
     pub fn tick<S: Storage>(&mut self, raw: &mut RawNode<S>) {
         let now = (raw.raft.state, raw.raft.term);
         if now != self.seen {
             self.seen = now;
             self.draw();
         }
+        let drawn = raw.raft.randomized_election_timeout() as u64;
+        assert!(
+            (self.least..self.least + self.spread).contains(&drawn),
+            "an election time-out is one to two times the shortest"
+        );
         raw.raft.set_randomized_election_timeout(self.current);
         let tried = raw.tick();
         if tried && now.0 != StateRole::Leader {

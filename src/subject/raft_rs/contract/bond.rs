@@ -8,7 +8,7 @@ use raft::raw_node::RawNode;
 use raft::{StateRole, Storage};
 
 /// What a transfer's candidate says in its vote requests. The library keeps the constant to itself.
-const TRANSFER: &[u8] = b"CampaignTransfer";
+pub(super) const TRANSFER: &[u8] = b"CampaignTransfer";
 
 /// How long ago one node has heard from whom it follows.
 #[derive(Debug)]
