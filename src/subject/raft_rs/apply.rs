@@ -173,6 +173,7 @@ impl RaftRsNode {
                 )
             }
         };
+        let named: Vec<u64> = asked.steps.iter().map(|step| step.node.0.into()).collect();
         let done = applied.as_ref().map(messages::configuration);
         let is_wrong = match before.after(&asked) {
             Ok(asked) => !done.is_ok_and(|done| done == asked),
@@ -194,7 +195,7 @@ impl RaftRsNode {
                 if self.options.step_down_when_removed && !votes.has(self.id) {
                     self.raw.raft.become_follower(term, raft::INVALID_ID);
                 }
-                self.contract.configured(&self.raw);
+                self.contract.configured(&self.raw, &named);
                 // Not before: a leader may commit by this, and must not when it is removed.
                 self.assign_groups();
                 self.show_role(out);

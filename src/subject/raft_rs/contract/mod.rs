@@ -142,9 +142,9 @@ impl Contract {
         self.bond.tick();
     }
 
-    /// The library has entered another configuration.
-    pub(super) fn configured(&mut self, raw: &RawNode<Store>) {
-        self.window.configured(&raw.raft);
+    /// The library has entered another configuration, by a change of these nodes.
+    pub(super) fn configured(&mut self, raw: &RawNode<Store>, named: &[u64]) {
+        self.window.configured(&raw.raft, named);
     }
 
     /// The library hands over `committed`.

@@ -54,9 +54,14 @@ impl Window {
         }
     }
 
-    /// Who has left and comes back is new.
-    pub(super) fn configured<S: Storage>(&mut self, raft: &Raft<S>) {
+    /// A change that names these was carried out. Who has left is new when it comes back, in one and the same change, too.
+    pub(super) fn configured<S: Storage>(&mut self, raft: &Raft<S>, named: &[u64]) {
         self.peers.retain(|peer| raft.prs().get(peer.id).is_some());
+        for peer in &mut self.peers {
+            if named.contains(&peer.id) {
+                peer.most = peer.most.max(self.most);
+            }
+        }
         self.forget();
     }
 
