@@ -54,6 +54,8 @@ pub struct Swept {
     pub name: String,
     /// The sweeps, until one caught it.
     pub hunts: Vec<Hunt>,
+    /// The rung of the ladder that caught it.
+    pub caught_on: Option<String>,
     /// The profiles of which some run went otherwise than without it, and nothing was found.
     pub changes: Vec<String>,
 }
@@ -392,6 +394,7 @@ mod tests {
                 runs: 1,
                 cpu_seconds: 0.5,
             }],
+            caught_on: None,
             changes: changes.iter().map(|name| (*name).to_owned()).collect(),
         }
     }

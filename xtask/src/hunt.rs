@@ -22,8 +22,8 @@ const BUSY: u32 = 30;
 
 /// Processor time after which a sweep of a number of seeds is held for hanging, and that for each seed where it has more: many
 /// times what the library as it is takes.
-const MOST_CPU: Duration = Duration::from_secs(20);
-const MOST_CPU_A_SEED: Duration = Duration::from_millis(100);
+const MOST_CPU: Duration = Duration::from_secs(10);
+const MOST_CPU_A_SEED: Duration = Duration::from_millis(20);
 
 /// What is swept.
 #[derive(Clone, Debug)]

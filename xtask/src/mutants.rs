@@ -55,7 +55,8 @@ pub struct Options {
     /// With --generic: this many times as many seeds.
     #[arg(long, value_name = "N", requires = "generic", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub times: u32,
-    /// With --generic: go on with a round that has ended early. What target/mutants/generic.jsonl has is not swept again.
+    /// With --generic: go on with a round that has ended early. What target/mutants/generic.jsonl has is not swept again, unless it survived
+    /// another program than the one that is built now.
     #[arg(long, requires = "generic", conflicts_with = "only")]
     pub resume: bool,
     /// Sweep the planted bugs of the driver, docs/driver-bugs.md, instead of mutants of the library.

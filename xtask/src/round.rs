@@ -1,5 +1,6 @@
 //! `cargo xtask mutants --generic`: what cargo-mutants would change, each swept until something catches it.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -9,7 +10,7 @@ use crate::Error;
 use crate::build::{Builder, Switched};
 use crate::catalogue::{CatalogueError, nearest};
 use crate::generic::{self, Generic, Round, Swept};
-use crate::ladder::{Climb, Ladder};
+use crate::ladder::Ladder;
 use crate::library::{Library, put};
 use crate::mutants::{self, Options};
 use crate::side_by_side::side_by_side;
@@ -54,7 +55,10 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     let results = match options.only.is_empty() {
         true => Some(Results::begin(
             builder.folder().join("generic.jsonl"),
-            ladder.mark(),
+            Head {
+                program: hash(&built.program)?,
+                ladder: ladder.words(),
+            },
             options.resume,
         )?),
         false => None,
@@ -66,14 +70,15 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     let left: Vec<&Generic> = asked.iter().copied().filter(is_left).collect();
     let new = side_by_side("mutants", options.jobs(), stop, &left, |mutant| {
         let climb = ladder.climb(|profile| prey(Some(&mutant.id), profile), stop)?;
-        let Some(Climb { hunts, changes }) = climb else {
+        let Some(climb) = climb else {
             return Ok(None);
         };
         let swept = Swept {
             id: mutant.id.clone(),
             name: mutant.name.clone(),
-            hunts,
-            changes,
+            hunts: climb.hunts,
+            caught_on: climb.caught_on,
+            changes: climb.changes,
         };
         if let Some(results) = &results {
             results.add(&swept)?;
@@ -168,18 +173,32 @@ struct Results {
     before: Vec<Swept>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What results were made with.
+#[derive(Debug, Serialize, Deserialize)]
 struct Head {
-    ladder: String,
+    /// A hash of the program that was swept.
+    program: String,
+    /// The rungs, as [`Ladder::words`] has them.
+    ladder: Vec<String>,
+}
+
+impl Head {
+    /// Whether `swept`, which was made with `self`, stands with `now`: all of it with the same program and ladder. What was caught, on each
+    /// rung that is there now and on which the library as it is runs as it did.
+    fn keeps(&self, now: &Self, swept: &Swept) -> bool {
+        match &swept.caught_on {
+            Some(rung) => now.ladder.contains(rung),
+            None => (&self.program, &self.ladder) == (&now.program, &now.ladder),
+        }
+    }
 }
 
 impl Results {
     /// Begins the file, or goes on with the one that is there.
     ///
     /// # Errors
-    /// When it cannot be read or written, or is to go on and was made with another ladder, library or harness.
-    fn begin(path: PathBuf, ladder: String, resume: bool) -> Result<Self, Error> {
-        let head = Head { ladder };
+    /// When it cannot be read or written, or is to go on and is of another form.
+    fn begin(path: PathBuf, head: Head, resume: bool) -> Result<Self, Error> {
         let before = match resume {
             true => Self::read(&path, &head)?,
             false => Vec::new(),
@@ -192,22 +211,19 @@ impl Results {
     }
 
     /// A last line that was not written whole counts as not there.
-    fn read(path: &Path, head: &Head) -> Result<Vec<Swept>, Error> {
+    fn read(path: &Path, now: &Head) -> Result<Vec<Swept>, Error> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, &error))?;
         let mut lines = text.lines();
-        let first = lines
-            .next()
-            .and_then(|line| serde_json::from_str::<Head>(line).ok());
-        if first.is_none_or(|first| first.ladder != head.ladder) {
+        let head = lines.next().map(serde_json::from_str::<Head>);
+        let Some(Ok(head)) = head else {
             return Err(Error::File {
                 path: path.to_path_buf(),
-                why: "made with other seeds or profiles, or the library as it is ran otherwise then; begin anew, without --resume"
+                why: "is no file of results, or of an older form; begin anew, without --resume"
                     .to_owned(),
             });
-        }
-        Ok(lines
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
+        };
+        let swept = lines.filter_map(|line| serde_json::from_str(line).ok());
+        Ok(swept.filter(|swept| head.keeps(now, swept)).collect())
     }
 
     /// What the file had of `mutants`.
@@ -226,6 +242,14 @@ impl Results {
         let written = file.and_then(|mut file| file.write_all(line(swept).as_bytes()));
         written.map_err(|error| Error::file(&path, &error))
     }
+}
+
+/// What tells the program at `path` from every other.
+fn hash(path: &Path) -> Result<String, Error> {
+    let bytes = std::fs::read(path).map_err(|error| Error::file(path, &error))?;
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 /// As a line of JSON.
@@ -253,33 +277,43 @@ mod tests {
         let all: Vec<&Generic> = all.iter().collect();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("generic.jsonl");
-        let go_on = |ladder: &str| Results::begin(path.clone(), ladder.to_owned(), true);
-        assert!(go_on("a").is_err());
-        let swept = |number: usize, name: &str| Swept {
+        let head = |program: &str, rungs: &[&str]| Head {
+            program: program.to_owned(),
+            ladder: rungs.iter().map(|rung| (*rung).to_owned()).collect(),
+        };
+        let go_on = |head: Head| Results::begin(path.clone(), head, true);
+        assert!(go_on(head("p", &["storm"])).is_err());
+        let swept = |number: usize, name: &str, caught_on: Option<&str>| Swept {
             id: format!("generic-{number}"),
             name: name.to_owned(),
             hunts: Vec::new(),
+            caught_on: caught_on.map(str::to_owned),
             changes: vec!["storm".to_owned()],
         };
-        let results = Results::begin(path.clone(), "a".to_owned(), false).unwrap();
-        results.add(&swept(2, &all[1].name)).unwrap();
+        let results = Results::begin(path.clone(), head("p", &["storm"]), false).unwrap();
+        results.add(&swept(2, &all[1].name, Some("storm"))).unwrap();
         // Of another list, and cut short.
-        results
-            .add(&swept(1, "raft.rs:7:1: replace < with <="))
-            .unwrap();
+        let other = swept(1, "raft.rs:7:1: replace < with <=", None);
+        results.add(&other).unwrap();
         let mut text = std::fs::read_to_string(&path).unwrap();
-        text.push_str(&line(&swept(1, &all[0].name))[..30]);
+        text.push_str(&line(&swept(1, &all[0].name, None))[..30]);
         std::fs::write(&path, text).unwrap();
         let ids = |results: &Results| -> Vec<String> {
             let before = results.before(&all).into_iter();
             before.map(|swept| swept.id).collect()
         };
-        let results = go_on("a").unwrap();
+        let results = go_on(head("p", &["storm"])).unwrap();
         assert_eq!(ids(&results), ["generic-2"]);
         // What was cut short is gone, and what is added next is whole.
-        results.add(&swept(1, &all[0].name)).unwrap();
-        assert_eq!(ids(&go_on("a").unwrap()), ["generic-2", "generic-1"]);
-        let error = go_on("b").err().unwrap().to_string();
+        results.add(&swept(1, &all[0].name, None)).unwrap();
+        let results = go_on(head("p", &["storm"])).unwrap();
+        assert_eq!(ids(&results), ["generic-2", "generic-1"]);
+        // Another program may catch what survived, and finds what was found, as long as its runs are the same.
+        let results = go_on(head("q", &["calm", "storm"])).unwrap();
+        assert_eq!(ids(&results), ["generic-2"]);
+        assert_eq!(ids(&go_on(head("q", &["calm"])).unwrap()), [""; 0]);
+        std::fs::write(&path, "{}").unwrap();
+        let error = go_on(head("q", &["calm"])).err().unwrap().to_string();
         assert!(error.contains("begin anew"), "{error}");
     }
 
