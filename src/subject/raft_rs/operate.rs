@@ -128,10 +128,12 @@ impl RaftRsNode {
     fn set(&mut self, setting: Setting) {
         self.contract.set(&self.raw, setting);
         let raft = &mut self.raw.raft;
-        // Which promises to change nothing.
-        raft.maybe_free_inflight_buffers();
         match setting {
-            Setting::BatchAppend(on) => self.raw.set_batch_append(on),
+            Setting::BatchAppend(on) => {
+                // Now and then, for it promises to change nothing.
+                raft.maybe_free_inflight_buffers();
+                self.raw.set_batch_append(on);
+            }
             Setting::SkipBroadcastCommit(on) => self.raw.skip_bcast_commit(on),
             Setting::CheckQuorum(on) => raft.set_check_quorum(on),
             Setting::Priority(priority) => self.raw.set_priority(priority),

@@ -133,7 +133,12 @@ impl Contract {
             Setting::MaxCommittedSize(most) => self.limits.set_committed(most),
             Setting::GroupCommit(on) => self.group_commit = on,
         }
+        let watched = self.watches;
         self.watch();
+        if !watched {
+            // Ticks were not counted.
+            self.beats = Beats::default();
+        }
     }
 
     /// The node ticks.
