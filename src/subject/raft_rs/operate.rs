@@ -47,7 +47,9 @@ impl RaftRsNode {
                 asked.then_some(Doing::SnapshotAsked)
             }
             Admin::Ping => {
+                let before = Asked::new(&self.raw);
                 self.raw.ping();
+                before.pinged(&self.raw);
                 (self.raw.raft.state == StateRole::Leader).then_some(Doing::Pinged)
             }
             Admin::Set(setting) => {

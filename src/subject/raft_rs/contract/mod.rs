@@ -67,9 +67,20 @@ impl Asked {
     /// # Panics
     /// When it is not on its way there.
     pub(super) fn passed_on(self, raw: &RawNode<Store>) {
+        let sent = raw.raft.msgs.len() > self.messages;
+        assert!(sent, "what a follower takes for its leader is passed on");
+    }
+
+    /// Heartbeats were asked for.
+    ///
+    /// # Panics
+    /// When the node leads others, and sends none.
+    pub(super) fn pinged(self, raw: &RawNode<Store>) {
+        let is_alone = raw.raft.prs().iter().all(|(id, _)| *id == raw.raft.id);
+        let sent = raw.raft.msgs.len() > self.messages;
         assert!(
-            raw.raft.msgs.len() > self.messages,
-            "what a follower takes for its leader is passed on"
+            sent || is_alone || !self.leads,
+            "a leader that is asked for heartbeats sends them"
         );
     }
 }
