@@ -7,7 +7,8 @@
 //! node wins it.
 //!
 //! Followers believe whoever speaks as their term's leader, for nobody else does (section 5.2: AppendEntries comes from leaders). So what
-//! leaders send is sent by who was elected in the term that it is sent in.
+//! leaders send is sent by who was elected in the term that it is sent in. Of async servers this is not demanded: they tell of an election
+//! after what they send because of it.
 
 use super::{NodeView, Property, Scene, Verdict, Violation};
 use crate::replica::{Label, MessageKind};

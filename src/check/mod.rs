@@ -342,16 +342,25 @@ impl Checks {
         }
     }
 
+    /// A node sends a message, and whatever role it has is told. Async servers tell theirs after what they send.
+    ///
+    /// # Errors
+    /// [`Property::ElectionSafety`], when it speaks as a leader that it was not; those of [`Checks::sent`].
+    #[inline(always)]
+    pub fn spoken(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
+        self.election_safety.sent(from, scene.node(from), label)?;
+        self.sent(scene, from, label)
+    }
+
     /// A node sends a message.
     ///
     /// # Errors
-    /// [`Property::ElectionSafety`], when it speaks as a leader that it was not; [`Property::AckBeforeDurable`], when it promises
-    /// what is not durable; [`Property::LogMatching`], when it acknowledges what its leader does not have.
+    /// [`Property::AckBeforeDurable`], when it promises what is not durable; [`Property::LogMatching`], when it acknowledges what
+    /// its leader does not have.
     #[inline(always)]
     pub fn sent(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
         let (view, durable) = (scene.node(from), scene.durable(from));
         let elected = &self.election_safety;
-        elected.sent(from, view, label)?;
         let acknowledged = self
             .ack_before_durable
             .check(from, view, durable, label, elected)?;

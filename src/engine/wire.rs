@@ -79,7 +79,7 @@ impl<S: Subject> World<'_, '_, S> {
             nodes: &self.views,
             disks: &self.disks,
         };
-        self.checks.sent(scene, from, &label)?;
+        self.checks.spoken(scene, from, &label)?;
         if to.position() >= self.slots.len() || to == from {
             drop(self.parcels.take(parcel));
             return Ok(());
