@@ -93,13 +93,14 @@ impl RaftRsNode {
     }
 
     /// Does what has come due beside the library. Mostly there is nothing. Returns how many
-    /// inputs that was for the library.
+    /// inputs that was for the library. A change of the configuration that was applied is one as well, where it made the library send something.
     #[inline(always)]
     fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
-        match self.rests() {
+        let fetched = match self.rests() {
             true => 0,
             false => self.look_after_all(now_us, out),
-        }
+        };
+        fetched.max(u32::from(!self.raw.raft.msgs.is_empty()))
     }
 
     /// Whether nothing beside the library can come due.
