@@ -7,6 +7,8 @@ mod bond;
 mod elections;
 mod groups;
 mod limits;
+#[cfg(test)]
+mod tests;
 mod told;
 mod window;
 
