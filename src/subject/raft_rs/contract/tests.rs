@@ -5,8 +5,11 @@ use crate::plan::{Profile, generate};
 use crate::replica::{Birth, BootError, Output, Recovered, Subject};
 use crate::subject::raft_rs::{Message, RaftRs, RaftRsNode};
 
-/// What is changed of the library behind its driver's back, as soon as it has started.
-struct Tampered(fn(&mut RaftRsNode));
+/// Changes something of the library behind its driver's back.
+type Tamper = fn(&mut RaftRsNode);
+
+/// Does so as soon as a node has started.
+struct Tampered(Tamper);
 
 impl Subject for Tampered {
     type Replica = RaftRsNode;
@@ -24,7 +27,7 @@ impl Subject for Tampered {
 }
 
 /// What the first of some hundred storms that fails says.
-fn first_failure(tamper: fn(&mut RaftRsNode)) -> Option<String> {
+fn first_failure(tamper: Tamper) -> Option<String> {
     let storm = Profile::load("storm").expect("a built-in profile");
     (0..400).find_map(|seed| {
         let plan = generate(seed, "raft-rs", &[], &storm);
@@ -43,7 +46,7 @@ fn widen(node: &mut RaftRsNode) {
 
 #[test]
 fn a_library_that_goes_by_other_settings_is_found_out() {
-    let tampers: [(fn(&mut RaftRsNode), &str); 7] = [
+    let tampers: [(Tamper, &str); 7] = [
         (widen, "appends are on their way to a follower"),
         (
             |node| node.raw.raft.set_max_committed_size_per_ready(u64::MAX),
