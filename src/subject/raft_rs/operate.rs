@@ -1,14 +1,15 @@
 //! What operators ask of a node, in the library's calls.
 
-use raft::StateRole;
 use raft::eraftpb::{
     ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, Message,
     MessageType,
 };
+use raft::{Raft, StateRole};
 
 use super::contract::Asked;
 use super::driver::RaftRsNode;
 use super::messages;
+use super::store::Store;
 use crate::admin::{Admin, Setting};
 use crate::configuration::{Change, Member, Refused, Step, Transition};
 use crate::replica::{Doing, Observation, Output};
@@ -97,20 +98,28 @@ impl RaftRsNode {
         }
     }
 
-    /// A leader of an earlier term must hear of the later one, and the library leaves it to this node's next
-    /// vote request to tell: one that may not stand for election sends none.
+    /// Who leads or stands in an earlier term must hear of the later one (paper, figures 2 and 13: "reply false if term < currentTerm"). The
+    /// library says nothing, and leaves it to this node's next vote request to tell. Where that does not go to the sender, the driver answers.
     #[cold]
     pub(super) fn answer_earlier_term(&mut self, message: &Message) {
         let raft = &mut self.raw.raft;
-        let kind = message.get_msg_type();
-        let leads = matches!(kind, MessageType::MsgAppend | MessageType::MsgHeartbeat);
-        let tells_itself = raft.check_quorum || raft.pre_vote || raft.promotable();
-        if leads && !tells_itself && !self.options.deaf_in_later_term {
-            let mut answer = Message::default();
-            answer.set_msg_type(MessageType::MsgAppendResponse);
-            (answer.from, answer.to, answer.term) = (raft.id, message.from, raft.term);
-            raft.msgs.push(answer);
+        if self.options.deaf_in_later_term || tells_by_itself(raft, message.from) {
+            return;
         }
+        let answers = raft.check_quorum || raft.pre_vote;
+        let kind = match message.get_msg_type() {
+            MessageType::MsgAppend | MessageType::MsgHeartbeat if answers => return,
+            MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot => {
+                MessageType::MsgAppendResponse
+            }
+            MessageType::MsgRequestVote => MessageType::MsgRequestVoteResponse,
+            _ => return,
+        };
+        let mut answer = Message::default();
+        answer.set_msg_type(kind);
+        answer.reject = kind == MessageType::MsgRequestVoteResponse;
+        (answer.from, answer.to, answer.term) = (raft.id, message.from, raft.term);
+        raft.msgs.push(answer);
     }
 
     /// With group commit, puts odd and even nodes into a group each; nodes that join come into none by themselves.
@@ -152,6 +161,15 @@ impl RaftRsNode {
                 self.assign_groups();
             }
         }
+    }
+}
+
+/// Whether `peer` hears of the term of `raft` without being answered: a leader speaks to all members, and who may stand for election
+/// asks the voters, each by its own configuration.
+fn tells_by_itself(raft: &Raft<Store>, peer: u64) -> bool {
+    match raft.state {
+        StateRole::Leader => raft.prs().get(peer).is_some(),
+        _ => raft.promotable() && raft.prs().conf().voters().contains(peer),
     }
 }
 
