@@ -303,21 +303,40 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// After the storm, when all that was on its way has arrived: removed nodes are stopped, for they
     /// may not know that they are out and would stand for election for ever (dissertation, section 4.2.3).
+    /// No change that is still under way is waited for, since such elections may be what it waits for itself.
     pub(super) fn stop_removed(&mut self, now_us: u64) {
         let settled_us = self.plan.heal_us + SETTLING * self.plan.election_us();
-        if now_us < settled_us || self.changes_pending_in_logs() {
+        if now_us < settled_us {
             return;
         }
         let (_, newest) = self.configuration;
-        let awaited = match now_us < self.plan.heal_us + WORKING_OFF * self.plan.election_us() {
+        let patient = now_us < self.plan.heal_us + WORKING_OFF * self.plan.election_us();
+        let awaited = match patient || self.changes_pending_in_logs() {
             true => self.awaited(),
             false => NodeSet::default(),
         };
         let wanted = newest.members().with(awaited);
         let running = |id: &NodeId| self.is_up(*id) && !wanted.has(*id);
         let out: NodeSet = self.nodes.iter().copied().filter(running).collect();
-        self.retire_if_unneeded(out);
+        match self.is_known_to_a_quorum() {
+            true => {
+                self.to_stop = self.to_stop.without(out);
+                self.retiring.extend(out.iter());
+            }
+            false => self.retire_if_unneeded(out),
+        }
         self.stop_retired(now_us);
+    }
+
+    /// Whether so many members have it on their disks that the newest configuration is committed that they can elect a leader
+    /// by it, who tells the others. Then nobody needs one from before, whoever restarts.
+    fn is_known_to_a_quorum(&self) -> bool {
+        let (index, newest) = self.configuration;
+        let knows = |id: &NodeId| {
+            let durable = self.disks[id.position()].durable();
+            self.is_up(*id) && durable.commit.max(durable.snapshot_index()) >= index
+        };
+        newest.has_quorum_in(newest.members().iter().filter(knows).collect())
     }
 
     /// The nodes that are to be members by changes that were asked for and have not come about.
