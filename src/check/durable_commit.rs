@@ -7,7 +7,7 @@
 use super::ledger::Ledger;
 use super::{Property, Scene, Verdict, Violation};
 use crate::sometimes::{Counters, Event};
-use crate::types::{Index, NodeId, NodeSet};
+use crate::types::{Index, NodeId, NodeSet, Role};
 
 /// `id` says that its log is committed up to `index`; enters what is new into the ledger.
 #[inline]
@@ -59,8 +59,11 @@ fn committed_first(
         counters.hit(Event::CommittedWithoutLeaderDisk);
     }
     // A leader commits by counting only entries of its own term (paper, section
-    // 5.4.2), and it is the first to know: so the last of them tells its term.
-    let by = view.term_at(index).unwrap_or(view.term);
+    // 5.4.2), and it is the first to know: so the last of them tells its term, unless what is committed up to the change
+    // that it goes by is reported by itself, before what comes after it.
+    let in_part = view.role == Role::Leader && index <= view.configuration.0;
+    let last = view.term_at(index).filter(|_| !in_part);
+    let by = last.unwrap_or(view.term);
     for new in ledger.last() + 1..=index {
         let chain = view.chain_at(new).unwrap_or_default();
         ledger.commit(chain, by);
