@@ -195,6 +195,11 @@ impl NodeView {
         self.changes.last().is_some_and(|last| *last > self.commit)
     }
 
+    /// Whether its log holds a change of the configuration that it has not applied.
+    pub fn change_unapplied(&self) -> bool {
+        self.changes.last().is_some_and(|last| *last > self.applied)
+    }
+
     /// It drops the log up to and including `through`.
     pub(super) fn compact(&mut self, through: Index) {
         let through = through.min(self.log.last());

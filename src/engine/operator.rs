@@ -311,7 +311,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let (_, newest) = self.configuration;
         let patient = now_us < self.plan.heal_us + WORKING_OFF * self.plan.election_us();
-        let awaited = match patient || self.changes_pending_in_logs() {
+        let awaited = match patient || self.changes_under_way() {
             true => self.awaited(),
             false => NodeSet::default(),
         };
@@ -357,6 +357,12 @@ impl<S: Subject> World<'_, '_, S> {
         members
             .iter()
             .any(|id| self.views[id.position()].change_pending())
+    }
+
+    /// The same, and a change under way is also one that is committed and that a member has still to apply.
+    fn changes_under_way(&self) -> bool {
+        let mut members = self.configuration.1.members().iter();
+        members.any(|id| self.views[id.position()].change_unapplied())
     }
 
     /// After the storm: an operator ends a joint configuration that lasts until it is told to
