@@ -310,27 +310,32 @@ impl Plan {
 
     /// Whether operators switch check-quorum at run time.
     pub fn sets_check_quorum(&self) -> bool {
-        let sets = |fault: &Fault| match &fault.what {
-            What::Ask { admin, .. } => matches!(admin, Admin::Set(Setting::CheckQuorum(_))),
-            _ => false,
-        };
-        self.faults.iter().any(sets)
+        self.asks(|admin| matches!(admin, Admin::Set(Setting::CheckQuorum(_))))
     }
 
     /// Whether operators stop replication at run time.
     pub fn stops_replication(&self) -> bool {
-        let stops = |fault: &Fault| match &fault.what {
-            What::Ask { admin, .. } => matches!(admin, Admin::Set(Setting::MaxInflight(0))),
-            _ => false,
-        };
-        self.faults.iter().any(stops)
+        self.asks(|admin| matches!(admin, Admin::Set(Setting::MaxInflight(0))))
     }
 
-    /// Whether priorities differ and a bare majority of the voters may be all that is left after the storm:
-    /// of those there were, or of those that a change has left.
+    /// Whether priorities may differ and some voter be gone for good after the storm: where a bare majority is healed, where a
+    /// disk rots, so that its node does not start again, or where changes leave other voters than there were.
     pub fn ranks_few_voters(&self) -> bool {
-        let few = matches!(self.heal, Heal::Quorum(_)) || self.changes_membership();
-        few && !self.raft.priorities.is_empty()
+        let rots = |fault: &Fault| matches!(fault.what, What::Rot { .. });
+        let few = matches!(self.heal, Heal::Quorum(_))
+            || self.changes_membership()
+            || self.faults.iter().any(rots);
+        let ranks = |admin: &Admin| matches!(admin, Admin::Set(Setting::Priority(_)));
+        few && (!self.raft.priorities.is_empty() || self.asks(ranks))
+    }
+
+    /// Whether an operator asks for such a thing at run time.
+    fn asks(&self, such: impl Fn(&Admin) -> bool) -> bool {
+        let asks = |fault: &Fault| match &fault.what {
+            What::Ask { admin, .. } => such(admin),
+            _ => false,
+        };
+        self.faults.iter().any(asks)
     }
 
     /// How much older than a read what it shows may be, in microseconds: 0 where reads are promised to be fresh. None where
