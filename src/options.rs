@@ -79,8 +79,8 @@ pub struct DriverOptions {
     /// The same, and it goes on waiting for it when the term changes; it takes no entries meanwhile.
     #[serde(default)]
     pub snapshot_requests_block: bool,
-    /// A node that may not stand for election says nothing to a leader of an earlier term, as the library has it
-    /// without check-quorum and pre-vote; otherwise its driver answers with its term.
+    /// A node says nothing to who leads or stands in an earlier term, as the library has it; otherwise its driver answers with
+    /// its term those whom neither its own vote requests nor its own appends would tell.
     #[serde(default)]
     pub deaf_in_later_term: bool,
     /// A node that is asked to stand for election does so though it is no voter of its own configuration.
@@ -94,6 +94,10 @@ pub struct DriverOptions {
     /// A change may remove so many voters that the others are no majority of those there were.
     #[serde(default)]
     pub remove_needed_voters: bool,
+    /// A leader calls a read as it was called when it came, though another of that name came before; otherwise its driver
+    /// gives it a name of its own.
+    #[serde(default)]
+    pub reuse_read_names: bool,
     /// What names a read while it waits to be confirmed.
     pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
@@ -238,6 +242,7 @@ impl Default for DriverOptions {
             forget_vote_when_removed: false,
             merge_across_terms: false,
             remove_needed_voters: false,
+            reuse_read_names: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
         }

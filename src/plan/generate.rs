@@ -271,6 +271,7 @@ impl Draw<'_> {
             forget_vote_when_removed: self.profile.findings.removed_leader_forgets_its_vote,
             merge_across_terms: self.profile.findings.append_merged_across_terms,
             remove_needed_voters: self.profile.findings.removed_voter_is_needed,
+            reuse_read_names: self.profile.findings.late_reply_confirms_newer_reads,
             read_context: match self.percent(mix.reused_read_context_percent) {
                 true => ReadContext::Request,
                 false => ReadContext::Fresh,

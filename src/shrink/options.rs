@@ -35,7 +35,7 @@ const DRIVER: &[Plain] = defaults!(driver, DriverOptions:
     snapshot_install_us, snapshot_build_us, fetch_us, applied_when_installed, send_after_sync, acknowledge_newest,
     advance_whole, step_down_when_removed, apply_changes_early, snapshot_requests_ahead,
     snapshot_requests_block, deaf_in_later_term, campaign_as_outsider,
-    forget_vote_when_removed, merge_across_terms, remove_needed_voters,
+    forget_vote_when_removed, merge_across_terms, remove_needed_voters, reuse_read_names,
     read_context, missed_ticks,
 );
 

@@ -30,7 +30,7 @@ pub struct Findings {
     pub outsider_campaigns: bool,
     /// A change may leave one voter, with entries on their way to its disk.
     pub sole_voter_with_unsaved_entries: bool,
-    /// A node that may not stand for election says nothing to a leader of an earlier term.
+    /// A node says nothing to who leads or stands in an earlier term, though nothing else that it sends will tell.
     pub learners_in_a_later_term: bool,
     /// A follower asks for a snapshot while it holds entries that are not known to be committed.
     pub requested_snapshot_drops_entries: bool,
@@ -40,6 +40,8 @@ pub struct Findings {
     pub mixed_check_quorum: bool,
     /// Reads by lease where a leader may lose touch with its followers.
     pub lease_reads_of_a_cut_off_leader: bool,
+    /// A leader may be asked for a read again under a name that it has confirmed already.
+    pub late_reply_confirms_newer_reads: bool,
     /// noraft: a leader that a change removes writes that it has not voted.
     pub removed_leader_forgets_its_vote: bool,
     /// noraft: entries to be saved are merged with those of another leader.

@@ -20,7 +20,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use raft::eraftpb::{Entry as RaftEntry, Message};
+use raft::eraftpb::{Entry as RaftEntry, Message, MessageType};
 use raft::raw_node::{RawNode, Ready, SnapshotStatus};
 use raft::{GetEntriesContext, StateRole};
 
@@ -163,10 +163,14 @@ impl RaftRsNode {
     }
 
     #[inline(always)]
-    pub(super) fn handle_message(&mut self, message: Message, out: &mut Output<Message>) {
+    pub(super) fn handle_message(&mut self, mut message: Message, out: &mut Output<Message>) {
         self.forget_snapshot_request(message.term);
+        // What is passed on has no term.
         if message.term < self.raw.raft.term {
-            self.answer_earlier_term(&message);
+            match message.get_msg_type() {
+                MessageType::MsgReadIndex => self.name_read(&mut message),
+                _ => self.answer_earlier_term(&message),
+            }
         }
         self.contract.step(&mut self.raw, message);
         self.show_role(out);

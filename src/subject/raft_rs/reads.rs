@@ -1,11 +1,11 @@
 //! Linearizable reads: asked of the library by ReadIndex, served once the state
 //! machine has caught up with the index that it names.
 
-use raft::ReadState;
-use raft::StateRole;
 use raft::eraftpb::Message;
+use raft::{Raft, ReadState, StateRole};
 
 use super::driver::RaftRsNode;
+use super::store::Store;
 use crate::options::ReadContext;
 use crate::replica::{Birth, Doing, Observation, Output, Reply, ReplyOutcome, Request};
 use crate::types::Index;
@@ -15,10 +15,13 @@ pub(super) struct Reads {
     /// Names of reads that are never used again start with these.
     prefix: [u8; 5],
     asked: u64,
+    /// Reads that have come to this node while it led.
+    arrived: u64,
     waiting: Vec<Waiting>,
 }
 
 struct Waiting {
+    /// With what its leader adds to it, this is what the library calls it by.
     context: Vec<u8>,
     request: Request,
     /// From which index on it may be served, once that is known.
@@ -32,6 +35,7 @@ impl Reads {
         Self {
             prefix,
             asked: 0,
+            arrived: 0,
             waiting: Vec::new(),
         }
     }
@@ -46,6 +50,22 @@ impl Reads {
             ]
             .concat(),
         }
+    }
+
+    /// Under which name `raft`, where it leads, is to confirm a read that comes as `context`: as long as it waits for one of that name, under the same, and then
+    /// never again. An answer to a heartbeat names the read that it was sent for, and one that is late would otherwise confirm a read that has come again
+    /// since, by a retry or as a copy on the network, and with it those that have come before that.
+    fn name(&mut self, raft: &Raft<Store>, mut context: Vec<u8>) -> Vec<u8> {
+        if raft.state != StateRole::Leader {
+            return context;
+        }
+        let mut waiting = raft.read_only.read_index_queue.iter();
+        if let Some(name) = waiting.find(|name| name.starts_with(&context)) {
+            return name.clone();
+        }
+        self.arrived += 1;
+        context.extend(self.arrived.to_be_bytes());
+        context
     }
 }
 
@@ -75,14 +95,31 @@ impl RaftRsNode {
             request,
             index: None,
         });
-        self.raw.read_index(context);
+        let name = match self.options.reuse_read_names {
+            true => context,
+            false => self.reads.name(&self.raw.raft, context),
+        };
+        self.raw.read_index(name);
+    }
+
+    /// Another node passes a read on.
+    #[cold]
+    pub(super) fn name_read(&mut self, message: &mut Message) {
+        if self.options.reuse_read_names {
+            return;
+        }
+        if let Some(asked) = message.mut_entries().first_mut() {
+            let name = self.reads.name(&self.raw.raft, asked.data.to_vec());
+            asked.data = name.into();
+        }
     }
 
     /// The library names the index from which on each of these reads may be served.
     pub(super) fn confirm_reads(&mut self, states: Vec<ReadState>, out: &mut Output<Message>) {
         for ReadState { index, request_ctx } in states {
             let mut waiting = self.reads.waiting.iter_mut();
-            let read = waiting.find(|read| read.context == request_ctx && read.index.is_none());
+            let read =
+                waiting.find(|read| request_ctx.starts_with(&read.context) && read.index.is_none());
             if let Some(read) = read {
                 read.index = Some(index);
                 out.observe(Observation::ReadConfirmed { index });
