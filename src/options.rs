@@ -17,9 +17,9 @@ pub struct RaftOptions {
     pub heartbeat_ticks: u32,
     /// Append messages on their way to one follower at a time; at least 1.
     pub max_inflight_messages: u32,
-    /// Bytes of entries in one append message; 0 means one entry.
+    /// Bytes of entries in one append message; 0 means one entry, 2^64 - 1 no limit.
     pub max_size_per_message: u64,
-    /// Bytes of committed entries handed over at once; 0 means one entry.
+    /// Bytes of committed entries handed over at once; 0 means one entry, 2^64 - 1 no limit.
     pub max_committed_size_per_ready: u64,
     /// Append entries to a message that is waiting to be sent.
     pub batch_append: bool,
@@ -30,7 +30,8 @@ pub struct RaftOptions {
     pub priorities: Vec<i64>,
     /// Reads go by the leader's lease and ask no quorum (dissertation, section 6.4.1); needs `check_quorum`.
     pub lease_reads: bool,
-    /// Bytes of proposed and uncommitted entries above which a leader takes no more; 0 means no limit.
+    /// Bytes of proposed and uncommitted entries above which a leader takes no more; 0 and 2^64 - 1 mean no limit. Any other
+    /// is at least `max_size_per_message`.
     pub max_uncommitted_size: u64,
     /// Odd and even nodes form two groups, and an entry commits when it is in both, where both have voters.
     pub group_commit: bool,

@@ -31,6 +31,8 @@ pub use profile::{Findings, Profile, ProfileError, Share, builtin_profiles};
 pub use schedule::{Demotion, Link, Schedule};
 pub use script::{Asked, Try};
 pub use validate::Impossible;
+#[cfg(feature = "proptest")]
+pub(crate) use validate::MAX_TIME_US;
 
 use crate::admin::{Admin, Setting};
 use crate::configuration::Configuration;

@@ -9,7 +9,7 @@ use crate::rng::PPM;
 use crate::types::NodeId;
 
 /// Longest run a plan may ask for: a week of simulated time.
-pub(super) const MAX_TIME_US: u64 = 7 * 24 * 3600 * 1_000_000;
+pub(crate) const MAX_TIME_US: u64 = 7 * 24 * 3600 * 1_000_000;
 
 /// Election time-outs that a plan must leave for convergence after the storm.
 const LEAST_PATIENCE_ELECTIONS: u64 = 50;
@@ -208,7 +208,7 @@ impl Plan {
             (1..=65_536).contains(&raft.max_inflight_messages),
             "raft.max_inflight_messages",
             raft.max_inflight_messages,
-            "0 to 65536",
+            "1 to 65536",
         )?;
         check(
             raft.priorities.is_empty()
@@ -221,11 +221,12 @@ impl Plan {
             ),
         )?;
         check(
-            raft.max_uncommitted_size == 0 || raft.max_uncommitted_size > raft.max_size_per_message,
+            raft.max_uncommitted_size == 0
+                || raft.max_uncommitted_size >= raft.max_size_per_message,
             "raft.max_uncommitted_size",
             raft.max_uncommitted_size,
             format!(
-                "0, or more than max_size_per_message, which is {}",
+                "0, or at least max_size_per_message, which is {}",
                 raft.max_size_per_message
             ),
         )?;
@@ -502,7 +503,7 @@ impl Plan {
                         "{\"change\": ...}, which has retries",
                     ),
                     Admin::Set(Setting::MaxInflight(cap)) => {
-                        check(*cap <= 65_536, field("max-inflight"), cap, "1 to 65536")
+                        check(*cap <= 65_536, field("max-inflight"), cap, "0 to 65536")
                     }
                     _ => Ok(()),
                 }

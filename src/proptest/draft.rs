@@ -3,7 +3,7 @@
 use super::changes::Wishes;
 use super::faults::STORM_US;
 use super::options::Settings;
-use crate::admin::Admin;
+use crate::admin::{Admin, Setting};
 use crate::net::Traffic;
 use crate::options::Feature;
 use crate::plan::{
@@ -52,6 +52,12 @@ impl Draft {
         Findings::default().leave_out(&mut cluster, &mut raft, &mut driver);
         cluster.clocks = vec![ClockOptions::default(); cluster.nodes().into()];
         let election_us = u64::from(raft.election_ticks) * TICK_US;
+        // What is late after the storm is late several times over.
+        let patience_us = 20
+            * (driver.apply_lag_us
+                + driver.snapshot_install_us
+                + driver.snapshot_build_us
+                + driver.fetch_us);
         let mut plan = Plan {
             version: VERSION,
             seed: self.seed,
@@ -68,7 +74,7 @@ impl Draft {
             faults: Vec::new(),
             heal_us: self.storm_us,
             heal: Heal::Everyone,
-            end_us: self.storm_us + PATIENCE_ELECTIONS * election_us,
+            end_us: self.storm_us + PATIENCE_ELECTIONS * election_us + patience_us,
         };
         let mut faults = self.changes.faults(&plan, lacks);
         let changes = !faults.is_empty();
@@ -168,6 +174,11 @@ fn fit(mut fault: Fault, plan: &Plan, lacks: &[Feature]) -> Option<Fault> {
                 return None;
             }
         }
+        // As in the profiles, where all are equal they stay so.
+        What::Ask {
+            admin: Admin::Set(Setting::Priority(_)),
+            ..
+        } if plan.raft.priorities.is_empty() => return None,
         What::Ask { node, admin } => {
             node.iter_mut().for_each(fitted);
             if let Admin::TransferLeader { to } = admin {

@@ -301,10 +301,11 @@ pub fn settings(count: impl Into<Count>) -> Faults {
         (1..16u32).prop_map(Setting::MaxInflight),
         (0..4_096u64).prop_map(Setting::MaxCommittedSize),
     ];
-    some(
-        count,
-        asked(Some(node()), setting.prop_map(Admin::Set).sboxed()),
-    )
+    asked_of_nodes(count, setting.prop_map(Admin::Set).sboxed())
+}
+
+pub(super) fn asked_of_nodes(count: impl Into<Count>, admin: SBoxedStrategy<Admin>) -> Faults {
+    some(count, asked(Some(node()), admin))
 }
 
 /// Faults of any kind: at most so many of each of a few kinds, which are drawn first.

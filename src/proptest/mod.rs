@@ -19,6 +19,7 @@
 mod changes;
 mod draft;
 mod faults;
+mod limits;
 mod options;
 mod search;
 
@@ -34,6 +35,7 @@ pub use faults::{
     full_disks, isolated_leaders, jumps, late_messages, lost_messages, pauses, pings, rots,
     settings, slow_disks, slow_nodes, snapshot_requests, splits, transfers, troubles,
 };
+pub use limits::{network_at_limits, options_at_limits, settings_at_limits, workload_at_limits};
 pub use options::{Settings, network, options, workload};
 pub(crate) use search::Drawn;
 

@@ -31,6 +31,16 @@ fn everything() -> Plans {
         .with_workload(workload())
 }
 
+/// Everything there is a number for, at its ends.
+fn limits() -> Plans {
+    plan()
+        .with_nodes(1..=5)
+        .with_storm_us(100_000..=500_000)
+        .with_faults(crashes(0..3).and(cuts(0..3)))
+        .with_membership(changes(0..3))
+        .at_limits(0..5)
+}
+
 fn cases(cases: u32) -> Config {
     Config {
         cases,
@@ -59,10 +69,12 @@ fn count(plan: &Plan, kind: FaultKind) -> usize {
 
 #[test]
 fn every_plan_that_is_drawn_and_every_one_it_shrinks_to_can_be_carried_out() {
-    for lacks in lacks() {
-        let plans = everything()
-            .with_faults(rots(0..4))
-            .for_subject("any", lacks);
+    let drawn = [everything().with_faults(rots(0..4)), limits()];
+    for (plans, lacks) in drawn
+        .iter()
+        .flat_map(|plans| lacks().map(|lacks| (plans, lacks)))
+    {
+        let plans = plans.clone().for_subject("any", lacks);
         let mut runner = TestRunner::deterministic();
         for round in 0..150u32 {
             let mut tree = plans.new_tree(&mut runner).unwrap();
@@ -175,6 +187,19 @@ fn honest_subjects_pass_whatever_is_drawn() {
         .named("noraft")
         .seeds(seeds)
         .run_plans(everything());
+}
+
+#[test]
+fn honest_subjects_pass_at_the_limits_of_every_option() {
+    let seeds = super::support::seeds(60);
+    check(RaftRs)
+        .named("raft-rs")
+        .seeds(seeds)
+        .run_plans(limits());
+    check(Noraft)
+        .named("noraft")
+        .seeds(seeds)
+        .run_plans(limits());
 }
 
 #[test]

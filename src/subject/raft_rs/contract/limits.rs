@@ -105,8 +105,8 @@ pub(super) fn batched(old: &[Message], new: &[Message]) {
 /// What a leader has taken from its own clients and not committed, oldest first.
 #[derive(Debug)]
 pub(super) struct Uncommitted {
-    /// 0 means no limit.
-    most: u64,
+    /// None where the library counts nothing.
+    most: Option<u64>,
     term: Term,
     taken: VecDeque<(Index, u64)>,
 }
@@ -114,7 +114,8 @@ pub(super) struct Uncommitted {
 impl Uncommitted {
     pub(super) fn new(options: &RaftOptions) -> Self {
         Self {
-            most: options.max_uncommitted_size,
+            most: Some(options.max_uncommitted_size)
+                .filter(|most| *most != 0 && *most != raft::NO_LIMIT),
             term: 0,
             taken: VecDeque::new(),
         }
@@ -126,9 +127,9 @@ impl Uncommitted {
     /// # Panics
     /// When it should have refused that. A command is always taken where nothing else is uncommitted.
     pub(super) fn taken<S: Storage>(&mut self, raft: &Raft<S>, bytes: u64) {
-        if self.most == 0 {
+        let Some(most) = self.most else {
             return;
-        }
+        };
         if self.term != raft.term {
             self.term = raft.term;
             self.taken.clear();
@@ -141,9 +142,8 @@ impl Uncommitted {
         {}
         let before: u64 = self.taken.iter().map(|(_, bytes)| bytes).sum();
         assert!(
-            before == 0 || bytes == 0 || before + bytes <= self.most,
-            "a leader takes at most {} bytes of commands that are not committed; it has {before} and took {bytes} more",
-            self.most
+            before == 0 || bytes == 0 || before + bytes <= most,
+            "a leader takes at most {most} bytes of commands that are not committed; it has {before} and took {bytes} more"
         );
         self.taken.push_back((raft.raft_log.last_index(), bytes));
         let counted = raft.uncommitted_size() as u64;
@@ -170,7 +170,7 @@ impl Uncommitted {
         };
         let waiting: u64 = waiting.iter().map(|entry| entry.data.len() as u64).sum();
         assert!(
-            self.most > 0 && waiting + bytes > self.most,
+            self.most.is_some_and(|most| waiting + bytes > most),
             "a leader refuses a command of {bytes} bytes though only {waiting} are not applied"
         );
     }
