@@ -17,7 +17,7 @@ use crate::types::{Index, NodeId, NodeSet, Role, Term};
 
 /// Every (index, term) ever written, with the chain it stood for. Most indices
 /// have one term only.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LogMatching {
     seen: Indexed<Seen>,
 }
@@ -39,6 +39,14 @@ struct Mark {
 }
 
 impl LogMatching {
+    /// For a log that begins after `first`: what a snapshot stood for from the start was written by nobody, and takes
+    /// no room.
+    pub(super) fn new(first: Index) -> Self {
+        Self {
+            seen: Indexed::starting_at(first + 1),
+        }
+    }
+
     #[inline(always)]
     pub(super) fn appended(
         &mut self,

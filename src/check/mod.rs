@@ -101,7 +101,7 @@ impl Checks {
             ledger: Ledger::new(first),
             election_safety: election_safety::ElectionSafety::default(),
             ack_before_durable: ack_before_durable::AckBeforeDurable::default(),
-            log_matching: log_matching::LogMatching::default(),
+            log_matching: log_matching::LogMatching::new(first),
             configurations: configuration::Configurations::default(),
             told: None,
         }
