@@ -21,6 +21,10 @@ const FIRST_PROBE: u32 = 1 << 31;
 /// someone new has taken the place.
 const PLACE_BITS: u32 = 14;
 
+/// From here on a place has no number for someone new: the last client there goes on, for a second one of its number
+/// would be answered what the first one asked.
+const LAST_NUMBERS: u32 = FIRST_PROBE - (1 << PLACE_BITS);
+
 pub(super) struct Clients {
     choices: Choices,
     pub(super) workload: Workload,
@@ -401,7 +405,7 @@ impl Clients {
         let crashes = match waiting.scripted {
             Some(_) => waiting.crashes_at == Some(attempt),
             None => crashes,
-        };
+        } && client.number < LAST_NUMBERS;
         counters.hit(Event::CommandTimedOut);
         client.friend = None;
         waiting.refused = false;

@@ -1,6 +1,7 @@
 //! What a plan may ask for. Every number that a person or a fuzzer could get
 //! wrong is checked here, once, so that engines need not.
 
+use super::cost::MOST_FAULTS;
 use super::{Cluster, Heal, MAX_NODES, MAX_VOTERS, Plan, What, When};
 use crate::admin::{Admin, Setting};
 use crate::configuration::Transition;
@@ -13,9 +14,6 @@ pub(crate) const MAX_TIME_US: u64 = 7 * 24 * 3600 * 1_000_000;
 
 /// Election time-outs that a plan must leave for convergence after the storm.
 const LEAST_PATIENCE_ELECTIONS: u64 = 50;
-
-/// Commands that a plan's clients may send, about.
-const MOST_COMMANDS: u64 = 50_000_000;
 
 /// Something a plan asks for that cannot be, and what could.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -171,20 +169,11 @@ impl Plan {
                 self.heal_us
             ),
         )?;
-        let pause_us = u64::midpoint(workload.think_min_us, workload.think_max_us).max(1);
-        let commands = u64::from(workload.clients) * (self.heal_us / pause_us);
-        check(
-            self.script.is_some() || commands <= MOST_COMMANDS,
-            "workload.clients",
-            workload.clients,
-            format!(
-                "so few that they send at most {MOST_COMMANDS} commands; with these pauses they may send {commands}"
-            ),
-        )?;
         self.validate_script()?;
         self.validate_schedule()?;
         self.validate_faults()?;
-        self.validate_heal()
+        self.validate_heal()?;
+        self.validate_cost()
     }
 
     fn validate_options(&self) -> Result<(), Impossible> {
@@ -312,6 +301,13 @@ impl Plan {
     }
 
     pub(super) fn known_nodes(&self, field: &str, nodes: &[NodeId]) -> Result<(), Impossible> {
+        // One that names a node twice does no harm; one that names all of them a thousand times has a million links.
+        check(
+            nodes.len() <= MAX_NODES.into(),
+            field,
+            format!("a list of {}", nodes.len()),
+            format!("a list of at most {MAX_NODES}"),
+        )?;
         for node in nodes {
             check(
                 (1..=self.cluster.nodes()).contains(&node.0),
@@ -329,6 +325,12 @@ impl Plan {
     }
 
     fn validate_faults(&self) -> Result<(), Impossible> {
+        check(
+            self.faults.len() <= MOST_FAULTS,
+            "faults",
+            format!("a list of {}", self.faults.len()),
+            format!("a list of at most {MOST_FAULTS}"),
+        )?;
         for (number, fault) in self.faults.iter().enumerate() {
             let field = |name: &str| format!("faults[{number}].{name}");
             match fault.when {
@@ -465,6 +467,12 @@ impl Plan {
                 change, retries, ..
             } => {
                 at_most(field("retries"), (*retries).into(), 1_000)?;
+                check(
+                    change.steps.len() <= 2 * usize::from(MAX_NODES),
+                    field("change.steps"),
+                    format!("a list of {}", change.steps.len()),
+                    format!("a list of at most {}", 2 * MAX_NODES),
+                )?;
                 for step in &change.steps {
                     node(&step.node)?;
                 }

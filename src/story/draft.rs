@@ -247,7 +247,7 @@ impl<'a> Draft<'a> {
     /// How many messages of that kind have been sent on that link by now: carries out what there is.
     fn sent_so_far(&self, from: NodeId, to: NodeId, kind: MessageKind) -> Result<u32, Wrong> {
         let (plan, _) = self.finished(self.now_us);
-        plan.validate()
+        plan.validate_told()
             .map_err(|impossible| impossible.to_string())?;
         let mut sent = 0;
         let mut count = |line: Line| {
@@ -306,7 +306,10 @@ impl<'a> Draft<'a> {
         }
         plan.subject = self.subject.name.clone();
         plan.heal_us = heal_us;
-        plan.end_us = heal_us + PATIENCE_ELECTIONS * plan.election_us().max(1);
+        // What is too much for a plan is told when the plan is made sure of.
+        let election_us = u64::from(plan.raft.election_ticks).saturating_mul(plan.cluster.tick_us);
+        let patience_us = election_us.max(1).saturating_mul(PATIENCE_ELECTIONS);
+        plan.end_us = heal_us.saturating_add(patience_us);
         (plan, self.marks.clone())
     }
 }

@@ -92,10 +92,11 @@ impl Story {
             return Ok(Err(Skipped::NotNamed));
         }
         let (plan, marks) = draft.finish();
-        plan.validate().map_err(|source| StoryError::Impossible {
-            path: self.path.clone(),
-            source,
-        })?;
+        plan.validate_told()
+            .map_err(|source| StoryError::Impossible {
+                path: self.path.clone(),
+                source,
+            })?;
         if let Some(feature) = plan.asks_for_any(subject.runner.lacks()) {
             return Ok(Err(Skipped::Lacks(feature)));
         }

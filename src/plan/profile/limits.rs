@@ -7,11 +7,11 @@ use crate::plan::{FaultKind, MAX_VOTERS};
 
 impl Profile {
     pub(super) fn validate(&self, path: &Path) -> Result<(), ProfileError> {
-        let impossible = |field: String, value: String, legal| ProfileError::Impossible {
+        let impossible = |field: String, value: String, legal: &str| ProfileError::Impossible {
             path: path.to_path_buf(),
             field,
             value,
-            legal,
+            legal: legal.to_owned(),
         };
         if self.voters.is_empty() || self.voters.iter().any(|n| !(1..=MAX_VOTERS).contains(n)) {
             let value = format!("{:?}", self.voters);
@@ -229,6 +229,13 @@ impl Profile {
                 "at most a day",
             ));
         }
+        self.validate_cost()
+            .map_err(|too_much| ProfileError::Impossible {
+                path: path.to_path_buf(),
+                field: too_much.field,
+                value: too_much.value,
+                legal: too_much.legal,
+            })?;
         let required = self.require.iter().map(|name| ("require", name));
         let shared = self.shares.iter();
         let shared =

@@ -43,7 +43,7 @@ pub enum ProfileError {
         /// Its value.
         value: String,
         /// What would be legal.
-        legal: &'static str,
+        legal: String,
     },
 }
 
@@ -125,7 +125,7 @@ fn tables(variants: Option<toml::Value>, path: &Path) -> Result<Vec<toml::Table>
             path: path.to_path_buf(),
             field: "variants".into(),
             value: other.to_string(),
-            legal: "tables, each of them under [[variants]]",
+            legal: "tables, each of them under [[variants]]".to_owned(),
         }),
     };
     match variants {
@@ -208,7 +208,7 @@ impl Profile {
                 path: path.to_path_buf(),
                 field: "extends".into(),
                 value: name.to_string(),
-                legal: "the name of a built-in profile, such as \"storm\"",
+                legal: "the name of a built-in profile, such as \"storm\"".to_owned(),
             });
         };
         let mut table: toml::Table = toml::from_str(text).expect("a built-in profile is a profile");
