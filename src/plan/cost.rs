@@ -114,7 +114,9 @@ impl Load {
                 .attempts
                 .min(log_bytes / self.snapshot_every_bytes.max(1));
         let copied = copied + snapshots * snapshot_bytes / BYTES_PER_EVENT;
-        let looks = self.attempts * self.clients + self.refreshes + messages * self.waiting;
+        // What a client that is gone has asked for may still take effect, so it is looked at with every entry.
+        let asked_for = self.clients * (self.crashes / 2 + 1);
+        let looks = self.attempts * asked_for + self.refreshes + messages * self.waiting;
 
         let on_their_way = messages * self.late_us / self.end_us.max(1);
         let links = nodes * others;

@@ -1,6 +1,7 @@
 //! Integration tests, one module a subject. `SQUALL_TEST_SEEDS=N` makes the
 //! sweeps in here N seeds long.
 
+mod bounds;
 mod cli;
 #[cfg(all(feature = "madsim", madsim))]
 mod clocks_on_madsim;
@@ -11,6 +12,7 @@ mod example;
 mod faults;
 mod findings;
 mod fuzzing;
+mod hostile_files;
 mod linearizability;
 mod mutants;
 #[cfg(all(feature = "madsim", madsim))]
