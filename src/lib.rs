@@ -47,6 +47,7 @@ pub mod stable;
 pub mod story;
 pub mod subject;
 pub mod testing;
+pub mod text;
 pub mod types;
 
 pub use squall_macros::test;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::files;
 use crate::fuzzing::{RUN, is_json, plan_of, storm};
 use crate::plan::{Plan, PlanError, Profile};
 use crate::subject::Subjects;
@@ -18,15 +19,17 @@ pub fn read_plan(
     path: &Path,
     subject: Option<&str>,
 ) -> Result<Plan, CliError> {
-    let bytes = std::fs::read(path).map_err(|source| PlanError::Read {
+    let unreadable = |source| PlanError::Read {
         path: path.to_path_buf(),
         source,
-    })?;
+    };
+    let bytes = files::read(path).map_err(unreadable)?;
     // An empty file is taken for a plan that was never written, unless it has a name that libFuzzer gives.
     let named_json = path.extension().is_some_and(|ending| ending == "json");
     let is_blank = bytes.iter().all(u8::is_ascii_whitespace) && !is_named_by_libfuzzer(path);
     if named_json || is_json(&bytes) || is_blank {
-        return Ok(Plan::read(path)?);
+        let text = files::text_of(bytes).map_err(unreadable)?;
+        return Ok(Plan::parse(&text, path)?);
     }
     let folder = path.parent().and_then(Path::file_name);
     if let Some(target) = OTHER_TARGETS

@@ -37,6 +37,7 @@ pub(crate) use validate::MAX_TIME_US;
 
 use crate::admin::{Admin, Setting};
 use crate::configuration::Configuration;
+use crate::files;
 use crate::net::Traffic;
 use crate::options::{DriverOptions, RaftOptions};
 use crate::types::{Index, NodeId, NodeSet, Term};
@@ -216,7 +217,7 @@ pub enum PlanError {
         /// The file.
         path: PathBuf,
         /// Its version.
-        found: u64,
+        found: serde_json::Number,
     },
     /// It asks for something impossible.
     #[error("plan {path}: {source}")]
@@ -234,7 +235,7 @@ impl Plan {
     /// # Errors
     /// [`PlanError`] says what is wrong with the file.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
-        let text = std::fs::read_to_string(path).map_err(|source| PlanError::Read {
+        let text = files::read_text(path).map_err(|source| PlanError::Read {
             path: path.to_path_buf(),
             source,
         })?;
@@ -260,11 +261,13 @@ impl Plan {
                 // A plan of another version need not have our fields, and is told by its version.
                 #[derive(Deserialize)]
                 struct Versioned {
-                    version: u64,
+                    version: serde_json::Number,
                 }
                 let Versioned { version: found } = serde_json::from_str(text).map_err(syntax)?;
                 match other {
-                    Err(error) if found == u64::from(VERSION) => return Err(syntax(error)),
+                    Err(error) if found.as_u64() == Some(VERSION.into()) => {
+                        return Err(syntax(error));
+                    }
                     _ => {
                         return Err(PlanError::Version {
                             path: owned(),

@@ -47,7 +47,7 @@ impl Story {
     /// # Errors
     /// [`StoryError::Read`].
     pub fn read(path: &Path) -> Result<Self, StoryError> {
-        let text = std::fs::read_to_string(path).map_err(|source| StoryError::Read {
+        let text = crate::files::read_text(path).map_err(|source| StoryError::Read {
             path: path.to_path_buf(),
             source,
         })?;

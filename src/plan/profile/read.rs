@@ -154,7 +154,7 @@ impl Profile {
                 legal: names.join(", "),
             });
         }
-        let text = std::fs::read_to_string(path).map_err(|source| ProfileError::Read {
+        let text = crate::files::read_text(path).map_err(|source| ProfileError::Read {
             path: path.to_path_buf(),
             source,
         })?;
