@@ -355,6 +355,9 @@ impl<S: Subject> World<'_, '_, S> {
         };
         let mut out = self.out.take().expect(OUT_IS_BACK);
         self.stepping = Some(node);
+        if let Some(pulse) = &self.watch.pulse {
+            pulse.boots(self.step, node);
+        }
         panics::enter();
         let booted = self.subject.boot(&birth, recovered, &mut out);
         panics::leave();

@@ -43,6 +43,9 @@ pub(super) fn run_paced<S: Subject>(
     panics::install();
     let mut world = World::new(plan, subject, watch);
     let driven = catch_unwind(AssertUnwindSafe(|| world.drive(pace)));
+    if let Some(pulse) = &world.watch.pulse {
+        pulse.goes_on(world.step);
+    }
     let violation = match driven {
         Ok(Ok(())) => None,
         Ok(Err(violation)) => Some(*violation),
@@ -72,7 +75,7 @@ impl<S: Subject> World<'_, '_, S> {
             if time_us > self.plan.end_us {
                 break;
             }
-            if self.step >= most_steps {
+            if self.step >= most_steps || self.is_told_to_end() {
                 return Ok(());
             }
             pace(&self.slots, time_us);
@@ -90,6 +93,13 @@ impl<S: Subject> World<'_, '_, S> {
             .unwrap_or_else(|| "it was never asked".to_owned());
         let message = format!("the cluster has not converged by the end of the run: {unmet}");
         Err(Violation::by(None, Property::Liveness, message))
+    }
+
+    /// Whether whoever watches ends the run from another thread.
+    #[inline]
+    fn is_told_to_end(&self) -> bool {
+        let pulse = self.watch.pulse.as_ref();
+        pulse.is_some_and(|pulse| pulse.ends_here())
     }
 
     /// Whether whoever watches has seen enough.

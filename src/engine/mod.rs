@@ -16,6 +16,7 @@ mod on_madsim;
 mod operator;
 mod options;
 mod panics;
+mod pulse;
 mod record;
 mod script;
 mod serve;
@@ -33,10 +34,13 @@ pub use lockstep::run;
 #[cfg(all(feature = "madsim", madsim))]
 pub use on_madsim::run_on_madsim;
 pub use panics::of_test;
+pub use pulse::{Pulse, Whereabouts};
 pub use record::Recording;
 pub use trace::{Forgotten, Happened, Line, NOTE, Trigger, Weight, Wrote};
 #[cfg(all(feature = "madsim", madsim))]
 pub(crate) use wire::hold_links;
+
+use std::sync::Arc;
 
 use crate::check::{NodeView, Violation};
 use crate::coverage::Coverage;
@@ -61,6 +65,8 @@ pub struct Watch<'a> {
     pub library_log: bool,
     /// Ends the run, without a verdict, once it has made so many steps.
     pub most_steps: Option<u64>,
+    /// Is told how far the run is, and ends it, without a verdict, when it is stopped from another thread.
+    pub pulse: Option<Arc<Pulse>>,
     /// Looks at the run after every event, and ends it, without a verdict, by saying so. It must not unwind.
     pub until: Option<&'a mut dyn FnMut(&Moment<'_>) -> bool>,
     /// Commands are opaque: replicas hash them and look no further, and no history of what clients

@@ -108,6 +108,9 @@ impl<S: Subject> World<'_, '_, S> {
     #[inline(always)]
     fn begin_step(&mut self, now_us: u64, node: NodeId, input: u64) {
         self.step += 1;
+        if let Some(pulse) = &self.watch.pulse {
+            pulse.steps(self.step, node);
+        }
         // Of an input, too, mostly the lower half is used: so they hardly meet.
         self.fold((now_us << 8 | u64::from(node.0)) ^ input.rotate_left(40));
     }

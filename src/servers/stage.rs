@@ -11,7 +11,7 @@ use super::shadow::Shadow;
 use crate::check::{Checks, NodeView, Property, Verdict, Violation};
 use crate::configuration::Configuration;
 use crate::disk::Disk;
-use crate::engine::{Failure, Happened, Line, NodeAtEnd, Triggers, Weight};
+use crate::engine::{Failure, Happened, Line, NodeAtEnd, Pulse, Triggers, Weight};
 use crate::net::Lost;
 use crate::on_madsim::{NetworkSim, Noted};
 use crate::plan::{Plan, What};
@@ -38,6 +38,7 @@ pub(super) struct Stage {
     pub(super) counters: Counters,
     pub(super) steps: u64,
     pub(super) most_steps: u64,
+    pub(super) pulse: Option<Arc<Pulse>>,
     pub(super) digest: u64,
     pub(super) digests: Option<Vec<u64>>,
     pub(super) lines: Option<Vec<Line>>,
@@ -69,6 +70,7 @@ pub(super) struct Look {
     pub(super) lines: bool,
     pub(super) digests: bool,
     pub(super) most_steps: Option<u64>,
+    pub(super) pulse: Option<Arc<Pulse>>,
 }
 
 impl Stage {
@@ -87,6 +89,7 @@ impl Stage {
             counters: Counters::default(),
             steps: 0,
             most_steps: look.most_steps.unwrap_or(u64::MAX),
+            pulse: look.pulse.clone(),
             digest: mix(0, plan.seed),
             digests: look.digests.then(Vec::new),
             lines: look.lines.then(Vec::new),
@@ -111,7 +114,8 @@ impl Stage {
 
     /// Whether there is no point in going on.
     pub(super) fn is_over(&self) -> bool {
-        self.failure.is_some() || self.steps >= self.most_steps
+        let is_told_to_end = || self.pulse.as_ref().is_some_and(|pulse| pulse.ends_here());
+        self.failure.is_some() || self.steps >= self.most_steps || is_told_to_end()
     }
 
     /// Whether this life of the node is the one that goes on.
@@ -136,6 +140,9 @@ impl Stage {
     /// Hears what a server tells: one step.
     pub(super) fn hear(&mut self, act: impl FnOnce(&mut Self) -> Told) {
         self.steps += 1;
+        if let Some(pulse) = &self.pulse {
+            pulse.goes_on(self.steps);
+        }
         let told = act(self);
         if let Some(digests) = &mut self.digests {
             digests.push(self.digest);

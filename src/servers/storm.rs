@@ -92,6 +92,7 @@ impl<S: Server> Runner for Storm<S> {
             lines: watch.lines.is_some(),
             digests: watch.digests.is_some(),
             most_steps: watch.most_steps,
+            pulse: watch.pulse.clone(),
         };
         let stage: Arc<Mutex<Option<Arc<Mutex<Stage>>>>> = Arc::default();
         let words = left_out::of_plan(plan);
