@@ -2,19 +2,27 @@
 //! is on one thread and knows of no other; results are taken in the order of
 //! their seeds, so a sweep's outcome does not depend on how many jobs it had.
 
+mod leak;
+mod lookout;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+pub use leak::{Leak, USUAL_CAUSES, find_leak};
+pub use lookout::{Lookout, NoThreads};
+
 use crate::coverage::{Coverage, Map, Trail};
-use crate::engine::{Failure, Line, Outcome, Watch};
+use crate::engine::{Failure, Outcome, Watch};
 use crate::plan::{Plan, Profile};
 use crate::search::{Kind, Lesson, Space, Strategy};
 use crate::sometimes::{Counters, Event};
 use crate::subject::Named;
 use crate::types::mix;
+use crate::watchdog::{Hang, Watchdog};
 
 /// One seed in so many is run twice, to see that both runs are the same.
 const DOUBLE_RUN_EVERY: u64 = 100;
@@ -38,12 +46,14 @@ pub struct Sweep<'a> {
     pub seeds: Range<u64>,
     /// Threads; at least 1.
     pub jobs: usize,
-    /// Start no run after this long.
+    /// Start no run after this long, and end early those that go on then: they count for nothing.
     pub time_limit: Option<Duration>,
     /// Go on after a violation.
     pub keep_going: bool,
-    /// Set from outside to end the sweep early.
+    /// Set from outside to end the sweep early: runs that go on end before their next event, and count for nothing.
     pub stop: &'a AtomicBool,
+    /// Who hears of runs that begin, end and hang. Without, a run that hangs is waited for in silence.
+    pub lookout: Option<&'a dyn Lookout>,
 }
 
 /// Something that a sweep tells while it goes on.
@@ -83,19 +93,6 @@ pub struct Finding {
     pub seed: u64,
 }
 
-/// Two runs of one plan that were not the same.
-#[derive(Clone, Debug)]
-pub struct Leak {
-    /// The plan's seed.
-    pub seed: u64,
-    /// The first step at which they differ.
-    pub step: u64,
-    /// What happened in that step in one run,
-    pub first: String,
-    /// and in the other.
-    pub second: String,
-}
-
 /// What a sweep adds up to.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
@@ -124,6 +121,8 @@ pub struct Summary {
     pub missing: Vec<String>,
     /// The sweep was ended from outside.
     pub interrupted: bool,
+    /// A run that hung, where that ended the sweep.
+    pub hang: Option<Hang>,
     /// What the runs covered, where it was taken down.
     pub coverage: Option<Map>,
 }
@@ -139,6 +138,8 @@ pub enum Verdict {
     Incomplete,
     /// No violation, but the sweep was ended early.
     Interrupted,
+    /// No violation, but the sweep was ended by a run that hung.
+    Hung,
     /// A plan's two runs differed: no result can be trusted.
     Nondeterministic,
 }
@@ -151,6 +152,7 @@ impl Verdict {
             Verdict::Violation => "violation",
             Verdict::Incomplete => "incomplete",
             Verdict::Interrupted => "interrupted",
+            Verdict::Hung => "hung",
             Verdict::Nondeterministic => "nondeterministic",
         }
     }
@@ -160,7 +162,10 @@ impl Verdict {
         match self {
             Verdict::Clean => 0,
             Verdict::Violation => 1,
-            Verdict::Incomplete | Verdict::Interrupted | Verdict::Nondeterministic => 2,
+            Verdict::Incomplete
+            | Verdict::Interrupted
+            | Verdict::Hung
+            | Verdict::Nondeterministic => 2,
         }
     }
 }
@@ -172,6 +177,8 @@ impl Summary {
             Verdict::Nondeterministic
         } else if !self.findings.is_empty() {
             Verdict::Violation
+        } else if self.hang.is_some() {
+            Verdict::Hung
         } else if self.interrupted || self.runs == 0 {
             Verdict::Interrupted
         } else if !self.missing.is_empty() {
@@ -190,6 +197,13 @@ impl Summary {
     pub fn times_real_time(&self) -> f64 {
         self.simulated_us as f64 / 1e6 / self.wall.as_secs_f64().max(1e-9)
     }
+}
+
+/// What carries runs out, and who looks on.
+struct Threads<'a> {
+    pool: &'a rayon::ThreadPool,
+    watchdog: &'a Watchdog,
+    is_out_of_time: &'a (dyn Fn() -> bool + Sync),
 }
 
 struct Run {
@@ -233,36 +247,77 @@ impl Sweep<'_> {
     /// # Panics
     /// When the operating system refuses to start a thread.
     pub fn run_with(&self, strategy: &mut dyn Strategy, tell: impl FnMut(News<'_>)) -> Summary {
-        self.go_on(strategy, self.seeds.start, Summary::default(), tell)
+        let begun = self.go_on(strategy, self.seeds.start, Summary::default(), tell);
+        begun.unwrap_or_else(|no_threads| panic!("{no_threads}"))
     }
 
     /// As [`Sweep::run_with`], from where a sweep was that told of [`News::Portion`]: it ends as that sweep would
     /// have ended, where its strategy learns nothing from runs.
     ///
-    /// # Panics
-    /// As [`Sweep::run`].
+    /// # Errors
+    /// When the operating system refuses to start a thread; nothing has been run then.
     #[allow(clippy::disallowed_methods)] // A sweep times itself, outside of every simulation.
     pub fn go_on(
         &self,
         strategy: &mut dyn Strategy,
-        mut next: u64,
-        mut summary: Summary,
-        mut tell: impl FnMut(News<'_>),
-    ) -> Summary {
-        let (cpu_then, wall_then) = (summary.cpu, summary.wall);
-        let began = Instant::now();
-        let cpu_before = process_cpu();
+        next: u64,
+        summary: Summary,
+        tell: impl FnMut(News<'_>),
+    ) -> Result<Summary, NoThreads> {
+        let refused = |why: String| NoThreads {
+            jobs: self.jobs,
+            why,
+        };
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(self.jobs)
             .build();
-        let pool = pool.expect("the operating system starts threads");
-        if self.coverage || strategy.learns() {
-            summary.coverage.get_or_insert_default();
-        }
-        let out_of_time = || {
+        let pool = pool.map_err(|error| refused(error.to_string()))?;
+        let patience = self.lookout.and_then(|lookout| lookout.patience());
+        let watchdog = Watchdog::new(self.jobs, patience);
+        let (wall_then, began) = (summary.wall, Instant::now());
+        let is_out_of_time = || {
             self.time_limit
                 .is_some_and(|limit| wall_then + began.elapsed() >= limit)
         };
+        // Held by this thread but while runs go on, which is when the watchdog looks.
+        let summary = Mutex::new(summary);
+        let is_over = || self.stop.load(Ordering::Relaxed) || is_out_of_time();
+        let hangs = |hang| {
+            if let Some(lookout) = self.lookout {
+                lookout.hangs(&hang, &lock(&summary));
+            }
+        };
+        let sweep = || {
+            let threads = Threads {
+                pool: &pool,
+                watchdog: &watchdog,
+                is_out_of_time: &is_out_of_time,
+            };
+            self.portions(strategy, next, &summary, &threads, tell);
+        };
+        let done = watchdog.beside(is_over, hangs, sweep);
+        done.map_err(|error| refused(error.to_string()))?;
+        Ok(summary.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Portion by portion, until there is no more to do.
+    #[allow(clippy::disallowed_methods)] // A sweep times itself, outside of every simulation.
+    fn portions(
+        &self,
+        strategy: &mut dyn Strategy,
+        mut next: u64,
+        shared: &Mutex<Summary>,
+        threads: &Threads<'_>,
+        mut tell: impl FnMut(News<'_>),
+    ) {
+        let mut summary = lock(shared);
+        let (cpu_then, wall_then) = (summary.cpu, summary.wall);
+        let began = Instant::now();
+        let cpu_before = process_cpu();
+        if self.coverage || strategy.learns() {
+            summary.coverage.get_or_insert_default();
+        }
+        let out_of_time = threads.is_out_of_time;
         let stops = |summary: &Summary| !summary.findings.is_empty() && !self.keep_going;
         while next < self.seeds.end && !out_of_time() && summary.leak.is_none() && !stops(&summary)
         {
@@ -274,14 +329,16 @@ impl Sweep<'_> {
             let one = |seed| {
                 let counts = self.keep_going || seed < last.load(Ordering::Relaxed);
                 let go = counts && !self.stop.load(Ordering::Relaxed) && !out_of_time();
-                let run = go.then(|| self.run_seed(source, seed))?;
+                let run = go.then(|| self.run_seed(source, seed, threads.watchdog))??;
                 if run.outcome.failure.is_some() {
                     last.fetch_min(seed, Ordering::Relaxed);
                 }
                 Some(run)
             };
+            drop(summary);
             let runs: Vec<Option<Run>> =
-                pool.install(|| (next..end).into_par_iter().map(one).collect());
+                (threads.pool).install(|| (next..end).into_par_iter().map(one).collect());
+            summary = lock(shared);
             let whole = runs.iter().all(Option::is_some);
             let mut lessons = Vec::new();
             for run in runs.into_iter().flatten() {
@@ -314,7 +371,7 @@ impl Sweep<'_> {
             summary.wall = wall_then + began.elapsed();
             next = end;
             if whole && !stops(&summary) {
-                let summary = &summary;
+                let summary = &*summary;
                 tell(News::Portion { next, summary });
             }
         }
@@ -323,32 +380,47 @@ impl Sweep<'_> {
         if summary.runs >= RUNS_FOR_REQUIRED {
             summary.missing = self.missing(&*strategy, &summary.counters);
         }
-        summary
     }
 
-    fn run_seed(&self, strategy: &dyn Strategy, seed: u64) -> Run {
-        let plan = strategy.plan(seed);
+    /// Runs the plan of a seed; none when the run was cut short.
+    fn run_seed(&self, strategy: &dyn Strategy, seed: u64, watchdog: &Watchdog) -> Option<Run> {
+        let plan = Arc::new(strategy.plan(seed));
+        let job = rayon::current_thread_index().unwrap_or(0);
+        let watched = watchdog.watch(job, seed, plan.clone());
+        let _looked_on = self.lookout.map(|lookout| {
+            lookout.begins(job, seed, &plan);
+            lookout::Ends { lookout, job }
+        });
         let mut coverage =
             (self.coverage || strategy.learns()).then(|| Coverage::new(plan.nodes().len()));
+        let pulse = &watched.pulse;
         let watch = Watch {
             coverage: coverage.as_mut(),
+            pulse: Some(pulse.clone()),
             ..Watch::default()
         };
         let outcome = self.subject.runner.run(&plan, watch);
+        if pulse.was_cut() {
+            return None;
+        }
         let doubled = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
         let leak = if doubled {
-            find_leak(self.subject, &plan, &outcome)
+            find_leak(self.subject, &plan, &outcome, Some(pulse))
         } else {
             None
         };
-        Run {
+        if pulse.was_cut() {
+            return None;
+        }
+        drop(watched);
+        Some(Run {
             seed,
-            plan,
+            plan: Arc::unwrap_or_clone(plan),
             outcome,
             leak,
             doubled,
             trail: coverage.map(|coverage| coverage.trail()),
-        }
+        })
     }
 
     fn missing(&self, strategy: &dyn Strategy, counters: &Counters) -> Vec<String> {
@@ -416,50 +488,8 @@ impl Summary {
     }
 }
 
-/// Runs `plan` again and compares with how it went before.
-pub fn find_leak(subject: &Named, plan: &Plan, before: &Outcome) -> Option<Leak> {
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    let again = subject.runner.run(plan, digests_into(&mut first));
-    if again == *before {
-        return None;
-    }
-    subject.runner.run(plan, digests_into(&mut second));
-    let same = first
-        .iter()
-        .zip(&second)
-        .take_while(|(a, b)| a == b)
-        .count();
-    let step = same as u64 + 1;
-    Some(Leak {
-        seed: plan.seed,
-        step,
-        first: step_in_words(subject, plan, step),
-        second: step_in_words(subject, plan, step),
-    })
-}
-
-fn digests_into(digests: &mut Vec<u64>) -> Watch<'_> {
-    Watch {
-        digests: Some(digests),
-        ..Watch::default()
-    }
-}
-
-fn step_in_words(subject: &Named, plan: &Plan, step: u64) -> String {
-    let mut words = Vec::new();
-    let mut collect = |line: Line| {
-        if line.step == step {
-            words.push(line.text);
-        }
-    };
-    subject.runner.run(
-        plan,
-        Watch {
-            lines: Some(&mut collect),
-            ..Watch::default()
-        },
-    );
-    words.join("; ")
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Processor time of this process so far, all threads together.

@@ -36,6 +36,7 @@ pub mod queue;
 pub mod replica;
 pub mod report;
 pub mod rng;
+pub mod running;
 pub mod search;
 pub mod seeds;
 #[cfg(all(feature = "madsim", madsim))]
@@ -49,6 +50,7 @@ pub mod subject;
 pub mod testing;
 pub mod text;
 pub mod types;
+pub mod watchdog;
 
 pub use squall_macros::test;
 pub use testing::{Sim, check};

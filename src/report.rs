@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub use markdown::{Swept, markdown};
 use serde::Serialize;
 
-use crate::campaign::{RUNS_FOR_REQUIRED, Summary, Verdict};
+use crate::campaign::{Leak, RUNS_FOR_REQUIRED, Summary, USUAL_CAUSES, Verdict};
 use crate::causes::Chronicle;
 use crate::engine::{Line, Outcome, Watch};
 use crate::plan::{Heal, Plan};
@@ -230,6 +230,17 @@ pub struct JsonCoverage {
     pub transitions: u64,
 }
 
+/// A run that hung, as `--json` gives it.
+#[derive(Debug, Serialize)]
+pub struct JsonHang {
+    /// The plan's seed.
+    pub seed: u64,
+    /// The step that did not end.
+    pub step: u64,
+    /// Where it was in that step.
+    pub at: String,
+}
+
 /// A sweep as `--json` gives it.
 #[derive(Debug, Serialize)]
 pub struct JsonSummary<'a> {
@@ -267,6 +278,8 @@ pub struct JsonSummary<'a> {
     pub digest: String,
     /// The violations, in the order of their seeds.
     pub violations: Vec<JsonViolation>,
+    /// The run that hung, where one did.
+    pub hang: Option<JsonHang>,
 }
 
 impl<'a> JsonSummary<'a> {
@@ -311,6 +324,11 @@ impl<'a> JsonSummary<'a> {
             }),
             digest: format!("{:016x}", summary.digest),
             violations: violations.collect(),
+            hang: summary.hang.as_ref().map(|hang| JsonHang {
+                seed: hang.seed,
+                step: hang.step,
+                at: hang.at.to_string(),
+            }),
         }
     }
 }
@@ -445,6 +463,9 @@ fn verdict(summary: &Summary) -> String {
             format!("clean: no violation in {runs} runs, and every required event happened\n")
         }
         Verdict::Interrupted => format!("interrupted: no violation in the {runs} runs so far\n"),
+        Verdict::Hung => format!(
+            "hung: no violation in the {runs} runs so far, and then one that does not end\n"
+        ),
         Verdict::Incomplete => format!(
             "incomplete: no violation in {runs} runs, but what the profile requires did not happen, or not as often: {}\n",
             summary.missing.join(", ")
@@ -471,12 +492,24 @@ fn verdict(summary: &Summary) -> String {
                 .leak
                 .as_ref()
                 .expect("that is what this verdict says");
-            format!(
-                "nondeterministic: two runs of seed {} differ first at step {}:\n  once:  {}\n  again: {}\nno result of this build can be trusted; please report this\n",
-                leak.seed, leak.step, leak.first, leak.second
-            )
+            format!("nondeterministic: {}", self::leak(leak))
         }
     }
+}
+
+/// A leak in words: where two runs part, both sides of it, and what it comes from.
+pub fn leak(leak: &Leak) -> String {
+    let seed = leak.seed;
+    let differ = match leak.step {
+        Some(step) => format!("two runs of seed {seed} differ first at step {step}:"),
+        None => format!(
+            "two runs of seed {seed} were not the same, and others of it were; they ended in"
+        ),
+    };
+    format!(
+        "{differ}\n  once:  {}\n  again: {}\nNothing that was found or not found is certain until that is mended. {USUAL_CAUSES}\nWhere the subject is one that comes with Squall, please report it.\n",
+        leak.first, leak.second
+    )
 }
 
 /// A number with its digits in groups of three: `1,234,567`.

@@ -31,6 +31,7 @@ fn main() {
             time_limit: None,
             keep_going: true,
             stop: &AtomicBool::new(false),
+            lookout: None,
         };
         sweep.run(|_| {}).steps_per_cpu_second()
     };

@@ -76,6 +76,7 @@ fn failing(subject: &Named, bug: Bug) -> Vec<Finding> {
         time_limit: None,
         keep_going: true,
         stop: &stop,
+        lookout: None,
     };
     let mut found = Vec::new();
     sweep.run(|news| {

@@ -11,7 +11,7 @@ use crate::subject::Subjects;
 
 use super::artifact::read_plan;
 use super::shrink::shrink_and_show;
-use super::{CliError, can_write, duration, replay_command, say, write_file};
+use super::{CliError, can_write, duration, replay_command, say, write_to};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -46,7 +46,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     can_write(&out)?;
     let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time);
     let Ok(shrunk) = shrunk else {
-        write_file(&out, &plan.to_json())?;
+        write_to(options.out.as_deref(), &out, &plan.to_json())?;
         say(&format!(
             "clean: the plan does not fail on {}, and is written as it is\nplan     {}\n",
             plan.subject,
@@ -54,7 +54,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         ))?;
         return Ok(0);
     };
-    write_file(&out, &shrunk.plan.to_json())?;
+    write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
     say(&report::shrunk(&shrunk))?;
     let command = replay_command(&out, Engine::default());
     let page = report::failure(subject, &shrunk.plan, &out, &command);

@@ -14,22 +14,28 @@ mod shrink;
 mod story;
 mod sweep;
 mod unfinished;
+mod watch;
 mod written;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::campaign::NoThreads;
 use crate::engine::Engine;
-use crate::files::{folder_of, quoted, write_whole};
-use crate::plan::{PlanError, ProfileError};
+use crate::files::{folder_of, quoted, write_output, write_whole};
+use crate::plan::{Plan, PlanError, ProfileError};
+use crate::search;
 use crate::seeds as seed;
 use crate::story::StoryError;
 use crate::subject::{Named, Subjects, UnknownSubject};
+use crate::text::{one_line, printable, printable_json};
 
 const ABOUT: &str =
     "Storms over Raft: real nodes in a deterministic simulator, checked after every step.
@@ -100,6 +106,8 @@ enum CliError {
     Plan(#[from] PlanError),
     #[error("{0}")]
     Story(#[from] StoryError),
+    #[error("{0}")]
+    Threads(#[from] NoThreads),
     #[error("cannot write to standard output: {0}")]
     Output(#[from] std::io::Error),
     #[error("cannot read {path}: {source}")]
@@ -134,8 +142,16 @@ impl CliError {
 /// # Panics
 /// Without a subject.
 pub fn main(subjects: Vec<Named>) -> ExitCode {
+    run(subjects, std::env::args_os()).into()
+}
+
+/// As [`main`], over these arguments, the first of which is the program's name. Returns the exit status.
+///
+/// # Panics
+/// Without a subject.
+pub fn run(subjects: Vec<Named>, arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let subjects = Subjects::new(subjects);
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
@@ -154,26 +170,26 @@ pub fn main(subjects: Vec<Named>) -> ExitCode {
         Command::List(options) => list::run(&subjects, &options),
     };
     match done {
-        Ok(status) => ExitCode::from(status),
+        Ok(status) => status,
         Err(error) => fail(&error.to_string()),
     }
 }
 
-fn fail(message: &str) -> ExitCode {
+fn fail(message: &str) -> u8 {
     // Where even standard error is closed, the exit status must do.
     let _ = writeln!(std::io::stderr(), "squall: {}", one_line(message));
-    ExitCode::from(2)
+    2
 }
 
 /// Help and version go to standard output; anything else is one line of error.
-fn explain(error: &clap::Error) -> ExitCode {
+fn explain(error: &clap::Error) -> u8 {
     let text = error.render().to_string();
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
         return match say(&text) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => 0,
             Err(error) => fail(&error.to_string()),
         };
     }
@@ -188,21 +204,42 @@ fn explain(error: &clap::Error) -> ExitCode {
     fail(said.trim_start_matches("error: "))
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Says on standard error what the user should know and what ends nothing.
 fn warn(message: &str) {
     let _ = writeln!(std::io::stderr(), "squall: {}", one_line(message));
 }
 
-/// Writes to standard output, and says so when that is not possible.
+/// Says on standard error a command that goes with a warning, on a line of its own.
+fn warn_of_command(command: &str) {
+    let _ = writeln!(std::io::stderr(), "  {}", printable(command));
+}
+
+/// Writes to standard output what people read, and says so when that is not possible. What would act on a terminal is
+/// written out: much of it comes from files and subjects.
 fn say(text: &str) -> Result<(), CliError> {
+    put(&printable(text))
+}
+
+/// Writes JSON to standard output.
+fn say_json(text: &str) -> Result<(), CliError> {
+    put(&printable_json(text))
+}
+
+/// Writes to standard output. Whoever reads it may have enough of it, as `head` has: that is no error, and what comes
+/// after is not written; what is under way goes on, and its exit status is what it would be.
+fn put(text: &str) -> Result<(), CliError> {
+    static CLOSED: AtomicBool = AtomicBool::new(false);
+    if CLOSED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
-    Ok(())
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            CLOSED.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        written => Ok(written?),
+    }
 }
 
 /// Makes sure that a file can be written there, and writes nothing.
@@ -220,9 +257,26 @@ fn can_write(path: &std::path::Path) -> Result<(), CliError> {
         .map_err(error)
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all, where the user said or a device is.
 fn write_file(path: &std::path::Path, text: &str) -> Result<(), CliError> {
+    write_output(path, text).map_err(|source| CliError::file(path, &source))
+}
+
+/// Writes a file whole or not at all, beside one that may come from a stranger: never through a link.
+fn write_beside(path: &std::path::Path, text: &str) -> Result<(), CliError> {
     write_whole(path, text).map_err(|source| CliError::file(path, &source))
+}
+
+/// Where a result is written, and how: to where the user said, or beside what it came from.
+fn write_to(
+    said: Option<&std::path::Path>,
+    beside: &std::path::Path,
+    text: &str,
+) -> Result<(), CliError> {
+    match said {
+        Some(path) => write_file(path, text),
+        None => write_beside(beside, text),
+    }
 }
 
 /// A length of time, as people write it.
@@ -239,14 +293,17 @@ fn default_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// This program, as a word of a command.
+fn program() -> String {
+    let program = std::env::args().next();
+    quoted(program.as_deref().unwrap_or("squall"))
+}
+
 /// The command that replays the plan at `path`, complete and ready to paste.
 fn replay_command(path: &std::path::Path, engine: Engine) -> String {
-    let program = std::env::args()
-        .next()
-        .unwrap_or_else(|| "squall".to_owned());
     format!(
         "{} replay {}{}",
-        quoted(&program),
+        program(),
         quoted(&path.display().to_string()),
         engine_option(engine)
     )
@@ -258,4 +315,20 @@ fn engine_option(engine: Engine) -> String {
         true => String::new(),
         false => format!(" --engine {}", engine.name()),
     }
+}
+
+/// The command that replays the plan of a seed, drawn as it says.
+fn seed_command(plan: &Plan, strategy: search::Kind, engine: Engine) -> String {
+    let strategy = match strategy {
+        search::Kind::Swarm => String::new(),
+        other => format!(" --strategy {}", other.name()),
+    };
+    format!(
+        "{} replay --seed {} --subject {} --profile {}{strategy}{}",
+        program(),
+        plan.seed,
+        quoted(&plan.subject),
+        quoted(&plan.profile),
+        engine_option(engine)
+    )
 }

@@ -8,15 +8,17 @@ use clap::Args;
 
 use crate::causes::Chronicle;
 use crate::engine::{Engine, Line, Outcome, Watch};
-use crate::plan::{Plan, Profile, generate};
+use crate::plan::{Plan, Profile};
 use crate::report;
+use crate::search::{self, Space};
 use crate::subject::{Named, Subjects};
 use crate::types::NodeId;
 
 use narrow::{Around, Narrow};
 
 use super::artifact::read_plan;
-use super::{CliError, engine_option, quoted, replay_command, say, seed};
+use super::sweep::strategy;
+use super::{CliError, replay_command, say, seed, seed_command, unfinished};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -32,6 +34,9 @@ pub struct Options {
     /// What the seed's plan is drawn from [default: storm].
     #[arg(long)]
     profile: Option<String>,
+    /// How the seed's plan is drawn: see `list strategies`.
+    #[arg(long, default_value = "swarm", value_parser = strategy, conflicts_with = "plan")]
+    strategy: search::Kind,
     /// Which engine carries plans out: lockstep, or madsim in a build that has it.
     #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
     engine: Engine,
@@ -68,7 +73,17 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         (None, Some(seed)) => {
             let profile = Profile::load(options.profile.as_deref().unwrap_or("storm"))?;
             let subject = subjects.find_or_first(options.subject.as_deref())?;
-            generate(seed, &subject.name, subject.runner.lacks(), &profile)
+            if options.strategy == search::Kind::Guided {
+                return Err(CliError::Usage(
+                    "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),
+                ));
+            }
+            let space = Space {
+                subject: &subject.name,
+                lacks: subject.runner.lacks(),
+                profile: &profile,
+            };
+            options.strategy.over(space, seed, Vec::new()).plan(seed)
         }
         (None, None) => {
             return Err(CliError::Usage(
@@ -90,7 +105,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         Some(path) => (path.clone(), replay_command(path, options.engine)),
         None => (
             PathBuf::from("(none: the plan is drawn from the seed)"),
-            seed_command(&plan, options.engine),
+            seed_command(&plan, options.strategy, options.engine),
         ),
     };
     say(&format!(
@@ -190,7 +205,9 @@ fn all_of(subjects: &Subjects, options: &Options, folder: &Path) -> Result<u8, C
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|ending| ending == "json") {
+        let is_plan = path.extension().is_some_and(|ending| ending == "json");
+        // Where a sweep stands is no plan.
+        if is_plan && !unfinished::is_one(&path) {
             files.push(path);
         }
     }
@@ -230,18 +247,4 @@ fn one_of(subjects: &Subjects, options: &Options, path: &Path) -> Result<Outcome
 #[inline(never)]
 fn squall_break(step: u64) {
     std::hint::black_box(step);
-}
-
-fn seed_command(plan: &Plan, engine: Engine) -> String {
-    let program = std::env::args()
-        .next()
-        .unwrap_or_else(|| "squall".to_owned());
-    format!(
-        "{} replay --seed {} --subject {} --profile {}{}",
-        quoted(&program),
-        plan.seed,
-        quoted(&plan.subject),
-        quoted(&plan.profile),
-        engine_option(engine)
-    )
 }

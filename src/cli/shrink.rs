@@ -14,7 +14,7 @@ use crate::shrink::{Clean, Progress, Shrinker, Shrunk};
 use crate::subject::{Named, Subjects};
 
 use super::interrupt::stop_at_interrupt;
-use super::{CliError, can_write, default_jobs, duration, replay_command, say, write_file};
+use super::{CliError, can_write, default_jobs, duration, replay_command, say, write_to};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -70,7 +70,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         let path = options.plan.display();
         CliError::Usage(format!("cannot shrink {path}: {clean}"))
     })?;
-    write_file(&out, &shrunk.plan.to_json())?;
+    write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
     say(&report::shrunk(&shrunk))?;
     let command = replay_command(&out, options.engine);
     let page = report::failure(subject, &shrunk.plan, &out, &command);

@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::story::{COMMANDS, Skipped, Story, of_plan, stories_in};
 use crate::subject::{Named, Subjects};
 
-use super::{CliError, say, write_file};
+use super::{CliError, say, write_beside, write_file};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -45,7 +45,15 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let named = options.subject.as_deref().map(|name| subjects.find(name));
     let named = named.transpose()?;
     let mut status = 0;
-    for story in stories_in(options.story.as_deref().unwrap_or(".".as_ref()))? {
+    let path = options.story.as_deref().unwrap_or(".".as_ref());
+    let stories = stories_in(path)?;
+    if stories.is_empty() {
+        return Err(CliError::Usage(format!(
+            "there is no story in {}; a story's file ends in .sim",
+            path.display()
+        )));
+    }
+    for story in stories {
         status = status.max(tell(subjects, named, &story, options)?);
     }
     Ok(status)
@@ -117,7 +125,7 @@ fn tell(
         return Err(CliError::Usage(format!("{who} goes through {path}{why}")));
     }
     if options.update {
-        write_file(&story.path, &story.rewritten(&outputs))?;
+        write_beside(&story.path, &story.rewritten(&outputs))?;
     }
     let names: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
     let how = match (options.update, status) {

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, Parser};
@@ -15,11 +16,16 @@ use crate::plan::{Plan, Profile};
 use crate::report::{self, Files, JsonSummary, Swept};
 use crate::search::{self, Folder};
 use crate::subject::{Named, Subjects};
+use crate::watchdog::Hang;
 
 use super::interrupt::stop_at_interrupt;
 use super::unfinished::{Asked, Stand, Unfinished, hash_of};
-use super::written::{Writing, Written};
-use super::{CliError, can_write, default_jobs, duration, say, seed, write_file};
+use super::watch::{self, Desk, HangAfter, Watcher};
+use super::written::{Writing, Written, sweep_name};
+use super::{
+    CliError, can_write, default_jobs, duration, replay_command, say, say_json, seed, unfinished,
+    warn, write_file,
+};
 
 /// Seeds of a sweep when neither a number nor a time is given.
 const DEFAULT_SEEDS: u64 = 4_000;
@@ -53,6 +59,9 @@ pub struct Options {
     /// How long, e.g. 90s, 10m, 8h.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
+    /// A run that stands still for so long, in wall time, hangs, and ends the sweep; or `never`.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = HangAfter::parse)]
+    hang_after: HangAfter,
     /// Go on after a violation.
     #[arg(long)]
     keep_going: bool,
@@ -112,17 +121,27 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         None => options.out.clone(),
     };
     let (folder, corpus) = corpus(options, subject, &profile)?;
-    prepare(options, &out)?;
+    watch::tell_of_the_dead(&out);
+    let name = sweep_name(&subject.name, &profile.name, strategy, subject.engine);
+    let desk = Desk::in_folder(&out, jobs, &name, &asked)?;
+    let scratch = desk.running().scratch();
+    can_write_summaries(options)?;
     let (mut unfinished, stand) = match resumed {
         Some((unfinished, stand)) => (Some(unfinished), stand),
         None => {
-            let next = asked.seeds.start;
-            let summary = Summary::default();
+            tell_of_unfinished(&out);
             let goes_on = !options.coverage && strategy != search::Kind::Guided;
-            let unfinished = goes_on.then(|| Unfinished::begin(&out, asked.clone()));
-            (unfinished.transpose()?, Stand { next, summary })
+            let unfinished =
+                goes_on.then(|| Unfinished::begin(&out, scratch, &name, asked.clone()));
+            let stand = Stand {
+                next: asked.seeds.start,
+                summary: Summary::default(),
+                plans: Vec::new(),
+            };
+            (unfinished.transpose()?, stand)
         }
     };
+    let how_to_go_on = unfinished.as_ref().map(Unfinished::how_to_go_on);
     let seeds = asked.seeds.clone();
     let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
     if !json_to_stdout {
@@ -133,13 +152,50 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let mut written = Written::new(Writing {
         subject,
         out: &out,
+        scratch,
+        name: &name,
         print: !json_to_stdout,
         keep_going: asked.keep_going,
         jobs,
         shrink_for: asked.shrink_for_ms.map(Duration::from_millis),
     });
-    let known = stand.summary.findings.iter();
-    known.for_each(|finding| written.known(finding));
+    for (finding, plan) in stand.summary.findings.iter().zip(stand.plans) {
+        written.known(finding, plan);
+    }
+    // The watchdog looks at it when a run hangs, which is when nothing else does.
+    let written = Mutex::new(written);
+    let lock = || written.lock().unwrap_or_else(PoisonError::into_inner);
+    let title = subject.title();
+    let swept = Swept {
+        subject: &title,
+        profile: &profile.name,
+        first_seed: seeds.start,
+    };
+    let hangs = |hang: &Hang, so_far: &Summary| {
+        bar.finish_and_clear();
+        let mut summary = so_far.clone();
+        summary.hang = Some(hang.clone());
+        summary.interrupted = true;
+        let status = match conclude_hang(options, &summary, hang, subject, swept, &lock()) {
+            Ok(()) => summary.verdict().status(),
+            Err(failed) => {
+                warn(&failed.to_string());
+                2
+            }
+        };
+        if let Some(how_to_go_on) = how_to_go_on.as_ref().filter(|_| !json_to_stdout) {
+            let _ = say(how_to_go_on);
+        }
+        // The thread that hangs can be ended in no other way.
+        desk.running().remove();
+        std::process::exit(status.into());
+    };
+    let watcher = Watcher {
+        patience: options.hang_after.0,
+        running: desk.running(),
+        notes_plans: strategy == search::Kind::Guided,
+        tell: &hangs,
+    };
     let mut error = None;
     let sweep = Sweep {
         subject,
@@ -152,6 +208,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         time_limit: asked.time_ms.map(Duration::from_millis),
         keep_going: asked.keep_going,
         stop,
+        lookout: Some(&watcher),
     };
     let tell = |news: News<'_>| {
         let done = match news {
@@ -169,7 +226,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
                 Ok(())
             }
             News::Portion { next, summary } => match &mut unfinished {
-                Some(unfinished) => unfinished.stands(next, summary),
+                Some(unfinished) => unfinished.stands(scratch, next, summary, lock().files()),
                 None => Ok(()),
             },
             News::Kept(plan) => match &folder {
@@ -177,7 +234,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
                     .map_err(|failed| CliError::file(folder.path(), &failed)),
                 None => Ok(()),
             },
-            News::Finding(finding) => bar.suspend(|| written.finding(finding)),
+            News::Finding(finding) => bar.suspend(|| lock().finding(finding)),
         };
         if let Err(failed) = done {
             error.get_or_insert(failed);
@@ -185,23 +242,24 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         }
     };
     let mut strategy = sweep.strategy();
-    let summary = sweep.go_on(&mut *strategy, stand.next, stand.summary, tell);
+    let summary = sweep.go_on(&mut *strategy, stand.next, stand.summary, tell)?;
     bar.finish_and_clear();
     if let Some(error) = error {
         return Err(error);
     }
+    drop(strategy);
+    let written = written.into_inner().unwrap_or_else(PoisonError::into_inner);
     let files = written.shrink(stop)?;
-    let title = subject.title();
-    let swept = Swept {
-        subject: &title,
-        profile: &profile.name,
-        first_seed: seeds.start,
-    };
     conclude(options, &summary, subject, swept, &files)?;
     match unfinished {
         Some(unfinished) if !summary.interrupted => unfinished.end(),
-        Some(unfinished) if !json_to_stdout => say(&unfinished.how_to_go_on())?,
-        _ => {}
+        Some(unfinished) => {
+            if !json_to_stdout {
+                say(&unfinished.how_to_go_on())?;
+            }
+            unfinished.leave();
+        }
+        None => {}
     }
     Ok(summary.verdict().status())
 }
@@ -266,6 +324,44 @@ fn corpus(
     Ok((Some(Folder::at(dir)), given))
 }
 
+/// Says that there are sweeps in the folder that have not ended: they stay as they are.
+fn tell_of_unfinished(out: &Path) {
+    let others = unfinished::all_in(out).unwrap_or_default();
+    let Some(first) = others.first() else { return };
+    let which = match others.len() {
+        1 => "an unfinished sweep; unless it is still running, go on with it, or remove its file:"
+            .to_owned(),
+        many => format!(
+            "{many} unfinished sweeps; unless they are still running, go on with them, or remove their files:"
+        ),
+    };
+    warn(&format!("{} holds {which}", out.display()));
+    super::warn_of_command(&unfinished::command(first));
+}
+
+/// What is said and written of a sweep that a run has ended by hanging.
+fn conclude_hang(
+    options: &Options,
+    summary: &Summary,
+    hang: &Hang,
+    subject: &Named,
+    swept: Swept<'_>,
+    written: &Written<'_>,
+) -> Result<(), CliError> {
+    let plan = written.write(hang.seed, "hang", &hang.plan)?;
+    let text = format!(
+        "{}\n  plan     {}\n  repeat   {}\n\n",
+        watch::in_words(swept.subject, swept.profile, hang),
+        plan.display(),
+        replay_command(&plan, subject.engine)
+    );
+    match options.json.as_deref() == Some(Path::new("-")) {
+        true => text.lines().for_each(super::warn_of_command),
+        false => say(&text)?,
+    }
+    conclude(options, summary, subject, swept, written.files())
+}
+
 /// Prints the summary, and writes it as JSON and as Markdown where that is asked for.
 fn conclude(
     options: &Options,
@@ -287,7 +383,7 @@ fn conclude(
         text
     };
     match &options.json {
-        Some(path) if path.as_os_str() == "-" => say(&json()),
+        Some(path) if path.as_os_str() == "-" => say_json(&json()),
         Some(path) => {
             write_file(path, &json())?;
             say(&report::summary(summary, swept.subject, swept.profile))
@@ -296,16 +392,8 @@ fn conclude(
     }
 }
 
-/// Makes sure, before any run, that findings and the summary can be written.
-fn prepare(options: &Options, out: &Path) -> Result<(), CliError> {
-    let missing = missing_folders(out);
-    std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
-    let writable = tempfile::NamedTempFile::new_in(out).map(drop);
-    // They are made again when there is something to put in them.
-    for folder in missing {
-        let _ = std::fs::remove_dir(folder);
-    }
-    writable.map_err(|error| CliError::file(out, &error))?;
+/// Makes sure, before any run, that the summary can be written.
+fn can_write_summaries(options: &Options) -> Result<(), CliError> {
     match &options.json {
         Some(path) if path.as_os_str() != "-" => can_write(path)?,
         _ => {}
@@ -313,15 +401,8 @@ fn prepare(options: &Options, out: &Path) -> Result<(), CliError> {
     options.summary_md.as_deref().map_or(Ok(()), can_write)
 }
 
-/// What is missing of the folder `out` and those above it, the innermost first.
-pub fn missing_folders(out: &Path) -> Vec<PathBuf> {
-    let missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
-    let folders = out.ancestors().take_while(missing);
-    folders.map(Path::to_path_buf).collect()
-}
-
 /// A strategy by its name.
-fn strategy(name: &str) -> Result<search::Kind, String> {
+pub fn strategy(name: &str) -> Result<search::Kind, String> {
     search::Kind::named(name).ok_or_else(|| {
         let names: Vec<&str> = search::Kind::ALL.iter().map(|kind| kind.name()).collect();
         let nearest = crate::nearest::suggestion(name, names.iter().copied());

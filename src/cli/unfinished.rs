@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CliError, write_file};
+use super::CliError;
 use crate::campaign::{Finding, Summary};
 use crate::check::{Property, Violation};
 use crate::engine::{Engine, Failure};
+use crate::files::{Equal, NewName, read_text, write_by, write_new};
 use crate::plan::{Plan, Profile};
+use crate::report::Files;
 use crate::sometimes::Counters;
 use crate::types::{NodeId, mix_bytes};
 
@@ -21,6 +23,9 @@ const VERSION: u32 = 1;
 
 /// How such a file's name ends.
 const ENDING: &str = ".unfinished.json";
+
+/// No number in it is larger: no sweep comes near, and sums of such numbers are numbers.
+const MOST: u64 = 1 << 53;
 
 /// How often it is written at most, but for the first time and as something is found.
 const EVERY: Duration = Duration::from_millis(500);
@@ -85,6 +90,8 @@ struct Found {
 pub struct Stand {
     pub next: u64,
     pub summary: Summary,
+    /// The files of the findings, in their order.
+    pub plans: Vec<PathBuf>,
 }
 
 /// A sweep that is under way.
@@ -94,40 +101,40 @@ pub struct Unfinished {
     written: Option<Instant>,
     /// How long to wait for the next time: the longer the file takes to be written, the longer.
     wait: Duration,
-    /// Folders that were made for it.
-    made: Vec<PathBuf>,
+    /// It is new, and nothing has been done yet that could be lost.
+    is_blank: bool,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if self.is_blank {
+            self.remove();
+        }
+    }
 }
 
 impl Unfinished {
-    /// One that begins in the folder `out`.
-    pub fn begin(out: &Path, asked: Asked) -> Result<Self, CliError> {
+    /// One that begins in the folder `out`, by way of the folder `scratch`, as `name` calls its sweep. It takes no other
+    /// one's place.
+    pub fn begin(out: &Path, scratch: &Path, name: &str, asked: Asked) -> Result<Self, CliError> {
         let Range { start, end } = asked.seeds;
         let end = match end {
             u64::MAX => "open".to_owned(),
             end => end.to_string(),
         };
-        let profile = Path::new(&asked.profile).file_stem().unwrap_or_default();
-        let engine = match asked.engine == usual_engine() {
-            true => String::new(),
-            false => format!("-{}", asked.engine),
+        let name = NewName {
+            stem: out.join(format!("{name}-{start}-{end}")),
+            ending: ENDING,
         };
-        let name = format!(
-            "{}-{}{engine}-{start}-{end}{ENDING}",
-            asked.subject,
-            profile.to_string_lossy()
-        );
-        let made = super::sweep::missing_folders(out);
-        std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
-        let mut unfinished = Self {
-            path: out.join(name),
+        let text = text(&asked, start, &Summary::default(), &[]);
+        let path = write_new(scratch, &name, &text, Equal::IsAnother);
+        Ok(Self {
+            path: path.map_err(|error| CliError::file(out, &error))?,
             asked,
             written: None,
             wait: EVERY,
-            made,
-        };
-        let start = unfinished.asked.seeds.start;
-        unfinished.write(start, &Summary::default())?;
-        Ok(unfinished)
+            is_blank: true,
+        })
     }
 
     /// The one at `path`, or the only one in that folder, and where it stands.
@@ -138,7 +145,7 @@ impl Unfinished {
         };
         let wrong =
             |why: String| CliError::Usage(format!("cannot go on with {}: {why}", path.display()));
-        let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+        let text = read_text(&path).map_err(|error| wrong(error.to_string()))?;
         let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         let version = env!("CARGO_PKG_VERSION");
         if (file.version, file.squall.as_str()) != (VERSION, version) {
@@ -147,9 +154,12 @@ impl Unfinished {
                 file.squall
             )));
         }
-        let mut findings = Vec::new();
+        file.check().map_err(wrong)?;
+        let (mut findings, mut plans) = (Vec::new(), Vec::new());
         for found in &file.findings {
-            let plan = Plan::read(&super::folder_of(&path).join(&found.plan))?;
+            let plan_path = super::folder_of(&path).join(&found.plan);
+            let plan = Plan::read(&plan_path)?;
+            plans.push(plan_path);
             let failure = found.failure().map_err(wrong)?;
             let seed = found.seed;
             findings.push(Finding {
@@ -177,13 +187,14 @@ impl Unfinished {
         let stand = Stand {
             next: file.next,
             summary,
+            plans,
         };
         let unfinished = Self {
             path,
             asked: file.asked,
             written: None,
             wait: EVERY,
-            made: Vec::new(),
+            is_blank: false,
         };
         Ok((unfinished, stand))
     }
@@ -199,68 +210,123 @@ impl Unfinished {
 
     /// What to type to go on with it.
     pub fn how_to_go_on(&self) -> String {
-        let program = std::env::args()
-            .next()
-            .unwrap_or_else(|| "squall".to_owned());
-        format!(
-            "go on    {} sweep --resume {}\n",
-            super::quoted(&program),
-            super::quoted(&self.path.display().to_string())
-        )
+        format!("go on    {}\n", command(&self.path))
     }
 
-    /// Takes down where the sweep stands, if the last time was long enough ago.
+    /// It has ended early, and is to go on some time.
+    pub fn leave(mut self) {
+        self.is_blank = false;
+    }
+
+    /// Takes down where the sweep stands, if the last time was long enough ago. `files` are those of its findings.
     #[allow(clippy::disallowed_methods)] // How often a file is written; no run knows of it.
-    pub fn stands(&mut self, next: u64, summary: &Summary) -> Result<(), CliError> {
+    pub fn stands(
+        &mut self,
+        scratch: &Path,
+        next: u64,
+        summary: &Summary,
+        files: &[Files],
+    ) -> Result<(), CliError> {
         if self.written.is_some_and(|then| then.elapsed() < self.wait) {
             return Ok(());
         }
         let began = Instant::now();
-        self.write(next, summary)?;
+        let text = text(&self.asked, next, summary, files);
+        write_by(scratch, &self.path, &text).map_err(|error| CliError::file(&self.path, &error))?;
+        self.is_blank = false;
         self.wait = EVERY.max(20 * began.elapsed());
         self.written = Some(Instant::now());
         Ok(())
     }
 
-    fn write(&mut self, next: u64, summary: &Summary) -> Result<(), CliError> {
-        let found = |finding: &Finding| Found {
-            seed: finding.seed,
-            property: finding.failure.violation.property.name().to_owned(),
-            node: finding.failure.violation.node.map(|node| node.0),
-            message: finding.failure.violation.message.clone(),
-            step: finding.failure.step,
-            time_us: finding.failure.time_us,
-            plan: super::written::plan_name(&self.asked.subject, finding).into(),
-        };
-        let named = summary.counters.named().into_iter();
-        let file = File {
-            version: VERSION,
-            squall: env!("CARGO_PKG_VERSION").to_owned(),
-            asked: self.asked.clone(),
-            next,
-            runs: summary.runs,
-            steps: summary.steps,
-            simulated_us: summary.simulated_us,
-            cpu_us: summary.cpu.as_micros() as u64,
-            wall_us: summary.wall.as_micros() as u64,
-            digest: summary.digest,
-            double_runs: summary.double_runs,
-            counters: named
-                .map(|(name, times)| (name.to_owned(), times))
-                .collect(),
-            findings: summary.findings.iter().map(found).collect(),
-        };
-        let text = serde_json::to_string(&file).expect("a sweep's stand is plain data");
-        write_file(&self.path, &(text + "\n"))
-    }
-
     /// The sweep is over, and all of it is written and told.
     pub fn end(self) {
-        // What stays is a file that says where an ended sweep stood; going on with it ends at once.
+        self.remove();
+    }
+
+    fn remove(&self) {
+        // What stays is a file that says where a sweep stood; going on with it does no harm.
         let _ = std::fs::remove_file(&self.path);
-        for folder in self.made {
-            // One that holds findings stays.
-            let _ = std::fs::remove_dir(folder);
+    }
+}
+
+/// What is written down of a sweep.
+fn text(asked: &Asked, next: u64, summary: &Summary, files: &[Files]) -> String {
+    let found = |(finding, files): (&Finding, &Files)| Found {
+        seed: finding.seed,
+        property: finding.failure.violation.property.name().to_owned(),
+        node: finding.failure.violation.node.map(|node| node.0),
+        message: finding.failure.violation.message.clone(),
+        step: finding.failure.step,
+        time_us: finding.failure.time_us,
+        plan: files.plan.file_name().unwrap_or_default().into(),
+    };
+    let named = summary.counters.named().into_iter();
+    let file = File {
+        version: VERSION,
+        squall: env!("CARGO_PKG_VERSION").to_owned(),
+        asked: asked.clone(),
+        next,
+        runs: summary.runs,
+        steps: summary.steps,
+        simulated_us: summary.simulated_us,
+        cpu_us: summary.cpu.as_micros() as u64,
+        wall_us: summary.wall.as_micros() as u64,
+        digest: summary.digest,
+        double_runs: summary.double_runs,
+        counters: named
+            .map(|(name, times)| (name.to_owned(), times))
+            .collect(),
+        findings: summary.findings.iter().zip(files).map(found).collect(),
+    };
+    serde_json::to_string(&file).expect("a sweep's stand is plain data") + "\n"
+}
+
+impl File {
+    /// That a sweep can stand there.
+    fn check(&self) -> Result<(), String> {
+        let Range { start, end } = self.asked.seeds;
+        if start >= end {
+            return Err(format!("its seeds {start}..{end} hold no seed"));
+        }
+        if !(start..=end).contains(&self.next) {
+            let next = self.next;
+            return Err(format!(
+                "next is {next}; it must be {start} to {end}, as its seeds are"
+            ));
+        }
+        let done = self.next - start;
+        if self.runs != done {
+            let runs = self.runs;
+            return Err(format!("runs is {runs}, and {done} seeds are done"));
+        }
+        let numbers = [
+            ("steps", self.steps),
+            ("simulated_us", self.simulated_us),
+            ("cpu_us", self.cpu_us),
+            ("wall_us", self.wall_us),
+            ("double_runs", self.double_runs),
+        ];
+        let counters = self
+            .counters
+            .iter()
+            .map(|(name, times)| (name.as_str(), *times));
+        let mut large = numbers
+            .into_iter()
+            .chain(counters)
+            .filter(|(_, number)| *number > MOST);
+        if let Some((name, number)) = large.next() {
+            return Err(format!("{name} is {number}; it must be at most {MOST}"));
+        }
+        let plain = |found: &&Found| found.plan.components().count() != 1;
+        if let Some(found) = self.findings.iter().find(plain) {
+            let plan = found.plan.display();
+            return Err(format!("plan {plan} must be the name of a file beside it"));
+        }
+        let outside = |found: &&Found| !(start..self.next).contains(&found.seed);
+        match self.findings.iter().find(outside) {
+            Some(found) => Err(format!("seed {} of a finding is not done", found.seed)),
+            None => Ok(()),
         }
     }
 }
@@ -283,13 +349,31 @@ impl Found {
     }
 }
 
+/// Whether a file is where a sweep stands, by its name.
+pub fn is_one(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(ENDING)
+}
+
+/// The unfinished sweeps in a folder.
+pub fn all_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?.flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    found.retain(|path| is_one(path));
+    found.sort();
+    Ok(found)
+}
+
+/// What to type to go on with the sweep of that file, or in that folder.
+pub fn command(path: &Path) -> String {
+    let program = super::program();
+    let path = super::quoted(&path.display().to_string());
+    format!("{program} sweep --resume {path}")
+}
+
 /// The unfinished sweep in a folder.
 fn only_one(folder: &Path) -> Result<PathBuf, CliError> {
-    let entries = std::fs::read_dir(folder)
+    let found = all_in(folder)
         .map_err(|error| CliError::Usage(format!("cannot read {}: {error}", folder.display())))?;
-    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    found.retain(|path| path.to_string_lossy().ends_with(ENDING));
-    found.sort();
     match &found[..] {
         [one] => Ok(one.clone()),
         [] => Err(CliError::Usage(format!(

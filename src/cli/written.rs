@@ -1,18 +1,26 @@
 //! A sweep's findings as they are written down: each plan as it was found, and the
 //! first of each property made smaller too.
+//!
+//! Each file's name tells its sweep, so that all of them can lie in one folder: what `replay FOLDER` runs and what CI
+//! keeps is one folder, however many sweeps there were, and the same finding of two sweeps is one file. No file takes
+//! the place of another.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::campaign::Finding;
+use crate::campaign::{Finding, USUAL_CAUSES};
 use crate::check::Property;
+use crate::engine::Engine;
+use crate::files::{Equal, NewName, name_part, write_new};
+use crate::plan::Plan;
 use crate::report::{self, Files};
+use crate::search::Kind;
 use crate::shrink::{Shrinker, Shrunk};
 use crate::subject::Named;
 
 use super::shrink::{progress, show};
-use super::{CliError, replay_command, say, write_file};
+use super::{CliError, replay_command, say};
 
 /// How findings are written down.
 pub struct Writing<'a> {
@@ -20,6 +28,10 @@ pub struct Writing<'a> {
     pub subject: &'a Named,
     /// The folder.
     pub out: &'a Path,
+    /// A folder for temporary files, on the same file system.
+    pub scratch: &'a Path,
+    /// How the names of the files begin: see [`sweep_name`].
+    pub name: &'a str,
     /// Print them too.
     pub print: bool,
     /// The sweep goes on after a finding.
@@ -50,10 +62,8 @@ impl<'a> Written<'a> {
     /// Writes a finding's plan; prints the whole page of the first, and a line for each other.
     /// Where the sweep ends with it, its page waits for the smaller plan.
     pub fn finding(&mut self, finding: &Finding) -> Result<(), CliError> {
-        let Writing { subject, out, .. } = self.writing;
-        std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
-        let path = out.join(plan_name(&subject.name, finding));
-        write_file(&path, &finding.plan.to_json())?;
+        let what = of(finding).name();
+        let path = self.write(finding.seed, what, &finding.plan)?;
         let place = self.files.len();
         let is_new = self.enter(finding, path.clone());
         let waits = is_new && !self.writing.keep_going && self.writing.shrink_for.is_some();
@@ -64,9 +74,33 @@ impl<'a> Written<'a> {
     }
 
     /// Takes in a finding that was written and told before.
-    pub fn known(&mut self, finding: &Finding) {
-        let Writing { subject, out, .. } = self.writing;
-        self.enter(finding, out.join(plan_name(&subject.name, finding)));
+    pub fn known(&mut self, finding: &Finding, plan: PathBuf) {
+        self.enter(finding, plan);
+    }
+
+    /// The files of the findings so far, in their order.
+    pub fn files(&self) -> &[Files] {
+        &self.files
+    }
+
+    /// Writes the plan of a seed, of which `what` is known. Returns its file.
+    pub fn write(&self, seed: u64, what: &str, plan: &Plan) -> Result<PathBuf, CliError> {
+        let name = format!("{}-seed-{seed}-{what}", self.writing.name);
+        self.write_new(&self.writing.out.join(name), plan)
+    }
+
+    fn write_new(&self, stem: &Path, plan: &Plan) -> Result<PathBuf, CliError> {
+        let name = NewName {
+            stem: stem.to_path_buf(),
+            ending: ENDING,
+        };
+        let (scratch, text) = (self.writing.scratch, plan.to_json());
+        let mut written = write_new(scratch, &name, &text, Equal::Serves);
+        // The folder may have been removed while the sweep went on.
+        if written.is_err() && std::fs::create_dir_all(scratch).is_ok() {
+            written = write_new(scratch, &name, &text, Equal::Serves);
+        }
+        written.map_err(|error| CliError::file(&name.stem, &error))
     }
 
     /// Takes in a finding, and says whether it is the first of its property.
@@ -87,7 +121,8 @@ impl<'a> Written<'a> {
         let command = replay_command(path, self.writing.subject.engine);
         if whole {
             let page = report::failure(self.writing.subject, &finding.plan, path, &command);
-            return say(&format!("{}\n", page.unwrap_or_default()));
+            let page = page.unwrap_or_else(|| gone(finding, path, &command));
+            return say(&format!("{page}\n"));
         }
         let seed = finding.seed;
         let failure = &finding.failure;
@@ -112,8 +147,7 @@ impl<'a> Written<'a> {
                 }
                 continue;
             };
-            let smaller = beside(&path);
-            write_file(&smaller, &shrunk.plan.to_json())?;
+            let smaller = self.write_new(&beside(&path), &shrunk.plan)?;
             self.files[place].shrunk = Some(smaller.clone());
             if self.writing.print {
                 self.print_shrunk(&shrunk, &path, &smaller)?;
@@ -155,18 +189,42 @@ impl<'a> Written<'a> {
     }
 }
 
+/// What is said of a finding whose plan does not fail again.
+fn gone(finding: &Finding, path: &Path, command: &str) -> String {
+    format!(
+        "VIOLATION {}\n\nIts plan was run once more, and did not fail: the run is not the same each time. {USUAL_CAUSES}\n\nplan     {}\nrepeat   {command}\n",
+        finding.failure,
+        path.display()
+    )
+}
+
 fn of(finding: &Finding) -> Property {
     finding.failure.violation.property
 }
 
-/// The name of the file of a finding's plan.
-pub fn plan_name(subject: &str, finding: &Finding) -> String {
-    let seed = finding.seed;
-    format!("{subject}-seed-{seed}-{}.json", of(finding))
+/// How the names of plans' files end.
+const ENDING: &str = ".json";
+
+/// What tells the files of a sweep from those of others: its subject, its profile, and its strategy and its engine where
+/// they are not the usual ones.
+pub fn sweep_name(subject: &str, profile: &str, strategy: Kind, engine: Engine) -> String {
+    let profile = Path::new(profile).file_stem().unwrap_or_default();
+    let mut name = format!(
+        "{}-{}",
+        name_part(subject),
+        name_part(&profile.to_string_lossy())
+    );
+    if strategy != Kind::Swarm {
+        name.push_str(&format!("-{}", strategy.name()));
+    }
+    if engine != Engine::default() {
+        name.push_str(&format!("-{}", engine.name()));
+    }
+    name
 }
 
-/// Where the smaller plan of the one at `path` is written.
+/// Where the smaller plan of the one at `path` is written, but for the ending.
 fn beside(path: &Path) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{stem}-shrunk.json"))
+    path.with_file_name(format!("{stem}-shrunk"))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Files, group};
 use crate::campaign::{Summary, Verdict};
 use crate::sometimes::Event;
+use crate::text::{markdown as markdown_text, printable};
 
 /// Findings that a page lists; a sweep that goes on may have thousands.
 const MOST_FINDINGS: usize = 50;
@@ -49,8 +50,8 @@ pub fn markdown(
     let verdict = summary.verdict();
     let mut text = format!(
         "### squall: {} under {}: {}\n\n",
-        cell(subject),
-        cell(profile),
+        markdown_text(subject),
+        markdown_text(profile),
         verdict.name()
     );
     match verdict {
@@ -61,17 +62,14 @@ pub fn markdown(
                 summary.missing.join(", ")
             );
         }
+        Verdict::Hung => text.push_str("A run hung, and ended the sweep.\n\n"),
         Verdict::Interrupted => text.push_str("The sweep was ended early.\n\n"),
         Verdict::Nondeterministic => {
             let leak = summary
                 .leak
                 .as_ref()
                 .expect("that is what this verdict says");
-            let _ = writeln!(
-                text,
-                "Two runs of seed {} differ first at step {}: no result can be trusted.\n",
-                leak.seed, leak.step
-            );
+            let _ = writeln!(text, "{}\n", markdown_text(&super::leak(leak)));
         }
         Verdict::Clean | Verdict::Violation => {}
     }
@@ -107,7 +105,7 @@ pub fn markdown(
             failure.violation.property,
             finding.seed,
             failure.step,
-            cell(&failure.violation.message)
+            markdown_text(&failure.violation.message)
         );
     }
     if summary.findings.len() > MOST_FINDINGS {
@@ -121,25 +119,10 @@ pub fn markdown(
     text.push_str("\nTo replay, from the folder that holds the plans' folder:\n\n```sh\n");
     for files in files.iter().take(MOST_FINDINGS) {
         let plan = files.shrunk.as_ref().unwrap_or(&files.plan);
-        let _ = writeln!(text, "{}", replay(plan));
+        // A line of its own, whatever is in the file's name.
+        let command = replay(plan).replace(['\n', '\r'], " ");
+        let _ = writeln!(text, "{}", printable(&command));
     }
     text.push_str("```\n");
     text
-}
-
-/// `text` as it may stand in a table.
-fn cell(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('|', "\\|")
-        .replace('<', "&lt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::cell;
-
-    #[test]
-    fn what_stands_in_a_table_cannot_end_its_cell() {
-        assert_eq!(cell("a|b <c> \\"), "a\\|b &lt;c> \\\\");
-    }
 }

@@ -52,12 +52,20 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Body<S, F> {
 
 impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Runner for Body<S, F> {
     fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
-        let cut = watch.most_steps.is_some();
+        let is_cut = watch.most_steps.is_some();
+        let pulse = watch.pulse.clone();
+        let was_cut = || pulse.as_ref().is_some_and(|pulse| pulse.was_cut());
+        let again = || Watch {
+            pulse: pulse.clone(),
+            ..Watch::default()
+        };
         let outcome = self.run_once(plan, watch);
         if let Some(unequal) = &self.twice
             // A run that is cut short is cut short by the shrinker, which is for plans that are the same each time.
-            && !cut
-            && self.run_once(plan, Watch::default()) != outcome
+            && !is_cut
+            && !was_cut()
+            && self.run_once(plan, again()) != outcome
+            && !was_cut()
         {
             unequal.add(plan);
         }
@@ -77,6 +85,7 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Body<S, F> {
             recording: watch.recording.is_some().then(Recording::default),
             library_log: watch.library_log,
             most_steps: watch.most_steps,
+            pulse: watch.pulse.clone(),
             ..Observed::default()
         }));
         let sim = Sim::new(self.subject.clone(), plan.clone(), observed.clone());

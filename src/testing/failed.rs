@@ -4,10 +4,12 @@ use std::fmt;
 
 use crate::campaign::{Leak, Summary};
 use crate::plan::PlanError;
+use crate::report;
+use crate::text::printable;
 
 /// Why a test failed, in whole: what a person reads and, at its end, the command that repeats it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[error("{}", printable(.0))]
 pub struct Failed(String);
 
 impl Failed {
@@ -35,10 +37,7 @@ impl Failed {
     }
 
     pub(super) fn leaked(leak: &Leak, command: &str) -> Self {
-        Self(format!(
-            "two runs of seed {} differ first at step {}:\n  once:  {}\n  again: {}\nsomething in the test or its subject goes by a clock, a thread, a random number or the order of a hash map of its own\n\nrepeat   {command}",
-            leak.seed, leak.step, leak.first, leak.second
-        ))
+        Self(format!("{}\nrepeat   {command}", report::leak(leak)))
     }
 
     pub(super) fn incomplete(summary: &Summary, command: &str) -> Self {

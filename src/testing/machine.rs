@@ -15,7 +15,10 @@
 //! Moves shrink by being left out. The moves of a case make one plan, whose script the clients go by; it is run
 //! once all moves are known, and written beside the test's regressions when it fails.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -25,6 +28,7 @@ use super::place::Place;
 use super::settings::Settings;
 use super::type_name;
 use crate::engine::{Answered, Watch};
+use crate::files::{Equal, NewName, folder_of, settle, write_new};
 use crate::net::Traffic;
 use crate::options::{DriverOptions, RaftOptions};
 use crate::plan::{
@@ -378,17 +382,35 @@ fn compare(subject: &impl Runner, plan: &Plan, expected: &[Answer]) -> Result<()
     Ok(())
 }
 
+/// Writes a failure's plan over the one that this process has written there for a larger case, and over no other one.
+fn keep(stem: &Path, text: &str) -> std::io::Result<PathBuf> {
+    static TAKEN: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
+    let name = NewName {
+        stem: stem.to_path_buf(),
+        ending: ".json",
+    };
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let own = match taken.remove(stem) {
+        Some(own) => own,
+        None => write_new(folder_of(stem), &name, text, Equal::IsAnother)?,
+    };
+    let path = settle(&name, &own, text)?;
+    if path == own {
+        taken.insert(stem.to_path_buf(), own);
+    }
+    Ok(path)
+}
+
 /// Keeps the plan of a failure, of which the last is that of the smallest case, and says where it lies.
 fn kept(plan: &Plan, subject: &str) -> String {
     let written = Settings::of_process().and_then(|settings| {
         let place = Place::of_process(None, None, &settings, subject);
-        let path = place.out().join("state-machine.json");
+        let path = place.out().join("state-machine");
         let failed = |error: std::io::Error| {
             super::Failed::said(&format!("cannot write {}: {error}", path.display()))
         };
         std::fs::create_dir_all(place.out()).map_err(failed)?;
-        crate::files::write_whole(&path, &plan.to_json()).map_err(failed)?;
-        Ok(path)
+        keep(&path, &plan.to_json()).map_err(failed)
     });
     match written {
         Ok(path) => format!("plan     {}", path.display()),

@@ -25,6 +25,7 @@ pub mod machine;
 mod place;
 mod settings;
 mod sim;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -36,7 +37,7 @@ pub use sim::{Run, Sim};
 
 use crate::campaign::{Finding, Leak, News, Summary, Sweep, find_leak};
 use crate::engine::Watch;
-use crate::files::write_whole;
+use crate::files::{Equal, NewName, folder_of, settle, write_new};
 use crate::nearest;
 use crate::plan::{Plan, Profile};
 #[cfg(feature = "proptest")]
@@ -49,6 +50,7 @@ use crate::subject::{Named, Runner};
 use body::{Body, Unequal};
 use place::Place;
 use settings::Settings;
+use watch::Watcher;
 
 /// Seeds of a test that does not say how many.
 const USUAL_SEEDS: u64 = 200;
@@ -384,6 +386,7 @@ impl Test {
         time_limit: Option<Duration>,
     ) -> Result<Summary, Failed> {
         let stop = AtomicBool::new(false);
+        let watcher = Watcher::begin(&self.place, &self.settings, &self.subject.name, self.jobs);
         let sweep = Sweep {
             subject: &self.subject,
             profile: &self.profile,
@@ -395,12 +398,13 @@ impl Test {
             time_limit,
             keep_going: false,
             stop: &stop,
+            lookout: Some(&watcher),
         };
         let mut told = Instant::now();
         let mut written = Ok(PathBuf::new());
         let tell = |news: News<'_>| match news {
             // On the disk before anything else happens to it.
-            News::Finding(finding) => written = self.write(finding, &finding.plan),
+            News::Finding(finding) => written = self.write(finding),
             News::Progress { runs, .. } if told.elapsed() >= NEWS_EVERY => {
                 told = Instant::now();
                 settings::tell(&format!("{}: {runs} runs so far", self.place.test()));
@@ -426,10 +430,10 @@ impl Test {
             .extend(never.into_iter().map(|event| event.name().to_owned()));
         if let Some(plan) = self.unequal.first() {
             let before = self.subject.runner.run(&plan, Watch::default());
-            let leak = find_leak(&self.subject, &plan, &before);
+            let leak = find_leak(&self.subject, &plan, &before, None);
             summary.leak = Some(leak.unwrap_or_else(|| Leak {
                 seed: plan.seed,
-                step: 0,
+                step: None,
                 first: "it is not the same each time".to_owned(),
                 second: "and this time it was".to_owned(),
             }));
@@ -457,15 +461,24 @@ impl Test {
         Ok(summary)
     }
 
-    /// Writes a plan that fails where the next run finds it.
-    fn write(&self, finding: &Finding, plan: &Plan) -> Result<PathBuf, Failed> {
-        let property = finding.failure.violation.property;
-        let path = self.place.file(property.name(), finding.plan.seed);
-        let folder = path.parent().unwrap_or(Path::new("."));
+    /// Writes a plan that fails where the next run finds it, and over no other one.
+    fn write(&self, finding: &Finding) -> Result<PathBuf, Failed> {
+        let name = self.file_of(finding);
+        let folder = folder_of(&name.stem);
         std::fs::create_dir_all(folder)
-            .and_then(|()| write_whole(&path, &plan.to_json()))
-            .map_err(|error| Failed::said(&format!("cannot write {}: {error}", path.display())))?;
-        Ok(path)
+            .and_then(|()| write_new(folder, &name, &finding.plan.to_json(), Equal::Serves))
+            .map_err(|error| cannot_write(folder, &error))
+    }
+
+    fn file_of(&self, finding: &Finding) -> NewName {
+        let property = finding.failure.violation.property;
+        self.place.file(property.name(), finding.plan.seed)
+    }
+
+    /// Puts a smaller plan of a finding into its file, or finds that it has one already. Returns the file.
+    fn settle(&self, finding: &Finding, path: &Path, plan: &Plan) -> Result<PathBuf, Failed> {
+        settle(&self.file_of(finding), path, &plan.to_json())
+            .map_err(|error| cannot_write(path, &error))
     }
 
     /// Shrinks a finding, whose plan lies at `path`, and says all there is to say of it.
@@ -476,18 +489,19 @@ impl Test {
             self.subject.name, self.profile.name, finding.failure
         );
         let minimum = self.minimum(finding);
-        if let Err(failed) = self.write(finding, &minimum) {
-            return failed;
-        }
         let (plan, origin) = match self.shrunk(&minimum) {
-            Some(shrunk) => match self.write(finding, &shrunk.plan) {
-                Ok(_) => (shrunk.plan.clone(), origin(&shrunk)),
-                Err(failed) => return failed,
-            },
+            Some(shrunk) => {
+                let origin = origin(&shrunk);
+                (shrunk.plan, origin)
+            }
             None => (minimum, String::new()),
         };
+        let path = match self.settle(finding, path, &plan) {
+            Ok(path) => path,
+            Err(failed) => return failed,
+        };
         let command = self.place.command(&self.settings.repeated(Some(seed)));
-        let page = report::failure(&self.subject, &plan, path, &command);
+        let page = report::failure(&self.subject, &plan, &path, &command);
         Failed::found(&head, &origin, &page.unwrap_or_default())
     }
 
@@ -524,6 +538,10 @@ impl Test {
         // A plan that does not fail again is a leak, which double runs are to find.
         shrinker.run(plan, &mut |_| ()).ok()
     }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failed {
+    Failed::said(&format!("cannot write {}: {error}", path.display()))
 }
 
 fn origin(shrunk: &Shrunk) -> String {

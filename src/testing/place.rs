@@ -4,13 +4,18 @@ use std::path::{Path, PathBuf};
 
 use super::failed::Failed;
 use super::settings::Settings;
-use crate::files::quoted;
+use crate::files::{NewName, quoted};
 
 /// The folder in a crate that keeps what failed.
 const FOLDER: &str = "squall-regressions";
 
+/// The folder of notes of what runs, beside the test's program.
+const NOTES: &str = "squall-running";
+
 /// Where a test stands.
 pub(super) struct Place {
+    /// The test's own path: its binary and its name.
+    own: PathBuf,
     /// The test's path within its binary, where it is known.
     test: Option<String>,
     /// The package, where cargo runs the test.
@@ -53,6 +58,7 @@ impl Place {
                 .as_ref()
                 .map_or_else(|| kept.clone(), |out| out.join(&own)),
             kept,
+            own,
             program,
             test,
             subject: subject.to_owned(),
@@ -62,6 +68,12 @@ impl Place {
     /// The test's name, or its subject's.
     pub(super) fn test(&self) -> &str {
         self.test.as_deref().unwrap_or(&self.subject)
+    }
+
+    /// Where this test notes what it runs.
+    pub(super) fn notes(&self) -> PathBuf {
+        let folder = self.program.parent().unwrap_or(Path::new("."));
+        folder.join(NOTES).join(&self.own)
     }
 
     /// The plans that failed before, in order of name.
@@ -84,9 +96,12 @@ impl Place {
         &self.out
     }
 
-    /// Where the plan of a failure is written.
-    pub(super) fn file(&self, property: &str, seed: u64) -> PathBuf {
-        self.out.join(format!("{property}-seed-{seed}.json"))
+    /// The name under which the plan of a failure is written.
+    pub(super) fn file(&self, property: &str, seed: u64) -> NewName {
+        NewName {
+            stem: self.out.join(format!("{property}-seed-{seed}")),
+            ending: ".json",
+        }
     }
 
     /// The whole command that runs this test alone with these variables.

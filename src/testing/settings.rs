@@ -10,9 +10,10 @@ use super::failed::Failed;
 use crate::files::quoted;
 use crate::nearest;
 use crate::seeds;
+use crate::text::printable;
 
 /// The variables that a test reads, each with what it does.
-pub const VARIABLES: [(&str, &str); 7] = [
+pub const VARIABLES: [(&str, &str); 8] = [
     (
         "SQUALL_SEED",
         "this one seed, and no regressions: a decimal number, a 0x number, or a commit hash",
@@ -35,6 +36,10 @@ pub const VARIABLES: [(&str, &str); 7] = [
         "SQUALL_OUT",
         "the folder that plans that fail are written to, in place of squall-regressions",
     ),
+    (
+        "SQUALL_HANG_AFTER",
+        "how long a run may stand still before it is told as hanging, e.g. 90s, or never [default: 60s]",
+    ),
 ];
 
 /// Names that begin alike and mean something to others: the length of the sweeps in this crate's own tests.
@@ -50,6 +55,8 @@ pub(super) struct Settings {
     pub(super) time: Option<Duration>,
     pub(super) determinism: Option<bool>,
     pub(super) out: Option<PathBuf>,
+    /// How long a run may stand still; within, none for ever.
+    pub(super) hang_after: Option<Option<Duration>>,
 }
 
 impl Settings {
@@ -95,6 +102,13 @@ impl Settings {
                     let time = humantime::parse_duration(&value).ok();
                     let time = time.filter(|time| !time.is_zero());
                     settings.time = Some(time.ok_or_else(|| legal("e.g. 90s, 10m, 8h"))?);
+                }
+                "SQUALL_HANG_AFTER" if value == "never" => settings.hang_after = Some(None),
+                "SQUALL_HANG_AFTER" => {
+                    let time = humantime::parse_duration(&value).ok();
+                    let time = time.filter(|time| !time.is_zero());
+                    let time = time.ok_or_else(|| legal("e.g. 90s, 10m, or never"))?;
+                    settings.hang_after = Some(Some(time));
                 }
                 "SQUALL_CHECK_DETERMINISM" => {
                     settings.determinism = Some(match value.as_str() {
@@ -178,7 +192,7 @@ impl Settings {
 /// Says something that the harness of `cargo test` does not keep to itself.
 pub(super) fn tell(text: &str) {
     // Where even standard error is closed, nobody is told.
-    let _ = writeln!(std::io::stderr(), "squall: {text}");
+    let _ = writeln!(std::io::stderr(), "squall: {}", printable(text));
 }
 
 #[cfg(test)]
@@ -215,6 +229,8 @@ mod tests {
             settings.repeated(Some(9)),
             "SQUALL_SEED=9 SQUALL_PROFILE='my storm.toml' SQUALL_CHECK_DETERMINISM=1 SQUALL_OUT=out "
         );
+        let (patient, _) = read(&[("SQUALL_HANG_AFTER", "never")]).unwrap();
+        assert_eq!(patient.hang_after, Some(None));
         for (name, _) in VARIABLES {
             let known = read(&[(name, "1")]).map_or(true, |(_, warnings)| warnings.is_empty());
             assert!(known, "{name}");
@@ -261,6 +277,11 @@ mod tests {
             ("SQUALL_CHECK_DETERMINISM", "maybe", "legal: 1 or 0"),
             ("SQUALL_PROFILE", "", "legal: a profile's name"),
             ("SQUALL_OUT", "", "legal: the path of a folder"),
+            (
+                "SQUALL_HANG_AFTER",
+                "soon",
+                "legal: e.g. 90s, 10m, or never",
+            ),
         ] {
             let said = read(&[(name, value)]).unwrap_err();
             assert!(said.contains(words), "{said}");

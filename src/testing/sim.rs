@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::engine::{Line, Moment, NodeAtEnd, Outcome, Recording, Watch};
+use crate::engine::{Line, Moment, NodeAtEnd, Outcome, Pulse, Recording, Watch};
 use crate::plan::Plan;
 use crate::sometimes::Counters;
 use crate::subject::Runner;
@@ -22,6 +22,7 @@ pub(super) struct Observed {
     pub(super) recording: Option<Recording>,
     pub(super) library_log: bool,
     pub(super) most_steps: Option<u64>,
+    pub(super) pulse: Option<Arc<Pulse>>,
     pub(super) outcome: Option<Outcome>,
     pub(super) notes: Vec<String>,
 }
@@ -96,6 +97,7 @@ impl<S: Runner> Sim<S> {
             recording,
             library_log,
             most_steps,
+            pulse,
             outcome,
             ..
         } = &mut *observed;
@@ -121,12 +123,14 @@ impl<S: Runner> Sim<S> {
             recording: recording.as_mut(),
             library_log: *library_log,
             most_steps: *most_steps,
+            pulse: pulse.clone(),
             until: until.as_mut().map(|until| until as _),
             ..Watch::default()
         };
         let ended = self.subject.run(&self.plan, watch);
         *outcome = Some(ended.clone());
-        let cut = most_steps.is_some_and(|most| ended.steps >= most) && !met;
+        let cut = most_steps.is_some_and(|most| ended.steps >= most) && !met
+            || pulse.as_ref().is_some_and(|pulse| pulse.was_cut());
         drop(observed);
         if let Some(payload) = unwound {
             resume_unwind(payload);

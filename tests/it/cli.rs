@@ -236,11 +236,13 @@ fn what_does_not_happen_as_often_as_a_profile_says_makes_a_sweep_incomplete() {
 
 #[test]
 fn an_output_that_takes_nothing_is_an_error_and_no_panic() {
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().to_str().unwrap();
     for arguments in [
-        &["sweep", "--seeds", "3"][..],
+        &["sweep", "--seeds", "3", "--out", out][..],
         &["list", "checks"],
         &["--help"],
-        &["sweep", "--seeds", "3", "--json", "-"],
+        &["sweep", "--seeds", "3", "--json", "-", "--out", out],
     ] {
         let full = std::fs::OpenOptions::new()
             .write(true)
@@ -402,8 +404,10 @@ fn a_trace_shows_every_step_and_the_librarys_own_log() {
 #[test]
 #[allow(clippy::disallowed_methods)] // The interrupt must come while the sweep is under way.
 fn an_interrupt_ends_a_sweep_with_the_summary_so_far() {
+    let out = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_squall"))
-        .args(["sweep", "--for", "1h"])
+        .args(["sweep", "--for", "1h", "--out"])
+        .arg(out.path())
         .current_dir(root())
         .stdout(Stdio::piped())
         .spawn()

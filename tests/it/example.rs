@@ -22,6 +22,7 @@ fn a_driver_of_ones_own_passes_the_storm() {
         time_limit: None,
         keep_going: true,
         stop: &false.into(),
+        lookout: None,
     };
     let swept = sweep.run(|_| {});
     let first = swept

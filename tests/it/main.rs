@@ -13,7 +13,9 @@ mod faults;
 mod findings;
 mod fuzzing;
 mod hostile_files;
+mod kept;
 mod linearizability;
+mod misbehaving;
 mod mutants;
 #[cfg(all(feature = "madsim", madsim))]
 mod network_on_madsim;

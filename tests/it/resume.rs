@@ -58,7 +58,9 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
         let text = std::fs::read_to_string(entry.path()).unwrap();
         (entry.file_name().into_string().unwrap(), text)
     };
-    entries.map(file).collect()
+    // What processes that are killed leave for the next one lies in folders.
+    let is_file = |entry: &std::fs::DirEntry| entry.file_type().unwrap().is_file();
+    entries.filter(is_file).map(file).collect()
 }
 
 /// That every finding that was printed has its plan on the disk.
@@ -66,7 +68,9 @@ fn assert_kept(printed: &str, out: &Path) {
     for line in printed.lines().filter(|line| line.starts_with("seed ")) {
         let seed = line["seed ".len()..].split(':').next().unwrap();
         let property = line.split(": ").nth(1).unwrap();
-        let plan = out.join(format!("raft-rs+apply-retries-seed-{seed}-{property}.json"));
+        let plan = out.join(format!(
+            "raft-rs+apply-retries-smoke-seed-{seed}-{property}.json"
+        ));
         Plan::read(&plan).unwrap();
     }
 }
@@ -133,6 +137,12 @@ fn a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not() {
     );
     assert_eq!(summary(&jsons[0]), summary(&jsons[1]));
     assert_eq!(files(&whole), files(&killed));
+    let left = std::fs::read_dir(&killed).unwrap().count();
+    assert_eq!(
+        left,
+        files(&killed).len(),
+        "notes of a dead process are left"
+    );
 }
 
 #[test]
@@ -296,9 +306,48 @@ fn the_summary_as_markdown_has_the_commands_that_replay() {
         To replay, from the folder that holds the plans' folder:
 
         ```sh
-        squall replay DIR/out/raft-rs+skip-fsync-seed-0-ack-before-durable.json
-        squall replay DIR/out/raft-rs+skip-fsync-seed-1-ack-before-durable.json
-        squall replay DIR/out/raft-rs+skip-fsync-seed-2-ack-before-durable.json
+        squall replay DIR/out/raft-rs+skip-fsync-storm-seed-0-ack-before-durable.json
+        squall replay DIR/out/raft-rs+skip-fsync-storm-seed-1-ack-before-durable.json
+        squall replay DIR/out/raft-rs+skip-fsync-storm-seed-2-ack-before-durable.json
         ```"#]]
     .assert_eq(&shown.join("\n"));
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // The signal must come while the run goes on.
+fn a_run_that_takes_long_ends_with_its_sweep_and_counts_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("days.toml");
+    // A run of it takes many seconds.
+    let days = "extends = \"long\"\nabout = \"\"\nstorm_ticks = [3_000_000, 3_000_000]\n";
+    std::fs::write(&profile, days).unwrap();
+    let out = folder.path().join("out");
+    let sweep = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_squall"));
+        command
+            .args(["sweep", "--jobs", "2", "--profile"])
+            .arg(&profile)
+            .arg("--out")
+            .arg(&out)
+            .args(more)
+            .current_dir(root())
+            .stdout(Stdio::piped());
+        command
+    };
+    let ended = |output: std::process::Output| {
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(
+            text.contains("interrupted: no violation in the 0 runs so far"),
+            "{text}"
+        );
+    };
+    ended(sweep(&["--for", "1s"]).output().unwrap());
+    for signal in ["INT", "TERM"] {
+        let child = sweep(&[]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(700));
+        let kill = ["-s", signal, &child.id().to_string()].map(str::to_owned);
+        assert!(Command::new("kill").args(kill).status().unwrap().success());
+        ended(child.wait_with_output().unwrap());
+    }
 }

@@ -27,6 +27,7 @@ fn sweep(kind: Kind, subject: &str, runs: u64, jobs: usize, corpus: Vec<Plan>) -
         time_limit: None,
         keep_going: true,
         stop: &AtomicBool::new(false),
+        lookout: None,
     };
     sweep.run(|_| {})
 }

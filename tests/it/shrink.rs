@@ -47,6 +47,7 @@ fn failing(bug: Bug) -> Plan {
         time_limit: None,
         keep_going: true,
         stop: &stop,
+        lookout: None,
     };
     sweep.run(|news| {
         if let News::Finding(finding) = news

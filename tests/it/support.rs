@@ -48,6 +48,7 @@ pub fn sweep(subject: &str, profile: &str, count: u64, jobs: usize) -> Summary {
         time_limit: None,
         keep_going: true,
         stop: &stop,
+        lookout: None,
     };
     sweep.run(|_| {})
 }
