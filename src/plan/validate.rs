@@ -15,6 +15,9 @@ pub(crate) const MAX_TIME_US: u64 = 7 * 24 * 3600 * 1_000_000;
 /// Election time-outs that a plan must leave for convergence after the storm.
 const LEAST_PATIENCE_ELECTIONS: u64 = 50;
 
+/// What those that are left must be with group commit.
+const OF_BOTH_GROUPS: &str = "such that nodes of both groups are left, odd and even ones: with group_commit nothing is committed before it is in both";
+
 /// Something a plan asks for that cannot be, and what could.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} is {value}; it must be {legal}")]
@@ -279,6 +282,18 @@ impl Plan {
                 self.cluster.voters
             ),
         )?;
+        let voters: Vec<NodeId> = (1..=self.cluster.voters).map(NodeId).collect();
+        let spared: Vec<NodeId> = voters
+            .iter()
+            .copied()
+            .filter(|id| !rotten.contains(id))
+            .collect();
+        check(
+            rotten.is_empty() || self.may_commit(&spared),
+            "faults.rot",
+            "on all disks of a group",
+            OF_BOTH_GROUPS,
+        )?;
         let Heal::Quorum(members) = &self.heal else {
             return Ok(());
         };
@@ -293,11 +308,28 @@ impl Plan {
             format!("at least {} different nodes", self.quorum()),
         )?;
         check(
+            self.may_commit(members),
+            "heal.quorum",
+            "a list of nodes of one group",
+            OF_BOTH_GROUPS,
+        )?;
+        check(
             !members.iter().any(|member| rotten.contains(member)),
             "heal.quorum",
             "with a node whose disk rots",
             "of nodes whose disks do not rot",
         )
+    }
+
+    /// Whether those that are left are of both groups, where an entry must be in both to be committed.
+    fn may_commit(&self, left: &[NodeId]) -> bool {
+        let switches = |fault: &super::Fault| match &fault.what {
+            What::Ask { admin, .. } => matches!(admin, Admin::Set(Setting::GroupCommit(true))),
+            _ => false,
+        };
+        let is_grouped = self.raft.group_commit || self.faults.iter().any(switches);
+        let of_group = |group: u8| left.iter().any(|node| node.0 % 2 == group);
+        !is_grouped || self.cluster.voters == 1 || (of_group(0) && of_group(1))
     }
 
     pub(super) fn known_nodes(&self, field: &str, nodes: &[NodeId]) -> Result<(), Impossible> {

@@ -11,6 +11,7 @@ mod ladder;
 mod library;
 mod mutants;
 mod operators;
+mod robustness;
 mod round;
 mod schemata;
 mod side_by_side;
@@ -76,6 +77,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Compare the strategies of sweeps: how soon each finds which bug, and how much it covers.
     Strategies(strategies::Options),
+    /// Put Squall through what nobody wishes it: spoilt files, kills, full disks, two sweeps in one folder, many findings.
+    Robustness(robustness::Options),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Task::Mutants(options) => mutants::run(project, &options),
         Task::Fuzz(options) => fuzz::run(project, &options),
         Task::Strategies(options) => strategies::run(project, &options),
+        Task::Robustness(options) => robustness::run(project, &options),
     };
     match result {
         Ok(status) => ExitCode::from(status),

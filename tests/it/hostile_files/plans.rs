@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use squall::engine::Watch;
+use squall::options::Persistence;
 use squall::plan::{Plan, Profile, generate};
 use squall::subject;
 
@@ -29,15 +30,56 @@ pub fn attempt(text: &str, fails: bool) -> Fate {
     };
     let outcome = subject.runner.run(&plan, watch);
     // What is written is read again as it was.
-    if Plan::parse(&plan.to_json(), Path::new("x.json")).ok() != Some(plan) {
+    if Plan::parse(&plan.to_json(), Path::new("x.json"))
+        .ok()
+        .as_ref()
+        != Some(&plan)
+    {
         return Fate::Wrong("is not the same when it is written and read again".to_owned());
     }
     match outcome.failure {
-        Some(_) if fails || subject.caught_by.is_some() => Fate::Violated,
+        Some(_) if fails || subject.caught_by.is_some() || is_known(&plan) => Fate::Violated,
         Some(failure) => Fate::Wrong(failure.to_string()),
         None if outcome.steps >= MOST_STEPS => Fate::Ended,
         None => Fate::Ran,
     }
+}
+
+/// Whether the plan has a trigger of a known defect of the library, each of which a profile draws only where it asks for it: see
+/// `FINDINGS.md` and `plan::Findings`.
+fn is_known(plan: &Plan) -> bool {
+    let Plan {
+        cluster,
+        raft,
+        driver,
+        workload,
+        ..
+    } = plan;
+    let saves_first =
+        driver.persistence == Persistence::Synchronous && driver.inputs_per_ready == 1;
+    let few = plan.changes_membership() && cluster.voters <= 2;
+    [
+        raft.batch_append && driver.inputs_per_ready > 1,
+        raft.pre_vote && !raft.priorities.is_empty() && cluster.first_term == 0,
+        // A lone voter with peers, and one that a change may leave.
+        cluster.voters == 1 && !driver.send_after_sync,
+        few && !(driver.send_after_sync && saves_first),
+        // Reads that are promised to be fresh, where a leader may lose touch.
+        raft.lease_reads && workload.fresh_lease_reads,
+        workload.settings_stay,
+        workload.priorities_stay,
+        driver.applied_when_installed,
+        !driver.step_down_when_removed,
+        driver.apply_changes_early,
+        driver.snapshot_requests_ahead,
+        driver.snapshot_requests_block,
+        driver.deaf_in_later_term,
+        driver.campaign_as_outsider,
+        driver.forget_vote_when_removed,
+        driver.merge_across_terms,
+        driver.remove_needed_voters,
+    ]
+    .contains(&true)
 }
 
 /// The files in a folder, and all that can be done to each.
