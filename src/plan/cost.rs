@@ -11,9 +11,10 @@ use super::{FaultKind, Plan, Profile, What, When};
 use crate::options::MissedTicks;
 use crate::rng::PPM;
 
-/// The most that a run may ask for: inputs stepped into replicas, and what takes as long. That is some five minutes of a core
-/// that makes two million of them a second.
-const MOST_EVENTS: u128 = 500_000_000;
+/// The most that a run may ask for: inputs stepped into replicas, and what takes as long. That is half a day of a core that
+/// makes two million of them a second, if a run ever came to as much as its numbers allow. Runs of hours may be wanted, and can
+/// be ended at any time; of what is beyond, nobody would see the end.
+const MOST_EVENTS: u128 = 100_000_000_000;
 
 /// The same where every line of the run is told, which takes ten times as long, and more than once.
 const MOST_EVENTS_TOLD: u128 = 20_000_000;

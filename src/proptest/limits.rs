@@ -204,8 +204,8 @@ pub fn workload_at_limits() -> impl Strategy<Value = Workload> + Send + Sync {
     whole.prop_map(
         |(pace, timeout_us, retries, percents, padding_max_bytes, lease_us)| {
             let (clients, think_min_us, think_max_us) = pace;
-            // Of many clients that send so much, a run would take gigabytes.
-            let padding_max_bytes = match clients > 4 {
+            // Of many clients that send so much, or few that hardly think, a run would take gigabytes.
+            let padding_max_bytes = match clients > 4 || think_max_us < 20_000 {
                 true => 0,
                 false => padding_max_bytes,
             };

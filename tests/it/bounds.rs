@@ -39,6 +39,9 @@ fn a_plan_that_asks_for_too_much_is_told_what_it_comes_to() {
     type Change = fn(&mut Plan);
     let too_much: [(&str, Change); 6] = [
         ("what the run asks for is about ", |plan| {
+            plan.cluster.voters = 9;
+            plan.cluster.clocks = vec![plan.cluster.clocks[0]; 9];
+            plan.cluster.tick_us = 100;
             plan.heal_us = 6 * 24 * 3_600 * 1_000_000;
             plan.end_us = plan.heal_us + 60_000_000;
         }),
@@ -81,7 +84,7 @@ fn a_plan_that_asks_for_too_much_is_told_what_it_comes_to() {
 }
 
 #[test]
-fn a_profile_that_can_draw_a_run_of_hours_is_told_what_it_comes_to() {
+fn a_profile_that_can_draw_a_run_of_days_is_told_what_it_comes_to() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.toml");
     let text =
