@@ -202,9 +202,12 @@ fn run(plan: &Plan, told: Option<&mut Vec<Line>>) -> Outcome {
     subject.runner.run(plan, watch)
 }
 
+/// Takes the trigger of a finding out of a plan that shows it.
+type Cure = fn(&mut Plan);
+
 #[test]
 fn what_a_driver_does_about_a_finding_suffices() {
-    let cures: [(&str, fn(&mut Plan)); 3] = [
+    let cures: [(&str, Cure); 3] = [
         ("learners-in-a-later-term", |plan| {
             plan.driver.deaf_in_later_term = false
         }),
