@@ -1,6 +1,7 @@
 //! Sweeps one program until it finds a violation or its budget of processor time is spent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -384,7 +385,39 @@ impl Prey<'_> {
         })
     }
 
-    fn command(&self) -> Command {
+    /// All that sweeping `seeds` finds, as it was found; nothing is shrunk. None when `stop` was set before it ended.
+    ///
+    /// # Errors
+    /// As [`Prey::hunt`], and when the sweep does not come to its end.
+    pub fn findings(
+        &self,
+        seeds: Range<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Option<Vec<Violation>>, Error> {
+        let rest = [
+            "--seeds".to_owned(),
+            format!("{}..{}", seeds.start, seeds.end),
+            "--keep-going".to_owned(),
+            "--no-shrink".to_owned(),
+        ];
+        let limit = Limit {
+            wall: Duration::from_secs(600),
+            cpu: None,
+        };
+        match self.sweep(&rest, limit, stop)? {
+            Went::Stopped => Ok(None),
+            Went::Hung => Err(Error::Sweep("it did not end".to_owned())),
+            Went::Died(how) => Err(Error::Sweep(format!("it died: {how}"))),
+            Went::Through(summary) => {
+                let found = summary.violations.into_iter();
+                let found: Result<Vec<_>, _> = found.map(SummaryViolation::measured).collect();
+                found.map(Some)
+            }
+        }
+    }
+
+    /// Squall's program, told which mutant to be.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(self.program);
         if let Some((variable, id)) = self.mutant {
             command.env(variable, id);

@@ -14,6 +14,7 @@ mod operators;
 mod robustness;
 mod round;
 mod schemata;
+mod shrinking;
 mod side_by_side;
 mod strategies;
 mod survivors;
@@ -75,6 +76,8 @@ enum Task {
     Mutants(mutants::Options),
     /// Run all fuzz targets in turn within a budget.
     Fuzz(fuzz::Options),
+    /// Shrink failures of one mutant, and say how small they get.
+    Shrinking(shrinking::Options),
     /// Compare the strategies of sweeps: how soon each finds which bug, and how much it covers.
     Strategies(strategies::Options),
     /// Put Squall through what nobody wishes it: spoilt files, kills, full disks, two sweeps in one folder, many findings.
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Mutants(options) => mutants::run(project, &options),
         Task::Fuzz(options) => fuzz::run(project, &options),
+        Task::Shrinking(options) => shrinking::run(project, &options),
         Task::Strategies(options) => strategies::run(project, &options),
         Task::Robustness(options) => robustness::run(project, &options),
     };
