@@ -26,6 +26,9 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let fault = &self.plan.faults[number];
         self.fold(number as u64 ^ 0xFA17);
+        if let Some(recording) = &mut self.watch.recording {
+            recording.struck.push((number, now_us));
+        }
         if self.is_watched() {
             let text = format!("fault: {}", fault.what);
             self.tell_event(None, Weight::Notable, text, Happened::Struck(number));

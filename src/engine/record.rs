@@ -1,6 +1,6 @@
 //! What chance decided in a run, in the words of plans, so that a plan can say it
-//! outright: the operations that clients drew, and what the network's rates did to
-//! which message.
+//! outright: the operations that clients drew, what the network's rates did to
+//! which message, and when faults struck that had waited for something.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,9 @@ pub struct Recording {
     pub script: Vec<Asked>,
     /// Messages that were lost, doubled or late by chance, each as a fault.
     pub network: Vec<Fault>,
+    /// Which faults of the plan struck, by their place in it, and when, in microseconds. Those that befall a message are not
+    /// among them.
+    pub struck: Vec<(usize, u64)>,
     /// Messages of each kind so far, by link.
     sent: BTreeMap<(NodeId, NodeId, MessageKind), u32>,
     /// The newest operation of each client, by its place in `script`.

@@ -2,8 +2,19 @@
 //! so that each piece of it can be left out for itself.
 
 use super::trial::Trial;
+use super::{faults, nodes, operations, times};
 use crate::net::{Traffic, Trouble};
-use crate::plan::{Plan, What};
+use crate::plan::{Fault, Plan, What, When};
+
+/// What takes away after something was made explicit: much of it, then each piece.
+const REMOVAL: &[fn(&mut Trial<'_>)] = &[
+    times::cut_start,
+    faults::reduce,
+    operations::reduce,
+    nodes::remove,
+    faults::remove,
+    operations::remove,
+];
 
 /// Lists the operations that clients drew.
 pub(super) fn clients(trial: &mut Trial<'_>) {
@@ -17,7 +28,8 @@ pub(super) fn clients(trial: &mut Trial<'_>) {
     }
 }
 
-/// Makes a fault of each message that the network's rates hit, and has no rates from then on.
+/// Makes a fault of each message that the network's rates hit, and has no rates from then on, where what is left in the end
+/// is no larger.
 pub(super) fn network(trial: &mut Trial<'_>) {
     if !has_rates(trial.best()) {
         return;
@@ -35,7 +47,29 @@ pub(super) fn network(trial: &mut Trial<'_>) {
     plan.faults
         .retain(|fault| !matches!(fault.what, What::Trouble { .. }));
     plan.faults.extend(drawn);
-    trial.takes_reseeded(&plan);
+    // That pays only if nearly all of them can be left out.
+    trial.attempt(&plan, trial.load(), REMOVAL);
+}
+
+/// Has faults that wait for a sync, a message or a milestone strike at the time at which they did, where less is left then:
+/// with each thing that is left out, what they wait for comes sooner or later, and so the chain of events breaks that they are in.
+pub(super) fn times(trial: &mut Trial<'_>) {
+    let waits = |fault: &Fault| {
+        !matches!(fault.when, When::AtUs(_)) && fault.what.tampering().is_none()
+    };
+    let least = trial.load();
+    if least == 0 || !trial.best().faults.iter().any(waits) {
+        return;
+    }
+    let struck = trial.record().struck;
+    let mut plan = trial.best().clone();
+    for (number, at_us) in struck {
+        if waits(&plan.faults[number]) {
+            plan.faults[number].when = When::AtUs(at_us + 1);
+        }
+    }
+    plan.faults.retain(|fault| !waits(fault));
+    trial.attempt(&plan, least - 1, REMOVAL);
 }
 
 /// Whether chance decides what becomes of some message.

@@ -11,6 +11,7 @@ mod nodes;
 mod numbers;
 mod operations;
 mod options;
+mod random;
 mod schedule;
 mod subset;
 mod times;
@@ -27,25 +28,36 @@ use trial::Trial;
 /// One way to look for a simpler plan.
 type Pass = fn(&mut Trial<'_>);
 
-/// The passes of a round, in order: what makes runs cheaper comes first.
-const PASSES: &[(&str, Pass)] = &[
-    ("freeze clients", freeze::clients),
-    ("freeze the network", freeze::network),
-    ("remove operations", operations::remove),
-    ("remove faults", faults::remove),
-    ("remove nodes", nodes::remove),
-    ("plain schedule", schedule::simplify),
-    ("plain options", options::simplify),
-    ("condense operations", condense::condense),
-    ("shorten", times::shorten),
-    ("simplify faults", faults::simplify),
-    ("simplify operations", operations::simplify),
-    ("another seed", times::reseed),
+/// The passes, in groups: one that changes something is followed by the first group again. So what takes away much, and makes
+/// runs cheaper, comes before what adds first and takes away after, and both before what only makes simpler what is left.
+const GROUPS: &[&[(&str, Pass)]] = &[
+    &[
+        ("freeze clients", freeze::clients),
+        ("cut the storm short", times::cut),
+        ("cut its start", times::cut_start),
+        ("reduce faults", faults::reduce),
+        ("reduce operations", operations::reduce),
+        ("remove nodes", nodes::remove),
+        ("plain schedule", schedule::simplify),
+        ("plain options", options::simplify),
+        ("remove operations", operations::remove),
+        ("remove faults", faults::remove),
+    ],
+    &[("freeze times", freeze::times)],
+    &[("freeze the network", freeze::network)],
+    &[("remove at random", random::leave_out)],
+    &[
+        ("condense operations", condense::condense),
+        ("shorten", times::shorten),
+        ("simplify faults", faults::simplify),
+        ("simplify operations", operations::simplify),
+        ("another seed", times::reseed),
+    ],
 ];
 
 /// Rounds after which the shrinker is content, whatever it could still find. Each
 /// step makes a plan simpler, so that this is never reached but by a mistake of ours.
-const MOST_ROUNDS: usize = 64;
+const MOST_ROUNDS: usize = 256;
 
 /// Shrinks plans of one subject.
 pub struct Shrinker<'a> {
@@ -146,15 +158,20 @@ impl Shrinker<'_> {
     /// When the plan is not valid, or the operating system refuses to start a thread.
     pub fn run(&self, plan: &Plan, tell: &mut dyn FnMut(Progress<'_>)) -> Result<Shrunk, Clean> {
         let mut trial = Trial::new(self, plan, tell)?;
+        let mut group = 0;
         for _ in 0..MOST_ROUNDS {
-            let kept = trial.kept();
-            for (name, pass) in PASSES {
+            let Some(passes) = GROUPS.get(group) else {
+                break;
+            };
+            let before = trial.best().clone();
+            for (name, pass) in *passes {
                 trial.begin(name);
                 pass(&mut trial);
             }
-            if trial.kept() == kept {
-                break;
-            }
+            group = match *trial.best() == before {
+                true => group + 1,
+                false => 0,
+            };
         }
         Ok(trial.conclude())
     }

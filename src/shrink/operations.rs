@@ -2,7 +2,7 @@
 //! there can only be fewer of them.
 
 use super::numbers::smaller;
-use super::subset::minimise;
+use super::subset;
 use super::trial::Trial;
 use crate::plan::{Asked, Plan};
 use crate::service::Operation;
@@ -10,13 +10,21 @@ use crate::service::Operation;
 /// How often one operation is made simpler in a row.
 const MOST_TIMES: usize = 60;
 
+/// Leaves out all operations of a client, and large parts of what is left.
+pub(super) fn reduce(trial: &mut Trial<'_>) {
+    for client in (0..trial.best().workload.clients).rev() {
+        let mut plan = trial.best().clone();
+        if let Some(script) = &mut plan.script {
+            script.retain(|asked| asked.client != client);
+            trial.takes(plan);
+        }
+    }
+    subset::reduce(trial, get, set);
+}
+
 /// Leaves out the operations, and then the clients, that are not needed.
 pub(super) fn remove(trial: &mut Trial<'_>) {
-    minimise(
-        trial,
-        |plan| plan.script.clone().unwrap_or_default(),
-        |plan, script| plan.script = Some(script),
-    );
+    subset::minimise(trial, get, set);
     if let Some(plan) = renumbered(trial.best()) {
         trial.takes(plan);
     }
@@ -32,6 +40,14 @@ pub(super) fn remove(trial: &mut Trial<'_>) {
             break;
         }
     }
+}
+
+fn get(plan: &Plan) -> Vec<Asked> {
+    plan.script.clone().unwrap_or_default()
+}
+
+fn set(plan: &mut Plan, script: Vec<Asked>) {
+    plan.script = Some(script);
 }
 
 /// The plan with the clients that its script names, numbered from 0; none when they are.

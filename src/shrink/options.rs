@@ -99,6 +99,11 @@ pub(super) fn simplify(trial: &mut Trial<'_>) {
     if trial.takes_reseeded(&plain) {
         return;
     }
+    for group in [WORLD, WORKLOAD, RAFT, DRIVER] {
+        let mut plan = trial.best().clone();
+        group.iter().for_each(|make_plain| make_plain(&mut plan));
+        trial.takes_reseeded(&plan);
+    }
     for make_plain in all().chain(EXTREME) {
         let mut plan = trial.best().clone();
         make_plain(&mut plan);

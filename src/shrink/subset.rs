@@ -1,13 +1,25 @@
 //! The smallest part of a list that will do: delta debugging (Zeller and
-//! Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002).
-
-use std::ops::Range;
+//! Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002), by
+//! what is left when a part goes.
 
 use super::trial::Trial;
 use crate::plan::Plan;
 
+/// Parts that a list is divided into where only large ones are left out.
+const COARSE: usize = 8;
+
 /// Lists no longer than this are also thinned out one by one with other seeds.
 const SHORT: usize = 30;
+
+/// Leaves out of the list that `get` reads and `set` writes large parts that are not needed: all of it, halves, quarters, eighths.
+pub(super) fn reduce<T: Clone>(
+    trial: &mut Trial<'_>,
+    get: impl Fn(&Plan) -> Vec<T>,
+    set: impl Fn(&mut Plan, Vec<T>),
+) {
+    let all = get(trial.best()).len();
+    leave_out(trial, &get, &set, all.div_ceil(COARSE));
+}
 
 /// Leaves out of the list that `get` reads and `set` writes what is not needed.
 pub(super) fn minimise<T: Clone>(
@@ -15,82 +27,69 @@ pub(super) fn minimise<T: Clone>(
     get: impl Fn(&Plan) -> Vec<T>,
     set: impl Fn(&mut Plan, Vec<T>),
 ) {
-    let with = |plan: &Plan, items: Vec<T>| {
-        let mut plan = plan.clone();
-        set(&mut plan, items);
-        plan
-    };
-    if get(trial.best()).is_empty() {
-        return;
+    if !leave_out(trial, &get, &set, 1) {
+        thin_out(trial, get, set);
+    }
+}
+
+/// Leaves out parts, each half as long as those before it, down to those of length `least`. Says whether nothing is left.
+fn leave_out<T: Clone>(
+    trial: &mut Trial<'_>,
+    get: impl Fn(&Plan) -> Vec<T>,
+    set: impl Fn(&mut Plan, Vec<T>),
+    least: usize,
+) -> bool {
+    let all = get(trial.best()).len();
+    if all == 0 {
+        return true;
     }
     // Often nothing of it is needed.
-    let none = with(trial.best(), Vec::new());
-    if trial.takes_reseeded(&none) {
-        return;
+    if trial.takes_reseeded(&with(trial.best(), &set, Vec::new())) {
+        return true;
     }
-    let mut parts = 2;
-    while !trial.is_over() {
-        let items = get(trial.best());
-        let best = trial.best().clone();
-        parts = parts.min(items.len());
-        let ranges = split(items.len(), parts);
-        let one = ranges
-            .iter()
-            .map(|range| with(&best, items[range.clone()].to_vec()));
-        if parts > 1 && trial.first(one).is_some() {
-            parts = 2;
-            continue;
+    let mut size = all.div_ceil(2);
+    loop {
+        // From the end: what comes late has the least of a run after it that it could change.
+        let mut end = get(trial.best()).len();
+        while end > 0 && !trial.is_over() {
+            let (items, best) = (get(trial.best()), trial.best().clone());
+            let ends = (1..=end).rev().step_by(size);
+            let candidates = ends.map(|end| {
+                let mut rest = items.clone();
+                rest.drain(end.saturating_sub(size)..end);
+                with(&best, &set, rest)
+            });
+            match trial.first(candidates) {
+                Some(number) => end = end.saturating_sub((number + 1) * size),
+                None => break,
+            }
         }
-        let others = ranges.iter().map(|range| {
-            let mut rest = items.clone();
-            rest.drain(range.clone());
-            with(&best, rest)
-        });
-        // Of two halves, one is what the other leaves.
-        if parts > 2 && trial.first(others).is_some() {
-            parts = (parts - 1).max(2);
-            continue;
+        if size <= least || trial.is_over() {
+            return get(trial.best()).is_empty();
         }
-        if parts >= items.len() {
-            break;
-        }
-        parts *= 2;
+        size = size.div_ceil(2);
     }
-    thin_out(trial, get, with);
+}
+
+fn with<T>(plan: &Plan, set: impl Fn(&mut Plan, Vec<T>), items: Vec<T>) -> Plan {
+    let mut plan = plan.clone();
+    set(&mut plan, items);
+    plan
 }
 
 /// Leaves out one at a time, and tries other seeds.
 fn thin_out<T: Clone>(
     trial: &mut Trial<'_>,
     get: impl Fn(&Plan) -> Vec<T>,
-    with: impl Fn(&Plan, Vec<T>) -> Plan,
+    set: impl Fn(&mut Plan, Vec<T>),
 ) {
     let mut place = 0;
     while place < get(trial.best()).len().min(SHORT) && !trial.is_over() {
         let mut rest = get(trial.best());
         rest.remove(place);
-        let candidate = with(trial.best(), rest);
+        let candidate = with(trial.best(), &set, rest);
         if !trial.takes_reseeded(&candidate) {
             place += 1;
         }
-    }
-}
-
-/// `parts` ranges of nearly equal length that make up `0..len`.
-fn split(len: usize, parts: usize) -> Vec<Range<usize>> {
-    (0..parts)
-        .map(|part| part * len / parts..(part + 1) * len / parts)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split;
-
-    #[test]
-    fn parts_make_up_the_whole() {
-        assert_eq!(split(7, 3), [0..2, 2..4, 4..7]);
-        assert_eq!(split(3, 3), [0..1, 1..2, 2..3]);
-        assert!(split(0, 0).is_empty());
     }
 }

@@ -5,20 +5,86 @@ use super::numbers::smaller;
 use super::trial::Trial;
 use crate::plan::{Plan, When};
 
+/// Election time-outs after which there may be a leader.
+const SETTLED_ELECTIONS: u64 = 2;
+
 /// Seeds among which the shortest run is looked for.
 const SEEDS: u64 = 16;
+
+/// Into so many parts a storm is divided to find where it may end, at a time.
+const PARTS: u64 = 16;
+
+/// Ends the storm early, with all that comes after. Up to there the run is the same, so what a storm does in its end is
+/// told from what it has done by then.
+pub(super) fn cut(trial: &mut Trial<'_>) {
+    trim(trial);
+    while !trial.is_over() {
+        let best = trial.best().clone();
+        let ends = (0..PARTS).map(|part| healed(&best, best.heal_us * part / PARTS));
+        if trial.first(ends).is_none() {
+            break;
+        }
+    }
+}
+
+/// Leaves out the start of the storm. What comes after it stays where it is, or comes that much sooner, or as soon as there may
+/// be a leader.
+pub(super) fn cut_start(trial: &mut Trial<'_>) {
+    while !trial.is_over() {
+        let best = trial.best().clone();
+        let settled_us = SETTLED_ELECTIONS * best.election_us();
+        let starts = (1..PARTS).rev().map(|part| best.heal_us * part / PARTS);
+        let seeds = std::iter::once(best.seed).chain(0..SEEDS);
+        let candidates = starts.flat_map(|from_us| {
+            let by = [0, from_us.saturating_sub(settled_us), from_us];
+            let seeds = seeds.clone();
+            let best = &best;
+            let started = by.into_iter().map(move |by_us| started(best, from_us, by_us));
+            started.flat_map(move |plan| {
+                let seeded = move |seed| Plan {
+                    seed,
+                    ..plan.clone()
+                };
+                seeds.clone().map(seeded)
+            })
+        });
+        if trial.first(candidates).is_none() {
+            break;
+        }
+    }
+}
+
+/// The plan without what begins before `from_us`, and with all else `by_us` sooner.
+fn started(plan: &Plan, from_us: u64, by_us: u64) -> Plan {
+    let mut plan = plan.clone();
+    plan.faults
+        .retain(|fault| !matches!(fault.when, When::AtUs(at_us) if at_us < from_us));
+    if let Some(script) = &mut plan.script {
+        script.retain(|asked| asked.tries[0].at_us >= from_us);
+    }
+    plan.heal_us -= by_us;
+    retimed(&plan, |at_us| at_us - by_us)
+}
+
+/// The plan with a storm that ends then, without what would come after.
+fn healed(plan: &Plan, heal_us: u64) -> Plan {
+    let mut plan = plan.clone();
+    plan.heal_us = heal_us;
+    plan.faults
+        .retain(|fault| !matches!(fault.when, When::AtUs(at_us) if at_us >= heal_us));
+    if let Some(script) = &mut plan.script {
+        script.retain(|asked| asked.tries[0].at_us < heal_us);
+    }
+    plan
+}
 
 /// Lets the storm end earlier, and everything in it happen earlier.
 pub(super) fn shorten(trial: &mut Trial<'_>) {
     trim(trial);
     while !trial.is_over() {
-        let best = trial.best();
-        let heals = smaller(best.heal_us, 0).into_iter().map(|heal_us| Plan {
-            heal_us,
-            ..best.clone()
-        });
-        let heals: Vec<Plan> = heals.collect();
-        if trial.first(heals.into_iter()).is_none() {
+        let best = trial.best().clone();
+        let heals = smaller(best.heal_us, 0).into_iter();
+        if trial.first(heals.map(|heal_us| healed(&best, heal_us))).is_none() {
             break;
         }
     }
@@ -44,14 +110,7 @@ fn trim(trial: &mut Trial<'_>) {
     if failed_us >= trial.best().heal_us {
         return;
     }
-    let mut plan = trial.best().clone();
-    plan.heal_us = failed_us + 1;
-    plan.faults
-        .retain(|fault| !matches!(fault.when, When::AtUs(at_us) if at_us > failed_us));
-    if let Some(script) = &mut plan.script {
-        script.retain(|asked| asked.tries[0].at_us <= failed_us);
-    }
-    trial.takes(plan);
+    trial.takes(healed(trial.best(), failed_us + 1));
 }
 
 /// Every time in the plan at which something begins.

@@ -25,6 +25,9 @@ const STEPS_OF_OTHERS: u64 = 20_000;
 const FEWEST_OTHERS: u64 = 3;
 const MOST_OTHERS: u64 = 24;
 
+/// Steps that an attempt may take in any case.
+const LEAST_WORK: u64 = 1_000_000;
+
 /// What a plan must break to be taken for the same failure.
 struct Aim {
     property: Property,
@@ -44,16 +47,32 @@ impl Aim {
         violation.property == self.property && place(violation) == self.place
     }
 
-    /// How `plan` goes, if it fails in the same way within so many steps.
-    fn outcome(&self, subject: &Named, plan: &Plan, most_steps: u64) -> Option<Outcome> {
+    /// How `plan` goes within so many steps.
+    fn judge(&self, subject: &Named, plan: &Plan, most_steps: u64) -> Judged {
+        let mut recording = Recording::default();
         let watch = Watch {
             most_steps: Some(most_steps),
+            // What clients draw is known by a run only.
+            recording: plan.script.is_none().then_some(&mut recording),
             ..Watch::default()
         };
         let outcome = subject.runner.run(plan, watch);
-        let failure = outcome.failure.as_ref()?;
-        self.is_hit(&failure.violation).then_some(outcome)
+        let failure = outcome.failure.as_ref();
+        Judged {
+            is_hit: failure.is_some_and(|failure| self.is_hit(&failure.violation)),
+            drawn: recording.script.len(),
+            outcome,
+        }
     }
+}
+
+/// A candidate that was run.
+struct Judged {
+    outcome: Outcome,
+    /// It fails in the same way.
+    is_hit: bool,
+    /// Operations that its clients drew.
+    drawn: usize,
 }
 
 /// The end of a panic's message, which says where it was.
@@ -74,7 +93,7 @@ pub(super) struct Trial<'a> {
     failure: Failure,
     steps: u64,
     before: Size,
-    /// Operations that clients drew in the first plan's run.
+    /// Operations that clients drew in the best plan's run, if it lists none.
     drawn: usize,
     /// Election time-outs that every plan leaves for convergence: those of the first.
     patience: u64,
@@ -82,6 +101,12 @@ pub(super) struct Trial<'a> {
     seen: BTreeSet<u64>,
     tried: Vec<Tried>,
     pass: usize,
+    /// Steps of all runs so far.
+    work: u64,
+    /// What that may come to before an attempt is given up.
+    most_work: Option<u64>,
+    /// A plan may be larger than the best, by faults and operations.
+    may_grow: bool,
     pool: rayon::ThreadPool,
     jobs: usize,
     deadline: Option<Instant>,
@@ -126,6 +151,9 @@ impl<'a> Trial<'a> {
             seen: BTreeSet::from([hash(plan)]),
             tried: Vec::new(),
             pass: 0,
+            work: 0,
+            most_work: None,
+            may_grow: false,
             pool: pool.expect("the operating system starts threads"),
             jobs: shrinker.jobs,
             deadline,
@@ -155,9 +183,9 @@ impl<'a> Trial<'a> {
         record(self.subject, &self.best).1
     }
 
-    /// Candidates that were kept so far.
-    pub(super) fn kept(&self) -> u64 {
-        self.tried.iter().map(|tried| tried.kept).sum()
+    /// What a smaller plan has less of: faults and operations.
+    pub(super) fn load(&self) -> usize {
+        load(&self.best, self.drawn)
     }
 
     fn runs(&self) -> u64 {
@@ -183,9 +211,40 @@ impl<'a> Trial<'a> {
             .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// Whether the shrinker must end with what it has.
+    /// Whether the shrinker must end with what it has, or give up what it attempts.
     pub(super) fn is_over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.is_out_of_time()
+        self.stop.load(Ordering::Relaxed) || self.is_out_of_time() || self.is_spent()
+    }
+
+    fn is_spent(&self) -> bool {
+        self.most_work.is_some_and(|most| self.work >= most)
+    }
+
+    /// Goes on from `detour`, which may be larger, if it fails in the same way, with each of `passes`. All is taken back unless
+    /// that ends with a plan of at most `most` faults and operations. No more work is done for it than has been
+    /// done so far, or [`LEAST_WORK`] steps.
+    pub(super) fn attempt(&mut self, detour: &Plan, most: usize, passes: &[fn(&mut Trial<'_>)]) {
+        let best = (self.best.clone(), self.failure.clone());
+        let (steps, drawn, tried) = (self.steps, self.drawn, self.tried.clone());
+        self.may_grow = true;
+        let begun = self.takes_reseeded(detour);
+        self.may_grow = false;
+        if !begun {
+            return;
+        }
+        self.most_work = Some(self.work + self.work.max(LEAST_WORK));
+        for pass in passes {
+            pass(self);
+        }
+        self.most_work = None;
+        if self.load() > most {
+            (self.best, self.failure) = best;
+            (self.steps, self.drawn) = (steps, drawn);
+            // What was run was run, but nothing of it was kept.
+            for (now, before) in self.tried.iter_mut().zip(tried) {
+                now.kept = before.kept;
+            }
+        }
     }
 
     /// How many other seeds are worth a try: the more, the cheaper a run is.
@@ -223,10 +282,11 @@ impl<'a> Trial<'a> {
     pub(super) fn first_where(
         &mut self,
         candidates: impl Iterator<Item = Plan>,
-        wanted: impl Fn(&Outcome) -> bool + Sync,
+        wanted: impl Fn(&Outcome) -> bool,
     ) -> Option<usize> {
         let mut candidates = candidates.enumerate();
-        loop {
+        // Looked at before candidates are: those that are not run count as not seen.
+        while !self.is_over() {
             // As many at a time as there are threads; of those that fail the first
             // counts, so that the result is the same with any number of them.
             let mut batch = Vec::new();
@@ -236,48 +296,51 @@ impl<'a> Trial<'a> {
                 };
                 plan.end_us = plan.heal_us + self.patience * plan.election_us();
                 let strays = !self.may_tell_early && tells_early(&plan);
-                if !strays && plan.validate().is_ok() && self.seen.insert(hash(&plan)) {
+                let grows = !self.may_grow && load(&plan, 0) > self.load();
+                if !strays && !grows && plan.validate().is_ok() && self.seen.insert(hash(&plan)) {
                     batch.push((number, plan));
                 }
             }
-            if batch.is_empty() || self.is_over() {
+            if batch.is_empty() {
                 return None;
             }
             let (subject, aim) = (self.subject, &self.aim);
             let most_steps = TIMES_STEPS * self.steps + SPARE_STEPS;
-            let hits =
-                |(_, plan): &(usize, Plan)| aim.outcome(subject, plan, most_steps).filter(&wanted);
-            let outcomes: Vec<Option<Outcome>> = match batch.len() {
-                1 => batch.iter().map(hits).collect(),
-                _ => self.pool.install(|| batch.par_iter().map(hits).collect()),
+            let judge = |(_, plan): &(usize, Plan)| aim.judge(subject, plan, most_steps);
+            let judged: Vec<Judged> = match batch.len() {
+                1 => batch.iter().map(judge).collect(),
+                _ => self.pool.install(|| batch.par_iter().map(judge).collect()),
             };
             let mut hit = None;
-            for ((number, plan), outcome) in batch.into_iter().zip(outcomes) {
-                // What ran beside a hit and comes after it has not been judged.
-                if hit.is_some() {
+            for ((number, plan), judged) in batch.into_iter().zip(judged) {
+                // What ran beside a hit and comes after it does not count, nor what is beyond the work that may be done.
+                if hit.is_some() || self.is_spent() {
                     self.seen.remove(&hash(&plan));
                     continue;
                 }
                 self.tried[self.pass].runs += 1;
-                match outcome {
-                    Some(outcome) => {
-                        self.keep(plan, outcome);
-                        hit = Some(number);
-                    }
-                    None => self.progress(),
+                self.work += judged.outcome.steps;
+                let grows = load(&plan, judged.drawn) > self.load();
+                if judged.is_hit && wanted(&judged.outcome) && (self.may_grow || !grows) {
+                    self.keep(plan, judged);
+                    hit = Some(number);
+                } else {
+                    self.progress();
                 }
             }
             if hit.is_some() {
                 return hit;
             }
         }
+        None
     }
 
-    fn keep(&mut self, plan: Plan, outcome: Outcome) {
+    fn keep(&mut self, plan: Plan, judged: Judged) {
         self.tried[self.pass].kept += 1;
         self.best = plan;
-        self.steps = outcome.steps;
-        self.failure = outcome.failure.expect("it fails");
+        self.steps = judged.outcome.steps;
+        self.drawn = judged.drawn;
+        self.failure = judged.outcome.failure.expect("it fails");
         self.progress();
     }
 
@@ -290,10 +353,7 @@ impl<'a> Trial<'a> {
         (self.tell)(progress);
     }
 
-    pub(super) fn conclude(mut self) -> Shrunk {
-        if self.best.script.is_none() {
-            self.drawn = self.record().script.len();
-        }
+    pub(super) fn conclude(self) -> Shrunk {
         let ended = if self.stop.load(Ordering::Relaxed) {
             Ended::Interrupted
         } else if self.is_out_of_time() {
@@ -319,12 +379,21 @@ impl Size {
     fn of(plan: &Plan, failure: &Failure, drawn: usize) -> Self {
         Self {
             faults: plan.faults.len(),
-            operations: plan.script.as_ref().map_or(drawn, Vec::len),
+            operations: operations(plan, drawn),
             nodes: plan.nodes().len(),
             steps: failure.step,
             time_us: failure.time_us,
         }
     }
+}
+
+/// Operations that clients ask for; `drawn` are those of a plan that lists none.
+fn operations(plan: &Plan, drawn: usize) -> usize {
+    plan.script.as_ref().map_or(drawn, Vec::len)
+}
+
+fn load(plan: &Plan, drawn: usize) -> usize {
+    plan.faults.len() + operations(plan, drawn)
 }
 
 /// Whether a voter may be left alone with peers, and does not wait for its disk before it sends.
