@@ -39,6 +39,15 @@ pub struct Hang {
     pub told_to_end: bool,
 }
 
+/// How long runs may stand still, and who hears of those that do.
+#[derive(Clone, Copy)]
+pub struct Patience<'a> {
+    /// In wall time; none: for ever.
+    pub time: Option<Duration>,
+    /// Hears once of each run that hangs, on a thread of its own.
+    pub tell: &'a (dyn Fn(&Hang) + Sync),
+}
+
 /// Looks on while runs go on, one on each thread.
 #[derive(Debug)]
 pub struct Watchdog {

@@ -100,6 +100,7 @@ fn shrink(subject: &Named, finding: &Finding) -> Shrunk {
         jobs: 1,
         time_limit: None,
         stop: &AtomicBool::new(false),
+        hangs: None,
     };
     let shrunk = shrinker.run(&finding.plan, &mut |_| ());
     let shrunk = shrunk.expect("the plan fails");

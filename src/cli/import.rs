@@ -44,7 +44,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         PathBuf::from(name)
     });
     can_write(&out)?;
-    let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time);
+    let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time, &out);
     let Ok(shrunk) = shrunk else {
         write_to(options.out.as_deref(), &out, &plan.to_json())?;
         say(&format!(

@@ -1,7 +1,7 @@
 //! `squall shrink`: from a plan that fails to a smaller one.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -12,9 +12,12 @@ use crate::plan::Plan;
 use crate::report;
 use crate::shrink::{Clean, Progress, Shrinker, Shrunk};
 use crate::subject::{Named, Subjects};
+use crate::watchdog::{Hang, Patience, USUAL_PATIENCE};
 
 use super::interrupt::stop_at_interrupt;
-use super::{CliError, can_write, default_jobs, duration, replay_command, say, write_to};
+use super::{
+    CliError, can_write, default_jobs, duration, replay_command, say, warn, watch, write_to,
+};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -35,7 +38,7 @@ pub struct Options {
     jobs: Option<u16>,
 }
 
-/// Shrinks `plan`, and shows how far it is.
+/// Shrinks `plan`, whose result is to be written to `out`, and shows how far it is.
 ///
 /// # Errors
 /// When it does not fail.
@@ -44,13 +47,26 @@ pub(super) fn shrink_and_show(
     plan: &Plan,
     jobs: Option<u16>,
     time_limit: Option<Duration>,
+    out: &Path,
 ) -> Result<Shrunk, Clean> {
     let bar = progress(false);
+    let hangs = |hang: &Hang| {
+        bar.finish_and_clear();
+        if let Err(failed) = watch::tell_of_shrinking(&out.with_extension(""), subject, hang) {
+            warn(&failed.to_string());
+        }
+        // The thread that hangs can be ended in no other way.
+        std::process::exit(2);
+    };
     let shrinker = Shrinker {
         subject,
         jobs: jobs.map_or_else(default_jobs, usize::from),
         time_limit,
         stop: stop_at_interrupt(),
+        hangs: Some(Patience {
+            time: Some(USUAL_PATIENCE),
+            tell: &hangs,
+        }),
     };
     let shrunk = shrinker.run(plan, &mut |progress| show(&bar, &progress));
     bar.finish_and_clear();
@@ -65,7 +81,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         None => options.plan.with_extension("shrunk.json"),
     };
     can_write(&out)?;
-    let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time);
+    let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time, &out);
     let shrunk = shrunk.map_err(|clean| {
         let path = options.plan.display();
         CliError::Usage(format!("cannot shrink {path}: {clean}"))

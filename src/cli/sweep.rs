@@ -158,6 +158,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         keep_going: asked.keep_going,
         jobs,
         shrink_for: asked.shrink_for_ms.map(Duration::from_millis),
+        patience: options.hang_after.0,
     });
     for (finding, plan) in stand.summary.findings.iter().zip(stand.plans) {
         written.known(finding, plan);
@@ -249,7 +250,26 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     }
     drop(strategy);
     let written = written.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let files = written.shrink(stop)?;
+    let hangs = |hang: &Hang, files: &[Files]| {
+        let said = watch::tell_of_shrinking(&out.join(&name), subject, hang);
+        // What was found is found, and told, if not as a page.
+        let told = said.and_then(|()| {
+            let findings = summary.findings.iter().zip(files);
+            let first = findings.take(usize::from(!asked.keep_going && !json_to_stdout));
+            for (finding, files) in first {
+                let command = replay_command(&files.plan, subject.engine);
+                let (seed, failure) = (finding.seed, &finding.failure);
+                say(&format!("seed {seed}: {failure}\n  repeat   {command}\n\n"))?;
+            }
+            conclude(options, &summary, subject, swept, files)
+        });
+        if let Err(failed) = told {
+            warn(&failed.to_string());
+        }
+        desk.running().remove();
+        std::process::exit(summary.verdict().status().into());
+    };
+    let files = written.shrink(stop, &hangs)?;
     conclude(options, &summary, subject, swept, &files)?;
     match unfinished {
         Some(unfinished) if !summary.interrupted => unfinished.end(),

@@ -12,10 +12,13 @@ use crate::files::{Equal, NewName, folder_of, write_new};
 use crate::plan::Plan;
 use crate::running::{Died, Left, Running, left_in};
 use crate::search::Kind;
+use crate::subject::Named;
 use crate::watchdog::{Hang, USUAL_PATIENCE};
 
 use super::unfinished::Asked;
-use super::{CliError, duration, engine_option, program, quoted, warn, warn_of_command};
+use super::{
+    CliError, duration, engine_option, program, quoted, replay_command, say, warn, warn_of_command,
+};
 
 /// How often a folder that is gone again is made again: another sweep that ends removes the one that it made.
 const TRIES: usize = 10;
@@ -156,6 +159,32 @@ pub fn in_words(title: &str, profile: &str, hang: &Hang) -> String {
         "HANG {title} under {profile}: seed {seed} has stood still for {} s in step {step}, {at}{told}",
         hang.since.as_secs()
     )
+}
+
+/// Says that a plan hangs that a failure was to be shrunk to, and writes it to a file whose name begins as `stem`.
+pub fn tell_of_shrinking(stem: &Path, subject: &Named, hang: &Hang) -> Result<(), CliError> {
+    let mut stem = stem.to_path_buf().into_os_string();
+    stem.push(format!("-seed-{}-hang", hang.seed));
+    let name = NewName {
+        stem: stem.into(),
+        ending: ".json",
+    };
+    let written = write_new(
+        folder_of(&name.stem),
+        &name,
+        &hang.plan.to_json(),
+        Equal::Serves,
+    );
+    let path = written.map_err(|error| CliError::file(&name.stem, &error))?;
+    say(&format!(
+        "HANG {}: while it was shrunk, a smaller plan has stood still for {} s in step {}, {}\n  plan     {}\n  repeat   {}\n\n",
+        subject.title(),
+        hang.since.as_secs(),
+        hang.step,
+        hang.at,
+        path.display(),
+        replay_command(&path, subject.engine)
+    ))
 }
 
 /// Passes on what processes that died in the middle of their runs have left in a folder.

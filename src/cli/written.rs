@@ -18,6 +18,7 @@ use crate::report::{self, Files};
 use crate::search::Kind;
 use crate::shrink::{Shrinker, Shrunk};
 use crate::subject::Named;
+use crate::watchdog::{Hang, Patience};
 
 use super::shrink::{progress, show};
 use super::{CliError, replay_command, say};
@@ -40,7 +41,12 @@ pub struct Writing<'a> {
     pub jobs: usize,
     /// How long to shrink each first violation of a property; none for not at all.
     pub shrink_for: Option<Duration>,
+    /// How long a run of a smaller plan may stand still.
+    pub patience: Option<Duration>,
 }
+
+/// Hears of a smaller plan whose run hangs, with the files of all findings.
+pub type HangsShrinking<'a> = &'a (dyn Fn(&Hang, &[Files]) + Sync);
 
 /// What has been written down.
 pub struct Written<'a> {
@@ -131,7 +137,11 @@ impl<'a> Written<'a> {
 
     /// Shrinks the first finding of each property, writes the smaller plans beside the others,
     /// and prints how to replay them. Returns the files of all findings.
-    pub fn shrink(mut self, stop: &AtomicBool) -> Result<Vec<Files>, CliError> {
+    pub fn shrink(
+        mut self,
+        stop: &AtomicBool,
+        hangs: HangsShrinking<'_>,
+    ) -> Result<Vec<Files>, CliError> {
         let Some(time) = self.writing.shrink_for else {
             return Ok(self.files);
         };
@@ -139,7 +149,7 @@ impl<'a> Written<'a> {
             let path = self.files[place].plan.clone();
             let shrunk = match stop.load(Ordering::Relaxed) {
                 true => None,
-                false => self.shrink_one(&finding, time, stop),
+                false => self.shrink_one(&finding, time, stop, hangs),
             };
             let Some(shrunk) = shrunk else {
                 if self.writing.print && !self.writing.keep_going {
@@ -156,12 +166,24 @@ impl<'a> Written<'a> {
         Ok(self.files)
     }
 
-    fn shrink_one(&self, finding: &Finding, time: Duration, stop: &AtomicBool) -> Option<Shrunk> {
+    fn shrink_one(
+        &self,
+        finding: &Finding,
+        time: Duration,
+        stop: &AtomicBool,
+        hangs: HangsShrinking<'_>,
+    ) -> Option<Shrunk> {
+        let files = &self.files;
+        let tell = |hang: &Hang| hangs(hang, files);
         let shrinker = Shrinker {
             subject: self.writing.subject,
             jobs: self.writing.jobs,
             time_limit: Some(time),
             stop,
+            hangs: Some(Patience {
+                time: self.writing.patience,
+                tell: &tell,
+            }),
         };
         let bar = progress(!self.writing.print);
         let shrunk = shrinker.run(&finding.plan, &mut |news| show(&bar, &news));

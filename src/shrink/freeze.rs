@@ -54,9 +54,8 @@ pub(super) fn network(trial: &mut Trial<'_>) {
 /// Has faults that wait for a sync, a message or a milestone strike at the time at which they did, where less is left then:
 /// with each thing that is left out, what they wait for comes sooner or later, and so the chain of events breaks that they are in.
 pub(super) fn times(trial: &mut Trial<'_>) {
-    let waits = |fault: &Fault| {
-        !matches!(fault.when, When::AtUs(_)) && fault.what.tampering().is_none()
-    };
+    let waits =
+        |fault: &Fault| !matches!(fault.when, When::AtUs(_)) && fault.what.tampering().is_none();
     let least = trial.load();
     if least == 0 || !trial.best().faults.iter().any(waits) {
         return;

@@ -17,12 +17,13 @@ mod subset;
 mod times;
 mod trial;
 
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::engine::Failure;
 use crate::plan::Plan;
 use crate::subject::Named;
+use crate::watchdog::{Patience, Watchdog};
 use trial::Trial;
 
 /// One way to look for a simpler plan.
@@ -67,8 +68,10 @@ pub struct Shrinker<'a> {
     pub jobs: usize,
     /// End with the best so far after this long.
     pub time_limit: Option<Duration>,
-    /// Set from outside to end with the best so far.
+    /// Set from outside to end with the best so far: runs that go on end before their next event.
     pub stop: &'a AtomicBool,
+    /// Who hears of runs that hang. Without, they are waited for in silence.
+    pub hangs: Option<Patience<'a>>,
 }
 
 /// How large a plan is, and its run up to the violation.
@@ -152,12 +155,37 @@ impl Shrinker<'_> {
     /// Shrinks `plan`. `tell` hears of every plan that was run.
     ///
     /// # Errors
-    /// [`Clean`], when the plan does not fail.
+    /// [`Clean`], when the plan does not fail, or is stopped before it could.
     ///
     /// # Panics
     /// When the plan is not valid, or the operating system refuses to start a thread.
+    #[allow(clippy::disallowed_methods)] // The time limit, outside of every simulation.
     pub fn run(&self, plan: &Plan, tell: &mut dyn FnMut(Progress<'_>)) -> Result<Shrunk, Clean> {
-        let mut trial = Trial::new(self, plan, tell)?;
+        let deadline = self.time_limit.map(|limit| Instant::now() + limit);
+        let patience = self.hangs.and_then(|hangs| hangs.time);
+        let watchdog = Watchdog::new(self.jobs, patience);
+        // The first run is no candidate, and takes what it takes.
+        let is_under_way = AtomicBool::new(false);
+        let is_over = || {
+            let is_out_of_time = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let stops = self.stop.load(Ordering::Relaxed);
+            stops || is_out_of_time && is_under_way.load(Ordering::Relaxed)
+        };
+        let hangs = |hang| {
+            if let Some(Patience { tell, .. }) = self.hangs {
+                tell(&hang);
+            }
+        };
+        let shrink = || {
+            let trial = Trial::new(self, &watchdog, deadline, plan, tell)?;
+            is_under_way.store(true, Ordering::Relaxed);
+            Ok(Self::passes(trial))
+        };
+        let done = watchdog.beside(is_over, hangs, shrink);
+        done.expect("the operating system starts threads")
+    }
+
+    fn passes(mut trial: Trial<'_>) -> Shrunk {
         let mut group = 0;
         for _ in 0..MOST_ROUNDS {
             let Some(passes) = GROUPS.get(group) else {
@@ -173,6 +201,6 @@ impl Shrinker<'_> {
                 false => 0,
             };
         }
-        Ok(trial.conclude())
+        trial.conclude()
     }
 }

@@ -39,7 +39,9 @@ pub(super) fn cut_start(trial: &mut Trial<'_>) {
             let by = [0, from_us.saturating_sub(settled_us), from_us];
             let seeds = seeds.clone();
             let best = &best;
-            let started = by.into_iter().map(move |by_us| started(best, from_us, by_us));
+            let started = by
+                .into_iter()
+                .map(move |by_us| started(best, from_us, by_us));
             started.flat_map(move |plan| {
                 let seeded = move |seed| Plan {
                     seed,
@@ -84,7 +86,10 @@ pub(super) fn shorten(trial: &mut Trial<'_>) {
     while !trial.is_over() {
         let best = trial.best().clone();
         let heals = smaller(best.heal_us, 0).into_iter();
-        if trial.first(heals.map(|heal_us| healed(&best, heal_us))).is_none() {
+        if trial
+            .first(heals.map(|heal_us| healed(&best, heal_us)))
+            .is_none()
+        {
             break;
         }
     }

@@ -1,6 +1,7 @@
 //! A trial: the best plan so far, and whether another one fails in the same way.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::engine::{Failure, Outcome, Recording, Watch};
 use crate::plan::{Plan, What};
 use crate::subject::Named;
 use crate::types::{NodeSet, finish, mix_bytes};
+use crate::watchdog::{Watchdog, Watched};
 
 /// A run that makes more steps than so many times those of the best, and
 /// [`SPARE_STEPS`] on top, is cut off: what takes much longer is not simpler.
@@ -48,10 +50,12 @@ impl Aim {
     }
 
     /// How `plan` goes within so many steps.
-    fn judge(&self, subject: &Named, plan: &Plan, most_steps: u64) -> Judged {
+    fn judge(&self, subject: &Named, watchdog: &Watchdog, plan: &Plan, most_steps: u64) -> Judged {
         let mut recording = Recording::default();
+        let watched = watched(watchdog, plan);
         let watch = Watch {
             most_steps: Some(most_steps),
+            pulse: Some(watched.pulse.clone()),
             // What clients draw is known by a run only.
             recording: plan.script.is_none().then_some(&mut recording),
             ..Watch::default()
@@ -108,6 +112,7 @@ pub(super) struct Trial<'a> {
     /// A plan may be larger than the best, by faults and operations.
     may_grow: bool,
     pool: rayon::ThreadPool,
+    watchdog: &'a Watchdog,
     jobs: usize,
     deadline: Option<Instant>,
     stop: &'a AtomicBool,
@@ -116,16 +121,16 @@ pub(super) struct Trial<'a> {
 }
 
 impl<'a> Trial<'a> {
-    #[allow(clippy::disallowed_methods)] // The time limit, outside of every simulation.
     pub(super) fn new(
         shrinker: &'a Shrinker<'a>,
+        watchdog: &'a Watchdog,
+        deadline: Option<Instant>,
         plan: &Plan,
         tell: &'a mut dyn FnMut(Progress<'_>),
     ) -> Result<Self, Clean> {
         let cpu_before = process_cpu();
-        let deadline = shrinker.time_limit.map(|limit| Instant::now() + limit);
         let subject = shrinker.subject;
-        let (outcome, recording) = record(subject, plan);
+        let (outcome, recording) = record(subject, watchdog, plan);
         let drawn = recording.script.len();
         let Some(failure) = outcome.failure else {
             return Err(Clean {
@@ -155,6 +160,7 @@ impl<'a> Trial<'a> {
             most_work: None,
             may_grow: false,
             pool: pool.expect("the operating system starts threads"),
+            watchdog,
             jobs: shrinker.jobs,
             deadline,
             stop: shrinker.stop,
@@ -180,7 +186,7 @@ impl<'a> Trial<'a> {
 
     /// What chance decides in the best plan's run.
     pub(super) fn record(&self) -> Recording {
-        record(self.subject, &self.best).1
+        record(self.subject, self.watchdog, &self.best).1
     }
 
     /// What a smaller plan has less of: faults and operations.
@@ -304,9 +310,9 @@ impl<'a> Trial<'a> {
             if batch.is_empty() {
                 return None;
             }
-            let (subject, aim) = (self.subject, &self.aim);
+            let (subject, watchdog, aim) = (self.subject, self.watchdog, &self.aim);
             let most_steps = TIMES_STEPS * self.steps + SPARE_STEPS;
-            let judge = |(_, plan): &(usize, Plan)| aim.judge(subject, plan, most_steps);
+            let judge = |(_, plan): &(usize, Plan)| aim.judge(subject, watchdog, plan, most_steps);
             let judged: Vec<Judged> = match batch.len() {
                 1 => batch.iter().map(judge).collect(),
                 _ => self.pool.install(|| batch.par_iter().map(judge).collect()),
@@ -413,10 +419,18 @@ fn tells_early(plan: &Plan) -> bool {
     stay.count() <= 1 && nodes.len() > 1 && !plan.driver.send_after_sync
 }
 
+/// A run of `plan` begins on this thread.
+fn watched<'a>(watchdog: &'a Watchdog, plan: &Plan) -> Watched<'a> {
+    let job = rayon::current_thread_index().unwrap_or(0);
+    watchdog.watch(job, plan.seed, Arc::new(plan.clone()))
+}
+
 /// Runs a plan and records what chance decides in it.
-fn record(subject: &Named, plan: &Plan) -> (Outcome, Recording) {
+fn record(subject: &Named, watchdog: &Watchdog, plan: &Plan) -> (Outcome, Recording) {
     let mut recording = Recording::default();
+    let watched = watched(watchdog, plan);
     let watch = Watch {
+        pulse: Some(watched.pulse.clone()),
         recording: Some(&mut recording),
         ..Watch::default()
     };

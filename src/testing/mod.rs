@@ -47,6 +47,7 @@ use crate::search::Kind;
 use crate::shrink::{Ended, Shrinker, Shrunk};
 use crate::sometimes::Event;
 use crate::subject::{Named, Runner};
+use crate::watchdog::{Hang, Patience};
 use body::{Body, Unequal};
 use place::Place;
 use settings::Settings;
@@ -526,11 +527,16 @@ impl Test {
     }
 
     fn shrunk(&self, plan: &Plan) -> Option<Shrunk> {
+        let hangs = |hang: &Hang| watch::tell_of_shrinking(&self.place, hang);
         let shrinker = Shrinker {
             subject: &self.subject,
             jobs: self.jobs,
             time_limit: Some(self.shrink_for),
             stop: &AtomicBool::new(false),
+            hangs: Some(Patience {
+                time: watch::patience(&self.settings),
+                tell: &hangs,
+            }),
         };
         if self.shrink_for.is_zero() {
             return None;

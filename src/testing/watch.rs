@@ -74,9 +74,24 @@ impl<'a> Watcher<'a> {
     }
 }
 
+/// How long a run may stand still.
+pub(super) fn patience(settings: &Settings) -> Option<Duration> {
+    settings.hang_after.unwrap_or(Some(USUAL_PATIENCE))
+}
+
+/// Says that a plan hangs that a failure was to be shrunk to.
+pub(super) fn tell_of_shrinking(place: &Place, hang: &Hang) {
+    let Hang { step, at, .. } = hang;
+    tell(&format!(
+        "HANG {}: a smaller plan of a failure has stood still for {} s in step {step}, {at}; SQUALL_HANG_AFTER and shrink_for say how long that is waited for",
+        place.test(),
+        hang.since.as_secs()
+    ));
+}
+
 impl Lookout for Watcher<'_> {
     fn patience(&self) -> Option<Duration> {
-        self.settings.hang_after.unwrap_or(Some(USUAL_PATIENCE))
+        patience(self.settings)
     }
 
     fn begins(&self, job: usize, seed: u64, _: &Plan) {

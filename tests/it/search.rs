@@ -106,6 +106,7 @@ fn a_schedule_replays_from_its_file_decides_who_is_late_and_shrinks_away() {
         jobs: 1,
         time_limit: None,
         stop: &AtomicBool::new(false),
+        hangs: None,
     };
     let shrunk = shrinker.run(&plan, &mut |_| {}).unwrap();
     assert_eq!(shrunk.plan.schedule, None);

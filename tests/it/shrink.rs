@@ -19,6 +19,7 @@ fn shrink(plan: &Plan, jobs: usize, stopped: bool) -> Result<Shrunk, Clean> {
         jobs,
         time_limit: None,
         stop: &stop,
+        hangs: None,
     };
     shrinker.run(plan, &mut |_| ())
 }

@@ -262,6 +262,7 @@ fn whatever_fails_shrinks_to_a_plan_that_fails_alike() {
             jobs: 1,
             time_limit: None,
             stop: &false.into(),
+            hangs: None,
         };
         let shrunk = shrinker.run(&plan, &mut |_| ()).unwrap();
         prop_assert_eq!(shrunk.plan.validate(), Ok(()));

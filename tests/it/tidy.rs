@@ -187,6 +187,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "service",
             "subject",
             "types",
+            "watchdog",
         ],
     ),
     (

@@ -219,7 +219,9 @@ fn line(row: &Row) -> String {
 
 fn table(rows: &[Row], options: &Options) -> String {
     let columns = options.programs.len();
-    let names: Vec<String> = (1..=columns).map(|number| format!("build {number}")).collect();
+    let names: Vec<String> = (1..=columns)
+        .map(|number| format!("build {number}"))
+        .collect();
     let name = match columns {
         1 => "shrunk".to_owned(),
         _ => names.join(" | "),
@@ -232,14 +234,19 @@ fn table(rows: &[Row], options: &Options) -> String {
         let _ = writeln!(text, "{}", line(row));
     }
     let middle = |of: &dyn Fn(&Row) -> Size| {
-        let figure = |part: fn(&Size) -> u64| median(rows.iter().map(|row| part(&of(row)) as f64).collect());
+        let figure =
+            |part: fn(&Size) -> u64| median(rows.iter().map(|row| part(&of(row)) as f64).collect());
         format!(
             "{} / {}",
             figure(|size| size.faults),
             figure(|size| size.operations)
         )
     };
-    let _ = write!(text, "| median | | {} |", middle(&|row| row.shrunk[0].before));
+    let _ = write!(
+        text,
+        "| median | | {} |",
+        middle(&|row| row.shrunk[0].before)
+    );
     for column in 0..columns {
         let _ = write!(text, " **{}** |", middle(&|row| row.shrunk[column].after));
     }

@@ -262,3 +262,34 @@ fn what_a_subject_says_cannot_act_on_a_terminal() {
     }
     assert!(stdout(&output).contains("a panic of \\u{1b}[31mtwo lines\\u{1b}[0m"));
 }
+
+#[test]
+fn a_plan_that_hangs_while_a_failure_is_shrunk_is_told_and_so_is_the_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().display();
+    let json = folder.path().join("summary.json");
+    let sweep = format!(
+        "sweep --profile smoke --seeds 17..+1 --jobs 2 --hang-after 1s --json {} --out {out}",
+        json.display()
+    );
+    let output = run("hang-when-shrunk", &sweep);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}{}", stderr(&output));
+    assert!(
+        text.contains("HANG misbehaving: while it was shrunk, a smaller plan has stood still for 1 s in step 0, as n"),
+        "{text}"
+    );
+    assert!(text.contains("seed 17: no-panic: n2 panicked: "), "{text}");
+    let said = std::fs::read_to_string(&json).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["verdict"], "violation");
+    let names = std::fs::read_dir(folder.path()).unwrap();
+    let names: Vec<String> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let has = |end: &str| names.iter().any(|name| name.ends_with(end));
+    assert!(
+        has("-seed-17-no-panic.json") && has("-hang.json"),
+        "{names:?}"
+    );
+}

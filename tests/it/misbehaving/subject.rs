@@ -9,11 +9,12 @@ use squall::subject::raft_rs::RaftRs;
 type Node = <RaftRs as Subject>::Replica;
 
 /// What it can do, by the variable `MISBEHAVE`.
-const MODES: [&str; 11] = [
+const MODES: [&str; 12] = [
     "never",
     "hang-in-boot",
     "hang-in-step",
     "hang-in-test",
+    "hang-when-shrunk",
     "panic",
     "abort",
     "exit",
@@ -46,7 +47,13 @@ impl Subject for Misbehaving {
         out: &mut Output<Message<RaftRs>>,
     ) -> Result<Misbehaves, BootError> {
         let is_it = birth.seed == SEED && birth.id.0 == NODE;
-        if is_it && mode() == "hang-in-boot" {
+        let hangs = match mode().as_str() {
+            "hang-in-boot" => is_it,
+            // Every other plan than the one that was found.
+            "hang-when-shrunk" => birth.seed != SEED,
+            _ => false,
+        };
+        if hangs {
             forever();
         }
         let node = RaftRs.boot(birth, disk, out)?;
@@ -77,7 +84,7 @@ fn misbehave() -> bool {
     static STEPS: AtomicU64 = AtomicU64::new(0);
     match mode().as_str() {
         "hang-in-step" => forever(),
-        "panic" => panic!("a panic\nof \x1b[31mtwo lines\x1b[0m"),
+        "panic" | "hang-when-shrunk" => panic!("a panic\nof \x1b[31mtwo lines\x1b[0m"),
         "abort" => std::process::abort(),
         "exit" => std::process::exit(0),
         "stack-overflow" => deeper(1) > 0,
