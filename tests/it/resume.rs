@@ -319,8 +319,13 @@ fn a_run_that_takes_long_ends_with_its_sweep_and_counts_for_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let profile = folder.path().join("days.toml");
     // A run of it takes many seconds.
-    let days =
-        "extends = \"long\"\nabout = \"\"\nvoters = [9]\nstorm_ticks = [1_000_000, 1_000_000]\n";
+    let days = r#"
+        extends = "long"
+        about = ""
+        voters = [9]
+        storm_ticks = [1_000_000, 1_000_000]
+        workload = { clients = [1, 1], think_max_us = [2_000_000, 2_000_000] }
+    "#;
     std::fs::write(&profile, days).unwrap();
     let out = folder.path().join("out");
     let sweep = |more: &[&str]| {
