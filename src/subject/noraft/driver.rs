@@ -276,7 +276,7 @@ impl NoraftNode {
         if !self.node.role().is_leader() {
             if self.shown.role.is_leader() {
                 // It may do so because of what it has committed. What is written is durable here.
-                self.show_commit(self.written(), out);
+                self.show_commit(self.written().min(self.told_so_far()), out);
             }
             self.show_role(out);
         }

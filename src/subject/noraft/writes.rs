@@ -220,6 +220,15 @@ impl NoraftNode {
         }
     }
 
+    /// How far the commit index goes by the configuration that was reported last. A leader begins the end of a joint one when that
+    /// is committed, and counts what comes after it by the next one, which may still have to be saved.
+    pub(super) fn told_so_far(&self) -> Index {
+        match *self.node.config() == self.shown.configuration.1 {
+            true => Index::MAX,
+            false => self.shown.configuration.0,
+        }
+    }
+
     /// Reports the configuration in force, where the node has come to another one by
     /// cutting its log or by a snapshot.
     pub(super) fn show_configuration(&mut self, out: &mut Output<Message>) {

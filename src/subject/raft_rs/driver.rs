@@ -165,15 +165,21 @@ impl RaftRsNode {
     #[inline(always)]
     pub(super) fn handle_message(&mut self, mut message: Message, out: &mut Output<Message>) {
         self.forget_snapshot_request(message.term);
-        // What is passed on has no term.
         if message.term < self.raw.raft.term {
-            match message.get_msg_type() {
-                MessageType::MsgReadIndex => self.name_read(&mut message),
-                _ => self.answer_earlier_term(&message),
-            }
+            self.handle_earlier_term(&mut message);
         }
         self.contract.step(&mut self.raw, message);
         self.show_role(out);
+    }
+
+    /// What is to be done before such a message is stepped. What is passed on has no term.
+    #[cold]
+    #[inline(never)]
+    fn handle_earlier_term(&mut self, message: &mut Message) {
+        match message.get_msg_type() {
+            MessageType::MsgReadIndex => self.name_read(message),
+            _ => self.answer_earlier_term(message),
+        }
     }
 
     fn propose(&mut self, request: Request, out: &mut Output<Message>) {

@@ -100,7 +100,6 @@ impl RaftRsNode {
 
     /// Who leads or stands in an earlier term must hear of the later one (paper, figures 2 and 13: "reply false if term < currentTerm"). The
     /// library says nothing, and leaves it to this node's next vote request to tell. Where that does not go to the sender, the driver answers.
-    #[cold]
     pub(super) fn answer_earlier_term(&mut self, message: &Message) {
         let raft = &mut self.raw.raft;
         if self.options.deaf_in_later_term || tells_by_itself(raft, message.from) {

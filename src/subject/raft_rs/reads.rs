@@ -103,7 +103,6 @@ impl RaftRsNode {
     }
 
     /// Another node passes a read on.
-    #[cold]
     pub(super) fn name_read(&mut self, message: &mut Message) {
         if self.options.reuse_read_names {
             return;
