@@ -163,23 +163,25 @@ impl RaftRsNode {
     }
 
     #[inline(always)]
-    pub(super) fn handle_message(&mut self, mut message: Message, out: &mut Output<Message>) {
+    pub(super) fn handle_message(&mut self, message: Message, out: &mut Output<Message>) {
         self.forget_snapshot_request(message.term);
         if message.term < self.raw.raft.term {
-            self.handle_earlier_term(&mut message);
+            return self.handle_earlier_term(message, out);
         }
         self.contract.step(&mut self.raw, message);
         self.show_role(out);
     }
 
-    /// What is to be done before such a message is stepped. What is passed on has no term.
+    /// The same for one of an earlier term, or of none, as what is passed on has. Apart, so that others stay where they are.
     #[cold]
     #[inline(never)]
-    fn handle_earlier_term(&mut self, message: &mut Message) {
+    fn handle_earlier_term(&mut self, mut message: Message, out: &mut Output<Message>) {
         match message.get_msg_type() {
-            MessageType::MsgReadIndex => self.name_read(message),
-            _ => self.answer_earlier_term(message),
+            MessageType::MsgReadIndex => self.name_read(&mut message),
+            _ => self.answer_earlier_term(&message),
         }
+        self.contract.step(&mut self.raw, message);
+        self.show_role(out);
     }
 
     fn propose(&mut self, request: Request, out: &mut Output<Message>) {
