@@ -36,23 +36,28 @@ fn run(arguments: &[&str]) -> Fate {
         .spawn()
         .unwrap();
     let began = Instant::now();
-    let (mut ended, mut status) = (false, None);
-    while status.is_none() {
+    let mut ended = false;
+    let goes_on = loop {
         std::thread::sleep(Duration::from_millis(2));
-        status = child.try_wait().unwrap();
-        if status.is_none() && !ended && began.elapsed() > PATIENCE {
+        if child.try_wait().unwrap().is_some() {
+            break false;
+        }
+        if !ended && began.elapsed() > PATIENCE {
             ended = true;
             let id = child.id().to_string();
             Command::new("kill").args(["-INT", &id]).status().unwrap();
         }
         if began.elapsed() > PATIENCE + GRACE {
             child.kill().unwrap();
-            child.wait().unwrap();
-            return Fate::Wrong("goes on after an interrupt".to_owned());
+            break true;
         }
+    };
+    let status = child.wait().unwrap();
+    if goes_on {
+        return Fate::Wrong("goes on after an interrupt".to_owned());
     }
     let text = String::from_utf8_lossy(&std::fs::read(&said).unwrap()).into_owned();
-    let code = status.and_then(|status| status.code());
+    let code = status.code();
     if text.contains("panicked") {
         let line = text.lines().find(|line| line.contains("panicked"));
         return Fate::Wrong(line.unwrap_or_default().to_owned());
@@ -147,7 +152,7 @@ fn unfinished_sweeps() {
         let copied = tempfile::tempdir().unwrap();
         copy(folder.path(), copied.path());
         let file = copied.path().join(&name);
-        std::fs::write(&file, &one.text()).unwrap();
+        std::fs::write(&file, one.text()).unwrap();
         let resumed = file.to_str().unwrap();
         run(&["sweep", "--jobs=1", "--resume", resumed])
     });
@@ -177,7 +182,7 @@ fn corpora() {
     let files = std::iter::once(("an entry of a corpus".to_owned(), sample(all, 40)));
     try_all("entries of a corpus", files, |_, one| {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("x.json"), &one.text()).unwrap();
+        std::fs::write(folder.path().join("x.json"), one.text()).unwrap();
         run(&["corpus", "list", folder.path().to_str().unwrap()])
     });
 }
@@ -211,7 +216,7 @@ fn other_files() {
         |name, one: &Spoilt| {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join(name);
-            std::fs::write(&file, &one.text()).unwrap();
+            std::fs::write(&file, one.text()).unwrap();
             let file = file.to_str().unwrap();
             match name {
                 "x.json" => run(&["replay", file]),

@@ -29,10 +29,8 @@ pub fn run(scene: &Scene<'_>) -> Result<Vec<Line>, Error> {
     Ok(lines)
 }
 
-fn words<'a>(more: &'a str) -> Vec<&'a str> {
-    let asked = format!("{ASKED} {more}");
-    let asked: &'static str = Box::leak(asked.into_boxed_str());
-    asked.split_whitespace().collect()
+fn words(more: &str) -> Vec<&str> {
+    ASKED.split(' ').chain(more.split_whitespace()).collect()
 }
 
 /// What is wrong with what a sweep in `folder` left.

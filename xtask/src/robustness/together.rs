@@ -13,33 +13,33 @@ const PAIRS: [(&str, [&str; 2]); 5] = [
         "two profiles",
         [
             SKIP,
-            "--subject raft-rs+skip-fsync --profile elections --seeds 800",
+            "--subject raft-rs+skip-fsync --profile elections --seeds 300",
         ],
     ),
     (
         "two strategies",
         [
             SKIP,
-            "--subject raft-rs+skip-fsync --profile storm --seeds 800 --strategy uniform",
+            "--subject raft-rs+skip-fsync --profile storm --seeds 300 --strategy uniform",
         ],
     ),
     (
         "two subjects",
         [
             SKIP,
-            "--subject raft-rs+grant-any-vote --profile storm --seeds 800",
+            "--subject raft-rs+grant-any-vote --profile storm --seeds 300",
         ],
     ),
     (
         "seeds that overlap",
         [
             SKIP,
-            "--subject raft-rs+skip-fsync --profile storm --seeds 400..1200",
+            "--subject raft-rs+skip-fsync --profile storm --seeds 150..450",
         ],
     ),
 ];
 
-const SKIP: &str = "--subject raft-rs+skip-fsync --profile storm --seeds 800";
+const SKIP: &str = "--subject raft-rs+skip-fsync --profile storm --seeds 300";
 
 pub fn run(scene: &Scene<'_>) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
