@@ -1,6 +1,7 @@
 //! The shrinker: from a plan that fails to a smaller one that fails in the same
 //! way. It proposes simpler plans, runs each, and keeps those that break the same
-//! property, until nothing simpler does. It knows nothing of what goes on inside a
+//! property, until nothing simpler does. What it ends with has no more faults and operations,
+//! both together, than what it began with. It knows nothing of what goes on inside a
 //! run, and decides by plans and outcomes alone: for a given plan and subject the
 //! result is the same each time, unless its time is up before.
 

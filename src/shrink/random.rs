@@ -14,6 +14,7 @@ pub(super) fn leave_out(trial: &mut Trial<'_>) {
     while !trial.is_over() {
         let best = trial.best().clone();
         let candidates = (0..TRIES * items(&best)).map(|number| without_some(&best, number));
+        let candidates = candidates.filter(|plan| items(plan) < items(&best));
         if trial.first(candidates).is_none() {
             break;
         }

@@ -14,8 +14,8 @@ const SEEDS: u64 = 16;
 /// Into so many parts a storm is divided to find where it may end, at a time.
 const PARTS: u64 = 16;
 
-/// Ends the storm early, with all that comes after. Up to there the run is the same, so what a storm does in its end is
-/// told from what it has done by then.
+/// Ends the storm early, and leaves out what would come after. Up to there the run is the same, so that
+/// nothing but its end must be found.
 pub(super) fn cut(trial: &mut Trial<'_>) {
     trim(trial);
     while !trial.is_over() {
@@ -34,7 +34,7 @@ pub(super) fn cut_start(trial: &mut Trial<'_>) {
         let best = trial.best().clone();
         let settled_us = SETTLED_ELECTIONS * best.election_us();
         let starts = (1..PARTS).rev().map(|part| best.heal_us * part / PARTS);
-        let seeds = std::iter::once(best.seed).chain(0..SEEDS);
+        let seeds = std::iter::once(best.seed).chain(0..trial.other_seeds());
         let candidates = starts.flat_map(|from_us| {
             let by = [0, from_us.saturating_sub(settled_us), from_us];
             let seeds = seeds.clone();
@@ -42,7 +42,9 @@ pub(super) fn cut_start(trial: &mut Trial<'_>) {
             let started = by
                 .into_iter()
                 .map(move |by_us| started(best, from_us, by_us));
-            started.flat_map(move |plan| {
+            // The same under another seed is no simpler.
+            let simpler = started.filter(move |plan| plan != best);
+            simpler.flat_map(move |plan| {
                 let seeded = move |seed| Plan {
                     seed,
                     ..plan.clone()
@@ -65,7 +67,7 @@ fn started(plan: &Plan, from_us: u64, by_us: u64) -> Plan {
         script.retain(|asked| asked.tries[0].at_us >= from_us);
     }
     plan.heal_us -= by_us;
-    retimed(&plan, |at_us| at_us - by_us)
+    retimed(&plan, |at_us| at_us.saturating_sub(by_us))
 }
 
 /// The plan with a storm that ends then, without what would come after.

@@ -111,6 +111,8 @@ pub(super) struct Trial<'a> {
     most_work: Option<u64>,
     /// A plan may be larger than the best, by faults and operations.
     may_grow: bool,
+    /// The size of the plan that an attempt began with, while it goes on.
+    assured: Option<Size>,
     pool: rayon::ThreadPool,
     watchdog: &'a Watchdog,
     jobs: usize,
@@ -159,6 +161,7 @@ impl<'a> Trial<'a> {
             work: 0,
             most_work: None,
             may_grow: false,
+            assured: None,
             pool: pool.expect("the operating system starts threads"),
             watchdog,
             jobs: shrinker.jobs,
@@ -187,6 +190,10 @@ impl<'a> Trial<'a> {
     /// What chance decides in the best plan's run.
     pub(super) fn record(&self) -> Recording {
         record(self.subject, self.watchdog, &self.best).1
+    }
+
+    fn size(&self) -> Size {
+        Size::of(&self.best, &self.failure, self.drawn)
     }
 
     /// What a smaller plan has less of: faults and operations.
@@ -232,10 +239,12 @@ impl<'a> Trial<'a> {
     pub(super) fn attempt(&mut self, detour: &Plan, most: usize, passes: &[fn(&mut Trial<'_>)]) {
         let best = (self.best.clone(), self.failure.clone());
         let (steps, drawn, tried) = (self.steps, self.drawn, self.tried.clone());
+        self.assured = Some(self.size());
         self.may_grow = true;
         let begun = self.takes_reseeded(detour);
         self.may_grow = false;
         if !begun {
+            self.assured = None;
             return;
         }
         self.most_work = Some(self.work + self.work.max(LEAST_WORK));
@@ -243,6 +252,7 @@ impl<'a> Trial<'a> {
             pass(self);
         }
         self.most_work = None;
+        self.assured = None;
         if self.load() > most {
             (self.best, self.failure) = best;
             (self.steps, self.drawn) = (steps, drawn);
@@ -253,9 +263,12 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// How many other seeds are worth a try: the more, the cheaper a run is.
+    /// How many other seeds are worth a try: the more, the cheaper a run is. Most runs do not fail, and those that do may
+    /// be by far the longest.
     pub(super) fn other_seeds(&self) -> u64 {
-        (STEPS_OF_OTHERS / self.steps.max(1)).clamp(FEWEST_OTHERS, MOST_OTHERS)
+        let mean = self.work / self.runs().max(1);
+        let steps = self.steps.min(mean).max(1);
+        (STEPS_OF_OTHERS / steps).clamp(FEWEST_OTHERS, MOST_OTHERS)
     }
 
     /// Whether the candidate fails in the same way; then it is the best from now on.
@@ -354,7 +367,8 @@ impl<'a> Trial<'a> {
         let progress = Progress {
             pass: self.tried[self.pass].pass,
             runs: self.runs(),
-            best: Size::of(&self.best, &self.failure, self.drawn),
+            // What is attempted may be taken back.
+            best: self.assured.unwrap_or_else(|| self.size()),
         };
         (self.tell)(progress);
     }
@@ -369,7 +383,7 @@ impl<'a> Trial<'a> {
         };
         Shrunk {
             before: self.before,
-            after: Size::of(&self.best, &self.failure, self.drawn),
+            after: self.size(),
             runs: self.runs(),
             cpu: process_cpu().saturating_sub(self.cpu_before),
             plan: self.best,

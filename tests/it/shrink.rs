@@ -1,13 +1,18 @@
 //! The shrinker: what it makes of plans that fail.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use squall::campaign::{News, Sweep};
-use squall::engine::{Recording, Watch};
-use squall::plan::{Plan, Profile, generate};
-use squall::shrink::{Clean, Ended, Shrinker, Shrunk};
-use squall::subject;
+use squall::check::{Property, Violation};
+use squall::engine::{Engine, Failure, Outcome, Recording, Watch};
+use squall::net::Trouble;
+use squall::options::Feature;
+use squall::plan::{Fault, Plan, Profile, What, When, generate};
+use squall::shrink::{Clean, Ended, Shrinker, Shrunk, Size};
 use squall::subject::planted::Bug;
+use squall::subject::{self, Named, Runner};
+use squall::types::NodeId;
 
 use super::support::{quiet_plan, root, squall, stderr, stdout};
 
@@ -149,6 +154,143 @@ fn a_stopped_shrinker_has_the_best_so_far() {
     let plan = generate(0, "raft-rs+skip-fsync", &[], &profile);
     let shrunk = shrink(&plan, 1, true).unwrap();
     assert_eq!((shrunk.plan, shrunk.ended), (plan, Ended::Interrupted));
+}
+
+/// Faults and operations.
+fn load(size: Size) -> usize {
+    size.faults + size.operations
+}
+
+#[test]
+fn what_is_written_is_never_larger_than_what_was_given_whenever_the_shrinker_is_stopped() {
+    // A bug that hangs on messages that are lost by chance, and one whose runs are long.
+    for bug in [Bug::LieAboutSync, Bug::IgnoreSnapshotReport] {
+        let mut plan = failing(bug);
+        plan.network.loss_ppm = plan.network.loss_ppm.max(20_000);
+        plan.network.reorder_ppm = 400_000;
+        let subject = subject::find(&plan.subject).unwrap();
+        if subject.runner.run(&plan, Watch::default()).failure.is_none() {
+            plan = failing(bug);
+        }
+        for runs in [0, 1, 2, 3, 5, 10, 40, 160, 640] {
+            let stop = AtomicBool::new(runs == 0);
+            let shrinker = Shrinker {
+                subject: &subject,
+                jobs: 1,
+                time_limit: None,
+                stop: &stop,
+            };
+            let mut least = usize::MAX;
+            let shrunk = shrinker.run(&plan, &mut |progress| {
+                least = least.min(load(progress.best));
+                if progress.runs >= runs {
+                    stop.store(true, Ordering::Relaxed);
+                }
+            });
+            let shrunk = shrunk.unwrap();
+            let (before, after) = (load(shrunk.before), load(shrunk.after));
+            assert!(
+                after <= before.min(least),
+                "{} after {runs} runs: {before} to {after}, and {least} before",
+                bug.name()
+            );
+        }
+    }
+}
+
+/// raft-rs, and a run in which so many messages are lost fails.
+struct Lossless {
+    most_lost: usize,
+}
+
+impl Runner for Lossless {
+    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+        let mut recording = Recording::default();
+        let mut lines = Vec::new();
+        let honest = subject::find("raft-rs").unwrap();
+        let mut keep = |line: squall::engine::Line| lines.push(line.text);
+        let inner = Watch {
+            recording: Some(&mut recording),
+            lines: Some(&mut keep),
+            ..Watch::default()
+        };
+        let mut outcome = honest.runner.run(plan, inner);
+        let lost = lines.iter().filter(|line| line.ends_with("is lost (Chance)"));
+        if lost.count() > self.most_lost {
+            outcome.failure = Some(Failure {
+                violation: Violation {
+                    property: Property::Liveness,
+                    node: None,
+                    message: "messages are lost".to_owned(),
+                },
+                step: outcome.steps,
+                time_us: outcome.time_us,
+            });
+        }
+        if let Some(told) = watch.recording {
+            *told = recording;
+        }
+        outcome
+    }
+
+    fn lacks(&self) -> &'static [Feature] {
+        &[]
+    }
+}
+
+fn lossless(most_lost: usize, plan: &Plan) -> Shrunk {
+    let subject = Named {
+        name: "raft-rs".to_owned(),
+        about: "raft-rs, and no message may be lost".to_owned(),
+        caught_by: None,
+        runner: Arc::new(Lossless { most_lost }),
+        engine: Engine::Lockstep,
+    };
+    let shrinker = Shrinker {
+        subject: &subject,
+        jobs: 2,
+        time_limit: None,
+        stop: &AtomicBool::new(false),
+    };
+    shrinker.run(plan, &mut |_| ()).unwrap()
+}
+
+#[test]
+fn a_frozen_network_is_taken_back_where_it_does_not_pay_and_kept_where_it_does() {
+    let tried = |shrunk: &Shrunk| {
+        let mut tried = shrunk.tried.iter();
+        let freezing = tried.find(|tried| tried.pass == "freeze the network");
+        freezing.map(|tried| (tried.runs > 0, tried.kept > 0))
+    };
+    // Twenty lost messages are twenty faults, or one rate.
+    let mut plan = quiet_plan(3);
+    plan.heal_us = 400_000;
+    plan.network.loss_ppm = 200_000;
+    let shrunk = lossless(20, &plan);
+    assert_eq!(shrunk.plan.faults, []);
+    assert!(shrunk.plan.network.loss_ppm > 0);
+    assert_eq!(tried(&shrunk), Some((true, false)), "{:?}", shrunk.tried);
+    // One lost message is one fault, as trouble is, and leaves nothing to chance.
+    let mut plan = quiet_plan(3);
+    plan.heal_us = 400_000;
+    plan.faults.push(Fault {
+        when: When::AtUs(0),
+        what: What::Trouble {
+            from: vec![NodeId(1), NodeId(2), NodeId(3)],
+            to: vec![NodeId(1), NodeId(2), NodeId(3)],
+            trouble: Trouble {
+                loss_ppm: 200_000,
+                ..Trouble::default()
+            },
+            for_us: 400_000,
+        },
+    });
+    let shrunk = lossless(0, &plan);
+    let [Fault { what, .. }] = &shrunk.plan.faults[..] else {
+        panic!("{:?}", shrunk.plan.faults);
+    };
+    assert_eq!(what, &What::LoseMessage);
+    assert_eq!(tried(&shrunk), Some((true, true)), "{:?}", shrunk.tried);
 }
 
 #[test]

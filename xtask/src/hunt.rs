@@ -462,11 +462,9 @@ impl Prey<'_> {
             let mut hangs = began.elapsed() > limit.wall;
             if let Some((most, then)) = cpu_left
                 && cpu_time(&child).is_some_and(|spent| spent >= most)
-                && let Some(pid) = pid
             {
                 hangs |= then == Spent::Hangs;
-                // One that has ended meanwhile hears nothing.
-                let _ = kill_process(pid, Signal::INT);
+                interrupt(&child);
                 cpu_left = None;
             }
             let stopped = stop.load(Ordering::Relaxed);
@@ -496,8 +494,15 @@ impl Prey<'_> {
     }
 }
 
+/// Tells a child to end with what it has. One that has ended meanwhile hears nothing.
+pub fn interrupt(child: &Child) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, Signal::INT);
+    }
+}
+
 /// Processor time of a child so far, where the system tells it as Linux does.
-fn cpu_time(child: &Child) -> Option<Duration> {
+pub fn cpu_time(child: &Child) -> Option<Duration> {
     let text = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
     // The second field, the program's name, is in brackets and may hold blanks.
     let (_, rest) = text.rsplit_once(") ")?;

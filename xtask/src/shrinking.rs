@@ -10,13 +10,13 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::Error;
-use crate::hunt::{Prey, Violation};
+use crate::hunt::{Prey, Violation, cpu_time, interrupt};
 use crate::mutants::{duration, prey, stop_at_interrupt};
 use crate::table::{median, record};
 
 /// Seeds that are swept at a time for failures, and after how many the mutant is held for too rare.
-const PORTION: u64 = 500;
-const MOST_SEEDS: u64 = 100_000;
+const PORTION: u64 = 5_000;
+const MOST_SEEDS: u64 = 1_000_000;
 
 /// What `cargo xtask shrinking` takes.
 #[derive(Debug, Args)]
@@ -46,9 +46,12 @@ pub struct Options {
     /// How many of each profile: the first by their seeds.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     plans: u16,
-    /// Wall time for each, with one thread.
-    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration)]
-    time: Duration,
+    /// These plans of the profiles and no others, so that none need be looked for.
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
+    seeds: Vec<u64>,
+    /// Processor time for each, with one thread.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    cpu: Duration,
     /// Put the table into docs/shrinking.md.
     #[arg(long)]
     record: bool,
@@ -97,10 +100,9 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
                     program,
                     ..prey.clone()
                 };
-                let one = shrink(&prey, &violation.plan, options.time)?;
-                if stop.load(Ordering::Relaxed) {
+                let Some(one) = shrink(&prey, &violation.plan, options.cpu, stop)? else {
                     return Ok(2);
-                }
+                };
                 shrunk.push(one);
             }
             let row = Row {
@@ -126,6 +128,17 @@ fn find(
     options: &Options,
     stop: &AtomicBool,
 ) -> Result<Option<Vec<Violation>>, Error> {
+    let right = |violation: &Violation| violation.property == options.property;
+    if !options.seeds.is_empty() {
+        let mut found = Vec::new();
+        for seed in &options.seeds {
+            let Some(one) = prey.findings(*seed..seed + 1, stop)? else {
+                return Ok(None);
+            };
+            found.extend(one.into_iter().filter(right));
+        }
+        return Ok(Some(found));
+    }
     let wanted = usize::from(options.plans);
     let mut found = Vec::new();
     let mut from = 0;
@@ -142,7 +155,6 @@ fn find(
         let Some(portion) = prey.findings(from..from + PORTION, stop)? else {
             return Ok(None);
         };
-        let right = |violation: &Violation| violation.property == options.property;
         found.extend(portion.into_iter().filter(right));
         from += PORTION;
     }
@@ -150,24 +162,42 @@ fn find(
     Ok(Some(found))
 }
 
-/// Shrinks one plan with one thread.
-fn shrink(prey: &Prey<'_>, plan: &Path, time: Duration) -> Result<Shrunk, Error> {
+/// Shrinks one plan with one thread. None when `stop` was set before it ended.
+fn shrink(
+    prey: &Prey<'_>,
+    plan: &Path,
+    most: Duration,
+    stop: &AtomicBool,
+) -> Result<Option<Shrunk>, Error> {
     let cannot = |error: std::io::Error| Error::file(prey.program, &error);
-    let output = prey
+    let answer = tempfile::NamedTempFile::new().map_err(cannot)?;
+    let mut child = prey
         .command()
         .arg("shrink")
         .arg(plan)
-        .args(["--jobs", "1", "--for"])
-        .arg(format!("{}ms", time.as_millis()))
-        .arg("-o")
+        .args(["--jobs", "1", "-o"])
         .arg(plan.with_extension("shrunk.json"))
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
+        .stdout(answer.reopen().map_err(cannot)?)
+        .spawn()
         .map_err(cannot)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    read(&text)
-        .ok_or_else(|| Error::Sweep(format!("`squall shrink {}` says no sizes", plan.display())))
+    let mut told = false;
+    while child.try_wait().map_err(cannot)?.is_none() {
+        // It ends then with the best so far.
+        if !told && cpu_time(&child).is_some_and(|spent| spent >= most) {
+            interrupt(&child);
+            told = true;
+        }
+        if stop.load(Ordering::Relaxed) {
+            let _ = child.kill();
+            child.wait().map_err(cannot)?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let text = std::fs::read_to_string(answer.path()).map_err(cannot)?;
+    let none = || Error::Sweep(format!("`squall shrink {}` says no sizes", plan.display()));
+    read(&text).map(Some).ok_or_else(none)
 }
 
 /// What `squall shrink` says: `from` and `to` with a size each, and `after` what it ended.
@@ -262,7 +292,7 @@ mod tests {
     fn what_a_shrink_says_is_read() {
         let text = "from      66 faults, 1,284 client operations, 5 nodes, 87,120 steps, 41.2 s\n\
                     to        2 faults, 1 client operation, 3 nodes, 900 steps, 1.0 s\n\
-                    after     12 runs, 3.4 s of processor time; time is up, so there may be a smaller one\n";
+                    after     12 runs, 3.4 s of processor time; interrupted, so there may be a smaller one\n";
         let sizes = [(66, 1_284), (2, 1)].map(|(faults, operations)| Size { faults, operations });
         let shrunk = Shrunk {
             before: sizes[0],
