@@ -36,10 +36,10 @@ const GROUPS: &[&[(&str, Pass)]] = &[
     &[
         ("freeze clients", freeze::clients),
         ("cut the storm short", times::cut),
-        ("cut its start", times::cut_start),
-        ("reduce faults", faults::reduce),
         ("reduce operations", operations::reduce),
+        ("reduce faults", faults::reduce),
         ("remove nodes", nodes::remove),
+        ("cut its start", times::cut_start),
         ("plain schedule", schedule::simplify),
         ("plain options", options::simplify),
         ("remove operations", operations::remove),

@@ -2,7 +2,7 @@
 //! message is a part of what a failure hangs on, leaving out any single thing hides it, and of
 //! many things under many seeds some few show it again.
 
-use super::trial::Trial;
+use super::trial::{Trial, pieces};
 use crate::plan::Plan;
 use crate::rng::Choices;
 
@@ -13,16 +13,12 @@ const TRIES: u64 = 64;
 pub(super) fn leave_out(trial: &mut Trial<'_>) {
     while !trial.is_over() {
         let best = trial.best().clone();
-        let candidates = (0..TRIES * items(&best)).map(|number| without_some(&best, number));
-        let candidates = candidates.filter(|plan| items(plan) < items(&best));
+        let candidates = (0..TRIES * pieces(&best)).map(|number| without_some(&best, number));
+        let candidates = candidates.filter(|plan| pieces(plan) < pieces(&best));
         if trial.first(candidates).is_none() {
             break;
         }
     }
-}
-
-fn items(plan: &Plan) -> u64 {
-    (plan.faults.len() + plan.script.as_ref().map_or(0, Vec::len)) as u64
 }
 
 /// The plan under the seed `number`, without a part of it that the same number decides.
@@ -30,7 +26,7 @@ fn without_some(plan: &Plan, number: u64) -> Plan {
     let mut choices = Choices::labelled(number, "left out", 0);
     let mut plan = plan.clone();
     plan.seed = number;
-    let items = items(&plan);
+    let items = pieces(&plan);
     let size = choices.skewed(1, items.div_ceil(2));
     // A row of neighbours, or as many here and there.
     let row = choices.below(2) == 0;

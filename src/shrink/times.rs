@@ -2,7 +2,7 @@
 //! of several seeds that show the failure the one counts that shows it first.
 
 use super::numbers::smaller;
-use super::trial::Trial;
+use super::trial::{Trial, pieces};
 use crate::plan::{Plan, When};
 
 /// Election time-outs after which there may be a leader.
@@ -33,23 +33,24 @@ pub(super) fn cut_start(trial: &mut Trial<'_>) {
     while !trial.is_over() {
         let best = trial.best().clone();
         let settled_us = SETTLED_ELECTIONS * best.election_us();
+        let others = trial.other_seeds();
         let starts = (1..PARTS).rev().map(|part| best.heal_us * part / PARTS);
-        let seeds = std::iter::once(best.seed).chain(0..trial.other_seeds());
         let candidates = starts.flat_map(|from_us| {
-            let by = [0, from_us.saturating_sub(settled_us), from_us];
-            let seeds = seeds.clone();
             let best = &best;
-            let started = by
-                .into_iter()
-                .map(move |by_us| started(best, from_us, by_us));
-            // The same under another seed is no simpler.
-            let simpler = started.filter(move |plan| plan != best);
-            simpler.flat_map(move |plan| {
-                let seeded = move |seed| Plan {
-                    seed,
-                    ..plan.clone()
-                };
-                seeds.clone().map(seeded)
+            let by = [0, from_us.saturating_sub(settled_us), from_us];
+            by.into_iter().flat_map(move |by_us| {
+                let plan = started(best, from_us, by_us);
+                // As many seeds as there are pieces that go.
+                let gone = pieces(best) - pieces(&plan);
+                let seeds = std::iter::once(best.seed).chain(0..others.min(gone));
+                let changed = (plan != *best).then_some(plan);
+                changed.into_iter().flat_map(move |plan| {
+                    let seeded = move |seed| Plan {
+                        seed,
+                        ..plan.clone()
+                    };
+                    seeds.clone().map(seeded)
+                })
             })
         });
         if trial.first(candidates).is_none() {

@@ -416,6 +416,11 @@ fn load(plan: &Plan, drawn: usize) -> usize {
     plan.faults.len() + operations(plan, drawn)
 }
 
+/// Faults and operations that a plan lists.
+pub(super) fn pieces(plan: &Plan) -> u64 {
+    load(plan, 0) as u64
+}
+
 /// Whether a voter may be left alone with peers, and does not wait for its disk before it sends.
 fn tells_early(plan: &Plan) -> bool {
     let nodes = plan.nodes();

@@ -18,9 +18,13 @@ use super::support::{quiet_plan, root, squall, stderr, stdout};
 
 fn shrink(plan: &Plan, jobs: usize, stopped: bool) -> Result<Shrunk, Clean> {
     let subject = subject::find(&plan.subject).unwrap();
+    shrink_on(&subject, plan, jobs, stopped)
+}
+
+fn shrink_on(subject: &Named, plan: &Plan, jobs: usize, stopped: bool) -> Result<Shrunk, Clean> {
     let stop = AtomicBool::new(stopped);
     let shrinker = Shrinker {
-        subject: &subject,
+        subject,
         jobs,
         time_limit: None,
         stop: &stop,
@@ -161,43 +165,6 @@ fn load(size: Size) -> usize {
     size.faults + size.operations
 }
 
-#[test]
-fn what_is_written_is_never_larger_than_what_was_given_whenever_the_shrinker_is_stopped() {
-    // A bug that hangs on messages that are lost by chance, and one whose runs are long.
-    for bug in [Bug::LieAboutSync, Bug::IgnoreSnapshotReport] {
-        let mut plan = failing(bug);
-        plan.network.loss_ppm = plan.network.loss_ppm.max(20_000);
-        plan.network.reorder_ppm = 400_000;
-        let subject = subject::find(&plan.subject).unwrap();
-        if subject.runner.run(&plan, Watch::default()).failure.is_none() {
-            plan = failing(bug);
-        }
-        for runs in [0, 1, 2, 3, 5, 10, 40, 160, 640] {
-            let stop = AtomicBool::new(runs == 0);
-            let shrinker = Shrinker {
-                subject: &subject,
-                jobs: 1,
-                time_limit: None,
-                stop: &stop,
-            };
-            let mut least = usize::MAX;
-            let shrunk = shrinker.run(&plan, &mut |progress| {
-                least = least.min(load(progress.best));
-                if progress.runs >= runs {
-                    stop.store(true, Ordering::Relaxed);
-                }
-            });
-            let shrunk = shrunk.unwrap();
-            let (before, after) = (load(shrunk.before), load(shrunk.after));
-            assert!(
-                after <= before.min(least),
-                "{} after {runs} runs: {before} to {after}, and {least} before",
-                bug.name()
-            );
-        }
-    }
-}
-
 /// raft-rs, and a run in which so many messages are lost fails.
 struct Lossless {
     most_lost: usize,
@@ -215,7 +182,9 @@ impl Runner for Lossless {
             ..Watch::default()
         };
         let mut outcome = honest.runner.run(plan, inner);
-        let lost = lines.iter().filter(|line| line.ends_with("is lost (Chance)"));
+        let lost = lines
+            .iter()
+            .filter(|line| line.ends_with("is lost (Chance)"));
         if lost.count() > self.most_lost {
             outcome.failure = Some(Failure {
                 violation: Violation {
@@ -238,21 +207,59 @@ impl Runner for Lossless {
     }
 }
 
-fn lossless(most_lost: usize, plan: &Plan) -> Shrunk {
-    let subject = Named {
+fn lossless(most_lost: usize) -> Named {
+    Named {
         name: "raft-rs".to_owned(),
-        about: "raft-rs, and no message may be lost".to_owned(),
+        about: "raft-rs, and only so many messages may be lost".to_owned(),
         caught_by: None,
         runner: Arc::new(Lossless { most_lost }),
         engine: Engine::Lockstep,
-    };
-    let shrinker = Shrinker {
-        subject: &subject,
-        jobs: 2,
-        time_limit: None,
-        stop: &AtomicBool::new(false),
-    };
-    shrinker.run(plan, &mut |_| ()).unwrap()
+    }
+}
+
+/// A plan that loses one message in five by chance.
+fn lossy_plan() -> Plan {
+    let mut plan = quiet_plan(3);
+    plan.heal_us = 400_000;
+    plan.network.loss_ppm = 200_000;
+    plan
+}
+
+#[test]
+fn what_is_written_is_never_larger_than_what_was_given_whenever_the_shrinker_is_stopped() {
+    let long = failing(Bug::IgnoreSnapshotReport);
+    let cases = [
+        (subject::find(&long.subject).unwrap(), long),
+        (lossless(20), lossy_plan()),
+    ];
+    for (subject, plan) in &cases {
+        let stopped_after = |runs: u64| {
+            let stop = AtomicBool::new(runs == 0);
+            let shrinker = Shrinker {
+                subject,
+                jobs: 1,
+                time_limit: None,
+                stop: &stop,
+            };
+            let mut least = usize::MAX;
+            let shrunk = shrinker.run(plan, &mut |progress| {
+                least = least.min(load(progress.best));
+                stop.fetch_or(progress.runs >= runs, Ordering::Relaxed);
+            });
+            let shrunk = shrunk.unwrap();
+            let (before, after) = (load(shrunk.before), load(shrunk.after));
+            assert!(
+                after <= before.min(least),
+                "{} after {runs} runs: {before} to {after}, and {least} meanwhile",
+                subject.name
+            );
+            shrunk.runs
+        };
+        let all = stopped_after(u64::MAX);
+        for part in 0..40 {
+            stopped_after(all * part / 40);
+        }
+    }
 }
 
 #[test]
@@ -263,10 +270,7 @@ fn a_frozen_network_is_taken_back_where_it_does_not_pay_and_kept_where_it_does()
         freezing.map(|tried| (tried.runs > 0, tried.kept > 0))
     };
     // Twenty lost messages are twenty faults, or one rate.
-    let mut plan = quiet_plan(3);
-    plan.heal_us = 400_000;
-    plan.network.loss_ppm = 200_000;
-    let shrunk = lossless(20, &plan);
+    let shrunk = shrink_on(&lossless(20), &lossy_plan(), 2, false).unwrap();
     assert_eq!(shrunk.plan.faults, []);
     assert!(shrunk.plan.network.loss_ppm > 0);
     assert_eq!(tried(&shrunk), Some((true, false)), "{:?}", shrunk.tried);
@@ -285,7 +289,7 @@ fn a_frozen_network_is_taken_back_where_it_does_not_pay_and_kept_where_it_does()
             for_us: 400_000,
         },
     });
-    let shrunk = lossless(0, &plan);
+    let shrunk = shrink_on(&lossless(0), &plan, 2, false).unwrap();
     let [Fault { what, .. }] = &shrunk.plan.faults[..] else {
         panic!("{:?}", shrunk.plan.faults);
     };
