@@ -6,14 +6,17 @@ use super::trial::{Trial, pieces};
 use crate::plan::Plan;
 use crate::rng::Choices;
 
-/// Candidates that are tried in vain for each fault and operation that is left.
-const TRIES: u64 = 64;
+/// Candidates that are tried in vain for each pair of faults and operations that are left, and the most of the latter with which each makes
+/// a pair.
+const TRIES: u64 = 16;
+const MOST_PARTNERS: u64 = 32;
 
 /// Leaves out faults and operations drawn at random, under another seed each time.
 pub(super) fn leave_out(trial: &mut Trial<'_>) {
     while !trial.is_over() {
         let best = trial.best().clone();
-        let candidates = (0..TRIES * pieces(&best)).map(|number| without_some(&best, number));
+        let pairs = pieces(&best) * pieces(&best).min(MOST_PARTNERS);
+        let candidates = (0..TRIES * pairs).map(|number| without_some(&best, number));
         let candidates = candidates.filter(|plan| pieces(plan) < pieces(&best));
         if trial.first(candidates).is_none() {
             break;
