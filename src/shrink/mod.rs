@@ -36,6 +36,7 @@ const GROUPS: &[&[(&str, Pass)]] = &[
     &[
         ("freeze clients", freeze::clients),
         ("cut the storm short", times::cut),
+        ("cut its start", times::cut_long),
         ("reduce operations", operations::reduce),
         ("reduce faults", faults::reduce),
         ("remove nodes", nodes::remove),

@@ -27,6 +27,14 @@ pub(super) fn cut(trial: &mut Trial<'_>) {
     }
 }
 
+/// As [`cut_start`], where a failure shows only after the storm: then each run that fails is long, and the sooner much goes the
+/// better.
+pub(super) fn cut_long(trial: &mut Trial<'_>) {
+    if trial.failure().time_us >= trial.best().heal_us {
+        cut_start(trial);
+    }
+}
+
 /// Leaves out the start of the storm. What comes after it stays where it is, or comes that much sooner, or as soon as there may
 /// be a leader.
 pub(super) fn cut_start(trial: &mut Trial<'_>) {
