@@ -240,6 +240,7 @@ fn what_is_written_is_never_larger_than_what_was_given_whenever_the_shrinker_is_
                 jobs: 1,
                 time_limit: None,
                 stop: &stop,
+                hangs: None,
             };
             let mut least = usize::MAX;
             let shrunk = shrinker.run(plan, &mut |progress| {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use squall::plan::builtin_profiles;
 
 use super::spoilt::{Spoilt, json_fields, whole};
-use super::tally::{Fate, sample, try_all};
+use super::tally::{Fate, sample_of_processes, try_all};
 use crate::support::{root, squall, stderr};
 
 /// How long a command may take before it is interrupted: what is asked for may be a sweep without an end.
@@ -113,7 +113,7 @@ fn killed(out: &Path) {
         ])
         .args([
             "--seeds",
-            "11..400",
+            "11..150",
             "--keep-going",
             "--no-shrink",
             "--jobs=1",
@@ -129,6 +129,7 @@ fn killed(out: &Path) {
     let found = output
         .lines()
         .filter(|line| line.as_ref().unwrap().contains("repeat"));
+    // Some of the findings are not printed yet.
     found.take(3).for_each(drop);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -147,7 +148,10 @@ fn unfinished_sweeps() {
     let mut all = json_fields(&text);
     all.extend(whole(&text));
     let name = file.strip_prefix(folder.path()).unwrap().to_path_buf();
-    let files = std::iter::once(("an unfinished sweep".to_owned(), sample(all, 40)));
+    let files = std::iter::once((
+        "an unfinished sweep".to_owned(),
+        sample_of_processes(all, 40),
+    ));
     try_all("unfinished sweeps", files, move |_, one| {
         let copied = tempfile::tempdir().unwrap();
         copy(folder.path(), copied.path());
@@ -179,7 +183,10 @@ fn corpora() {
     let text = std::fs::read_to_string(&kept[0]).unwrap();
     let mut all = json_fields(&text);
     all.extend(whole(&text));
-    let files = std::iter::once(("an entry of a corpus".to_owned(), sample(all, 40)));
+    let files = std::iter::once((
+        "an entry of a corpus".to_owned(),
+        sample_of_processes(all, 40),
+    ));
     try_all("entries of a corpus", files, |_, one| {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("x.json"), one.text()).unwrap();
@@ -200,14 +207,14 @@ fn other_files() {
         .unwrap();
     let story = read("sims/stories/first-election.sim");
     let files = [
-        ("x.json".to_owned(), sample(plans, 30)),
+        ("x.json".to_owned(), sample_of_processes(plans, 30)),
         (
             "x.toml".to_owned(),
-            sample(super::profiles::spoil(smoke), 20),
+            sample_of_processes(super::profiles::spoil(smoke), 20),
         ),
         (
             "x.sim".to_owned(),
-            sample(super::stories::spoil(&story), 20),
+            sample_of_processes(super::stories::spoil(&story), 20),
         ),
     ];
     try_all(

@@ -91,6 +91,9 @@ fn both(scene: &Scene<'_>, what: &str, pair: [&str; 2], at_once: bool) -> Result
         let which = ["the first", "the second"][at];
         // One that is told that another is at it has lost nothing.
         if ended.is_clean_refusal() && ended.stdout.is_empty() {
+            if ended.stderr.contains("No such file") {
+                wrong.push(format!("{which}: {}", ended.stderr.trim()));
+            }
             found.push(format!("{which} was refused"));
             continue;
         }
