@@ -196,25 +196,35 @@ pub fn workload_at_limits() -> impl Strategy<Value = Workload> + Send + Sync {
         (4, 1_000, 20_000),
         &[
             (0, 0, 0),
-            (1, 0, 1),
+            (1, 0, 100),
             (1, MAX_TIME_US, MAX_TIME_US),
             (4, 0, MAX_TIME_US),
             (1_000, 0, 4_000_000),
         ],
     );
+    // For how long one waits for an answer, and how often it asks again: a thousand times at once would be a log of a million entries.
+    let patience = ends(
+        (200_000, 2),
+        &[
+            (1, 0),
+            (1, 10),
+            (20_000, 1_000),
+            (MAX_TIME_US, 0),
+            (MAX_TIME_US, 1_000),
+        ],
+    );
     let whole = (
         pace,
-        ends(200_000, &[1, MAX_TIME_US]),
-        ends(2, &[0, 1_000]),
+        patience,
         percents,
         ends(100, &[0, 1 << 20]),
         ends(500_000, &[0, MAX_TIME_US]),
     );
     whole.prop_map(
-        |(pace, timeout_us, retries, percents, padding_max_bytes, lease_us)| {
+        |(pace, (timeout_us, retries), percents, padding_max_bytes, lease_us)| {
             let (clients, think_min_us, think_max_us) = pace;
-            // Of many clients that send so much, or few that hardly think, a run would take gigabytes.
-            let padding_max_bytes = match clients > 4 || think_max_us < 20_000 {
+            // Of so much from many clients, or many times in a log, a run would take gigabytes.
+            let padding_max_bytes = match clients > 4 || retries > 2 || think_max_us < 20_000 {
                 true => 0,
                 false => padding_max_bytes,
             };
