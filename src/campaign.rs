@@ -4,6 +4,7 @@
 
 mod leak;
 mod lookout;
+mod threads;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 
 pub use leak::{Leak, USUAL_CAUSES, find_leak};
 pub use lookout::{Lookout, NoThreads};
+pub(crate) use threads::pool;
 
 use crate::coverage::{Coverage, Map, Trail};
 use crate::engine::{Failure, Outcome, Watch};
@@ -268,10 +270,7 @@ impl Sweep<'_> {
             jobs: self.jobs,
             why,
         };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.jobs)
-            .build();
-        let pool = pool.map_err(|error| refused(error.to_string()))?;
+        let pool = pool(self.jobs)?;
         let patience = self.lookout.and_then(|lookout| lookout.patience());
         let watchdog = Watchdog::new(self.jobs, patience);
         let (wall_then, began) = (summary.wall, Instant::now());

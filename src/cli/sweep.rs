@@ -126,19 +126,13 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     let desk = Desk::in_folder(&out, jobs, &name, &asked)?;
     let scratch = desk.running().scratch();
     can_write_summaries(options)?;
+    let goes_on = !options.coverage && strategy != search::Kind::Guided;
     let (mut unfinished, stand) = match resumed {
         Some((unfinished, stand)) => (Some(unfinished), stand),
         None => {
             tell_of_unfinished(&out);
-            let goes_on = !options.coverage && strategy != search::Kind::Guided;
-            let unfinished =
-                goes_on.then(|| Unfinished::begin(&out, scratch, &name, asked.clone()));
-            let stand = Stand {
-                next: asked.seeds.start,
-                summary: Summary::default(),
-                plans: Vec::new(),
-            };
-            (unfinished.transpose()?, stand)
+            let begin = || Unfinished::begin(&out, scratch, &name, asked.clone());
+            (goes_on.then(begin).transpose()?, Stand::before(&asked))
         }
     };
     let how_to_go_on = unfinished.as_ref().map(Unfinished::how_to_go_on);
@@ -174,16 +168,11 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     };
     let hangs = |hang: &Hang, so_far: &Summary| {
         bar.finish_and_clear();
-        let mut summary = so_far.clone();
-        summary.hang = Some(hang.clone());
-        summary.interrupted = true;
-        let status = match conclude_hang(options, &summary, hang, subject, swept, &lock()) {
-            Ok(()) => summary.verdict().status(),
-            Err(failed) => {
-                warn(&failed.to_string());
-                2
-            }
-        };
+        let status = conclude_hang(options, so_far, hang, subject, swept, &lock());
+        let status = status.unwrap_or_else(|failed| {
+            warn(&failed.to_string());
+            2
+        });
         if let Some(how_to_go_on) = how_to_go_on.as_ref().filter(|_| !json_to_stdout) {
             let _ = say(how_to_go_on);
         }
@@ -251,15 +240,10 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     drop(strategy);
     let written = written.into_inner().unwrap_or_else(PoisonError::into_inner);
     let hangs = |hang: &Hang, files: &[Files]| {
-        let said = watch::tell_of_shrinking(&out.join(&name), subject, hang);
-        // What was found is found, and told, if not as a page.
-        let told = said.and_then(|()| {
-            let findings = summary.findings.iter().zip(files);
-            let first = findings.take(usize::from(!asked.keep_going && !json_to_stdout));
-            for (finding, files) in first {
-                let command = replay_command(&files.plan, subject.engine);
-                let (seed, failure) = (finding.seed, &finding.failure);
-                say(&format!("seed {seed}: {failure}\n  repeat   {command}\n\n"))?;
+        let told = watch::tell_of_shrinking(&out.join(&name), subject, hang).and_then(|()| {
+            // What was found is found, and told, if not as a page.
+            if !asked.keep_going && !json_to_stdout {
+                say_first(&summary, files, subject)?;
             }
             conclude(options, &summary, subject, swept, files)
         });
@@ -359,15 +343,30 @@ fn tell_of_unfinished(out: &Path) {
     super::warn_of_command(&unfinished::command(first));
 }
 
-/// What is said and written of a sweep that a run has ended by hanging.
+/// Says what the first finding is, and how to repeat it.
+fn say_first(summary: &Summary, files: &[Files], subject: &Named) -> Result<(), CliError> {
+    let (Some(finding), Some(files)) = (summary.findings.first(), files.first()) else {
+        return Ok(());
+    };
+    let command = replay_command(&files.plan, subject.engine);
+    let (seed, failure) = (finding.seed, &finding.failure);
+    say(&format!("seed {seed}: {failure}\n  repeat   {command}\n\n"))
+}
+
+/// Says and writes what there is of a sweep that a run has ended by hanging. Returns the exit status.
 fn conclude_hang(
     options: &Options,
-    summary: &Summary,
+    so_far: &Summary,
     hang: &Hang,
     subject: &Named,
     swept: Swept<'_>,
     written: &Written<'_>,
-) -> Result<(), CliError> {
+) -> Result<u8, CliError> {
+    let summary = Summary {
+        hang: Some(hang.clone()),
+        interrupted: true,
+        ..so_far.clone()
+    };
     let plan = written.write(hang.seed, "hang", &hang.plan)?;
     let text = format!(
         "{}\n  plan     {}\n  repeat   {}\n\n",
@@ -379,7 +378,8 @@ fn conclude_hang(
         true => text.lines().for_each(super::warn_of_command),
         false => say(&text)?,
     }
-    conclude(options, summary, subject, swept, written.files())
+    conclude(options, &summary, subject, swept, written.files())?;
+    Ok(summary.verdict().status())
 }
 
 /// Prints the summary, and writes it as JSON and as Markdown where that is asked for.

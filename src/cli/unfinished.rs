@@ -94,6 +94,17 @@ pub struct Stand {
     pub plans: Vec<PathBuf>,
 }
 
+impl Stand {
+    /// Where a sweep stands before its first run.
+    pub fn before(asked: &Asked) -> Self {
+        Self {
+            next: asked.seeds.start,
+            summary: Summary::default(),
+            plans: Vec::new(),
+        }
+    }
+}
+
 /// A sweep that is under way.
 pub struct Unfinished {
     path: PathBuf,

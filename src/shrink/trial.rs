@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::{Clean, Ended, Progress, Shrinker, Shrunk, Size, Tried};
-use crate::campaign::process_cpu;
+use crate::campaign::{pool, process_cpu};
 use crate::check::{Property, Violation};
 use crate::configuration::{Member, Step};
 use crate::engine::{Failure, Outcome, Recording, Watch};
@@ -139,9 +139,7 @@ impl<'a> Trial<'a> {
                 steps: outcome.steps,
             });
         };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(shrinker.jobs)
-            .build();
+        let pool = pool(shrinker.jobs);
         Ok(Self {
             subject,
             // raft-rs has that defect (`lone-voter-with-peers` in FINDINGS.md): what fails for it in the end is
