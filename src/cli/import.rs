@@ -46,6 +46,12 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     can_write(&out)?;
     let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time, &out);
     let Ok(shrunk) = shrunk else {
+        if shrunk.is_err_and(|clean| clean.interrupted) {
+            return Err(CliError::Usage(format!(
+                "interrupted before it was known whether {} fails; nothing is written",
+                options.artifact.display()
+            )));
+        }
         write_to(options.out.as_deref(), &out, &plan.to_json())?;
         say(&format!(
             "clean: the plan does not fail on {}, and is written as it is\nplan     {}\n",

@@ -145,13 +145,18 @@ pub struct Shrunk {
     pub cpu: Duration,
 }
 
-/// The plan does not fail, so that there is nothing to shrink.
+/// The plan does not fail, so that there is nothing to shrink; or not as far as its run went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the plan does not fail: {steps} steps without a violation")]
+#[error("{}: {steps} steps without a violation", if *.interrupted { "it was interrupted before the plan failed" } else { "the plan does not fail" })]
 pub struct Clean {
     /// Steps of its run.
     pub steps: u64,
+    /// The run was ended from outside, so that nothing is known of the rest.
+    pub interrupted: bool,
 }
+
+/// How long the first run goes on once the shrinker is to end: without it there is nothing to end with.
+const FIRST_RUN: Duration = Duration::from_secs(1);
 
 impl Shrinker<'_> {
     /// Shrinks `plan`. `tell` hears of every plan that was run.
@@ -166,12 +171,15 @@ impl Shrinker<'_> {
         let deadline = self.time_limit.map(|limit| Instant::now() + limit);
         let patience = self.hangs.and_then(|hangs| hangs.time);
         let watchdog = Watchdog::new(self.jobs, patience);
-        // The first run is no candidate, and takes what it takes.
-        let is_under_way = AtomicBool::new(false);
+        // The first run is no candidate, and has no deadline.
+        let (is_under_way, began) = (AtomicBool::new(false), Instant::now());
         let is_over = || {
             let is_out_of_time = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             let stops = self.stop.load(Ordering::Relaxed);
-            stops || is_out_of_time && is_under_way.load(Ordering::Relaxed)
+            match is_under_way.load(Ordering::Relaxed) {
+                true => stops || is_out_of_time,
+                false => stops && began.elapsed() >= FIRST_RUN,
+            }
         };
         let hangs = |hang| {
             if let Some(Patience { tell, .. }) = self.hangs {

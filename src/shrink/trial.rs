@@ -137,6 +137,7 @@ impl<'a> Trial<'a> {
         let Some(failure) = outcome.failure else {
             return Err(Clean {
                 steps: outcome.steps,
+                interrupted: shrinker.stop.load(Ordering::Relaxed),
             });
         };
         let pool = pool(shrinker.jobs);
