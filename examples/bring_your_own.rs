@@ -64,10 +64,10 @@ impl Sequential for Node {
         loop {
             self.shown.role(&self.raw, out);
             if let Some(mut durable) = self.ready.take() {
-                out.sends.append(&mut durable.take_persisted_messages());
+                out.send_all(durable.take_persisted_messages());
                 let mut committed = durable.take_committed_entries();
                 let mut light = self.raw.advance(durable);
-                out.sends.append(&mut light.take_messages());
+                out.send_all(light.take_messages());
                 committed.append(&mut light.take_committed_entries());
                 self.shown.report(&self.raw, out);
                 for entry in committed {
@@ -79,7 +79,7 @@ impl Sequential for Node {
                 return false;
             }
             let mut ready = self.raw.ready();
-            out.sends.append(&mut ready.take_messages());
+            out.send_all(ready.take_messages());
             kit::write(&ready, self.raw.store(), out);
             if self.ready.insert(ready).must_sync() {
                 return true;

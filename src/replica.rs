@@ -11,9 +11,9 @@
 //! write does not show: role, commit, application.
 
 mod message;
+mod output;
 
 use std::fmt::Debug;
-use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -26,6 +26,7 @@ use crate::stable::{Journal, Record, StableState};
 use crate::types::{Index, NodeId, Role, Term};
 
 pub use message::{Claim, Label, MessageKind};
+pub use output::{Effect, Output};
 
 /// A Raft implementation under test.
 pub trait Subject {
@@ -282,87 +283,6 @@ pub struct Request {
 /// Names a sync; a replica numbers its own, upwards from 1 in each life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
-
-/// What a replica wants done after a step, and what became of it.
-#[derive(Clone, Debug)]
-pub struct Output<M> {
-    /// Writes, syncs and observations, in the order in which they happened.
-    pub effects: Vec<Effect>,
-    /// The records of those writes, in the same order. They lie apart, so that an effect is a plain
-    /// value, and as each of them is taken, none is dropped with the list: [`Output::clear`] drops what is left.
-    pub records: Vec<ManuallyDrop<Record>>,
-    /// Messages to send, each after all effects. To whom, their labels say.
-    pub sends: Vec<M>,
-    /// Answers to clients.
-    pub replies: Vec<Reply>,
-    /// The replica cannot go on and wants to be restarted.
-    pub halt: Option<&'static str>,
-}
-
-impl<M> Default for Output<M> {
-    fn default() -> Self {
-        Self {
-            effects: Vec::new(),
-            records: Vec::new(),
-            sends: Vec::new(),
-            replies: Vec::new(),
-            halt: None,
-        }
-    }
-}
-
-impl<M> Output<M> {
-    /// Whether nothing is wanted.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.effects.is_empty()
-            && self.sends.is_empty()
-            && self.replies.is_empty()
-            && self.halt.is_none()
-    }
-
-    /// Empties it for the next step.
-    pub fn clear(&mut self) {
-        self.effects.clear();
-        for record in self.records.drain(..) {
-            drop(ManuallyDrop::into_inner(record));
-        }
-        self.sends.clear();
-        self.replies.clear();
-        self.halt = None;
-    }
-
-    /// Writes a record into the disk's cache.
-    #[inline]
-    pub fn write(&mut self, record: Record) {
-        self.effects.push(Effect::Write);
-        self.records.push(ManuallyDrop::new(record));
-    }
-
-    /// Asks for all writes so far to be made durable.
-    #[inline]
-    pub fn sync(&mut self, ticket: Ticket) {
-        self.effects.push(Effect::Sync(ticket));
-    }
-
-    /// Reports something that the replica's writes do not show.
-    #[inline]
-    pub fn observe(&mut self, observation: Observation) {
-        self.effects.push(Effect::Observe(observation));
-    }
-}
-
-/// One thing a replica does to its disk, or reports.
-#[derive(Clone, Copy, Debug)]
-#[repr(u8)]
-pub enum Effect {
-    /// Put the next of [`Output::records`] into the disk's cache.
-    Write,
-    /// Make all writes before this durable, then say so.
-    Sync(Ticket),
-    /// Something changed inside the replica.
-    Observe(Observation),
-}
 
 /// A change inside a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -114,6 +114,18 @@ impl Record {
     pub fn take(&mut self) -> Self {
         std::mem::replace(self, Record::LogCompact { through: 0 })
     }
+
+    /// Whether there is something to free once the record is dropped. Of one that has been taken there is not.
+    #[inline(always)]
+    pub fn owns_memory(&self) -> bool {
+        match self {
+            Record::Entry { .. } | Record::Snapshot(_) => true,
+            Record::HardState(_)
+            | Record::Commit { .. }
+            | Record::LogReset { .. }
+            | Record::LogCompact { .. } => false,
+        }
+    }
 }
 
 /// One of the three files a replica keeps.

@@ -158,9 +158,9 @@ async fn carry_out<S: Subject>(
 ) where
     Message<S>: Send + Sync + 'static,
 {
-    for effect in out.effects.drain(..) {
+    for effect in out.take_effects() {
         match effect {
-            Effect::Write => {}
+            Effect::Write(_) => {}
             Effect::Sync(ticket) => inputs.push(Input::Synced {
                 ticket,
                 result: SyncResult::Done,
@@ -169,7 +169,7 @@ async fn carry_out<S: Subject>(
             Effect::Observe(_) => {}
         }
     }
-    for message in out.sends.drain(..) {
+    for message in out.take_sends() {
         let to = S::Replica::label(&message).to;
         let sent = endpoint
             .send_to_raw(address(to.position()), TAG, Box::new(message))

@@ -79,14 +79,11 @@ impl Replica for Taped {
             compacted: None,
         };
         let mut of_snapshot = false;
-        let mut records = out.records.iter();
-        for effect in &out.effects {
+        for effect in out.effects() {
             match effect {
-                Effect::Sync(ticket) if !of_snapshot => recorded.syncs.push(*ticket),
-                Effect::Write => {
-                    if let Some(Record::LogCompact { through }) = records.next().map(|it| &**it) {
-                        recorded.compacted = Some(*through);
-                    }
+                Effect::Sync(ticket) if !of_snapshot => recorded.syncs.push(ticket),
+                Effect::Write(Record::LogCompact { through }) => {
+                    recorded.compacted = Some(*through);
                 }
                 Effect::Observe(Observation::Role { role, .. }) => {
                     recorded.campaigned |= *role == Role::Candidate;

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::check::Verdict;
 use crate::queue::Place;
 use crate::replica::{
-    Effect, Input, Message, Observation, Output, Replica, Reply, Subject, SyncResult, Ticket,
+    Effect, Input, Message, Observation, Output, Replica, Subject, SyncResult, Ticket,
 };
 use crate::sometimes::Event;
 use crate::stable::{Chain, Marked, Record};
@@ -119,11 +119,10 @@ impl<S: Subject> World<'_, '_, S> {
     #[inline(never)]
     fn end_step(&mut self, now_us: u64, node: NodeId) -> Verdict {
         panics::leave();
-        let is_quiet = self.out.as_ref().is_none_or(|out| out.is_empty());
         if self.log.is_some() {
             self.tell_library(node);
         }
-        if !is_quiet {
+        if self.out.as_ref().is_some_and(|out| !out.is_empty()) {
             self.carry_out_all(now_us, node)?;
             self.look(node);
         }
@@ -145,7 +144,7 @@ impl<S: Subject> World<'_, '_, S> {
         if carried_out.is_err() {
             out.clear();
         }
-        let halt = out.halt.take();
+        let halt = out.take_halt();
         // After a violation there is no next step, and else all is carried out.
         self.out = Some(out);
         carried_out?;
@@ -176,22 +175,22 @@ impl<S: Subject> World<'_, '_, S> {
         node: NodeId,
         out: &mut Output<Message<S>>,
     ) -> Verdict {
-        if !out.effects.is_empty() {
+        if out.has_effects() {
             self.carry_out_effects(now_us, node, out)?;
         }
-        if !out.sends.is_empty() {
-            self.send(now_us, node, std::mem::take(&mut out.sends))?;
+        if !out.sends().is_empty() {
+            self.send(now_us, node, out.take_sends())?;
         }
-        if !out.replies.is_empty() {
-            self.pass_on(node, &mut out.replies)?;
+        if !out.replies().is_empty() {
+            self.pass_on(node, out)?;
         }
         Ok(())
     }
 
     /// Passes a replica's answers on to clients.
     #[inline(never)]
-    fn pass_on(&mut self, node: NodeId, replies: &mut Vec<Reply>) -> Verdict {
-        for reply in replies.drain(..) {
+    fn pass_on(&mut self, node: NodeId, out: &mut Output<Message<S>>) -> Verdict {
+        for reply in out.drain_replies() {
             self.fold(digest::reply(&reply));
             if self.watch.lines.is_some() {
                 self.tell_reply(node, &reply);
@@ -210,35 +209,54 @@ impl<S: Subject> World<'_, '_, S> {
         node: NodeId,
         out: &mut Output<Message<S>>,
     ) -> Verdict {
+        if self.watch.lines.is_some() {
+            return self.carry_out_watched(now_us, node, out);
+        }
         // Effects are large: each is looked at where it lies. What is done with one is out of line: a loop
         // around all of it would keep in memory what fits the registers.
-        let mut records = out.records.iter_mut();
-        for effect in &out.effects {
-            if self.watch.lines.is_some() {
-                let record = records.as_slice().first();
-                self.tell_effect(node, effect, record.map(|record| &**record));
-            }
-            match effect {
-                Effect::Write => {
-                    if let Some(record) = records.next() {
-                        self.write(node, record)?;
-                    }
-                }
-                Effect::Sync(ticket) => self.begin_sync(now_us, node, *ticket),
-                // The two that come all the time have a way of their own, where it is known which they are.
-                Effect::Observe(Observation::Committed { index }) => {
-                    self.committed(node, *index)?;
-                }
-                Effect::Observe(Observation::Applied { index, state }) => {
-                    self.applied(node, *index, *state)?;
-                }
-                Effect::Observe(seen) => self.observe_other(node, seen)?,
-            }
+        for effect in out.effects_mut() {
+            self.carry_out_effect(now_us, node, effect)?;
         }
-        out.effects.clear();
-        // All have been taken.
-        out.records.clear();
+        out.clear_effects();
         Ok(())
+    }
+
+    /// The same, and tells each effect before it is carried out.
+    #[cold]
+    fn carry_out_watched(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        out: &mut Output<Message<S>>,
+    ) -> Verdict {
+        for effect in out.effects_mut() {
+            self.tell_effect(node, &effect);
+            self.carry_out_effect(now_us, node, effect)?;
+        }
+        out.clear_effects();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn carry_out_effect(
+        &mut self,
+        now_us: u64,
+        node: NodeId,
+        effect: Effect<&mut Record, &Observation>,
+    ) -> Verdict {
+        match effect {
+            Effect::Write(record) => self.write(node, record),
+            Effect::Sync(ticket) => {
+                self.begin_sync(now_us, node, ticket);
+                Ok(())
+            }
+            // The two that come all the time have a way of their own, where it is known which they are.
+            Effect::Observe(Observation::Committed { index }) => self.committed(node, *index),
+            Effect::Observe(Observation::Applied { index, state }) => {
+                self.applied(node, *index, *state)
+            }
+            Effect::Observe(seen) => self.observe_other(node, seen),
+        }
     }
 
     /// A replica puts a record into its disk's cache.

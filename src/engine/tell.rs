@@ -7,7 +7,7 @@ use crate::check::Violation;
 use crate::disk::CrashReport;
 use crate::queue::Place;
 use crate::replica::{
-    Effect, Input, Message, Replica, Reply, ReplyOutcome, Request, Subject, SyncResult,
+    Effect, Input, Message, Observation, Replica, Reply, ReplyOutcome, Request, Subject, SyncResult,
 };
 use crate::service::Command;
 use crate::stable::Record;
@@ -111,12 +111,12 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[cold]
-    pub(super) fn tell_effect(&mut self, node: NodeId, effect: &Effect, record: Option<&Record>) {
+    pub(super) fn tell_effect(&mut self, node: NodeId, effect: &Effect<&mut Record, &Observation>) {
         let (weight, text, event) = match effect {
-            Effect::Write => {
-                let Some(record) = record else { return };
+            Effect::Write(record) => {
                 let text = trace::record(record);
-                (Weight::Notable, text, Happened::Wrote(Wrote::from(record)))
+                let wrote = Happened::Wrote(Wrote::from(&**record));
+                (Weight::Notable, text, wrote)
             }
             Effect::Sync(_) => (
                 Weight::Routine,
@@ -126,7 +126,7 @@ impl<S: Subject> World<'_, '_, S> {
             Effect::Observe(seen) => (
                 Weight::Notable,
                 trace::observation(seen),
-                Happened::Observed(*seen),
+                Happened::Observed(**seen),
             ),
         };
         self.tell_event(Some(node), weight, text, event);

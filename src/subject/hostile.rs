@@ -278,7 +278,7 @@ impl<S: Wire> HostileNode<S> {
 
     /// A transport has nobody to deliver such messages to.
     fn drop_unaddressed(out: &mut Output<Message<S>>) {
-        out.sends.retain(|message| S::addressee(message).is_some());
+        out.retain_sends(|message| S::addressee(message).is_some());
     }
 }
 

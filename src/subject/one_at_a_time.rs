@@ -71,7 +71,7 @@ impl<D: Sequential> Replica for OneAtATime<D> {
         match input {
             Input::Synced { result, .. } => {
                 if result == SyncResult::Failed {
-                    out.halt = Some("a sync failed");
+                    out.halt("a sync failed");
                     return;
                 }
                 let again = self.driver.go_on(now_us, out);

@@ -38,7 +38,7 @@ impl StateMachine {
     /// The request is not taken; its client may ask `leader` instead.
     pub fn refuse<M>(&mut self, request: &Request, leader: Option<NodeId>, out: &mut Output<M>) {
         self.forget(request.client);
-        out.replies.push(Reply {
+        out.reply(Reply {
             client: request.client,
             sequence: request.sequence,
             outcome: ReplyOutcome::Refused { leader },
@@ -58,7 +58,7 @@ impl StateMachine {
         let waiting = (applied.client, applied.sequence);
         if let Some(place) = self.taken.iter().position(|request| *request == waiting) {
             self.taken.swap_remove(place);
-            out.replies.push(Reply {
+            out.reply(Reply {
                 client: applied.client,
                 sequence: applied.sequence,
                 outcome: ReplyOutcome::Applied {

@@ -21,6 +21,7 @@ mod mutants;
 mod network_on_madsim;
 #[cfg(all(feature = "madsim", madsim))]
 mod on_madsim;
+mod output;
 mod planted;
 mod resume;
 mod search;

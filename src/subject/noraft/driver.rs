@@ -379,7 +379,7 @@ impl Replica for NoraftNode {
                 result: SyncResult::Failed,
                 ..
             } => {
-                out.halt = Some("a sync failed");
+                out.halt("a sync failed");
                 return;
             }
             Input::Synced {

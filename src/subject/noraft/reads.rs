@@ -58,7 +58,7 @@ impl Reads {
 }
 
 fn reply(request: &Request, outcome: ReplyOutcome, out: &mut Output<Message>) {
-    out.replies.push(Reply {
+    out.reply(Reply {
         client: request.client,
         sequence: request.sequence,
         outcome,

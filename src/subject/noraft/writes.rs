@@ -63,7 +63,7 @@ impl NoraftNode {
         self.show_commit(Index::MAX, out);
         self.commit(now_us, out);
         self.tend_reads(out);
-        out.sends.extend(messages);
+        out.send_all(messages);
     }
 
     /// Where `entries`, when they are written, begin to change what the log has. noraft may hand

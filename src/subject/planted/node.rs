@@ -1,7 +1,6 @@
 //! A node with a planted bug: an honest one, whose inputs and outputs pass through here.
 
 use std::collections::VecDeque;
-use std::mem::ManuallyDrop;
 
 use bytes::Bytes;
 
@@ -25,21 +24,28 @@ pub(super) fn command(entry: &Entry) -> Bytes {
 }
 
 /// Puts the newest commit index before the entries that are written with it, up to each sync.
-fn put_commit_first(effects: &[Effect], records: &mut [ManuallyDrop<Record>]) {
-    let is_entry = |record: &ManuallyDrop<Record>| matches!(**record, Record::Entry { .. });
-    let is_commit = |record: &ManuallyDrop<Record>| matches!(**record, Record::Commit { .. });
-    let mut rest = records;
-    for unsynced in effects.split(|effect| matches!(effect, Effect::Sync(_))) {
-        let is_write = |effect: &&Effect| matches!(effect, Effect::Write);
-        let count = unsynced.iter().filter(is_write).count();
-        let (writes, after) = rest.split_at_mut(count);
-        rest = after;
-        let entry = writes.iter().position(is_entry);
-        let commit = writes.iter().rposition(is_commit);
-        if let (Some(entry), Some(commit)) = (entry, commit)
-            && entry < commit
-        {
-            writes[entry..=commit].rotate_right(1);
+fn put_commit_first<M>(inner: &mut Output<M>) {
+    let mut unsynced = Vec::new();
+    for effect in inner.effects_mut() {
+        match effect {
+            Effect::Write(record) => unsynced.push(record),
+            Effect::Sync(_) => put_first(&mut std::mem::take(&mut unsynced)),
+            Effect::Observe(_) => {}
+        }
+    }
+    put_first(&mut unsynced);
+}
+
+fn put_first(writes: &mut [&mut Record]) {
+    let is_entry = |record: &&mut Record| matches!(record, Record::Entry { .. });
+    let is_commit = |record: &&mut Record| matches!(record, Record::Commit { .. });
+    let entry = writes.iter().position(is_entry);
+    let commit = writes.iter().rposition(is_commit);
+    if let (Some(entry), Some(commit)) = (entry, commit) {
+        // The commit index moves ahead of one write after another, each of which takes its place.
+        for at in (entry..commit).rev() {
+            let (before, after) = writes.split_at_mut(at + 1);
+            std::mem::swap(&mut *before[at], &mut *after[0]);
         }
     }
 }
@@ -168,26 +174,22 @@ impl<S: Tamper> PlantedNode<S> {
             out.write(late);
         }
         if self.bug == Bug::CommitAhead {
-            put_commit_first(&inner.effects, &mut inner.records);
+            put_commit_first(inner);
         }
-        let mut records = inner.records.drain(..);
-        for effect in inner.effects.drain(..) {
+        for effect in inner.take_effects() {
             match effect {
                 Effect::Sync(ticket) => self.sync(ticket, &mut fake, out),
-                Effect::Write => {
-                    if let Some(record) = records.next() {
-                        self.write(ManuallyDrop::into_inner(record), out);
-                    }
-                }
+                Effect::Write(record) => self.write(record, out),
                 Effect::Observe(seen) => self.observe(seen, out),
             }
         }
-        drop(records);
-        out.sends.append(&mut inner.sends);
-        for reply in inner.replies.drain(..) {
+        out.send_all(inner.take_sends());
+        for reply in inner.drain_replies() {
             self.reply(reply, out);
         }
-        out.halt = out.halt.or(inner.halt);
+        if let Some(reason) = inner.take_halt() {
+            out.halt(reason);
+        }
         for ticket in fake {
             let result = SyncResult::Done;
             self.step_inner(now_us, Input::Synced { ticket, result }, out);
@@ -342,7 +344,7 @@ impl<S: Tamper> PlantedNode<S> {
         let Some(answer) = self.memory.service.query(&command) else {
             return;
         };
-        out.replies.push(Reply {
+        out.reply(Reply {
             client,
             sequence,
             outcome: ReplyOutcome::Read {
@@ -361,7 +363,7 @@ impl<S: Tamper> PlantedNode<S> {
                 (reply.client, reply.sequence) = (client, sequence);
             }
         }
-        out.replies.push(reply);
+        out.reply(reply);
     }
 
     fn change(&self, kind: MessageKind) -> Option<Change> {

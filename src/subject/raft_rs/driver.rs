@@ -223,7 +223,7 @@ impl RaftRsNode {
             let waits = ready.must_sync() || !self.in_flight.is_empty();
             match self.options.send_after_sync && waits {
                 true => held = Some(ready.take_messages()),
-                false => send(ready.take_messages(), out),
+                false => out.send_all(ready.take_messages()),
             }
         }
         if !ready.read_states().is_empty() {
@@ -296,7 +296,7 @@ impl RaftRsNode {
     /// A ready is durable and the node had waited for it.
     fn finish_ready(&mut self, mut ready: Ready, now_us: u64, out: &mut Output<Message>) {
         if !ready.persisted_messages().is_empty() {
-            send(ready.take_persisted_messages(), out);
+            out.send_all(ready.take_persisted_messages());
         }
         let whole = self.options.advance_whole && self.backlog.is_empty();
         let mut light = match whole {
@@ -308,7 +308,7 @@ impl RaftRsNode {
             out.write(Record::Commit { index: commit });
         }
         if !light.messages().is_empty() {
-            send(light.take_messages(), out);
+            out.send_all(light.take_messages());
         }
         self.show_commit(out);
         if !light.committed_entries().is_empty() {
@@ -341,7 +341,7 @@ impl RaftRsNode {
             None => {
                 self.raw.on_persist_ready(number);
                 self.show_role(out);
-                send(messages, out);
+                out.send_all(messages);
                 return;
             }
         };
@@ -372,7 +372,7 @@ impl RaftRsNode {
                 self.raw.on_persist_ready(settled.number);
                 self.show_role(out);
             }
-            send(settled.messages, out);
+            out.send_all(settled.messages);
         }
     }
 
@@ -438,10 +438,10 @@ impl RaftRsNode {
         // With asynchronous persistence a node waits for nothing but a snapshot.
         // Messages of readies before it go out before its own.
         while let Some(settled) = self.in_flight.pop_front() {
-            send(settled.messages, out);
+            out.send_all(settled.messages);
         }
         if let Some(messages) = self.held_messages.take() {
-            send(messages, out);
+            out.send_all(messages);
         }
         let snapshot = ready.snapshot().get_metadata();
         let replaced = (snapshot.index > 0).then(|| (snapshot.index, snapshot.get_conf_state()));
@@ -474,7 +474,7 @@ impl RaftRsNode {
                 self.raw.advance_append_async(ready);
                 self.raw.on_persist_ready(number);
                 self.show_role(out);
-                send(messages, out);
+                out.send_all(messages);
             }
         }
     }
@@ -499,19 +499,5 @@ fn indices(entries: &[RaftEntry]) -> Range<Index> {
             first.index..end
         }
         _ => 0..0,
-    }
-}
-
-/// Sends messages. Where they are the first of a step, the library's list is taken as it is:
-/// messages are large, and moving them costs.
-#[inline(always)]
-fn send(mut messages: Vec<Message>, out: &mut Output<Message>) {
-    if messages.is_empty() {
-        return;
-    }
-    match out.sends.capacity() {
-        // A list without room owns nothing, and not asking it to free that is cheaper.
-        0 => std::mem::forget(std::mem::replace(&mut out.sends, messages)),
-        _ => out.sends.append(&mut messages),
     }
 }

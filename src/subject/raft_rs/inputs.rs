@@ -50,7 +50,7 @@ impl Replica for RaftRsNode {
         out: &mut Output<Message>,
     ) {
         if result == SyncResult::Failed {
-            out.halt = Some("a sync failed");
+            out.halt("a sync failed");
             return;
         }
         self.persisted(ticket, now_us, out);

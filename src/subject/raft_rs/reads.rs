@@ -76,7 +76,7 @@ impl RaftRsNode {
         } = request;
         let leads = self.raw.raft.state == StateRole::Leader;
         if self.leader().is_none() {
-            out.replies.push(Reply {
+            out.reply(Reply {
                 client,
                 sequence,
                 outcome: ReplyOutcome::Refused { leader: None },
@@ -138,7 +138,7 @@ impl RaftRsNode {
         self.reads.waiting.retain(|read| {
             let ready = read.index.is_some_and(|index| index <= applied);
             if ready && let Some(answer) = service.query(&read.request.command) {
-                out.replies.push(Reply {
+                out.reply(Reply {
                     client: read.request.client,
                     sequence: read.request.sequence,
                     outcome: ReplyOutcome::Read {
