@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::types::{NodeId, NodeSet, mix};
 
 /// One configuration of a cluster.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Configuration {
     /// Who votes.
     pub voters: NodeSet,

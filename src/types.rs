@@ -35,7 +35,7 @@ impl fmt::Display for NodeId {
 
 /// A set of nodes, as a bit each.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "Vec<NodeId>", into = "Vec<NodeId>")]
+#[serde(try_from = "Vec<NodeId>", into = "Vec<NodeId>")]
 pub struct NodeSet(u32);
 
 impl NodeSet {
@@ -126,9 +126,17 @@ impl FromIterator<NodeId> for NodeSet {
     }
 }
 
-impl From<Vec<NodeId>> for NodeSet {
-    fn from(nodes: Vec<NodeId>) -> Self {
-        nodes.into_iter().collect()
+impl TryFrom<Vec<NodeId>> for NodeSet {
+    type Error = String;
+
+    fn try_from(nodes: Vec<NodeId>) -> Result<Self, String> {
+        match nodes.iter().find(|node| node.0 > Self::LAST) {
+            Some(node) => Err(format!(
+                "{node} is too many for a set; its nodes are 0 to {}",
+                Self::LAST
+            )),
+            None => Ok(nodes.into_iter().collect()),
+        }
     }
 }
 
@@ -164,7 +172,8 @@ pub type Index = u64;
 pub type Term = u64;
 
 /// What a replica believes itself to be (Raft paper, section 5.1; pre-candidate: dissertation, section 9.6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Follows a leader, or waits for one.
     #[default]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::Property;
-use crate::engine::{Happened, Outcome, Trigger, Wrote};
+use crate::engine::{Happened, NodeState, Outcome, Trigger, Wrote};
 use crate::replica::{Claim, MessageKind, Observation, SyncResult};
 use crate::types::{Index, NodeId, Role};
 
@@ -143,7 +143,11 @@ fn since_the_storm(moments: &Moments, topic: &Topic, outcome: &Outcome) -> Vec<S
     };
     let since = &moments.all[start..];
     let mut said = Vec::new();
-    for node in outcome.nodes.iter().filter(|node| node.state == "up") {
+    for node in outcome
+        .nodes
+        .iter()
+        .filter(|node| node.state == NodeState::Up)
+    {
         let counts = Counts::of(since, node.id);
         let id = node.id;
         if counts.stood > 0 && counts.led == 0 {
@@ -237,7 +241,10 @@ fn neglected(moments: &Moments, outcome: &Outcome, leader: NodeId) -> Vec<String
     let Some(head) = outcome.nodes.iter().find(|node| node.id == leader) else {
         return Vec::new();
     };
-    let up = outcome.nodes.iter().filter(|node| node.state == "up");
+    let up = outcome
+        .nodes
+        .iter()
+        .filter(|node| node.state == NodeState::Up);
     up.filter_map(|node| {
         let (at_us, step, kind) = last.get(&node.id)?;
         let is_behind = node.last < head.last || head.commit < head.last;

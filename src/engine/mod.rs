@@ -42,6 +42,8 @@ pub(crate) use wire::hold_links;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::check::{NodeView, Violation};
 use crate::coverage::Coverage;
 use crate::service::{Answer, Command};
@@ -144,7 +146,7 @@ pub struct NodeAtEnd {
     /// Which.
     pub id: NodeId,
     /// Whether it ran, was down, or was gone for good.
-    pub state: &'static str,
+    pub state: NodeState,
     /// Its role.
     pub role: Role,
     /// Its term.
@@ -161,6 +163,31 @@ pub struct NodeAtEnd {
     pub disk: (Term, Index, Index),
     /// How often it had restarted.
     pub life: u32,
+}
+
+/// Whether a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeState {
+    /// It runs.
+    Up,
+    /// It runs, and stands still for a while.
+    Still,
+    /// It is down.
+    Down,
+    /// It is down for good.
+    Gone,
+}
+
+impl std::fmt::Display for NodeState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            NodeState::Up => "up",
+            NodeState::Still => "still",
+            NodeState::Down => "down",
+            NodeState::Gone => "gone",
+        })
+    }
 }
 
 impl std::fmt::Display for NodeAtEnd {

@@ -2,7 +2,7 @@
 
 use super::trace::{self, Forgotten, Happened, LIBRARY, Line, Trigger, Weight, Wrote};
 use super::world::World;
-use super::{Failure, NodeAtEnd, Outcome};
+use super::{Failure, NodeAtEnd, NodeState, Outcome};
 use crate::check::Violation;
 use crate::disk::CrashReport;
 use crate::queue::Place;
@@ -221,10 +221,10 @@ impl<S: Subject> World<'_, '_, S> {
         NodeAtEnd {
             id,
             state: match (view.gone, slot.replica.is_some(), slot.paused_until_us) {
-                (true, ..) => "gone",
-                (_, false, _) => "down",
-                (_, _, Some(_)) => "still",
-                _ => "up",
+                (true, ..) => NodeState::Gone,
+                (_, false, _) => NodeState::Down,
+                (_, _, Some(_)) => NodeState::Still,
+                _ => NodeState::Up,
             },
             role: view.role,
             term: view.term,

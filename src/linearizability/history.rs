@@ -1,7 +1,10 @@
 //! What was seen from outside: operations, each with its time and its end.
 
+use serde::{Deserialize, Serialize};
+
 /// How an operation ended, as its client saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ending<O> {
     /// It returned.
     Ok {
@@ -29,7 +32,7 @@ pub enum Ending<O> {
 ///
 /// The client is there to be told, and orders nothing: a client whose operation
 /// ended as unknown may go on with another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation<I, O> {
     /// Who asked for it.
     pub client: u32,
@@ -78,6 +81,20 @@ impl<I, O> Operation<I, O> {
         match self.ending {
             Ending::Ok { at, .. } => Some(at),
             Ending::Unknown | Ending::Failed => None,
+        }
+    }
+
+    /// The same, of what is asked and returned by reference.
+    pub(super) fn as_ref(&self) -> Operation<&I, &O> {
+        Operation {
+            client: self.client,
+            input: &self.input,
+            invoked: self.invoked,
+            ending: match &self.ending {
+                Ending::Ok { output, at } => Ending::Ok { output, at: *at },
+                Ending::Unknown => Ending::Unknown,
+                Ending::Failed => Ending::Failed,
+            },
         }
     }
 

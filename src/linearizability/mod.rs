@@ -54,7 +54,7 @@ mod witness;
 pub use history::{Ending, Operation};
 pub use model::Model;
 pub use stream::{Stream, StreamError};
-pub use verdict::{Budget, Counterexample, Judgement, Verdict};
+pub use verdict::{Budget, Counterexample, Excerpt, Judgement, Told, Verdict};
 pub use witness::{WitnessError, check_witness};
 
 use partition::Partition;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
+use serde::{Deserialize, Serialize};
+
 use super::model::Model;
 
 /// One value that is read and written whole.
@@ -86,7 +88,8 @@ impl<V: Clone + Eq + Hash> Model for Register<V> {
 pub struct KeyValue;
 
 /// What is asked of a [`KeyValue`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum KeyValueInput {
     /// Returns the value of a key.
     Get {
@@ -126,7 +129,8 @@ pub enum KeyValueInput {
 }
 
 /// What a [`KeyValue`] returns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum KeyValueOutput {
     /// To a get: the value, if the key has one.
     Value(Option<String>),

@@ -1,6 +1,8 @@
 //! What a judgement says, and the words for it.
 
-use std::fmt::{Debug, Write as _};
+use std::fmt::{self, Debug, Display, Formatter};
+
+use serde::{Deserialize, Serialize};
 
 use super::history::{Ending, Operation};
 
@@ -68,51 +70,110 @@ pub struct Counterexample<K> {
 /// How much of the prefix is told.
 const TOLD: usize = 8;
 
-impl<K: Debug> Counterexample<K> {
+/// What is told of a counterexample, with the operations themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excerpt<K, I, O> {
+    /// The partition's key; `None` when the history was not split.
+    pub key: Option<K>,
+    /// How many operations of the prefix come before those that are told.
+    pub skipped: u64,
+    /// The end of the prefix.
+    pub prefix: Vec<Told<I, O>>,
+    /// The operations that lead no further: see [`Counterexample::stuck`].
+    pub stuck: Vec<Told<I, O>>,
+}
+
+/// One operation of a history, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told<I, O> {
+    /// Its place in the history, from 0.
+    pub at: u64,
+    /// The operation.
+    pub operation: Operation<I, O>,
+}
+
+impl<K> Counterexample<K> {
+    /// What is told of it, with the operations of the `history` that it is of.
+    ///
+    /// # Panics
+    /// When it is of another, shorter history.
+    pub fn excerpt<I: Clone, O: Clone>(&self, history: &[Operation<I, O>]) -> Excerpt<K, I, O>
+    where
+        K: Clone,
+    {
+        self.excerpt_of(history, K::clone, Operation::clone)
+    }
+
     /// The counterexample for a person, with the operations of the `history` that it is of.
     ///
     /// # Panics
     /// When it is of another, shorter history.
-    pub fn tell<I: Debug, O: Debug>(&self, history: &[Operation<I, O>]) -> String {
-        let mut text = match &self.key {
-            Some(key) => format!("not linearizable in the operations on {key:?}\n"),
-            None => "not linearizable\n".to_owned(),
-        };
+    pub fn tell<I: Debug, O: Debug>(&self, history: &[Operation<I, O>]) -> String
+    where
+        K: Debug,
+    {
+        let excerpt = self.excerpt_of(history, |key| key, Operation::as_ref);
+        excerpt.to_string()
+    }
+
+    fn excerpt_of<'a, L, I, O, J, P>(
+        &'a self,
+        history: &'a [Operation<I, O>],
+        key: impl Fn(&'a K) -> L,
+        operation: impl Fn(&'a Operation<I, O>) -> Operation<J, P>,
+    ) -> Excerpt<L, J, P> {
         let skipped = self.prefix.len().saturating_sub(TOLD);
-        let told = self.prefix.len() - skipped;
-        match (skipped, told) {
-            (0, 0) => text.push_str("nothing can come first\n"),
-            (0, _) => text.push_str("this order holds, and can be made no longer:\n"),
-            _ => {
-                let _ = writeln!(
-                    text,
-                    "an order holds that can be made no longer; its last {told} of {}:",
-                    self.prefix.len()
-                );
-            }
+        let told = |at: &usize| Told {
+            at: *at as u64,
+            operation: operation(&history[*at]),
+        };
+        Excerpt {
+            key: self.key.as_ref().map(key),
+            skipped: skipped as u64,
+            prefix: self.prefix[skipped..].iter().map(told).collect(),
+            stuck: self.stuck.iter().map(told).collect(),
         }
-        for &at in &self.prefix[skipped..] {
-            line(&mut text, at, &history[at]);
-        }
-        text.push_str("one of these must come next, and none can:\n");
-        for &at in &self.stuck {
-            line(&mut text, at, &history[at]);
-        }
-        text
     }
 }
 
-fn line<I: Debug, O: Debug>(text: &mut String, at: usize, operation: &Operation<I, O>) {
-    let Operation {
-        client,
-        input,
-        invoked,
-        ending,
-    } = operation;
-    let _ = write!(text, "  #{at} client {client}: {input:?}");
-    let _ = match ending {
-        Ending::Ok { output, at } => writeln!(text, " -> {output:?}  [{invoked}, {at}]"),
-        Ending::Unknown => writeln!(text, " -> unknown  [{invoked}, ..."),
-        Ending::Failed => writeln!(text, " -> failed  [{invoked}]"),
-    };
+impl<K: Debug, I: Debug, O: Debug> Display for Excerpt<K, I, O> {
+    /// For a person, in several lines.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Some(key) => writeln!(f, "not linearizable in the operations on {key:?}")?,
+            None => writeln!(f, "not linearizable")?,
+        }
+        let told = self.prefix.len() as u64;
+        match (self.skipped, told) {
+            (0, 0) => writeln!(f, "nothing can come first")?,
+            (0, _) => writeln!(f, "this order holds, and can be made no longer:")?,
+            _ => writeln!(
+                f,
+                "an order holds that can be made no longer; its last {told} of {}:",
+                self.skipped.saturating_add(told)
+            )?,
+        }
+        self.prefix
+            .iter()
+            .try_for_each(|told| write!(f, "{told}"))?;
+        writeln!(f, "one of these must come next, and none can:")?;
+        self.stuck.iter().try_for_each(|told| write!(f, "{told}"))
+    }
+}
+
+impl<I: Debug, O: Debug> Display for Told<I, O> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Operation {
+            client,
+            input,
+            invoked,
+            ending,
+        } = &self.operation;
+        write!(f, "  #{} client {client}: {input:?}", self.at)?;
+        match ending {
+            Ending::Ok { output, at } => writeln!(f, " -> {output:?}  [{invoked}, {at}]"),
+            Ending::Unknown => writeln!(f, " -> unknown  [{invoked}, ..."),
+            Ending::Failed => writeln!(f, " -> failed  [{invoked}]"),
+        }
+    }
 }

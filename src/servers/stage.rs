@@ -11,7 +11,7 @@ use super::shadow::Shadow;
 use crate::check::{Checks, NodeView, Property, Verdict, Violation};
 use crate::configuration::Configuration;
 use crate::disk::Disk;
-use crate::engine::{Failure, Happened, Line, NodeAtEnd, Pulse, Triggers, Weight};
+use crate::engine::{Failure, Happened, Line, NodeAtEnd, NodeState, Pulse, Triggers, Weight};
 use crate::net::Lost;
 use crate::on_madsim::{NetworkSim, Noted};
 use crate::plan::{Plan, What};
@@ -430,7 +430,10 @@ impl Stage {
             let durable = self.disks[at].durable();
             NodeAtEnd {
                 id: NodeId::at(at),
-                state: if view.up { "up" } else { "down" },
+                state: match view.up {
+                    true => NodeState::Up,
+                    false => NodeState::Down,
+                },
                 role: view.role,
                 term: view.term,
                 vote: view.hard.vote,

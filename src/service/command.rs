@@ -155,6 +155,7 @@ impl std::fmt::Display for Operation {
 
 /// What a client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// What a key holds.
     Value {

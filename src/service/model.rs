@@ -2,6 +2,8 @@
 //! and one for all locks, which share a clock. Sessions are not part of it: an
 //! operation takes effect once however often it was sent, or that is what is wrong.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Answer, Command, Kv, Locks, Service};
 use crate::linearizability::Model;
 
@@ -13,7 +15,8 @@ pub struct ServiceModel {
 }
 
 /// One of the objects that the service is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// A key of the store.
     Key(u8),

@@ -3,7 +3,7 @@
 
 use squall::admin::{Admin, Setting};
 use squall::configuration::{Change, Member, Step, Transition};
-use squall::engine::{Outcome, Watch};
+use squall::engine::{NodeState, Outcome, Watch};
 use squall::net::Trouble;
 use squall::plan::{
     Fault, FaultKind, Heal, JournalName, LossMode, Milestone, Plan, Profile, What, When, generate,
@@ -293,7 +293,7 @@ fn an_operators_change_comes_about() {
         ] {
             assert!(outcome.counters.get(event) > 0, "{transition:?}: {event:?}");
         }
-        assert_eq!(outcome.nodes[0].state, "gone");
+        assert_eq!(outcome.nodes[0].state, NodeState::Gone);
     }
 }
 
@@ -475,7 +475,7 @@ fn a_rotten_record_is_noticed_at_the_next_start_and_the_others_go_on_without_tha
         ),
     ]);
     assert_eq!(outcome.counters.get(Event::BootRefused), 1);
-    assert_eq!(outcome.nodes[1].state, "gone");
+    assert_eq!(outcome.nodes[1].state, NodeState::Gone);
 }
 
 #[test]
@@ -498,7 +498,8 @@ fn a_bare_majority_converges_without_the_others() {
     plan.heal = Heal::Quorum(vec![N1, N2, N3]);
     let outcome = run(&plan);
     let states: Vec<_> = outcome.nodes.iter().map(|node| node.state).collect();
-    assert_eq!(states, ["up", "up", "up", "gone", "gone"]);
+    let (up, gone) = (NodeState::Up, NodeState::Gone);
+    assert_eq!(states, [up, up, up, gone, gone]);
 }
 
 #[test]
