@@ -3,7 +3,7 @@
 
 use raft::{RawNode, eraftpb::Message, raw_node::Ready, storage::MemStorage};
 use squall::prelude::*;
-use squall::subject::raft_rs::kit::{self, Shown, Timeouts};
+use squall::raft_rs::kit::{self, Shown, Timeouts};
 
 pub(crate) struct Mine;
 

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use madsim::runtime::{Handle, Runtime};
 use madsim::time::sleep;
-use squall::disk::Loss;
-use squall::on_madsim::{DiskSim, fs};
-use squall::rng::Choices;
-use squall::types::mix_bytes;
+use squall::madsim::shim::{DiskSim, fs};
+use squall::world::hash::mix_bytes;
+use squall::world::journal_disk::Loss;
+use squall::world::rng::Choices;
 
 /// Seeds that the honest log stands, and within which every bug is found.
 const SEEDS: u64 = 500;

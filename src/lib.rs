@@ -7,50 +7,28 @@ compile_error!(
      .cargo/config.toml of the workspace. A RUSTFLAGS in the environment replaces these flags: add `--cfg madsim` to it."
 );
 
-pub mod admin;
-pub mod campaign;
-pub mod causes;
-pub mod check;
-pub mod cli;
-pub mod clock;
-pub mod configuration;
-pub mod coverage;
-pub mod disk;
-pub mod engine;
-pub mod files;
-pub mod filesystem;
-pub mod fuzzing;
-pub mod history;
-pub mod indexed;
-pub mod linearizability;
-pub mod nearest;
-pub mod net;
-#[cfg(all(feature = "madsim", madsim))]
-pub mod on_madsim;
-pub mod options;
-pub mod plan;
 pub mod prelude;
-#[cfg(feature = "proptest")]
-pub mod proptest;
-pub mod queue;
-pub mod replica;
-pub mod report;
-pub mod rng;
-pub mod running;
-pub mod search;
-pub mod seeds;
-#[cfg(all(feature = "madsim", madsim))]
-pub mod servers;
-pub mod service;
-pub mod shrink;
-pub mod sometimes;
-pub mod stable;
-pub mod story;
-pub mod subject;
+mod shipped;
 pub mod testing;
-pub mod text;
-pub mod types;
-pub mod watchdog;
 
+#[cfg(feature = "cli")]
+pub use squall_cli as cli;
+pub use squall_linearizability as linearizability;
+#[cfg(all(feature = "madsim", madsim))]
+pub use squall_madsim as madsim;
+#[cfg(feature = "noraft")]
+pub use squall_noraft as noraft;
+#[cfg(feature = "proptest")]
+pub use squall_proptest as proptest;
+#[cfg(feature = "raft-rs")]
+pub use squall_raft_rs as raft_rs;
+
+pub use squall_core::{
+    adapter, configuration, counters, engine, ids, invariants, operator, options, plan, registry,
+    replica, service, storage,
+};
+pub use squall_world as world;
+
+pub use shipped::{subject, subjects};
 pub use squall_macros::test;
 pub use testing::{Sim, check};

@@ -1,10 +1,10 @@
-//! What a subject of one's own needs, in one line: `use squall::prelude::*;`.
+//! What a subject of one's own needs, in one line: `use crate::prelude::*;`.
 
-pub use crate::options::Feature;
-pub use crate::replica::{
+pub use squall_core::adapter::blocking_driver::{OneAtATime, Sequential};
+pub use squall_core::adapter::state_machine::StateMachine;
+pub use squall_core::options::Feature;
+pub use squall_core::registry::Named;
+pub use squall_core::replica::{
     Birth, BootError, Input, Label, Output, Recovered, Replica, Request, Subject, SyncResult,
     Ticket,
 };
-pub use crate::subject::Named;
-pub use crate::subject::one_at_a_time::{OneAtATime, Sequential};
-pub use crate::subject::state_machine::StateMachine;

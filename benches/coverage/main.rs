@@ -3,10 +3,9 @@
 
 use std::sync::atomic::AtomicBool;
 
-use squall::campaign::Sweep;
-use squall::plan::Profile;
-use squall::search::Kind;
-use squall::subject;
+use squall_core::plan::Profile;
+use squall_explore::strategy::Kind;
+use squall_explore::sweep::Sweep;
 
 /// Runs of one sweep, and pairs of sweeps.
 const SEEDS: u64 = 400;
@@ -17,7 +16,7 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let subject = subject::find(subject::DEFAULT).expect("the default subject is there");
+    let subject = squall::subject("raft-rs").expect("the default subject is there");
     let profile = Profile::load("storm").expect("storm is built in");
     let speed = |coverage: bool, first: u64| {
         let sweep = Sweep {

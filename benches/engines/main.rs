@@ -9,11 +9,11 @@ mod naive;
 #[allow(dead_code)]
 mod steady;
 
-use squall::engine::{Engine, Outcome, Watch};
-use squall::options::Persistence;
-use squall::plan::{Plan, Profile, generate};
-use squall::subject::raft_rs::RaftRs;
-use squall::subject::{Named, find};
+use squall_core::engine::{Outcome, Watch};
+use squall_core::options::Persistence;
+use squall_core::plan::{Plan, Profile, generate};
+use squall_core::registry::Named;
+use squall_raft_rs::RaftRs;
 
 use clock::{cpu_ns, median};
 use steady::{Scope, Steady};
@@ -54,8 +54,8 @@ struct Both {
 
 impl Both {
     fn new() -> Self {
-        let lockstep = find("raft-rs").expect("it is built in");
-        let madsim = lockstep.on(Engine::Madsim);
+        let lockstep = squall::subject("raft-rs").expect("it is built in");
+        let madsim = lockstep.on(squall::madsim::ENGINE);
         Self { lockstep, madsim }
     }
 }

@@ -12,14 +12,14 @@ use std::time::Duration;
 use madsim::net::Endpoint;
 use madsim::runtime::Runtime;
 use madsim::time::{TimeHandle, sleep, timeout};
-use squall::options::{DriverOptions, RaftOptions};
-use squall::plan::Plan;
-use squall::replica::{
+use squall_core::ids::{NodeId, Role};
+use squall_core::options::{DriverOptions, RaftOptions};
+use squall_core::plan::Plan;
+use squall_core::replica::{
     Birth, Effect, Input, Message, Observation, Output, Recovered, Replica, Request, Subject,
     SyncResult,
 };
-use squall::service::{Command, Operation, Service};
-use squall::types::{NodeId, Role};
+use squall_core::service::{Command, Operation, Service};
 
 const TAG: u64 = 1;
 
@@ -31,7 +31,7 @@ struct Setting {
     tick: Duration,
     raft: RaftOptions,
     driver: DriverOptions,
-    configuration: squall::configuration::Configuration,
+    configuration: squall_core::configuration::Configuration,
 }
 
 /// Runs the plan's cluster for as long as its storm lasts, and returns how many steps its nodes made.

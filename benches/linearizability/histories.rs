@@ -1,11 +1,11 @@
 //! Histories as a replicated log makes them: eight clients, each with one
 //! operation at a time, and effects in the order of the log.
 
-use squall::linearizability::models::{
+use squall_linearizability::models::{
     KeyValue, KeyValueInput, KeyValueOutput, Register, RegisterInput, RegisterOutput,
 };
-use squall::linearizability::{Model, Operation};
-use squall::rng::Choices;
+use squall_linearizability::{Model, Operation};
+use squall_world::rng::Choices;
 
 const CLIENTS: u64 = 8;
 

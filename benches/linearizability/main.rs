@@ -8,8 +8,8 @@ mod histories;
 
 use std::process::{Command, ExitCode};
 
-use squall::linearizability::models::{KeyValue, Register};
-use squall::linearizability::{Budget, Judgement, Stream, Verdict, judge};
+use squall_linearizability::models::{KeyValue, Register};
+use squall_linearizability::{Budget, Judgement, Stream, Verdict, judge};
 
 use histories::{Kept, Shape};
 

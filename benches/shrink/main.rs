@@ -5,11 +5,11 @@
 
 use std::sync::atomic::AtomicBool;
 
-use squall::campaign::{Finding, News, Sweep};
-use squall::plan::Profile;
-use squall::shrink::{Shrinker, Shrunk, Size};
-use squall::subject::planted::Bug;
-use squall::subject::{self, Named};
+use squall_core::bugs::Bug;
+use squall_core::plan::Profile;
+use squall_core::registry::Named;
+use squall_explore::shrink::{Shrinker, Shrunk, Size};
+use squall_explore::sweep::{Finding, News, Sweep};
 
 /// Plans that are shrunk for each bug.
 const PLANS: usize = 5;
@@ -34,7 +34,7 @@ fn main() {
 }
 
 fn row(bug: Bug) -> String {
-    let subject = subject::find(&format!("{}+{}", subject::DEFAULT, bug.name()));
+    let subject = squall::subject(&format!("raft-rs+{}", bug.name()));
     let subject = subject.expect("every planted bug makes a subject");
     let shrunk: Vec<Shrunk> = failing(&subject, bug)
         .iter()
@@ -68,7 +68,7 @@ fn failing(subject: &Named, bug: Bug) -> Vec<Finding> {
     let sweep = Sweep {
         subject,
         profile: &Profile::load(profile).expect("it is built in"),
-        strategy: squall::search::Kind::Swarm,
+        strategy: squall_explore::strategy::Kind::Swarm,
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..SEEDS,

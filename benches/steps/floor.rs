@@ -23,10 +23,10 @@ use raft::eraftpb::{ConfState, Entry, Message};
 use raft::raw_node::{RawNode, Ready};
 use raft::storage::MemStorage;
 
-use squall::engine::Outcome;
-use squall::options::Persistence;
-use squall::plan::Plan;
-use squall::types::NodeId;
+use squall_core::engine::Outcome;
+use squall_core::ids::NodeId;
+use squall_core::options::Persistence;
+use squall_core::plan::Plan;
 
 use crate::clock;
 use crate::score;

@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use squall::options::Persistence;
+use squall_core::options::Persistence;
 
 use crate::floor::Floor;
 use crate::mixes;

@@ -11,7 +11,7 @@ mod tape;
 
 use std::process::ExitCode;
 
-use squall::options::Persistence;
+use squall_core::options::Persistence;
 
 use clock::median;
 use floor::Floor;

@@ -1,13 +1,13 @@
 //! What is not a ratio of steps: setting a run up, the speed of `storm`, and
 //! memory.
 
-use squall::engine::{Outcome, Watch, run};
-use squall::options::Persistence;
-use squall::plan::{Plan, Profile, generate};
-use squall::replica::{
+use squall_core::engine::{Outcome, Watch, run};
+use squall_core::options::Persistence;
+use squall_core::plan::{Plan, Profile, generate};
+use squall_core::replica::{
     Birth, BootError, Input, Label, Observation, Output, Recovered, Replica, Subject,
 };
-use squall::subject::raft_rs::{Message, RaftRs, RaftRsNode};
+use squall_raft_rs::{Message, RaftRs, RaftRsNode};
 
 use crate::clock::{cpu_ns, median};
 use crate::floor::Bare;

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 
 use raft::eraftpb::Message;
 
-use squall::plan::Plan;
-use squall::replica::{Input, Ticket};
-use squall::types::NodeId;
+use squall_core::ids::NodeId;
+use squall_core::plan::Plan;
+use squall_core::replica::{Input, Ticket};
 
 use crate::floor::{Act, Bare, Call, Poll};
 use crate::tape::Recorded;

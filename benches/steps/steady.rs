@@ -3,15 +3,16 @@
 
 use std::sync::LazyLock;
 
-use squall::engine::{Outcome, Watch};
-use squall::net::Traffic;
-use squall::options::{DriverOptions, Persistence, RaftOptions};
-use squall::plan::{ClockOptions, Cluster, DiskOptions, Heal, Plan, VERSION, Workload};
-use squall::subject::{Named, find};
+use squall_core::engine::{Outcome, Watch};
+use squall_core::options::{DriverOptions, Persistence, RaftOptions};
+use squall_core::plan::{ClockOptions, Cluster, DiskOptions, Heal, Plan, VERSION, Workload};
+use squall_core::registry::Named;
+use squall_world::network::Traffic;
 
 /// The subject as every sweep has it. An engine made for a subject of this program would be a second copy
 /// of the library beside the one that its driver was compiled with, which crowds a core's instruction cache.
-static RAFT_RS: LazyLock<Named> = LazyLock::new(|| find("raft-rs").expect("it is built in"));
+static RAFT_RS: LazyLock<Named> =
+    LazyLock::new(|| squall::subject("raft-rs").expect("it is built in"));
 
 /// What the engine does with the commands of the mix. The floor only replicates them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,14 +3,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use squall::engine::{Outcome, run};
-use squall::replica::{
+use squall_core::engine::{Outcome, run};
+use squall_core::ids::{Index, NodeId, Role};
+use squall_core::replica::{
     Birth, BootError, Effect, Input, Label, Observation, Output, Recovered, Replica, Subject,
     Ticket,
 };
-use squall::stable::Record;
-use squall::subject::raft_rs::{Message, RaftRs, RaftRsNode};
-use squall::types::{Index, NodeId, Role};
+use squall_core::storage::Record;
+use squall_raft_rs::{Message, RaftRs, RaftRsNode};
 
 use crate::steady::Steady;
 

@@ -1,9 +1,9 @@
-//! Histories against an oracle: see `squall::fuzzing::linearizability`.
+//! Histories against an oracle: see `squall_fuzzing::linearizability`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use squall::fuzzing::linearizability;
 use squall_fuzz::{Input, OfLinearizability};
+use squall_fuzzing::linearizability;
 
 fuzz_target!(|input: Input<OfLinearizability>| {
     input.judge(linearizability::check(&input.0));

@@ -1,4 +1,4 @@
-//! Late, damaged and forged messages: see `squall::fuzzing::messages`.
+//! Late, damaged and forged messages: see `squall_fuzzing::messages`.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};

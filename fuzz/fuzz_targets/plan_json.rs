@@ -1,10 +1,10 @@
-//! The parser of plans: see `squall::fuzzing::plan_json`. Half of the mutants of a plan are plans again, so that
+//! The parser of plans: see `squall_fuzzing::plan_json`. Half of the mutants of a plan are plans again, so that
 //! what the parser takes is tried as well as what it refuses.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
-use squall::fuzzing::{is_json, plan_json};
 use squall_fuzz::{Input, OfPlanJson, STORM};
+use squall_fuzzing::{is_json, plan_json};
 
 fuzz_target!(|input: Input<OfPlanJson>| {
     input.judge(plan_json::check(&input.0));

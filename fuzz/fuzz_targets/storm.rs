@@ -1,12 +1,12 @@
-//! Plans over a Raft implementation: see `squall::fuzzing::storm`.
+//! Plans over a Raft implementation: see `squall_fuzzing::storm`.
 //!
 //! An input is what the generator makes its choices with, or a plan that is written down. The mutator makes
 //! other plans of plans.
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
-use squall::fuzzing::{is_json, storm};
 use squall_fuzz::{Input, OfStorm, STORM, counters, fresh, pace};
+use squall_fuzzing::{is_json, storm};
 
 fuzz_target!(|input: Input<OfStorm>| -> Corpus {
     let Ok(plan) = STORM.plan(&input.0) else {

@@ -1,4 +1,4 @@
-//! What the fuzz targets share. All that they test is in `squall::fuzzing`.
+//! What the fuzz targets share. All that they test is in `squall_fuzzing`.
 
 pub mod counters;
 pub mod pace;
@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 
 use arbitrary::{Arbitrary, Unstructured};
 use sha1::{Digest, Sha1};
-use squall::fuzzing::messages::{Messages, Strictness};
-use squall::fuzzing::{Finding, RUN, Storm, disk, linearizability, plan_json, storm};
-use squall::rng::Choices;
+use squall_fuzzing::messages::{Messages, Strictness};
+use squall_fuzzing::{Finding, RUN, Storm, disk, linearizability, plan_json, storm};
+use squall_world::rng::Choices;
 
 /// The environment variable that names the subject to storm over.
 pub const SUBJECT: &str = "SQUALL_FUZZ_SUBJECT";
@@ -22,7 +22,7 @@ pub const STRICT: &str = "SQUALL_FUZZ_STRICT";
 /// The subject under test, once for the process.
 pub static STORM: LazyLock<Storm> = LazyLock::new(|| {
     let named = std::env::var(SUBJECT);
-    let name = named.as_deref().unwrap_or(squall::subject::DEFAULT);
+    let name = named.as_deref().unwrap_or(squall_fuzzing::DEFAULT_SUBJECT);
     Storm::over(name).unwrap_or_else(|error| refuse(&format!("{SUBJECT}: {error}")))
 });
 
@@ -95,7 +95,7 @@ fn plan_in_words(bytes: &[u8]) -> String {
 /// The command that replays an artifact as a plan.
 fn replay(file: &str) -> String {
     let mut command = format!("cargo run --release -- replay {file}");
-    if STORM.subject() != squall::subject::DEFAULT {
+    if STORM.subject() != squall_fuzzing::DEFAULT_SUBJECT {
         command.push_str(&format!(" --subject {}", STORM.subject()));
     }
     command

@@ -7,13 +7,15 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sim::{Observed, Over, Sim};
-use crate::check::{Property, Violation};
-use crate::engine::{Failure, Happened, Line, NOTE, Outcome, Recording, Watch, Weight, of_test};
-use crate::options::Feature;
-use crate::plan::Plan;
-use crate::sometimes::Counters;
-use crate::subject::Runner;
-use crate::types::{mix, mix_bytes};
+use squall_core::counters::Counters;
+use squall_core::engine::{
+    Failure, Happened, Line, NOTE, Outcome, Recording, Watch, Weight, of_test,
+};
+use squall_core::invariants::{Property, Violation};
+use squall_core::options::Feature;
+use squall_core::plan::Plan;
+use squall_core::registry::Runner;
+use squall_world::hash::{mix, mix_bytes};
 
 /// Plans whose two runs were not the same, by seed.
 #[derive(Clone, Debug, Default)]

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::campaign::{Leak, Summary};
-use crate::plan::PlanError;
-use crate::report;
-use crate::text::printable;
+use squall_core::plan::PlanError;
+use squall_core::text::printable;
+use squall_explore::report;
+use squall_explore::sweep::{Leak, Summary};
 
 /// Why a test failed, in whole: what a person reads and, at its end, the command that repeats it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

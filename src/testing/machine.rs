@@ -3,8 +3,8 @@
 //!
 //! ```no_run
 //! use proptest_state_machine::{StateMachineTest as _, prop_state_machine};
-//! use squall::subject::raft_rs::RaftRs;
-//! use squall::testing::machine::Cluster;
+//! use squall_raft_rs::RaftRs;
+//! use crate::testing::machine::Cluster;
 //!
 //! prop_state_machine! {
 //!     fn my_cluster_answers_as_the_service_alone(sequential 1..20 => Cluster<RaftRs>);
@@ -27,17 +27,17 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use super::place::Place;
 use super::settings::Settings;
 use super::type_name;
-use crate::engine::{Answered, Watch};
-use crate::files::{Equal, NewName, folder_of, settle, write_new};
-use crate::net::Traffic;
-use crate::options::{DriverOptions, RaftOptions};
-use crate::plan::{
+use squall_core::engine::{Answered, Watch};
+use squall_core::fsutil::{Equal, NewName, folder_of, settle, write_new};
+use squall_core::ids::NodeId;
+use squall_core::options::{DriverOptions, RaftOptions};
+use squall_core::plan::{
     Asked, ClockOptions, Cluster as Nodes, DiskOptions, Fault, Heal, LossMode, Plan, Try, VERSION,
     What, When, Workload,
 };
-use crate::service::{Answer, Command, Operation, Service};
-use crate::subject::Runner;
-use crate::types::NodeId;
+use squall_core::registry::Runner;
+use squall_core::service::{Answer, Command, Operation, Service};
+use squall_world::network::Traffic;
 
 /// Clients, each with a session.
 const CLIENTS: u32 = 3;

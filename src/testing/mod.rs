@@ -2,7 +2,7 @@
 //! (`#[squall::test]`) for a test that says itself what happens to each simulation.
 //!
 //! ```no_run
-//! # use squall::subject::raft_rs::RaftRs as MyRaft;
+//! # use squall_raft_rs::RaftRs as MyRaft;
 //! squall::check(MyRaft).profile("storm").seeds(0..200).run();
 //! ```
 //!
@@ -35,22 +35,22 @@ pub use failed::Failed;
 pub use settings::VARIABLES;
 pub use sim::{Run, Sim};
 
-use crate::campaign::{Finding, Leak, News, Summary, Sweep, find_leak};
-use crate::engine::Watch;
-use crate::files::{Equal, NewName, folder_of, settle, write_new};
-use crate::nearest;
-use crate::plan::{Plan, Profile};
-#[cfg(feature = "proptest")]
-use crate::proptest::Drawn;
-use crate::report;
-use crate::search::Kind;
-use crate::shrink::{Ended, Shrinker, Shrunk};
-use crate::sometimes::Event;
-use crate::subject::{Named, Runner};
-use crate::watchdog::{Hang, Patience};
 use body::{Body, Unequal};
 use place::Place;
 use settings::Settings;
+use squall_core::counters::Event;
+use squall_core::engine::Watch;
+use squall_core::fsutil::{Equal, NewName, folder_of, settle, write_new};
+use squall_core::plan::{Plan, Profile};
+use squall_core::registry::{Named, Runner};
+use squall_core::suggest;
+use squall_explore::report;
+use squall_explore::shrink::{Ended, Shrinker, Shrunk};
+use squall_explore::strategy::Kind;
+use squall_explore::sweep::{Finding, Leak, News, Summary, Sweep, find_leak};
+use squall_explore::watchdog::{Hang, Patience};
+#[cfg(feature = "proptest")]
+use squall_proptest::Drawn;
 use watch::Watcher;
 
 /// Seeds of a test that does not say how many.
@@ -223,7 +223,7 @@ impl<S: Runner + 'static> Check<S> {
         self.carry_out(Source::Profile { whole: true }, |sim| drop(sim.run()))
     }
 
-    /// As [`Check::run`], over plans that a strategy of [`crate::proptest`] draws, one for each seed. A failure is made
+    /// As [`Check::run`], over plans that a strategy of [`squall_proptest`] draws, one for each seed. A failure is made
     /// smaller by proptest first, part by part, and then by this crate's own shrinker.
     /// What the profile requires is not demanded.
     ///
@@ -231,7 +231,7 @@ impl<S: Runner + 'static> Check<S> {
     /// As [`Check::run`].
     #[cfg(feature = "proptest")]
     #[track_caller]
-    pub fn run_plans(self, plans: crate::proptest::Plans) -> Summary {
+    pub fn run_plans(self, plans: squall_proptest::Plans) -> Summary {
         done(self.try_run_plans(plans))
     }
 
@@ -240,7 +240,7 @@ impl<S: Runner + 'static> Check<S> {
     /// # Errors
     /// The text of the panic.
     #[cfg(feature = "proptest")]
-    pub fn try_run_plans(self, plans: crate::proptest::Plans) -> Result<Summary, Failed> {
+    pub fn try_run_plans(self, plans: squall_proptest::Plans) -> Result<Summary, Failed> {
         self.carry_out(Source::Drawn(plans), |sim| drop(sim.run()))
     }
 
@@ -330,7 +330,7 @@ fn known_events(names: &[String]) -> Result<Vec<Event>, Failed> {
 fn event(name: &str) -> Result<Event, String> {
     let names = Event::ALL.iter().map(|event| event.name());
     Event::named(name).ok_or_else(|| {
-        let near = nearest::suggestion(name, names);
+        let near = suggest::suggestion(name, names);
         format!("unknown event \"{name}\"{near}; legal: see `squall list events`")
     })
 }
@@ -341,7 +341,7 @@ enum Source {
     Profile { whole: bool },
     /// A strategy draws them.
     #[cfg(feature = "proptest")]
-    Drawn(crate::proptest::Plans),
+    Drawn(squall_proptest::Plans),
 }
 
 /// A test with all that is known before it begins.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::failed::Failed;
 use super::settings::Settings;
-use crate::files::{NewName, quoted};
+use squall_core::fsutil::{NewName, quoted};
 
 /// The folder in a crate that keeps what failed.
 const FOLDER: &str = "squall-regressions";

@@ -7,10 +7,10 @@ use std::sync::Once;
 use std::time::Duration;
 
 use super::failed::Failed;
-use crate::files::quoted;
-use crate::nearest;
-use crate::seeds;
-use crate::text::printable;
+use squall_core::fsutil::quoted;
+use squall_core::suggest;
+use squall_core::text::printable;
+use squall_explore::seed_range;
 
 /// The variables that a test reads, each with what it does.
 pub const VARIABLES: [(&str, &str); 8] = [
@@ -88,8 +88,8 @@ impl Settings {
             let wrong = |why: String| Failed::said(&format!("{name}: {why}"));
             let legal = |legal| wrong(format!("\"{value}\" is not legal; legal: {legal}"));
             match name.as_str() {
-                "SQUALL_SEED" => settings.seed = Some(seeds::seed(&value).map_err(wrong)?),
-                "SQUALL_SEEDS" => settings.seeds = Some(seeds::seeds(&value).map_err(wrong)?),
+                "SQUALL_SEED" => settings.seed = Some(seed_range::seed(&value).map_err(wrong)?),
+                "SQUALL_SEEDS" => settings.seeds = Some(seed_range::seeds(&value).map_err(wrong)?),
                 "SQUALL_JOBS" => {
                     let jobs = value.parse().ok().filter(|jobs| (1..=1024).contains(jobs));
                     settings.jobs = Some(jobs.ok_or_else(|| legal("1 to 1024"))?);
@@ -122,7 +122,7 @@ impl Settings {
                 other if OF_OTHERS.contains(&other) => {}
                 _ => {
                     let names = VARIABLES.iter().map(|(name, _)| *name);
-                    let near = nearest::suggestion(&name, names.clone());
+                    let near = suggest::suggestion(&name, names.clone());
                     let all = names.collect::<Vec<_>>().join(", ");
                     warnings.push(format!(
                         "warning: nothing reads {name}{near}; there are {all}"

@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::engine::{Line, Moment, NodeAtEnd, Outcome, Pulse, Recording, Watch};
-use crate::plan::Plan;
-use crate::sometimes::Counters;
-use crate::subject::Runner;
+use squall_core::counters::Counters;
+use squall_core::engine::{Line, Moment, NodeAtEnd, Outcome, Pulse, Recording, Watch};
+use squall_core::plan::Plan;
+use squall_core::registry::Runner;
 
 /// A test's body unwinds with this when its run is over for it: a property is broken, or whoever
 /// watches has seen enough.

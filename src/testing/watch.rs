@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::place::Place;
 use super::settings::{Settings, tell};
-use crate::campaign::{Lookout, Summary};
-use crate::plan::Plan;
-use crate::running::{Running, left_in};
-use crate::watchdog::{Hang, USUAL_PATIENCE};
+use squall_core::plan::Plan;
+use squall_explore::running::{Running, left_in};
+use squall_explore::sweep::{Lookout, Summary};
+use squall_explore::watchdog::{Hang, USUAL_PATIENCE};
 
 /// Looks on for a test.
 pub(super) struct Watcher<'a> {

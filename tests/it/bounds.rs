@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use squall::engine::Watch;
-use squall::plan::{Asked, Fault, Plan, Profile, Try, What, When, builtin_profiles, generate};
-use squall::service::Operation;
-use squall::sometimes::Event;
-use squall::subject;
-use squall::types::NodeId;
+use squall_core::counters::Event;
+use squall_core::engine::Watch;
+use squall_core::ids::NodeId;
+use squall_core::plan::{Asked, Fault, Plan, Profile, Try, What, When, builtin_profiles, generate};
+use squall_core::service::Operation;
 
 use super::support::{quiet_plan, squall, stderr};
 
@@ -172,7 +171,7 @@ fn a_place_that_has_no_number_for_another_client_keeps_the_one_it_has() {
     let when = When::AtUs(0);
     plan.faults = vec![Fault { when, what }];
     plan.validate().unwrap();
-    let subject = subject::find(&plan.subject).unwrap();
+    let subject = squall::subject(&plan.subject).unwrap();
     let outcome = subject.runner.run(&plan, Watch::default());
     assert_eq!(outcome.failure, None);
     assert_eq!(outcome.counters.get(Event::CommandTimedOut), 132_000);

@@ -160,7 +160,7 @@ fn profiles_that_cannot_be_are_told_with_the_line_or_the_field() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.toml");
     let name = path.to_str().unwrap();
-    let good = std::fs::read_to_string(root().join("sims/profiles/storm.toml")).unwrap();
+    let good = std::fs::read_to_string(root().join("crates/core/profiles/storm.toml")).unwrap();
     for (from, to, words) in [
         ("tick_us", "tik_us", "unknown field `tik_us`"),
         ("crash =", "crsh =", "unknown variant `crsh`"),
@@ -184,7 +184,7 @@ fn profiles_that_cannot_be_are_told_with_the_line_or_the_field() {
         let line = refused(&["sweep", "--profile", name]);
         assert!(line.contains(words), "{line}");
     }
-    let calm = std::fs::read_to_string(root().join("sims/profiles/calm.toml")).unwrap();
+    let calm = std::fs::read_to_string(root().join("crates/core/profiles/calm.toml")).unwrap();
     for (from, to, words) in [
         (
             "of = \"read-forwarded\"",

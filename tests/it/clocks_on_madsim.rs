@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use madsim::runtime::{Handle, Runtime};
 use madsim::time::TimeHandle;
-use squall::on_madsim::ClockSim;
-use squall::on_madsim::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use squall::madsim::shim::ClockSim;
+use squall::madsim::shim::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)

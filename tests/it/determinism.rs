@@ -1,10 +1,9 @@
 //! The same plan is the same run: twice in a process, in two processes, with one
 //! job and with two, and in every build.
 
-use squall::campaign::find_leak;
-use squall::engine::Watch;
-use squall::plan::{Profile, generate};
-use squall::subject;
+use squall_core::engine::Watch;
+use squall_core::plan::{Profile, generate};
+use squall_explore::sweep::find_leak;
 
 use super::support::{squall, stdout, sweep};
 
@@ -28,7 +27,7 @@ fn digest(json: &str) -> String {
 fn a_plan_gives_the_same_hash_after_every_step_each_time() {
     let profile = Profile::load("storm").unwrap();
     for (seed, name) in (0..20).flat_map(|seed| [(seed, "raft-rs"), (seed, "noraft")]) {
-        let subject = subject::find(name).unwrap();
+        let subject = squall::subject(name).unwrap();
         let plan = generate(seed, name, subject.runner.lacks(), &profile);
         let mut digests = [Vec::new(), Vec::new()];
         let outcomes = digests.each_mut().map(|digests| {
@@ -48,7 +47,7 @@ fn a_plan_gives_the_same_hash_after_every_step_each_time() {
 
 #[test]
 fn watching_a_run_does_not_change_it() {
-    let subject = subject::find("raft-rs").unwrap();
+    let subject = squall::subject("raft-rs").unwrap();
     let profile = Profile::load("storm").unwrap();
     for seed in 0..5 {
         let plan = generate(seed, "raft-rs", &[], &profile);
@@ -126,9 +125,9 @@ fn every_process_and_every_build_gets_the_digests_in_the_repository() {
 
 #[test]
 fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
-    use squall::engine::{Engine, Outcome};
-    use squall::plan::Plan;
-    use squall::subject::{Named, Runner};
+    use squall_core::engine::{Engine, Outcome};
+    use squall_core::plan::Plan;
+    use squall_core::registry::{Named, Runner};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -138,10 +137,10 @@ fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
         fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
             let mut plan = plan.clone();
             plan.seed += self.0.fetch_add(1, Ordering::Relaxed);
-            subject::find("raft-rs").unwrap().runner.run(&plan, watch)
+            squall::subject("raft-rs").unwrap().runner.run(&plan, watch)
         }
 
-        fn lacks(&self) -> &'static [squall::options::Feature] {
+        fn lacks(&self) -> &'static [squall_core::options::Feature] {
             &[]
         }
     }

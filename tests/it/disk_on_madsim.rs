@@ -4,8 +4,8 @@ use madsim::plugin::node;
 use madsim::runtime::{Handle, Runtime};
 use madsim::task::NodeId as Machine;
 use madsim::time::TimeHandle;
-use squall::disk::Loss;
-use squall::on_madsim::{DiskSim, SyncTimes, fs};
+use squall::madsim::shim::{DiskSim, SyncTimes, fs};
+use squall_world::journal_disk::Loss;
 
 /// A runtime with the disk and one node, whose first life runs `write` and is then killed.
 fn after_power_failure<F>(

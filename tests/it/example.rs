@@ -1,8 +1,8 @@
 //! `examples/bring_your_own.rs`, as its reader would find it.
 
-use squall::campaign::Sweep;
-use squall::plan::Profile;
-use squall::subject::Named;
+use squall_core::plan::Profile;
+use squall_core::registry::Named;
+use squall_explore::sweep::Sweep;
 
 #[allow(dead_code)] // Its main.
 #[path = "../../examples/bring_your_own.rs"]
@@ -14,7 +14,7 @@ fn a_driver_of_ones_own_passes_the_storm() {
     let sweep = Sweep {
         subject: &mine,
         profile: &Profile::load("storm").unwrap(),
-        strategy: squall::search::Kind::Swarm,
+        strategy: squall_explore::strategy::Kind::Swarm,
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..super::support::seeds(1_000),

@@ -1,17 +1,16 @@
 //! Each kind of fault does something: put alone into a quiet run, it leaves its
 //! mark on the run's counters, and the honest subject gets over it.
 
-use squall::admin::{Admin, Setting};
-use squall::configuration::{Change, Member, Step, Transition};
-use squall::engine::{NodeState, Outcome, Watch};
-use squall::net::Trouble;
-use squall::plan::{
+use squall_core::configuration::{Change, Member, Step, Transition};
+use squall_core::counters::Event;
+use squall_core::engine::{NodeState, Outcome, Watch};
+use squall_core::ids::NodeId;
+use squall_core::operator::{Admin, Setting};
+use squall_core::plan::{
     Fault, FaultKind, Heal, JournalName, LossMode, Milestone, Plan, Profile, What, When, generate,
 };
-use squall::replica::MessageKind;
-use squall::sometimes::Event;
-use squall::subject;
-use squall::types::NodeId;
+use squall_core::replica::MessageKind;
+use squall_world::network::Trouble;
 
 use super::support::quiet_plan;
 
@@ -21,7 +20,7 @@ const N3: NodeId = NodeId(3);
 
 fn run(plan: &Plan) -> Outcome {
     plan.validate().unwrap();
-    let outcome = subject::find("raft-rs")
+    let outcome = squall::subject("raft-rs")
         .unwrap()
         .runner
         .run(plan, Watch::default());

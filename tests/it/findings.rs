@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use squall::engine::{Line, Outcome, Watch};
-use squall::plan::Plan;
-use squall::subject;
-use squall::types::NodeId;
+use squall_core::engine::{Line, Outcome, Watch};
+use squall_core::ids::NodeId;
+use squall_core::plan::Plan;
 
 use super::support::{plans, root, seeds, sweep};
 
@@ -190,7 +189,7 @@ fn every_finding_is_kept_as_a_plan_that_shows_it() {
 
 /// Runs `plan`, and adds to `told` what it tells.
 fn run(plan: &Plan, told: Option<&mut Vec<Line>>) -> Outcome {
-    let subject = subject::find(&plan.subject).unwrap();
+    let subject = squall::subject(&plan.subject).unwrap();
     let Some(told) = told else {
         return subject.runner.run(plan, Watch::default());
     };

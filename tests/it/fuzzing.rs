@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use squall::check::Property;
-use squall::fuzzing::messages::{Hearing, KNOWN, Messages, Strictness, Verdict};
-use squall::fuzzing::{Finding, RUN, Storm, disk, linearizability, plan_json};
-use squall::plan::Plan;
-use squall::rng::Choices;
-use squall::subject::hostile::Class;
-use squall::subject::planted::{Bug, Planted};
-use squall::subject::raft_rs::RaftRs;
+use squall_core::bugs::{Bug, Planted};
+use squall_core::invariants::Property;
+use squall_core::message_fuzzing::Class;
+use squall_core::plan::Plan;
+use squall_fuzzing::messages::{Hearing, KNOWN, Messages, Strictness, Verdict};
+use squall_fuzzing::{Finding, RUN, Storm, disk, linearizability, plan_json};
+use squall_raft_rs::RaftRs;
+use squall_world::rng::Choices;
 
 use super::support::{root, seeds, squall, stderr, stdout};
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use squall::plan::Plan;
+use squall_core::plan::Plan;
 
 use super::support::{root, squall, stderr, stdout};
 

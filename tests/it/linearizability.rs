@@ -1,7 +1,7 @@
 //! The linearizability checker against an oracle that tries every order.
 
-use squall::fuzzing::linearizability::{Service, compare};
-use squall::rng::Choices;
+use squall_fuzzing::linearizability::{Service, compare};
+use squall_world::rng::Choices;
 
 const HISTORIES: u64 = 10_000;
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use squall::check::Property;
-use squall::plan::Profile;
+use squall_core::invariants::Property;
+use squall_core::plan::Profile;
 
 use super::support::{library_source, root};
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::time::{TimeHandle, sleep, timeout};
-use squall::net::{Tampering, Traffic, Trouble};
-use squall::on_madsim::NetworkSim;
-use squall::on_madsim::net::{TcpListener, TcpStream, UdpSocket};
+use squall::madsim::shim::NetworkSim;
+use squall::madsim::shim::net::{TcpListener, TcpStream, UdpSocket};
+use squall_world::network::{Tampering, Traffic, Trouble};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const A: usize = 0;

@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex};
 use madsim::plugin::node;
 use madsim::task::NodeId as Machine;
 use madsim::time::TimeHandle;
-use squall::engine::{Engine, Outcome, Watch, run, run_on_madsim};
-use squall::plan::{Fault, LossMode, Plan, Profile, What, When, generate};
-use squall::replica::{
+use squall::madsim::engine::run as run_on_madsim;
+use squall_core::bugs::Bug;
+use squall_core::engine::{Outcome, Watch, run};
+use squall_core::ids::NodeId;
+use squall_core::plan::{Fault, LossMode, Plan, Profile, What, When, generate};
+use squall_core::registry::Named;
+use squall_core::replica::{
     Birth, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
 };
-use squall::subject::planted::Bug;
-use squall::subject::raft_rs::RaftRs;
-use squall::subject::{self, Named};
-use squall::types::NodeId;
+use squall_raft_rs::RaftRs;
 
 use super::support::{quiet_plan, squall, stderr, stdout};
 
@@ -24,7 +25,7 @@ fn on_both(subject: &Named, profile: &Profile, seed: u64) -> Outcome {
     let plan = generate(seed, &subject.name, subject.runner.lacks(), profile);
     let lockstep = subject.runner.run(&plan, Watch::default());
     let madsim = subject
-        .on(Engine::Madsim)
+        .on(squall::madsim::ENGINE)
         .runner
         .run(&plan, Watch::default());
     let name = &subject.name;
@@ -35,7 +36,7 @@ fn on_both(subject: &Named, profile: &Profile, seed: u64) -> Outcome {
 #[test]
 fn honest_subjects_go_the_same_way_on_both_engines() {
     for name in ["raft-rs", "noraft"] {
-        let subject = subject::find(name).unwrap();
+        let subject = squall::subject(name).unwrap();
         for profile in ["storm", "disk", "network", "membership", "calm"] {
             let profile = Profile::load(profile).unwrap();
             for seed in 0..12 {
@@ -52,7 +53,7 @@ fn honest_subjects_go_the_same_way_on_both_engines() {
 
 #[test]
 fn every_planted_bug_is_found_by_both_engines_in_the_same_step() {
-    let planted = subject::all();
+    let planted = squall::subjects();
     for subject in planted.iter().filter(|s| s.caught_by.is_some()) {
         let bug = Bug::ALL
             .iter()

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use squall::replica::{Effect, Observation, Output, Reply, ReplyOutcome, Ticket};
-use squall::stable::{Entry, EntryKind, Record};
-use squall::types::Index;
+use squall_core::ids::Index;
+use squall_core::replica::{Effect, Observation, Output, Reply, ReplyOutcome, Ticket};
+use squall_core::storage::{Entry, EntryKind, Record};
 
 /// Data of which it is known whether it still lies somewhere.
 struct Watched {

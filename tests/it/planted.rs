@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use squall::check::Property;
-use squall::subject;
-use squall::subject::planted::Bug;
+use squall_core::bugs::Bug;
+use squall_core::invariants::Property;
 
 use super::support::{seeds, sweep};
 
@@ -36,7 +35,7 @@ fn within(bug: Bug) -> u64 {
 
 /// Holds every planted bug that `honest` can have.
 fn hold_planted(honest: &str) {
-    let all = subject::all();
+    let all = squall::subjects();
     let mut most = BTreeMap::new();
     for bug in Bug::ALL {
         let name = format!("{honest}+{}", bug.name());
@@ -81,7 +80,7 @@ fn every_planted_bug_is_caught_by_its_check_and_the_honest_subject_passes_the_sa
 #[test]
 fn the_same_bugs_are_caught_on_noraft() {
     hold_planted("noraft");
-    let all = subject::all();
+    let all = squall::subjects();
     let on_noraft = all.iter().filter(|s| s.name.starts_with("noraft+")).count();
     assert_eq!(on_noraft, Bug::ALL.len() - 4, "see Tamper::can");
 }

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use expect_test::expect;
-use squall::plan::Plan;
-use squall::rng::Choices;
+use squall_core::plan::Plan;
+use squall_world::rng::Choices;
 
 use super::support::{root, squall, stderr, stdout};
 

@@ -3,18 +3,17 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use squall::campaign::{Summary, Sweep};
-use squall::coverage::Coverage;
-use squall::engine::Watch;
-use squall::plan::{Plan, Profile};
-use squall::search::{Kind, Pct, Space, Strategy as _};
-use squall::shrink::Shrinker;
-use squall::subject;
+use squall_core::coverage::Coverage;
+use squall_core::engine::Watch;
+use squall_core::plan::{Plan, Profile};
+use squall_explore::shrink::Shrinker;
+use squall_explore::strategy::{Kind, Pct, Space, Strategy as _};
+use squall_explore::sweep::{Summary, Sweep};
 
 use super::support::{quiet_plan, squall, stderr, stdout};
 
 fn sweep(kind: Kind, subject: &str, runs: u64, jobs: usize, corpus: Vec<Plan>) -> Summary {
-    let subject = subject::find(subject).unwrap();
+    let subject = squall::subject(subject).unwrap();
     let profile = Profile::load("storm").unwrap();
     let sweep = Sweep {
         subject: &subject,
@@ -52,9 +51,9 @@ fn every_strategy_does_the_same_again_whatever_the_jobs() {
 #[test]
 fn a_guided_sweep_makes_plans_from_others_and_they_replay() {
     let summary = sweep(Kind::Guided, "raft-rs+grant-any-vote", 250, 2, Vec::new());
-    let made = |finding: &&squall::campaign::Finding| finding.plan.seed != finding.seed;
+    let made = |finding: &&squall_explore::sweep::Finding| finding.plan.seed != finding.seed;
     let finding = summary.findings.iter().find(made).unwrap();
-    let subject = subject::find("raft-rs+grant-any-vote").unwrap();
+    let subject = squall::subject("raft-rs+grant-any-vote").unwrap();
     let plan: Plan = serde_json::from_str(&finding.plan.to_json()).unwrap();
     let outcome = subject.runner.run(&plan, Watch::default());
     assert_eq!(outcome.failure.as_ref(), Some(&finding.failure));
@@ -63,9 +62,9 @@ fn a_guided_sweep_makes_plans_from_others_and_they_replay() {
 #[test]
 fn coverage_changes_no_run() {
     let profile = Profile::load("storm").unwrap();
-    let subject = subject::find("raft-rs").unwrap();
+    let subject = squall::subject("raft-rs").unwrap();
     for seed in 0..40 {
-        let plan = squall::plan::generate(seed, "raft-rs", &[], &profile);
+        let plan = squall_core::plan::generate(seed, "raft-rs", &[], &profile);
         let mut coverage = Coverage::new(plan.nodes().len());
         let watch = Watch {
             coverage: Some(&mut coverage),
@@ -85,7 +84,7 @@ fn a_schedule_replays_from_its_file_decides_who_is_late_and_shrinks_away() {
         lacks: &[],
         profile: &profile,
     });
-    let subject = subject::find("raft-rs+grant-any-vote").unwrap();
+    let subject = squall::subject("raft-rs+grant-any-vote").unwrap();
     let fails = |plan: &Plan| subject.runner.run(plan, Watch::default()).failure;
     let plan = (0..500)
         .map(|seed| pct.plan(seed))

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use madsim::time::sleep;
-use squall::check::{Property, Verdict};
-use squall::engine::{Engine, Line, Outcome, Watch};
-use squall::on_madsim::fs;
-use squall::plan::{Fault, LossMode, Plan, What, When};
-use squall::servers::{Judged, Life, Seat, Server, Started, Storm};
-use squall::sometimes::Event;
-use squall::stable::{Entry, EntryKind};
-use squall::subject::{Named, Runner};
-use squall::types::{NodeId, Role};
+use squall::madsim::servers::{Judged, Life, Seat, Server, Started, Storm};
+use squall::madsim::shim::fs;
+use squall_core::counters::Event;
+use squall_core::engine::{Engine, Line, Outcome, Watch};
+use squall_core::ids::{NodeId, Role};
+use squall_core::invariants::{Property, Verdict};
+use squall_core::plan::{Fault, LossMode, Plan, What, When};
+use squall_core::registry::{Named, Runner};
+use squall_core::storage::{Entry, EntryKind};
 
 use super::support::quiet_plan;
 
@@ -214,8 +214,8 @@ fn a_fault_strikes_when_a_disk_begins_its_nth_sync() {
 #[test]
 fn a_server_is_on_madsim_whatever_engine_is_asked_for() {
     let named = Named::new("counting", "counts", Storm::over(Counting(Wrong::Nothing)));
-    assert_eq!(named.engine, Engine::Madsim);
-    let asked = named.on(Engine::Lockstep);
+    assert_eq!(named.engine, squall::madsim::ENGINE);
+    let asked = named.on(Engine::LOCKSTEP);
     assert_eq!(asked.title(), "counting on madsim");
     let outcome = asked.runner.run(&plan(Vec::new()), Watch::default());
     assert_eq!(outcome, run(Wrong::Nothing, Vec::new()));

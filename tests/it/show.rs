@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use expect_test::{expect, expect_file};
-use squall::causes::MOST_LINES;
-use squall::plan::{Fault, LossMode, What, When};
-use squall::types::NodeId;
+use squall_core::ids::NodeId;
+use squall_core::plan::{Fault, LossMode, What, When};
+use squall_explore::explain::MOST_LINES;
 
 use super::support::{plans, quiet_plan, root, squall, stderr, stdout};
 

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use squall::campaign::{News, Sweep};
-use squall::check::{Property, Violation};
-use squall::engine::{Engine, Failure, Outcome, Recording, Watch};
-use squall::net::Trouble;
-use squall::options::Feature;
-use squall::plan::{Fault, Plan, Profile, What, When, generate};
-use squall::shrink::{Clean, Ended, Shrinker, Shrunk, Size};
-use squall::subject::planted::Bug;
-use squall::subject::{self, Named, Runner};
-use squall::types::NodeId;
+use squall_core::bugs::Bug;
+use squall_core::engine::{Engine, Failure, Outcome, Recording, Watch};
+use squall_core::ids::NodeId;
+use squall_core::invariants::{Property, Violation};
+use squall_core::options::Feature;
+use squall_core::plan::{Fault, Plan, Profile, What, When, generate};
+use squall_core::registry::{Named, Runner};
+use squall_explore::shrink::{Clean, Ended, Shrinker, Shrunk, Size};
+use squall_explore::sweep::{News, Sweep};
+use squall_world::network::Trouble;
 
 use super::support::{quiet_plan, root, squall, stderr, stdout};
 
 fn shrink(plan: &Plan, jobs: usize, stopped: bool) -> Result<Shrunk, Clean> {
-    let subject = subject::find(&plan.subject).unwrap();
+    let subject = squall::subject(&plan.subject).unwrap();
     shrink_on(&subject, plan, jobs, stopped)
 }
 
@@ -42,14 +42,14 @@ fn recorded(recording: &mut Recording) -> Watch<'_> {
 
 /// The first plan of its profile by which the bug is caught by its check.
 fn failing(bug: Bug) -> Plan {
-    let subject = subject::find(&format!("raft-rs+{}", bug.name())).unwrap();
+    let subject = squall::subject(&format!("raft-rs+{}", bug.name())).unwrap();
     let profile = Profile::load(bug.profile()).unwrap();
     let stop = AtomicBool::new(false);
     let mut found = None;
     let sweep = Sweep {
         subject: &subject,
         profile: &profile,
-        strategy: squall::search::Kind::Swarm,
+        strategy: squall_explore::strategy::Kind::Swarm,
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..960,
@@ -87,7 +87,7 @@ fn every_planted_bugs_plan_gets_small_and_still_shows_it_and_nothing_else() {
         small.validate().unwrap();
         let small: Plan = serde_json::from_str(&small.to_json()).unwrap();
         let run = |subject: &str| {
-            let subject = subject::find(subject).unwrap();
+            let subject = squall::subject(subject).unwrap();
             subject.runner.run(&small, Watch::default()).failure
         };
         let failure = run(&plan.subject).expect(name);
@@ -118,7 +118,7 @@ fn a_plan_shrinks_to_the_same_each_time_and_with_any_number_of_jobs() {
 #[test]
 fn a_run_by_the_script_that_was_recorded_is_the_same_run() {
     let profile = Profile::load("storm").unwrap();
-    let subject = subject::find("raft-rs").unwrap();
+    let subject = squall::subject("raft-rs").unwrap();
     for seed in 0..40 {
         let plan = generate(seed, "raft-rs", &[], &profile);
         let mut recordings = [Recording::default(), Recording::default()];
@@ -174,8 +174,8 @@ impl Runner for Lossless {
     fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
         let mut recording = Recording::default();
         let mut lines = Vec::new();
-        let honest = subject::find("raft-rs").unwrap();
-        let mut keep = |line: squall::engine::Line| lines.push(line.text);
+        let honest = squall::subject("raft-rs").unwrap();
+        let mut keep = |line: squall_core::engine::Line| lines.push(line.text);
         let inner = Watch {
             recording: Some(&mut recording),
             lines: Some(&mut keep),
@@ -213,7 +213,7 @@ fn lossless(most_lost: usize) -> Named {
         about: "raft-rs, and only so many messages may be lost".to_owned(),
         caught_by: None,
         runner: Arc::new(Lossless { most_lost }),
-        engine: Engine::Lockstep,
+        engine: Engine::LOCKSTEP,
     }
 }
 
@@ -229,7 +229,7 @@ fn lossy_plan() -> Plan {
 fn what_is_written_is_never_larger_than_what_was_given_whenever_the_shrinker_is_stopped() {
     let long = failing(Bug::IgnoreSnapshotReport);
     let cases = [
-        (subject::find(&long.subject).unwrap(), long),
+        (squall::subject(&long.subject).unwrap(), long),
         (lossless(20), lossy_plan()),
     ];
     for (subject, plan) in &cases {
@@ -320,9 +320,9 @@ fn a_finding_in_the_library_shrinks_on_the_command_line_and_replays() {
 
 #[test]
 fn a_script_that_cannot_be_is_told_with_the_field() {
-    use squall::plan::{Asked, Try};
-    use squall::service::Operation;
-    use squall::types::NodeId;
+    use squall_core::ids::NodeId;
+    use squall_core::plan::{Asked, Try};
+    use squall_core::service::Operation;
 
     let asked = Asked {
         client: 0,

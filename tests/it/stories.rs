@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use squall::plan::Plan;
-use squall::story::{COMMANDS, Story, Told, of_plan, stories_in};
-use squall::subject::{self, Named};
+use squall_core::plan::Plan;
+use squall_core::registry::Named;
+use squall_explore::scenario::{COMMANDS, Story, Told, of_plan, stories_in};
 
 use super::support::{plans, root, squall, stderr, stdout};
 
@@ -19,13 +19,13 @@ fn told(story: &Story, subject: &Named) -> Option<Told> {
 #[test]
 fn every_subject_does_what_the_stories_say() {
     let update = std::env::var_os("UPDATE_SIMS").is_some();
-    let subjects = subject::all();
+    let subjects = squall::subjects();
     let stories = stories_in(&root().join("sims/stories")).unwrap();
     assert!(stories.len() >= 20, "{}", stories.len());
     let mut wrong = Vec::new();
     for story in &stories {
         let mut outputs = Vec::new();
-        for subject in &subjects {
+        for subject in subjects.iter() {
             if story.is_for(subject)
                 && let Some(told) = told(story, subject)
             {
@@ -68,7 +68,7 @@ fn honest_subjects_break_nothing_in_a_story() {
 fn a_plan_made_a_story_breaks_the_same_and_its_text_is_stable() {
     for path in plans("tests/it/shrunk") {
         let plan = Plan::read(&path).unwrap();
-        let subject = subject::find(&plan.subject).unwrap();
+        let subject = squall::subject(&plan.subject).unwrap();
         let broken = subject.runner.run(&plan, Default::default()).failure;
         let story = Story::parse(&path, &of_plan(&plan));
         let told = told(&story, &subject).unwrap();
@@ -105,7 +105,7 @@ fn a_story_from_the_command_line_goes_to_a_file_and_to_a_plan_and_back() {
 
 #[test]
 fn what_is_wrong_in_a_story_is_told_with_its_line_and_what_would_be_legal() {
-    let subject = subject::find("raft-rs").unwrap();
+    let subject = squall::subject("raft-rs").unwrap();
     for (text, words) in [
         (
             "crsh n1\nheal\n",

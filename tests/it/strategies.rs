@@ -6,19 +6,19 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
-use squall::engine::{Outcome, Watch};
-use squall::options::Feature;
-use squall::plan::{FaultKind, Plan, Profile, builtin_profiles, generate};
-use squall::proptest::{
-    Plans, changes, crashes, cuts, faults, network, options, plan, rots, splits, workload,
-};
-use squall::shrink::Shrinker;
-use squall::subject::noraft::Noraft;
-use squall::subject::planted::{Bug, Planted};
-use squall::subject::raft_rs::RaftRs;
-use squall::subject::{self, Runner};
 use squall::testing::check;
 use squall::testing::machine::{Cluster, Reference};
+use squall_core::bugs::{Bug, Planted};
+use squall_core::engine::{Outcome, Watch};
+use squall_core::options::Feature;
+use squall_core::plan::{FaultKind, Plan, Profile, builtin_profiles, generate};
+use squall_core::registry::Runner;
+use squall_explore::shrink::Shrinker;
+use squall_noraft::Noraft;
+use squall_proptest::{
+    Plans, changes, crashes, cuts, faults, network, options, plan, rots, splits, workload,
+};
+use squall_raft_rs::RaftRs;
 
 fn everything() -> Plans {
     plan()
@@ -252,7 +252,7 @@ fn whatever_fails_shrinks_to_a_plan_that_fails_alike() {
     ];
     let test = |(bug, seed): (usize, u64)| {
         let name = format!("raft-rs+{}", bugs[bug].name());
-        let subject = subject::find(&name).unwrap();
+        let subject = squall::subject(&name).unwrap();
         let plan = generate(seed, &name, &[], &Profile::load("smoke").unwrap());
         let Some(failure) = subject.runner.run(&plan, Watch::default()).failure else {
             return Err(TestCaseError::reject("it does not fail"));

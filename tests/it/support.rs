@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 
-use squall::campaign::{Summary, Sweep};
-use squall::net::Traffic;
-use squall::options::{DriverOptions, RaftOptions};
-use squall::plan::{ClockOptions, Cluster, DiskOptions, Heal, Plan, Profile, VERSION, Workload};
-use squall::subject;
+use squall_core::options::{DriverOptions, RaftOptions};
+use squall_core::plan::{
+    ClockOptions, Cluster, DiskOptions, Heal, Plan, Profile, VERSION, Workload,
+};
+use squall_explore::sweep::{Summary, Sweep};
+use squall_world::network::Traffic;
 
 /// The project's folder.
 pub fn root() -> &'static Path {
@@ -34,13 +35,13 @@ pub fn seeds(usual: u64) -> u64 {
 
 /// Sweeps `count` seeds to the end, whatever they find.
 pub fn sweep(subject: &str, profile: &str, count: u64, jobs: usize) -> Summary {
-    let subject = subject::find(subject).unwrap();
+    let subject = squall::subject(subject).unwrap();
     let profile = Profile::load(profile).unwrap();
     let stop = AtomicBool::new(false);
     let sweep = Sweep {
         subject: &subject,
         profile: &profile,
-        strategy: squall::search::Kind::Swarm,
+        strategy: squall_explore::strategy::Kind::Swarm,
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..count,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use squall::sometimes::{Counters, Event};
+use squall_core::counters::{Counters, Event};
 
 use super::support::{library_source as source, root, seeds, sweep};
 

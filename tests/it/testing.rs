@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use squall::subject::raft_rs::RaftRs;
 use squall::testing::{Check, check};
+use squall_raft_rs::RaftRs;
 
 use super::support::{root, stderr, stdout};
 
@@ -245,7 +245,7 @@ fn a_body_may_change_plans_and_end_runs_early() {
         let run = sim.run_until(|now| now.nodes.iter().any(|node| node.commit > 5));
         assert_eq!(run.met(), run.nodes().iter().any(|node| node.commit > 5));
     });
-    assert_eq!(summary.counters.get(squall::sometimes::Event::Crash), 0);
+    assert_eq!(summary.counters.get(squall_core::counters::Event::Crash), 0);
     let folder = tempfile::tempdir().unwrap();
     let failed = check(RaftRs)
         .regressions(folder.path())

@@ -108,3 +108,61 @@ fn every_commit_is_tested_by_what_lands_here_and_by_seeds_of_its_own() {
         assert_eq!(restored["with"]["key"], saved["with"]["key"], "{job}");
     }
 }
+
+/// The jobs that `.ci/run` has, in its order.
+fn jobs_of_ci() -> Vec<String> {
+    let listed = Command::new("bash")
+        .args([".ci/run", "--list"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    stdout(&listed).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_workflow_has_the_jobs_of_the_script() {
+    let ci = workflow("ci.yml");
+    let matrix = &ci["jobs"]["checks"]["strategy"]["matrix"]["job"];
+    let matrix = matrix.as_array().unwrap().iter();
+    let mut jobs: Vec<String> = matrix.map(|job| job.as_str().unwrap().to_owned()).collect();
+    let mut run = Vec::new();
+    for step in ci["jobs"]["msrv"]["steps"].as_array().unwrap() {
+        if let Some(job) = step["run"]
+            .as_str()
+            .and_then(|run| run.strip_prefix(".ci/run "))
+        {
+            run.push(job.to_owned());
+        }
+    }
+    jobs.extend(run);
+    assert_eq!(jobs, jobs_of_ci());
+}
+
+#[test]
+fn an_unknown_job_is_told_with_the_legal_ones() {
+    let told = Command::new("bash")
+        .args([".ci/run", "tests"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert_eq!(told.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(
+        said.contains("unknown job tests; legal: lint test"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_oldest_rust_is_one_number() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let oldest = manifest["workspace"]["package"]["rust-version"]
+        .as_str()
+        .unwrap();
+    let ci = std::fs::read_to_string(root().join(".github/workflows/ci.yml")).unwrap();
+    assert!(
+        ci.contains(&format!("toolchain install {oldest} ")),
+        "{oldest}"
+    );
+}

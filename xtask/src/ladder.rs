@@ -213,7 +213,7 @@ struct Profile {
 
 /// The events that a profile of `project` requires.
 fn required(project: &Path, profile: &str) -> Result<Vec<String>, Error> {
-    let path = project.join(format!("sims/profiles/{profile}.toml"));
+    let path = project.join(format!("crates/core/profiles/{profile}.toml"));
     let text = std::fs::read_to_string(&path).map_err(|error| Error::file(&path, &error))?;
     let read: Profile = toml::from_str(&text).map_err(|error| Error::File {
         path,
@@ -240,7 +240,7 @@ mod tests {
     fn a_rung_for_those_that_change_runs_comes_after_one_of_its_profile() {
         let project = project();
         for (index, rung) in LADDER.iter().enumerate() {
-            let profile = project.join(format!("sims/profiles/{}.toml", rung.profile));
+            let profile = project.join(format!("crates/core/profiles/{}.toml", rung.profile));
             assert!(profile.is_file(), "{}", rung.profile);
             let same = |other: &&Rung| other.profile == rung.profile;
             let before: Vec<&Rung> = LADDER[..index].iter().filter(same).collect();

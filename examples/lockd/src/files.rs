@@ -3,7 +3,7 @@
 //! with power failures.
 
 #[cfg(madsim)]
-pub use squall::on_madsim::fs::{File, rename, sync_dir};
+pub use squall::madsim::shim::fs::{File, rename, sync_dir};
 
 #[cfg(not(madsim))]
 pub use machine::{File, rename, sync_dir};

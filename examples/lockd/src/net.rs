@@ -2,7 +2,7 @@
 //! lossy, each by itself and each way for itself.
 
 #[cfg(madsim)]
-pub use squall::on_madsim::net::{TcpListener, TcpStream};
+pub use squall::madsim::shim::net::{TcpListener, TcpStream};
 
 #[cfg(not(madsim))]
 pub use tokio::net::{TcpListener, TcpStream};

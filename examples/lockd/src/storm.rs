@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use raft::StateRole;
 use raft::eraftpb::{Entry, Message};
-use squall::check::{Property, Verdict, Violation};
+use squall::counters::Event;
+use squall::ids::{NodeId, Role};
+use squall::invariants::{Property, Verdict, Violation};
+use squall::madsim::servers::{self, Judged, Life, Seat, Server, address_of};
 use squall::plan::Plan;
-use squall::servers::{self, Judged, Life, Seat, Server, address_of};
-use squall::sometimes::Event;
-use squall::subject::raft_rs::{entry, label, node};
-use squall::types::{NodeId, Role};
+use squall::raft_rs::{entry, label, node};
 use tokio::time::{Instant, sleep};
 
 use crate::bug::{Bug, Planted};
@@ -224,10 +224,10 @@ impl Probe for ToSquall {
 }
 
 /// lockd as it is, and with each mistake: what `lockd-storm` sweeps.
-pub fn subjects() -> Vec<squall::subject::Named> {
+pub fn subjects() -> Vec<squall::registry::Named> {
     let named = |name: String, about: &str, bug: Option<Bug>| {
-        let server = squall::servers::Storm::over(Lockd(Planted(bug)));
-        squall::subject::Named::new(name, about, server)
+        let server = squall::madsim::servers::Storm::over(Lockd(Planted(bug)));
+        squall::registry::Named::new(name, about, server)
     };
     let honest = named("lockd".to_owned(), "lockd as it is", None);
     let planted =

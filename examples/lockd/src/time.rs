@@ -1,7 +1,7 @@
 //! Time as the server uses it: tokio's in production; in simulation by a clock of each node's own, which may run fast or slow.
 
 #[cfg(madsim)]
-pub use squall::on_madsim::time::{
+pub use squall::madsim::shim::time::{
     Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout,
 };
 

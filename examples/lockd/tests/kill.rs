@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use lockd::bug::Planted;
 use lockd::client::{Client, Failure, Options, nonce};
 use lockd::state::{self, Operation};
-use squall::rng::Choices;
+use squall::world::rng::Choices;
 
 #[path = "../src/storm/seen.rs"]
 mod seen;

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockd::storm::subjects;
+use squall::counters::Event;
 use squall::engine::{Outcome, Watch};
 use squall::plan::{Plan, Profile, generate};
-use squall::sometimes::Event;
-use squall::subject::Named;
+use squall::registry::Named;
 
 /// Seeds that lockd as it is stands here; the sweep of `docs/madsim.md` has 5,000.
 const SEEDS: u64 = 100;

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use squall::engine::Watch;
-use squall::options::Persistence;
-use squall::plan::{Plan, Profile, generate};
-use squall::subject;
+use squall_core::engine::Watch;
+use squall_core::options::Persistence;
+use squall_core::plan::{Plan, Profile, generate};
 
 use super::spoilt::{Spoilt, json_fields, whole};
 use super::tally::{Fate, MOST_STEPS, sample, try_all};
@@ -17,7 +16,7 @@ pub fn attempt(text: &str, fails: bool) -> Fate {
         Ok(plan) => plan,
         Err(error) => return Fate::Refused(error.to_string()),
     };
-    let subject = match subject::find(&plan.subject) {
+    let subject = match squall::subject(&plan.subject) {
         Ok(subject) => subject,
         Err(error) => return Fate::Refused(error.to_string()),
     };
@@ -120,7 +119,7 @@ fn plans_that_are_drawn() {
     ];
     let files = drawn.into_iter().map(|(name, profile, seed)| {
         let profile = Profile::load(profile).unwrap();
-        let subject = subject::find(name).unwrap();
+        let subject = squall::subject(name).unwrap();
         let plan = generate(seed, name, subject.runner.lacks(), &profile);
         let all = json_fields(&plan.to_json());
         let name = format!("{name}, {}, seed {seed}", profile.name);

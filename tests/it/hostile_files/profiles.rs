@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use squall::engine::Watch;
-use squall::plan::{Profile, builtin_profiles, generate};
-use squall::subject;
+use squall_core::engine::Watch;
+use squall_core::plan::{Profile, builtin_profiles, generate};
 
 use super::spoilt::{NUMBERS, PLACE, Spoilt, texts, whole};
 use super::tally::{Fate, MOST_STEPS, sample, try_all};
@@ -134,7 +133,7 @@ fn attempt(file: &Path, text: &str) -> Fate {
         Ok(profile) => profile,
         Err(error) => return Fate::Refused(error.to_string()),
     };
-    let subject = subject::find("raft-rs").unwrap();
+    let subject = squall::subject("raft-rs").unwrap();
     let mut fate = Fate::Ran;
     for seed in 0..DRAWN {
         let plan = generate(seed, &subject.name, subject.runner.lacks(), &profile);

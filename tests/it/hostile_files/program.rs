@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use squall::plan::builtin_profiles;
+use squall_core::plan::builtin_profiles;
 
 use super::spoilt::{Spoilt, json_fields, whole};
 use super::tally::{Fate, sample_of_processes, try_all};

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use squall::story::Story;
-use squall::subject;
+use squall_explore::scenario::Story;
 
 use super::spoilt::{NUMBERS, PLACE, Spoilt, long, whole};
 use super::tally::{Fate, sample, try_all};
@@ -103,7 +102,7 @@ pub fn spoil(text: &str) -> Vec<Spoilt> {
 fn attempt(text: &str) -> Fate {
     let story = Story::parse(Path::new("x.sim"), text);
     let mut told_once = false;
-    for subject in subject::all()
+    for subject in squall::subjects()
         .iter()
         .filter(|subject| story.is_for(subject))
     {

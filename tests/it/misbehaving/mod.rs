@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use squall::subject::Named;
+use squall_core::registry::Named;
 use subject::{Misbehaving, SEED, forever, mode};
 
 use super::support::{root, stderr, stdout};

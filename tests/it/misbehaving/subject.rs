@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use squall::prelude::*;
-use squall::replica::Message;
-use squall::subject::raft_rs::RaftRs;
+use squall_core::replica::Message;
+use squall_raft_rs::RaftRs;
 
 type Node = <RaftRs as Subject>::Replica;
 

@@ -9,7 +9,7 @@ use node::Options;
 
 #[cfg(madsim)]
 fn main() -> std::process::ExitCode {
-    use squall::servers::{Asked, Life, Reply, key_value};
+    use squall::madsim::servers::{Asked, Life, Reply, key_value};
     let ask = |asked: Asked| async move {
         let line = asked.request.to_string();
         match node::ask(&asked.address(7000), &line).await.as_deref() {
@@ -25,7 +25,7 @@ fn main() -> std::process::ExitCode {
             (options.tick, options.sync) = (life.tick(), sync);
             drop(node::run(options).await);
         };
-        squall::subject::Named::new(name, "a key-value server", key_value(serve, ask))
+        squall::registry::Named::new(name, "a key-value server", key_value(serve, ask))
     };
     squall::cli::main(vec![named("kv", true), named("kv-no-sync", false)])
 }

@@ -9,7 +9,7 @@ use raft::eraftpb::{Entry, HardState, Message};
 use raft::storage::MemStorage;
 use raft::{Config, StateRole};
 #[cfg(madsim)]
-use squall::{on_madsim as system, servers::raft_rs::RawNode};
+use squall::madsim::{servers::raft_rs::RawNode, shim as system};
 use system::fs::{self, File, OpenOptions};
 use system::net::{TcpListener, TcpStream};
 use system::time::{interval, sleep};

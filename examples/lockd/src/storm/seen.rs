@@ -2,7 +2,7 @@
 
 use squall::linearizability::models::{KeyValue, KeyValueInput as Input, KeyValueOutput as Output};
 use squall::linearizability::{self, Budget, Verdict};
-use squall::rng::Choices;
+use squall::world::rng::Choices;
 
 use crate::state::{Answer, Operation};
 

@@ -1,0 +1,57 @@
+//! Plans that come from a file: written down as JSON, or the bytes of a fuzzer's input.
+
+use std::path::Path;
+
+use squall_core::fsutil;
+use squall_core::plan::{Plan, PlanError, Profile};
+use squall_core::registry::Subjects;
+use squall_explore::fuzz_input::{PROFILE, RUN, is_json, plan_of};
+
+use super::CliError;
+
+/// The fuzz targets whose inputs are no plans.
+const OTHER_TARGETS: [&str; 4] = ["messages", "linearizability", "disk", "plan_json"];
+
+/// The plan in the file `path`: a plan's JSON, or an input of the fuzz target `storm`, for the subject of that
+/// name or the first.
+pub fn read_plan(
+    subjects: &Subjects,
+    path: &Path,
+    subject: Option<&str>,
+) -> Result<Plan, CliError> {
+    let unreadable = |source| PlanError::Read {
+        path: path.to_path_buf(),
+        source,
+    };
+    let bytes = fsutil::read(path).map_err(unreadable)?;
+    // An empty file is taken for a plan that was never written, unless it has a name that libFuzzer gives.
+    let named_json = path.extension().is_some_and(|ending| ending == "json");
+    let is_blank = bytes.iter().all(u8::is_ascii_whitespace) && !is_named_by_libfuzzer(path);
+    if named_json || is_json(&bytes) || is_blank {
+        let text = fsutil::text_of(bytes).map_err(unreadable)?;
+        return Ok(Plan::parse(&text, path)?);
+    }
+    let folder = path.parent().and_then(Path::file_name);
+    if let Some(target) = OTHER_TARGETS
+        .iter()
+        .find(|name| folder.is_some_and(|folder| folder == **name))
+    {
+        return Err(CliError::Usage(format!(
+            "{} is an input of the fuzz target {target}, which is no plan; repeat it with: {RUN} {target} {}",
+            path.display(),
+            super::quoted(&path.display().to_string())
+        )));
+    }
+    let subject = subjects.find_or_first(subject)?;
+    let profile = Profile::load(PROFILE)?;
+    let lacks = subject.runner.lacks();
+    Ok(plan_of(&bytes, path, &subject.name, lacks, &profile)?)
+}
+
+/// Whether a file is called as libFuzzer calls what it writes: the kind of finding, and a hash.
+fn is_named_by_libfuzzer(path: &Path) -> bool {
+    const KINDS: [&str; 5] = ["crash", "timeout", "oom", "leak", "slow-unit"];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let kind = |(kind, hash): (&str, &str)| KINDS.contains(&kind) && !hash.is_empty();
+    name.rsplit_once('-').is_some_and(kind)
+}

@@ -1,0 +1,69 @@
+//! `squall import`: from what a fuzzer found to a plan file, as small as it will get.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use squall_core::engine::Engine;
+use squall_core::registry::Subjects;
+use squall_explore::report;
+
+use super::artifact::read_plan;
+use super::shrink::shrink_and_show;
+use super::{CliError, can_write, duration, replay_command, say, write_to};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// What the fuzzer found: an input of the target storm, as in fuzz/artifacts/storm.
+    #[arg(value_name = "ARTIFACT")]
+    artifact: PathBuf,
+    /// Where the plan is written [default: ARTIFACT.json].
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// What it was found on [default: the plan's own subject, or the first of `list subjects`].
+    #[arg(long)]
+    subject: Option<String>,
+    /// How long to shrink at most, e.g. 30s, 10m [default: until nothing simpler fails].
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+    /// Threads to shrink with [default: one for each processor]; the result does not depend on it.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+}
+
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    let mut plan = read_plan(subjects, &options.artifact, options.subject.as_deref())?;
+    if let Some(name) = &options.subject {
+        plan.subject.clone_from(name);
+    }
+    let subject = subjects.find(&plan.subject)?;
+    let out = options.out.clone().unwrap_or_else(|| {
+        let mut name = options.artifact.clone().into_os_string();
+        name.push(".json");
+        PathBuf::from(name)
+    });
+    can_write(&out)?;
+    let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time, &out);
+    let Ok(shrunk) = shrunk else {
+        if shrunk.is_err_and(|clean| clean.interrupted) {
+            return Err(CliError::Usage(format!(
+                "interrupted before it was known whether {} fails; nothing is written",
+                options.artifact.display()
+            )));
+        }
+        write_to(options.out.as_deref(), &out, &plan.to_json())?;
+        say(&format!(
+            "clean: the plan does not fail on {}, and is written as it is\nplan     {}\n",
+            plan.subject,
+            out.display()
+        ))?;
+        return Ok(0);
+    };
+    write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
+    say(&report::shrunk(&shrunk))?;
+    let command = replay_command(&out, Engine::default());
+    let page = report::failure(subject, &shrunk.plan, &out, &command);
+    say(&format!("\n{}", page.unwrap_or_default()))?;
+    Ok(1)
+}

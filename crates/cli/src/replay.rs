@@ -1,0 +1,252 @@
+//! `squall replay`: one plan again, from its file or its seed; or all plans of a folder.
+
+mod narrow;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use squall_core::engine::{Line, Outcome, Watch};
+use squall_core::ids::NodeId;
+use squall_core::plan::{Plan, Profile};
+use squall_core::registry::{Named, Subjects};
+use squall_explore::explain::Chronicle;
+use squall_explore::report;
+use squall_explore::strategy::{self, Space};
+
+use narrow::{Around, Narrow};
+
+use super::artifact::read_plan;
+use super::sweep::strategy;
+use super::{CliError, replay_command, say, seed, seed_command, unfinished};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The plan's file, as a sweep wrote it; an input of the fuzz target storm; or a folder of plans.
+    #[arg(value_name = "PLAN.json|FOLDER", conflicts_with_all = ["seed", "profile"])]
+    plan: Option<PathBuf>,
+    /// The plan's seed.
+    #[arg(long, value_parser = seed::seed)]
+    seed: Option<u64>,
+    /// What to test [default: the plan's own subject, or the first of `list subjects`].
+    #[arg(long)]
+    subject: Option<String>,
+    /// What the seed's plan is drawn from [default: storm].
+    #[arg(long)]
+    profile: Option<String>,
+    /// How the seed's plan is drawn: see `list strategies`.
+    #[arg(long, default_value = "swarm", value_parser = strategy, conflicts_with = "plan")]
+    strategy: strategy::Kind,
+    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
+    engine: String,
+    /// Print everything that happens, and the library's own log, as it happens.
+    #[arg(long)]
+    trace: bool,
+    /// Print the library's own log only, in simulated time.
+    #[arg(long, conflicts_with = "trace")]
+    log: bool,
+    /// End after this step.
+    #[arg(long, value_name = "STEP")]
+    until: Option<u64>,
+    /// Print what happens at this node, and faults, only; e.g. 2 or n2.
+    #[arg(long, value_name = "NODE", value_parser = narrow::node)]
+    node: Option<NodeId>,
+    /// Print the steps around this one only: `violation`, or a step's number.
+    #[arg(long, value_name = "violation|STEP", value_parser = narrow::around)]
+    around: Option<Around>,
+    /// With --around: how many steps before and after.
+    #[arg(long, value_name = "STEPS", default_value_t = 20, requires = "around")]
+    context: u64,
+    /// Call squall_break just before this step's input goes into the node, for a debugger's breakpoint on
+    /// squall_break. All runs in one thread, and catches no signal.
+    #[arg(long, value_name = "STEP")]
+    break_at: Option<u64>,
+}
+
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    if let Some(folder) = options.plan.as_deref().filter(|path| path.is_dir()) {
+        return all_of(subjects, options, folder);
+    }
+    let mut plan = match (&options.plan, options.seed) {
+        (Some(path), _) => read_plan(subjects, path, options.subject.as_deref())?,
+        (None, Some(seed)) => {
+            let profile = Profile::load(options.profile.as_deref().unwrap_or("storm"))?;
+            let subject = subjects.find_or_first(options.subject.as_deref())?;
+            if options.strategy == strategy::Kind::Guided {
+                return Err(CliError::Usage(
+                    "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),
+                ));
+            }
+            let space = Space {
+                subject: &subject.name,
+                lacks: subject.runner.lacks(),
+                profile: &profile,
+            };
+            options.strategy.over(space, seed, Vec::new()).plan(seed)
+        }
+        (None, None) => {
+            return Err(CliError::Usage(
+                "give the file of a plan, a folder of plans, or --seed N".to_owned(),
+            ));
+        }
+    };
+    if let Some(name) = &options.subject {
+        plan.subject = name.clone();
+    }
+    if let Some(node) = options.node.filter(|node| node.0 > plan.cluster.nodes()) {
+        return Err(CliError::Usage(format!(
+            "there is no {node} in this plan; legal: n1 to n{}",
+            plan.cluster.nodes()
+        )));
+    }
+    let engine = subjects.engine(&options.engine)?;
+    let subject = &subjects.find(&plan.subject)?.on(engine);
+    let (path, command) = match &options.plan {
+        Some(path) => (path.clone(), replay_command(path, engine)),
+        None => (
+            PathBuf::from("(none: the plan is drawn from the seed)"),
+            seed_command(&plan, options.strategy, engine),
+        ),
+    };
+    say(&format!(
+        "replaying {} with seed {}, {}, {}\n\n",
+        plan.subject,
+        plan.seed,
+        report::many(plan.cluster.voters.into(), "node"),
+        report::many(plan.faults.len() as u64, "fault")
+    ))?;
+    let mut narrow = Narrow {
+        everything: options.trace,
+        log: options.log,
+        node: options.node,
+        around: options
+            .around
+            .map(|around| steps_around(around, options.context, subject, &plan)),
+    };
+    // Whoever narrows a trace wants one.
+    narrow.everything |=
+        options.until.is_some() || narrow.node.is_some() || narrow.around.is_some();
+    narrow.everything &= !options.log;
+    let mut output = Ok(());
+    let mut printed = false;
+    let mut chronicle = Chronicle::default();
+    let mut line = |line: Line| {
+        if narrow.shows(&line) && output.is_ok() {
+            output = say(&format!("{line}\n"));
+            printed = true;
+        }
+        if line.begins(options.break_at) {
+            squall_break(line.step);
+        }
+        chronicle.add(line);
+    };
+    let watch = Watch {
+        lines: Some(&mut line),
+        library_log: options.trace || options.log || narrow.around.is_some(),
+        most_steps: options.until,
+        ..Watch::default()
+    };
+    let outcome = subject.runner.run(&plan, watch);
+    output?;
+    if printed {
+        say("\n")?;
+    }
+    if let Some(step) = options.break_at.filter(|step| *step > outcome.steps) {
+        let steps = report::group(outcome.steps);
+        say(&format!("step {step} was not reached: there are {steps}\n"))?;
+    }
+    match report::page(&plan, &outcome, &chronicle, &path, &command) {
+        Some(page) => {
+            say(&page)?;
+            Ok(1)
+        }
+        None => {
+            say(&ending(&outcome, options.until))?;
+            Ok(0)
+        }
+    }
+}
+
+fn ending(outcome: &Outcome, until: Option<u64>) -> String {
+    match until.filter(|until| outcome.steps >= *until) {
+        Some(_) => format!(
+            "ended after step {} as asked, at {}: no violation so far\n",
+            outcome.steps,
+            squall_core::text::seconds(outcome.time_us)
+        ),
+        None => format!(
+            "clean: {} steps, {} of simulated time, digest {:016x}\n",
+            report::group(outcome.steps),
+            squall_core::text::seconds(outcome.time_us),
+            outcome.digest
+        ),
+    }
+}
+
+/// The first and the last step to be shown. To find the violation, the plan is carried out once more.
+fn steps_around(around: Around, context: u64, subject: &Named, plan: &Plan) -> (u64, u64) {
+    let step = match around {
+        Around::Step(step) => step,
+        Around::Violation => {
+            let outcome = subject.runner.run(plan, Watch::default());
+            outcome
+                .failure
+                .map_or(outcome.steps, |failure| failure.step)
+        }
+    };
+    (step.saturating_sub(context), step.saturating_add(context))
+}
+
+/// Replays every plan of a folder, one line each. The exit status is the worst of them all.
+fn all_of(subjects: &Subjects, options: &Options, folder: &Path) -> Result<u8, CliError> {
+    let unreadable = |error: std::io::Error| {
+        CliError::Usage(format!("cannot read {}: {error}", folder.display()))
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let is_plan = path.extension().is_some_and(|ending| ending == "json");
+        // Where a sweep stands is no plan.
+        if is_plan && !unfinished::is_one(&path) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(CliError::Usage(format!(
+            "there is no plan in {}; a plan's file ends in .json",
+            folder.display()
+        )));
+    }
+    let mut worst = 0;
+    for path in files {
+        let name = path.display();
+        let (status, words) = match one_of(subjects, options, &path) {
+            Ok(outcome) => match &outcome.failure {
+                Some(failure) => (1, format!("VIOLATION {failure}")),
+                None => (0, format!("clean: {} steps", report::group(outcome.steps))),
+            },
+            Err(error) => (2, error.to_string()),
+        };
+        worst = worst.max(status);
+        say(&format!("{name}  {words}\n"))?;
+    }
+    Ok(worst)
+}
+
+fn one_of(subjects: &Subjects, options: &Options, path: &Path) -> Result<Outcome, CliError> {
+    let mut plan = Plan::read(path)?;
+    if let Some(name) = &options.subject {
+        plan.subject = name.clone();
+    }
+    let engine = subjects.engine(&options.engine)?;
+    let subject = subjects.find(&plan.subject)?.on(engine);
+    Ok(subject.runner.run(&plan, Watch::default()))
+}
+
+/// Does nothing. A debugger stops here, just before a step's input goes into its node: a few frames up.
+#[inline(never)]
+fn squall_break(step: u64) {
+    std::hint::black_box(step);
+}

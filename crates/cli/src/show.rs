@@ -1,0 +1,34 @@
+//! `squall show`: the story of a plan's run.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use squall_core::engine::Engine;
+use squall_core::plan::Plan;
+use squall_core::registry::Subjects;
+use squall_explore::report;
+
+use super::{CliError, replay_command, say};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The plan's file.
+    #[arg(value_name = "PLAN.json")]
+    plan: PathBuf,
+    /// What to run it on [default: the plan's own subject].
+    #[arg(long)]
+    subject: Option<String>,
+}
+
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    let mut plan = Plan::read(&options.plan)?;
+    if let Some(name) = &options.subject {
+        plan.subject = name.clone();
+    }
+    let subject = subjects.find(&plan.subject)?;
+    let (outcome, chronicle) = report::watched(subject, &plan);
+    let command = replay_command(&options.plan, Engine::default());
+    say(&report::story(&plan, &outcome, &chronicle, &command))?;
+    Ok(u8::from(outcome.failure.is_some()))
+}

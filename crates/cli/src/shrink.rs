@@ -1,0 +1,115 @@
+//! `squall shrink`: from a plan that fails to a smaller one.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use squall_core::plan::Plan;
+use squall_core::registry::{Named, Subjects};
+use squall_explore::report;
+use squall_explore::shrink::{Clean, Progress, Shrinker, Shrunk};
+use squall_explore::watchdog::{Hang, Patience, USUAL_PATIENCE};
+
+use super::interrupt::stop_at_interrupt;
+use super::{
+    CliError, can_write, default_jobs, duration, replay_command, say, warn, watch, write_to,
+};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The plan's file, as a sweep wrote it.
+    #[arg(value_name = "PLAN.json")]
+    plan: PathBuf,
+    /// Where the smaller plan is written [default: PLAN.shrunk.json].
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How long at most, e.g. 30s, 10m [default: until nothing simpler fails].
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
+    engine: String,
+    /// Threads [default: one for each processor]; the result does not depend on it.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+}
+
+/// Shrinks `plan`, whose result is to be written to `out`, and shows how far it is.
+///
+/// # Errors
+/// When it does not fail.
+pub(super) fn shrink_and_show(
+    subject: &Named,
+    plan: &Plan,
+    jobs: Option<u16>,
+    time_limit: Option<Duration>,
+    out: &Path,
+) -> Result<Shrunk, Clean> {
+    let bar = progress(false);
+    let hangs = |hang: &Hang| {
+        bar.finish_and_clear();
+        if let Err(failed) = watch::tell_of_shrinking(&out.with_extension(""), subject, hang) {
+            warn(&failed.to_string());
+        }
+        // The thread that hangs can be ended in no other way.
+        std::process::exit(2);
+    };
+    let shrinker = Shrinker {
+        subject,
+        jobs: jobs.map_or_else(default_jobs, usize::from),
+        time_limit,
+        stop: stop_at_interrupt(),
+        hangs: Some(Patience {
+            time: Some(USUAL_PATIENCE),
+            tell: &hangs,
+        }),
+    };
+    let shrunk = shrinker.run(plan, &mut |progress| show(&bar, &progress));
+    bar.finish_and_clear();
+    shrunk
+}
+
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    let plan = Plan::read(&options.plan)?;
+    let engine = subjects.engine(&options.engine)?;
+    let subject = &subjects.find(&plan.subject)?.on(engine);
+    let out = match &options.out {
+        Some(out) => out.clone(),
+        None => options.plan.with_extension("shrunk.json"),
+    };
+    can_write(&out)?;
+    let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time, &out);
+    let shrunk = shrunk.map_err(|clean| {
+        let path = options.plan.display();
+        CliError::Usage(format!("cannot shrink {path}: {clean}"))
+    })?;
+    write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
+    say(&report::shrunk(&shrunk))?;
+    let command = replay_command(&out, engine);
+    let page = report::failure(subject, &shrunk.plan, &out, &command);
+    say(&format!("\n{}", page.unwrap_or_default()))?;
+    Ok(1)
+}
+
+/// A bar that shows how far a shrinker is, where there is a terminal.
+pub fn progress(hidden: bool) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {elapsed} shrinking: {msg}");
+    let bar = ProgressBar::no_length().with_style(style.expect("the template is ours"));
+    if hidden || !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Shows how far a shrinker is.
+pub fn show(bar: &ProgressBar, progress: &Progress<'_>) {
+    if bar.is_hidden() {
+        return;
+    }
+    let Progress { pass, runs, best } = progress;
+    bar.set_message(format!("{runs} runs, {}; now: {pass}", report::size(best)));
+}

@@ -1,0 +1,162 @@
+//! `squall story`: scenarios written by hand.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use squall_core::plan::Plan;
+use squall_core::registry::{Named, Subjects};
+use squall_explore::scenario::{COMMANDS, Skipped, Story, of_plan, stories_in};
+
+use super::{CliError, say, write_beside, write_file};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A story's file, or a folder of stories.
+    #[arg(
+        value_name = "FILE.sim|FOLDER",
+        required_unless_present_any = ["from", "commands"]
+    )]
+    story: Option<PathBuf>,
+    /// Who goes through it [default: every honest subject that has what it needs].
+    #[arg(long)]
+    subject: Option<String>,
+    /// Write what happens into the file, in place of what was expected.
+    #[arg(long)]
+    update: bool,
+    /// Write the plan that the story makes up to this file, to replay and shrink it.
+    #[arg(long, value_name = "PLAN.json", conflicts_with = "update")]
+    plan: Option<PathBuf>,
+    /// Print the story of a plan, as a file to begin with: `--from PLAN.json > NAME.sim`.
+    #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["story", "update", "plan", "subject"])]
+    from: Option<PathBuf>,
+    /// List the commands of stories.
+    #[arg(long, conflicts_with_all = ["story", "from"])]
+    commands: bool,
+}
+
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    if options.commands {
+        return list();
+    }
+    if let Some(path) = &options.from {
+        return from(subjects, path);
+    }
+    let named = options.subject.as_deref().map(|name| subjects.find(name));
+    let named = named.transpose()?;
+    let mut status = 0;
+    let path = options.story.as_deref().unwrap_or(".".as_ref());
+    let stories = stories_in(path)?;
+    if stories.is_empty() {
+        return Err(CliError::Usage(format!(
+            "there is no story in {}; a story's file ends in .sim",
+            path.display()
+        )));
+    }
+    for story in stories {
+        status = status.max(tell(subjects, named, &story, options)?);
+    }
+    Ok(status)
+}
+
+fn list() -> Result<u8, CliError> {
+    for command in COMMANDS {
+        say(&format!("{}\n    {}\n", command.usage, command.about))?;
+    }
+    Ok(0)
+}
+
+fn from(subjects: &Subjects, path: &std::path::Path) -> Result<u8, CliError> {
+    let plan = Plan::read(path)?;
+    let subject = subjects.find(&plan.subject)?;
+    let story = Story::parse(path, &of_plan(&plan));
+    match story.tell(subject)? {
+        Ok(told) => {
+            let outputs = [(subject.name.clone(), told.outputs)];
+            say(&story.rewritten(&outputs))?;
+            Ok(0)
+        }
+        Err(skipped) => Err(CliError::Usage(format!(
+            "{} cannot go through it: {skipped:?}",
+            subject.name
+        ))),
+    }
+}
+
+/// Goes through one story; says how that went.
+fn tell(
+    subjects: &Subjects,
+    named: Option<&Named>,
+    story: &Story,
+    options: &Options,
+) -> Result<u8, CliError> {
+    let path = story.path.display();
+    let mut outputs = Vec::new();
+    let mut status = 0;
+    for subject in subjects.iter() {
+        if named.is_some_and(|named| named.name != subject.name) {
+            continue;
+        }
+        if named.is_none() && !story.is_for(subject) {
+            continue;
+        }
+        let Ok(told) = story.tell(subject)? else {
+            continue;
+        };
+        if let Some(path) = &options.plan {
+            write_file(path, &told.plan.to_json())?;
+        }
+        if !options.update {
+            let text = differences(story, subject, &told.outputs);
+            if !text.is_empty() {
+                status = 1;
+                say(&text)?;
+            }
+        }
+        outputs.push((subject.name.clone(), told.outputs));
+    }
+    if outputs.is_empty() {
+        let why = match named.map(|subject| story.tell(subject)).transpose()? {
+            Some(Err(Skipped::Lacks(feature))) => format!(": it lacks {feature:?}"),
+            Some(Err(Skipped::NotNamed)) => ": the story names others".to_owned(),
+            _ => String::new(),
+        };
+        let who = named.map_or("no subject", |subject| &subject.name);
+        return Err(CliError::Usage(format!("{who} goes through {path}{why}")));
+    }
+    if options.update {
+        write_beside(&story.path, &story.rewritten(&outputs))?;
+    }
+    let names: Vec<&str> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+    let how = match (options.update, status) {
+        (true, _) => "written",
+        (_, 0) => "as expected",
+        _ => "not as expected",
+    };
+    say(&format!("{path}  {how} ({})\n", names.join(", ")))?;
+    Ok(status)
+}
+
+/// What happened where something else was expected, in words; empty when nothing did.
+fn differences(story: &Story, subject: &Named, outputs: &[String]) -> String {
+    let mut text = String::new();
+    for (block, output) in story.blocks.iter().zip(outputs) {
+        let expected = block.expected_of(&subject.name).unwrap_or_default();
+        if expected == output {
+            continue;
+        }
+        let line = block.commands.first().map_or(1, |(line, _)| *line);
+        let indented = |text: &str| -> String {
+            let lines = text.lines().map(|line| format!("    {line}\n"));
+            lines.collect()
+        };
+        text.push_str(&format!(
+            "{}:{line}: {} did not do what is expected\n  expected\n{}  happened\n{}",
+            story.path.display(),
+            subject.name,
+            indented(expected),
+            indented(output)
+        ));
+    }
+    text
+}

@@ -1,0 +1,472 @@
+//! `squall sweep`: many seeds, a progress bar, the first violation, a summary.
+
+use std::io::IsTerminal as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use squall_core::plan::{Plan, Profile};
+use squall_core::registry::{Named, Subjects};
+use squall_explore::report::{self, Files, JsonSummary, Swept};
+use squall_explore::strategy::{self, Folder};
+use squall_explore::sweep::{News, Summary, Sweep};
+use squall_explore::watchdog::Hang;
+
+use super::interrupt::stop_at_interrupt;
+use super::unfinished::{Asked, Stand, Unfinished, hash_of};
+use super::watch::{self, Desk, HangAfter, Watcher};
+use super::written::{Writing, Written, sweep_name};
+use super::{
+    CliError, can_write, default_jobs, duration, replay_command, say, say_json, seed, unfinished,
+    warn, write_file,
+};
+
+/// Seeds of a sweep when neither a number nor a time is given.
+const DEFAULT_SEEDS: u64 = 4_000;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// What to test: see `list subjects` [default: the first of them].
+    #[arg(long)]
+    subject: Option<String>,
+    /// What plans are drawn from: see `list profiles`, or the path of a .toml file.
+    #[arg(long, default_value = "storm")]
+    profile: String,
+    /// How plans are looked for: see `list strategies`.
+    #[arg(long, default_value = "swarm", value_parser = strategy)]
+    strategy: strategy::Kind,
+    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
+    engine: String,
+    /// A folder of plans for --strategy guided: it begins with those that are there, and adds what reaches something new.
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
+    /// Count the abstract Raft states that runs reach.
+    #[arg(long)]
+    coverage: bool,
+    /// Which seeds: A..B, A..+N, or N for 0..N [default: 4000, or no end with --for].
+    #[arg(long, value_name = "SEEDS", value_parser = seed::seeds)]
+    seeds: Option<Range<u64>>,
+    /// Threads [default: one for each processor].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// How long, e.g. 90s, 10m, 8h.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+    /// A run that stands still for so long, in wall time, hangs, and ends the sweep; or `never`.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = HangAfter::parse)]
+    hang_after: HangAfter,
+    /// Go on after a violation.
+    #[arg(long)]
+    keep_going: bool,
+    /// Where plans that failed are written.
+    #[arg(long, value_name = "DIR", default_value = "squall-out")]
+    out: PathBuf,
+    /// Do not shrink the first failure of each property.
+    #[arg(long)]
+    no_shrink: bool,
+    /// How long at most each of them is shrunk.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, conflicts_with = "no_shrink")]
+    shrink_for: Duration,
+    /// Write the summary as JSON to this file, or to standard output (-) in place of the text.
+    #[arg(long, value_name = "FILE|-")]
+    json: Option<PathBuf>,
+    /// Write the summary as Markdown to this file, with the commands that replay what was found.
+    #[arg(long, value_name = "FILE")]
+    summary_md: Option<PathBuf>,
+    /// Go on with a sweep that was interrupted or killed, from the folder that it wrote to (its --out), or from its .unfinished.json file there.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "engine", "corpus", "coverage", "seeds", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
+    resume: Option<PathBuf>,
+}
+
+#[derive(Parser)]
+struct Alone {
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Alone::parse_from(["squall"]).options
+    }
+}
+
+pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    let resumed = options.resume.as_deref().map(Unfinished::read);
+    let resumed = resumed.transpose()?;
+    let asked = match &resumed {
+        Some((unfinished, _)) => unfinished.asked().clone(),
+        None => asked_for(subjects, options)?,
+    };
+    let engine = subjects.engine(&asked.engine)?;
+    let subject = &subjects.find(&asked.subject)?.on(engine);
+    let profile = Profile::load(&asked.profile)?;
+    let strategy = strategy(&asked.strategy).map_err(CliError::Usage)?;
+    if resumed.is_some() && hash_of(&profile) != asked.profile_hash {
+        return Err(CliError::Usage(format!(
+            "profile {} has changed since the sweep began, so that its seeds are other plans now; begin it anew",
+            asked.profile
+        )));
+    }
+    let jobs = options.jobs.map_or_else(default_jobs, usize::from);
+    let out = match &resumed {
+        Some((unfinished, _)) => unfinished.folder().to_path_buf(),
+        None => options.out.clone(),
+    };
+    let (folder, corpus) = corpus(options, subject, &profile)?;
+    watch::tell_of_the_dead(&out);
+    let name = sweep_name(&subject.name, &profile.name, strategy, subject.engine);
+    let desk = Desk::in_folder(&out, jobs, &name, &asked)?;
+    let scratch = desk.running().scratch();
+    can_write_summaries(options)?;
+    let goes_on = !options.coverage && strategy != strategy::Kind::Guided;
+    let (mut unfinished, stand) = match resumed {
+        Some((unfinished, stand)) => (Some(unfinished), stand),
+        None => {
+            tell_of_unfinished(&out);
+            let begin = || Unfinished::begin(&out, scratch, &name, asked.clone());
+            (goes_on.then(begin).transpose()?, Stand::before(&asked))
+        }
+    };
+    let how_to_go_on = unfinished.as_ref().map(Unfinished::how_to_go_on);
+    let seeds = asked.seeds.clone();
+    let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
+    if !json_to_stdout {
+        say(&banner(&asked, &subject.title(), &stand, jobs))?;
+    }
+    let stop = stop_at_interrupt();
+    let bar = progress(options, &seeds);
+    let mut written = Written::new(Writing {
+        subject,
+        out: &out,
+        scratch,
+        name: &name,
+        print: !json_to_stdout,
+        keep_going: asked.keep_going,
+        jobs,
+        shrink_for: asked.shrink_for_ms.map(Duration::from_millis),
+        patience: options.hang_after.0,
+    });
+    for (finding, plan) in stand.summary.findings.iter().zip(stand.plans) {
+        written.known(finding, plan);
+    }
+    // The watchdog looks at it when a run hangs, which is when nothing else does.
+    let written = Mutex::new(written);
+    let lock = || written.lock().unwrap_or_else(PoisonError::into_inner);
+    let title = subject.title();
+    let swept = Swept {
+        subject: &title,
+        profile: &profile.name,
+        first_seed: seeds.start,
+    };
+    let hangs = |hang: &Hang, so_far: &Summary| {
+        bar.finish_and_clear();
+        let status = conclude_hang(options, so_far, hang, subject, swept, &lock());
+        let status = status.unwrap_or_else(|failed| {
+            warn(&failed.to_string());
+            2
+        });
+        if let Some(how_to_go_on) = how_to_go_on.as_ref().filter(|_| !json_to_stdout) {
+            let _ = say(how_to_go_on);
+        }
+        // The thread that hangs can be ended in no other way.
+        desk.running().remove();
+        std::process::exit(status.into());
+    };
+    let watcher = Watcher {
+        patience: options.hang_after.0,
+        running: desk.running(),
+        notes_plans: strategy == strategy::Kind::Guided,
+        tell: &hangs,
+    };
+    let mut error = None;
+    let sweep = Sweep {
+        subject,
+        profile: &profile,
+        strategy,
+        coverage: options.coverage,
+        corpus,
+        seeds: seeds.clone(),
+        jobs,
+        time_limit: asked.time_ms.map(Duration::from_millis),
+        keep_going: asked.keep_going,
+        stop,
+        lookout: Some(&watcher),
+    };
+    let tell = |news: News<'_>| {
+        let done = match news {
+            News::Progress {
+                runs,
+                findings,
+                states,
+                ..
+            } => {
+                bar.set_position(runs);
+                let findings = (findings > 0).then(|| format!("{findings} findings"));
+                let states = states.map(|states| format!("{} states", report::group(states)));
+                let both: Vec<String> = findings.into_iter().chain(states).collect();
+                bar.set_message(both.join(", "));
+                Ok(())
+            }
+            News::Portion { next, summary } => match &mut unfinished {
+                Some(unfinished) => unfinished.stands(scratch, next, summary, lock().files()),
+                None => Ok(()),
+            },
+            News::Kept(plan) => match &folder {
+                Some(folder) => (folder.keep(plan).map(drop))
+                    .map_err(|failed| CliError::file(folder.path(), &failed)),
+                None => Ok(()),
+            },
+            News::Finding(finding) => bar.suspend(|| lock().finding(finding)),
+        };
+        if let Err(failed) = done {
+            error.get_or_insert(failed);
+            stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let mut strategy = sweep.strategy();
+    let summary = sweep.go_on(&mut *strategy, stand.next, stand.summary, tell)?;
+    bar.finish_and_clear();
+    if let Some(error) = error {
+        return Err(error);
+    }
+    drop(strategy);
+    let written = written.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let hangs = |hang: &Hang, files: &[Files]| {
+        let told = watch::tell_of_shrinking(&out.join(&name), subject, hang).and_then(|()| {
+            // What was found is found, and told, if not as a page.
+            if !asked.keep_going && !json_to_stdout {
+                say_first(&summary, files, subject)?;
+            }
+            conclude(options, &summary, subject, swept, files)
+        });
+        if let Err(failed) = told {
+            warn(&failed.to_string());
+        }
+        desk.running().remove();
+        std::process::exit(summary.verdict().status().into());
+    };
+    let files = written.shrink(stop, &hangs)?;
+    conclude(options, &summary, subject, swept, &files)?;
+    match unfinished {
+        Some(unfinished) if !summary.interrupted => unfinished.end(),
+        Some(unfinished) => {
+            if !json_to_stdout {
+                say(&unfinished.how_to_go_on())?;
+            }
+            unfinished.leave();
+        }
+        None => {}
+    }
+    Ok(summary.verdict().status())
+}
+
+/// What the command line asks for, with all that it leaves out.
+fn asked_for(subjects: &Subjects, options: &Options) -> Result<Asked, CliError> {
+    let subject = subjects.find_or_first(options.subject.as_deref())?;
+    let profile = Profile::load(&options.profile)?;
+    let end = if options.time.is_some() {
+        u64::MAX
+    } else {
+        DEFAULT_SEEDS
+    };
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Ok(Asked {
+        subject: subject.name.clone(),
+        engine: subjects.engine(&options.engine)?.name().to_owned(),
+        profile: options.profile.clone(),
+        profile_hash: hash_of(&profile),
+        strategy: options.strategy.name().to_owned(),
+        seeds: options.seeds.clone().unwrap_or(0..end),
+        time_ms: options.time.map(ms),
+        keep_going: options.keep_going,
+        shrink_for_ms: (!options.no_shrink).then_some(ms(options.shrink_for)),
+    })
+}
+
+/// The corpus that the sweep keeps, and the plans in it that it can begin with.
+fn corpus(
+    options: &Options,
+    subject: &Named,
+    profile: &Profile,
+) -> Result<(Option<Folder>, Vec<Plan>), CliError> {
+    let Some(dir) = &options.corpus else {
+        return Ok((None, Vec::new()));
+    };
+    if options.strategy != strategy::Kind::Guided {
+        let name = options.strategy.name();
+        return Err(CliError::Usage(format!(
+            "--corpus goes with a strategy that learns, and {name} does not; legal: --strategy guided"
+        )));
+    }
+    std::fs::create_dir_all(dir).map_err(|error| CliError::file(dir, &error))?;
+    let writable = tempfile::NamedTempFile::new_in(dir).map(drop);
+    writable.map_err(|error| CliError::file(dir, &error))?;
+    let library = |name: &str| name.split('+').next().unwrap_or_default().to_owned();
+    let plans = super::corpus::read(dir)?.into_iter().map(|(_, plan)| plan);
+    // Another profile leaves out other things, and another library lacks others.
+    let (mut given, others): (Vec<Plan>, Vec<Plan>) = plans.partition(|plan| {
+        plan.profile == profile.name && library(&plan.subject) == library(&subject.name)
+    });
+    if !others.is_empty() {
+        super::warn(&format!(
+            "left out: {} plans of {} that are of another library or profile",
+            others.len(),
+            dir.display()
+        ));
+    }
+    for plan in &mut given {
+        plan.subject.clone_from(&subject.name);
+    }
+    Ok((Some(Folder::at(dir)), given))
+}
+
+/// Says that there are sweeps in the folder that have not ended: they stay as they are.
+fn tell_of_unfinished(out: &Path) {
+    let others = unfinished::all_in(out).unwrap_or_default();
+    let Some(first) = others.first() else { return };
+    let which = match others.len() {
+        1 => "an unfinished sweep; unless it is still running, go on with it, or remove its file:"
+            .to_owned(),
+        many => format!(
+            "{many} unfinished sweeps; unless they are still running, go on with them, or remove their files:"
+        ),
+    };
+    warn(&format!("{} holds {which}", out.display()));
+    super::warn_of_command(&unfinished::command(first));
+}
+
+/// Says what the first finding is, and how to repeat it.
+fn say_first(summary: &Summary, files: &[Files], subject: &Named) -> Result<(), CliError> {
+    let (Some(finding), Some(files)) = (summary.findings.first(), files.first()) else {
+        return Ok(());
+    };
+    let command = replay_command(&files.plan, subject.engine);
+    let (seed, failure) = (finding.seed, &finding.failure);
+    say(&format!("seed {seed}: {failure}\n  repeat   {command}\n\n"))
+}
+
+/// Says and writes what there is of a sweep that a run has ended by hanging. Returns the exit status.
+fn conclude_hang(
+    options: &Options,
+    so_far: &Summary,
+    hang: &Hang,
+    subject: &Named,
+    swept: Swept<'_>,
+    written: &Written<'_>,
+) -> Result<u8, CliError> {
+    let summary = Summary {
+        hang: Some(hang.clone()),
+        interrupted: true,
+        ..so_far.clone()
+    };
+    let plan = written.write(hang.seed, "hang", &hang.plan)?;
+    let text = format!(
+        "{}\n  plan     {}\n  repeat   {}\n\n",
+        watch::in_words(swept.subject, swept.profile, hang),
+        plan.display(),
+        replay_command(&plan, subject.engine)
+    );
+    match options.json.as_deref() == Some(Path::new("-")) {
+        true => text.lines().for_each(super::warn_of_command),
+        false => say(&text)?,
+    }
+    conclude(options, &summary, subject, swept, written.files())?;
+    Ok(summary.verdict().status())
+}
+
+/// Prints the summary, and writes it as JSON and as Markdown where that is asked for.
+fn conclude(
+    options: &Options,
+    summary: &Summary,
+    subject: &Named,
+    swept: Swept<'_>,
+    files: &[Files],
+) -> Result<(), CliError> {
+    if let Some(path) = &options.summary_md {
+        let text = report::markdown(summary, swept, files, |plan| {
+            super::replay_command(plan, subject.engine)
+        });
+        write_file(path, &text)?;
+    }
+    let json = || {
+        let json = JsonSummary::new(summary, subject, swept.profile, swept.first_seed, files);
+        let mut text = serde_json::to_string_pretty(&json).expect("a summary is plain data");
+        text.push('\n');
+        text
+    };
+    match &options.json {
+        Some(path) if path.as_os_str() == "-" => say_json(&json()),
+        Some(path) => {
+            write_file(path, &json())?;
+            say(&report::summary(summary, swept.subject, swept.profile))
+        }
+        None => say(&report::summary(summary, swept.subject, swept.profile)),
+    }
+}
+
+/// Makes sure, before any run, that the summary can be written.
+fn can_write_summaries(options: &Options) -> Result<(), CliError> {
+    match &options.json {
+        Some(path) if path.as_os_str() != "-" => can_write(path)?,
+        _ => {}
+    }
+    options.summary_md.as_deref().map_or(Ok(()), can_write)
+}
+
+/// A strategy by its name.
+pub fn strategy(name: &str) -> Result<strategy::Kind, String> {
+    strategy::Kind::named(name).ok_or_else(|| {
+        let names: Vec<&str> = strategy::Kind::ALL.iter().map(|kind| kind.name()).collect();
+        let nearest = squall_core::suggest::suggestion(name, names.iter().copied());
+        let legal = names.join(", ");
+        format!("unknown strategy \"{name}\"{nearest}; legal: {legal}")
+    })
+}
+
+fn banner(asked: &Asked, title: &str, stand: &Stand, jobs: usize) -> String {
+    let Range { start, end } = asked.seeds;
+    let seeds = match end {
+        u64::MAX => format!("seeds from {start}"),
+        end => format!("seeds {start}..{end}"),
+    };
+    let time = match asked.time_ms.map(Duration::from_millis) {
+        Some(time) => format!(", for {}", humantime::format_duration(time)),
+        None => String::new(),
+    };
+    let gone_on = match stand.next {
+        next if next == start => String::new(),
+        next => format!(", going on at seed {next}"),
+    };
+    format!(
+        "squall {}: {} under {}, {seeds}{time}, {jobs} jobs{gone_on}\n\n",
+        env!("CARGO_PKG_VERSION"),
+        title,
+        asked.profile
+    )
+}
+
+fn progress(options: &Options, seeds: &Range<u64>) -> ProgressBar {
+    let (bar, style) = match seeds.end {
+        u64::MAX => (
+            ProgressBar::no_length(),
+            "{spinner} {elapsed} {human_pos} runs ({per_sec}) {msg}".to_owned(),
+        ),
+        _ => (
+            ProgressBar::new(seeds.end - seeds.start),
+            "{wide_bar} {human_pos}/{human_len} runs ({per_sec}, {eta} left) {msg}".to_owned(),
+        ),
+    };
+    let style = ProgressStyle::with_template(&style).expect("the template is ours");
+    let bar = bar.with_style(style);
+    if !std::io::stderr().is_terminal() || options.json.as_deref() == Some(Path::new("-")) {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,176 @@
+//! What passes between clients and nodes.
+
+use super::Answered;
+use super::clients::{Ask, Clients, Next, Taken};
+use super::event::Happening;
+use super::world::World;
+use crate::counters::Event;
+use crate::ids::{NodeId, Role};
+use crate::invariants::Verdict;
+use crate::plan::Try;
+use crate::replica::{Input, Reply, ReplyOutcome, Subject};
+
+impl<S: Subject> World<'_, '_, S> {
+    #[inline(never)]
+    pub(super) fn client_wakes(&mut self, now_us: u64, client: u32) -> Verdict {
+        if self.healed {
+            return Ok(());
+        }
+        let mut members = std::mem::take(&mut self.asked_of);
+        self.members_into(&mut members);
+        let checks = &mut self.checks;
+        let next = self
+            .clients
+            .next(client, now_us, &members, |command| checks.invoked(command));
+        self.asked_of = members;
+        self.client_asks(now_us, client, next)
+    }
+
+    /// A client asks for something, for the first time or again.
+    pub(super) fn client_asks(&mut self, now_us: u64, client: u32, next: Next) -> Verdict {
+        let is_new = matches!(next, Next::Ask(..));
+        let (node, ask) = match next {
+            Next::Ask(node, ask) => {
+                self.counters.hit(match ask.reads {
+                    true => Event::ReadSent,
+                    false => Event::CommandSent,
+                });
+                (node, ask)
+            }
+            Next::Again(node, ask) => {
+                self.counters.hit(match ask.reads {
+                    true => Event::ReadRetried,
+                    false => Event::CommandRetried,
+                });
+                (node, ask)
+            }
+        };
+        if ask.reads && self.clients.others_read(client) {
+            self.counters.hit(Event::ReadsInFlight);
+        }
+        if let Some(recording) = &mut self.watch.recording {
+            let at = Try {
+                at_us: now_us,
+                node,
+            };
+            recording.asked(client, at, &ask.request, ask.reads, is_new);
+        }
+        let gives_up = Happening::ClientGivesUp {
+            client,
+            sequence: ask.request.sequence,
+            attempt: ask.request.attempt,
+        };
+        self.queue
+            .push(now_us + self.plan.workload.timeout_us, gives_up);
+        self.request(now_us, node, ask)
+    }
+
+    pub(super) fn request(&mut self, now_us: u64, node: NodeId, ask: Ask) -> Verdict {
+        let Ask { request, reads } = ask;
+        let slot = &self.slots[node.position()];
+        if slot.paused_until_us.is_some() {
+            return Ok(());
+        }
+        if slot.replica.is_none() {
+            let refused = Reply {
+                client: request.client,
+                sequence: request.sequence,
+                outcome: ReplyOutcome::Refused { leader: None },
+            };
+            return self.answer(node, &refused);
+        }
+        if reads && self.is_deposed(node) {
+            self.counters.hit(Event::ReadAtDeposedLeader);
+        }
+        let input = match reads {
+            true => Input::Read(request),
+            false => Input::Request(request),
+        };
+        self.step(now_us, node, input)
+    }
+
+    /// Whether the node leads and does not know that another was elected since.
+    fn is_deposed(&self, node: NodeId) -> bool {
+        let view = &self.views[node.position()];
+        let newer = |other: &crate::invariants::NodeView| {
+            other.role == Role::Leader && other.term > view.term
+        };
+        view.role == Role::Leader && self.views.iter().any(newer)
+    }
+
+    pub(super) fn answer(&mut self, node: NodeId, reply: &Reply) -> Verdict {
+        match self.clients.answered(node, reply, &mut self.counters) {
+            Taken::Ignored => {}
+            Taken::Ends(operation, command, pauses) => {
+                if let ReplyOutcome::Read { .. } = reply.outcome {
+                    self.counters.hit(Event::ReadServed);
+                    if self.plan.raft.lease_reads {
+                        self.counters.hit(Event::LeaseReadServed);
+                    }
+                    if self.views[node.position()].role != Role::Leader {
+                        self.counters.hit(Event::ReadServedByFollower);
+                    }
+                }
+                self.checks.answered(
+                    node,
+                    operation,
+                    &command,
+                    &reply.outcome,
+                    &mut self.counters,
+                )?;
+                if let Some(answers) = &mut self.watch.answers
+                    && let ReplyOutcome::Applied { answer, .. } | ReplyOutcome::Read { answer, .. } =
+                        reply.outcome
+                {
+                    answers.push(Answered {
+                        time_us: self.queue.now_us(),
+                        command,
+                        answer,
+                    });
+                }
+                if let Some(client) = Clients::place(reply.client)
+                    && !pauses
+                {
+                    self.client_thinks(client);
+                }
+            }
+            Taken::Refused { place } => self.client_thinks(place),
+            Taken::GivenUp(operation, failed) => {
+                match failed {
+                    true => self.checks.failed(operation),
+                    false => self.checks.abandoned(operation),
+                }
+                if let Some(client) = Clients::place(reply.client) {
+                    self.client_thinks(client);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn client_gives_up(&mut self, client: u32, sequence: u64, attempt: u32) {
+        let counters = &mut self.counters;
+        let crashes = counters.get(Event::ClientCrashed);
+        let Some(abandoned) = self.clients.timed_out(client, sequence, attempt, counters) else {
+            return;
+        };
+        if let Some(recording) = &mut self.watch.recording
+            && self.counters.get(Event::ClientCrashed) > crashes
+        {
+            recording.crashed(client);
+        }
+        if let Some(operation) = abandoned {
+            self.checks.abandoned(operation);
+        }
+        self.client_thinks(client);
+    }
+
+    fn client_thinks(&mut self, client: u32) {
+        // Who goes by a script need not think.
+        if self.plan.script.is_some() {
+            return;
+        }
+        let at_us = self.queue.now_us() + self.clients.think_us();
+        self.queue.push(at_us, Happening::ClientWakes { client });
+    }
+}

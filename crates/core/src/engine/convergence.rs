@@ -1,0 +1,91 @@
+//! After the storm: who takes part, what is asked of them, and when they have converged.
+
+use super::event::Happening;
+use super::world::World;
+use crate::counters::Event;
+use crate::ids::NodeId;
+use crate::invariants::liveness::{self, Target};
+use crate::invariants::{Scene, Verdict};
+use crate::replica::Subject;
+
+impl<S: Subject> World<'_, '_, S> {
+    /// The nodes that clients know of: those that have started, and after the storm those that take part.
+    pub(super) fn members(&self) -> Vec<NodeId> {
+        let mut members = Vec::new();
+        self.members_into(&mut members);
+        members
+    }
+
+    /// The same, into a list that is there already.
+    pub(super) fn members_into(&self, members: &mut Vec<NodeId>) {
+        let there = |id: &NodeId| match self.healed {
+            true => !self.views[id.position()].gone,
+            false => self.slots[id.position()].lives > 0,
+        };
+        let among = match self.healed {
+            true => &self.participants,
+            false => &self.nodes,
+        };
+        members.clear();
+        members.extend(among.iter().copied().filter(there));
+    }
+
+    /// Starts asking for something fresh and looking for convergence.
+    pub(super) fn begin_audits(&mut self) {
+        let now_us = self.queue.now_us();
+        self.queue.push(now_us, Happening::Probe);
+        self.queue.push(now_us, Happening::Operate);
+        self.queue.push(now_us, Happening::Audit);
+    }
+
+    /// Asks for something fresh, and goes on asking until it is answered.
+    pub(super) fn probe(&mut self, now_us: u64) -> Verdict {
+        if self.clients.is_served() {
+            return Ok(());
+        }
+        let members = self.members();
+        let checks = &mut self.checks;
+        let (node, ask) = self
+            .clients
+            .next_probe(now_us, &members, |command| checks.invoked(command));
+        self.queue
+            .push(now_us + self.plan.election_us(), Happening::Probe);
+        self.counters.hit(match ask.reads {
+            true => Event::ReadSent,
+            false => Event::CommandSent,
+        });
+        self.request(now_us, node, ask)
+    }
+
+    /// Looks after joint configurations and removed nodes, every other election time-out.
+    pub(super) fn operate(&mut self, now_us: u64) -> Verdict {
+        self.queue
+            .push(now_us + 2 * self.plan.election_us(), Happening::Operate);
+        self.stop_removed(now_us);
+        self.end_joint(now_us)
+    }
+
+    pub(super) fn audit(&mut self, now_us: u64) {
+        let (_, configuration) = self.configuration;
+        let target = Target {
+            acknowledged: self.clients.acknowledged,
+            commands: self.clients.fresh_answers > 0,
+            reads: self.clients.is_served(),
+            configuration,
+        };
+        let scene = Scene {
+            nodes: &self.views,
+            disks: &self.disks,
+        };
+        self.unmet = liveness::unmet(scene, &self.members(), target);
+        if self.unmet.is_none() {
+            self.counters.hit(Event::Converged);
+            self.converged = true;
+            // Nothing more is to happen.
+            self.queue.clear();
+            return;
+        }
+        self.queue
+            .push(now_us + self.plan.cluster.tick_us, Happening::Audit);
+    }
+}

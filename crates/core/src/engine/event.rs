@@ -1,0 +1,67 @@
+//! What can happen in a world: the events of its queue.
+
+use crate::ids::NodeId;
+use crate::replica::{MessageKind, Ticket};
+use squall_world::queue::Place;
+
+/// What can happen next.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Happening {
+    /// A tick is due at a node, if the timer is still the one that counts.
+    Tick { node: NodeId, timer: u32 },
+    /// The message at `parcel` arrives.
+    Arrival {
+        from: NodeId,
+        to: NodeId,
+        kind: MessageKind,
+        parcel: Place,
+    },
+    /// A sync of a life is over.
+    Synced {
+        node: NodeId,
+        life: u32,
+        ticket: Ticket,
+        fails: bool,
+    },
+    /// The transport reports to a sender.
+    Report {
+        node: NodeId,
+        life: u32,
+        report: Report,
+    },
+    /// A client's pause is over.
+    ClientWakes { client: u32 },
+    /// A client has waited long enough.
+    ClientGivesUp {
+        client: u32,
+        sequence: u64,
+        attempt: u32,
+    },
+    /// A try of the plan's script is due.
+    ScriptedTry { operation: u32, nth: u32 },
+    /// An operator asks again for the change of this fault, so many times more.
+    AskAgain { fault: u32, left: u32 },
+    /// After the storm: an operator looks whether a joint configuration lasts.
+    Operate,
+    /// A fault strikes.
+    Strike { fault: usize },
+    /// A fault ends.
+    Over { fault: usize },
+    /// A node that is down starts.
+    Boot { node: NodeId },
+    /// A pause ends.
+    Resume { node: NodeId },
+    /// The storm ends.
+    Heal,
+    /// After the storm: a fresh command is asked for.
+    Probe,
+    /// After the storm: has the cluster converged?
+    Audit,
+}
+
+/// What a transport tells a sender.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Report {
+    Unreachable { peer: NodeId },
+    SnapshotSent { peer: NodeId, delivered: bool },
+}

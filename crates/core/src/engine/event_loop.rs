@@ -1,0 +1,290 @@
+//! The lockstep engine: one thread, one queue of events, one world. It carries a
+//! plan out on a subject and lets the checks look after every step.
+//!
+//! It must not know any Raft library, nor decide anything that the plan and its
+//! choice streams do not.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::event::{Happening, Report};
+use super::node::Slot;
+use super::options;
+use super::panics;
+use super::world::World;
+use super::{Moment, Outcome, Watch};
+use crate::counters::Event;
+use crate::ids::NodeId;
+use crate::invariants::{Property, Verdict, Violation};
+use crate::options::MissedTicks;
+use crate::plan::{Plan, When};
+use crate::replica::{Input, MessageKind, Subject};
+use squall_world::queue::Place;
+
+/// Carries `plan` out on `subject`.
+///
+/// The outcome is a function of the plan, the subject and this version of the
+/// crate: the same in every process, on every machine, in debug and release
+/// builds.
+///
+/// # Panics
+/// When the plan is not valid ([`Plan::validate`]), or on a bug of this crate.
+/// A panic of the subject is caught and is a violation of `no-panic`.
+pub fn run<S: Subject>(plan: &Plan, subject: &S, watch: Watch<'_>) -> Outcome {
+    run_paced(plan, subject, watch, |_, _| {})
+}
+
+/// The same, and tells `pace` before each event where the nodes are and what time it is.
+pub(super) fn run_paced<S: Subject>(
+    plan: &Plan,
+    subject: &S,
+    watch: Watch<'_>,
+    pace: impl FnMut(&[Slot<S::Replica, Happening>], u64),
+) -> Outcome {
+    panics::install();
+    let mut world = World::new(plan, subject, watch);
+    let driven = catch_unwind(AssertUnwindSafe(|| world.drive(pace)));
+    if let Some(pulse) = &world.watch.pulse {
+        pulse.goes_on(world.step);
+    }
+    let violation = match driven {
+        Ok(Ok(())) => None,
+        Ok(Err(violation)) => Some(*violation),
+        Err(panic) => match panics::take() {
+            Some(message) => Some(Violation {
+                property: Property::NoPanic,
+                node: world.stepping,
+                message: match world.stepping {
+                    Some(node) => format!("{node} panicked: {message}"),
+                    None => message,
+                },
+            }),
+            None => resume_unwind(panic),
+        },
+    };
+    world.outcome(violation)
+}
+
+impl<S: Subject> World<'_, '_, S> {
+    /// Runs to the end of the plan, to convergence, or to the first violation.
+    fn drive(&mut self, mut pace: impl FnMut(&[Slot<S::Replica, Happening>], u64)) -> Verdict {
+        options::count(self.plan, &mut self.counters);
+        self.begin()?;
+        let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
+        while !self.queue.is_empty() {
+            let (time_us, happening) = self.queue.take();
+            if time_us > self.plan.end_us {
+                break;
+            }
+            if self.step >= most_steps || self.is_told_to_end() {
+                return Ok(());
+            }
+            pace(&self.slots, time_us);
+            self.happen(time_us, happening)?;
+            if self.watch.until.is_some() && self.is_enough(time_us) {
+                return Ok(());
+            }
+        }
+        if self.converged {
+            return self.checks.finish(&mut self.counters);
+        }
+        let unmet = self
+            .unmet
+            .take()
+            .unwrap_or_else(|| "it was never asked".to_owned());
+        let message = format!("the cluster has not converged by the end of the run: {unmet}");
+        Err(Violation::by(None, Property::Liveness, message))
+    }
+
+    /// Whether whoever watches ends the run from another thread.
+    #[inline]
+    fn is_told_to_end(&self) -> bool {
+        let pulse = self.watch.pulse.as_ref();
+        pulse.is_some_and(|pulse| pulse.ends_here())
+    }
+
+    /// Whether whoever watches has seen enough.
+    #[cold]
+    fn is_enough(&mut self, time_us: u64) -> bool {
+        let moment = Moment {
+            time_us,
+            step: self.step,
+            healed: self.healed,
+            counters: &self.counters,
+            nodes: &self.views,
+        };
+        self.watch
+            .until
+            .as_mut()
+            .is_some_and(|until| until(&moment))
+    }
+
+    fn begin(&mut self) -> Verdict {
+        for (number, fault) in self.plan.faults.iter().enumerate() {
+            if let When::AtUs(at_us) = fault.when {
+                self.queue.push(at_us, Happening::Strike { fault: number });
+            }
+        }
+        self.queue.push(self.plan.heal_us, Happening::Heal);
+        if self.plan.script.is_some() {
+            self.begin_script();
+        } else {
+            for client in 0..self.clients.count() {
+                let at_us = self.clients.think_us();
+                self.queue.push(at_us, Happening::ClientWakes { client });
+            }
+        }
+        let (_, founders) = self.configuration;
+        for node in founders.members().iter() {
+            self.boot(node)?;
+        }
+        self.look_around();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn happen(&mut self, now_us: u64, happening: Happening) -> Verdict {
+        match happening {
+            Happening::Tick { node, .. }
+            | Happening::Arrival { to: node, .. }
+            | Happening::Synced { node, .. }
+            | Happening::Report { node, .. }
+                if self.stands_still(node) =>
+            {
+                self.slots[node.position()].held.push(happening);
+                Ok(())
+            }
+            Happening::Tick { node, timer } => self.tick(now_us, node, timer),
+            Happening::Arrival {
+                from,
+                to,
+                kind,
+                parcel,
+            } => {
+                self.network.arrived(from.position(), to.position());
+                self.arrive(now_us, from, to, kind, parcel)
+            }
+            Happening::Synced {
+                node,
+                life,
+                ticket,
+                fails,
+            } => self.synced(now_us, node, life, ticket, fails),
+            Happening::Report { node, life, report } => {
+                if self.views[node.position()].life != life || !self.is_up(node) {
+                    return Ok(());
+                }
+                let input = match report {
+                    Report::Unreachable { peer } => {
+                        self.counters.hit(Event::PeerUnreachable);
+                        Input::Unreachable { peer }
+                    }
+                    Report::SnapshotSent { peer, delivered } => {
+                        if !delivered {
+                            self.counters.hit(Event::SnapshotReportedFailed);
+                        }
+                        Input::SnapshotSent { peer, delivered }
+                    }
+                };
+                self.step(now_us, node, input)
+            }
+            Happening::ClientWakes { client } => self.client_wakes(now_us, client),
+            Happening::ScriptedTry { operation, nth } => self.scripted_try(now_us, operation, nth),
+            Happening::ClientGivesUp {
+                client,
+                sequence,
+                attempt,
+            } => {
+                self.client_gives_up(client, sequence, attempt);
+                Ok(())
+            }
+            Happening::AskAgain { fault, left } => {
+                self.ask_for_change(now_us, fault as usize, left)
+            }
+            Happening::Operate => self.operate(now_us),
+            Happening::Strike { fault } => self.strike(now_us, fault),
+            Happening::Over { fault } => {
+                self.over(now_us, fault);
+                self.look_around();
+                Ok(())
+            }
+            Happening::Boot { node } => {
+                self.boot(node)?;
+                self.look_around();
+                self.strike_due(now_us)
+            }
+            Happening::Resume { node } => {
+                self.resume(now_us, node);
+                self.look_around();
+                Ok(())
+            }
+            Happening::Heal => {
+                self.heal(now_us)?;
+                self.look_around();
+                Ok(())
+            }
+            Happening::Probe => self.probe(now_us),
+            Happening::Audit => {
+                self.audit(now_us);
+                Ok(())
+            }
+        }
+    }
+
+    /// Schedules the node's next tick.
+    pub(super) fn set_timer(&mut self, node: NodeId) {
+        let now_us = self.queue.now_us();
+        let slot = &mut self.slots[node.position()];
+        slot.timer += 1;
+        let timer = slot.timer;
+        let at_us = slot.clock.time_us(slot.tick_due_us, now_us);
+        self.queue.push(at_us, Happening::Tick { node, timer });
+    }
+
+    #[inline(never)]
+    fn tick(&mut self, now_us: u64, node: NodeId, timer: u32) -> Verdict {
+        let tick_us = self.plan.cluster.tick_us;
+        let slot = &mut self.slots[node.position()];
+        if slot.replica.is_none() || slot.timer != timer {
+            return Ok(());
+        }
+        let late_us = slot.clock.local_us(now_us).saturating_sub(slot.tick_due_us);
+        let due = 1 + late_us / tick_us;
+        slot.tick_due_us += due * tick_us;
+        self.set_timer(node);
+        // Ten election time-outs in a burst change all that a burst can change.
+        let mut ticks = due.min(10 * u64::from(self.plan.raft.election_ticks));
+        if due > 1 {
+            self.counters.hit(Event::TicksMissed);
+            if self.plan.driver.missed_ticks == MissedTicks::Skip {
+                ticks = 1;
+            }
+        }
+        for _ in 0..ticks {
+            if self.is_up(node) {
+                self.step(now_us, node, Input::Tick)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn arrive(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        to: NodeId,
+        kind: MessageKind,
+        parcel: Place,
+    ) -> Verdict {
+        let up = self.is_up(to);
+        if kind == MessageKind::Snapshot {
+            self.report_snapshot(now_us, from, to, up);
+        }
+        if !up {
+            drop(self.parcels.take(parcel));
+            self.counters.hit(Event::MessageToDownNode);
+            self.report_unreachable(now_us, from, to);
+            return Ok(());
+        }
+        self.deliver(now_us, from, to, parcel)
+    }
+}

@@ -1,0 +1,499 @@
+//! What faults do to the lockstep engine's world, and how it heals.
+
+use super::event::Happening;
+use super::panics;
+use super::step::OUT_IS_BACK;
+use super::trace::{Happened, Weight};
+use super::world::World;
+use crate::configuration::Configuration;
+use crate::counters::Event;
+use crate::ids::{NodeId, Role};
+use crate::invariants::{NodeView, Property, Verdict, Violation};
+use crate::plan::{Heal, What};
+use crate::replica::{Birth, Recovered, Subject};
+use crate::storage::Journal;
+use crate::text::seconds;
+use squall_world::journal_disk::Loss;
+use squall_world::network::Traffic;
+
+/// Ticks that a node which stopped itself stays down.
+const HALT_TICKS: u64 = 20;
+
+impl<S: Subject> World<'_, '_, S> {
+    /// The fault strikes.
+    pub(super) fn strike(&mut self, now_us: u64, number: usize) -> Verdict {
+        if self.healed {
+            return Ok(());
+        }
+        let fault = &self.plan.faults[number];
+        self.fold(number as u64 ^ 0xFA17);
+        if let Some(recording) = &mut self.watch.recording {
+            recording.struck.push((number, now_us));
+        }
+        if self.is_watched() {
+            let text = format!("fault: {}", fault.what);
+            self.tell_event(None, Weight::Notable, text, Happened::Struck(number));
+        }
+        let for_us = match &fault.what {
+            What::Crash {
+                node,
+                loss,
+                down_us,
+            } => {
+                self.crash(now_us, *node, (*loss).into(), Some(*down_us));
+                None
+            }
+            What::Pause { node, for_us } => {
+                self.pause(now_us, *node, *for_us);
+                None
+            }
+            What::Cut { from, to, for_us } => {
+                self.each_link(from, to, |world, from, to| world.cut(from, to));
+                Some(*for_us)
+            }
+            What::Split { side, for_us } => {
+                self.part(side);
+                Some(*for_us)
+            }
+            What::IsolateLeader { for_us, bridges } => {
+                if let Some(leader) = self.apparent_leader() {
+                    self.isolated.push((number, leader));
+                    let others = self.others(bridges);
+                    let cut = |world: &mut Self, from, to| world.cut(from, to);
+                    self.each_way(&[leader], &others, cut);
+                }
+                Some(*for_us)
+            }
+            What::Trouble {
+                from,
+                to,
+                trouble,
+                for_us,
+            } => {
+                let mut links = Vec::new();
+                self.each_link(from, to, |_, from, to| links.push((from, to)));
+                self.network.trouble(number as u64, links, *trouble);
+                self.counters.hit(Event::NetworkTrouble);
+                Some(*for_us)
+            }
+            What::Burst { from, to, for_us } => {
+                let until_us = now_us + for_us;
+                self.each_link(from, to, |world, from, to| {
+                    world.counters.hit(Event::LinkHeldBack);
+                    world.network.stall(from, to, until_us);
+                });
+                None
+            }
+            What::SlowNode {
+                node,
+                extra_us,
+                for_us,
+            } => {
+                self.network.slow_down(node.position(), *extra_us);
+                self.counters.hit(Event::NodeSlow);
+                Some(*for_us)
+            }
+            What::SlowDisk {
+                node,
+                sync_us,
+                for_us,
+            } => {
+                self.slots[node.position()].slow_us.push(*sync_us);
+                self.counters.hit(Event::DiskSlow);
+                Some(*for_us)
+            }
+            What::FailSync { node } => {
+                self.slots[node.position()].fail_next += 1;
+                None
+            }
+            What::FullDisk { node, for_us } => {
+                self.disks[node.position()].fill_up();
+                self.counters.hit(Event::DiskFull);
+                Some(*for_us)
+            }
+            What::Rot { node, journal } => {
+                self.disks[node.position()].rot(Journal::from(*journal) as usize);
+                self.counters.hit(Event::RecordRotted);
+                None
+            }
+            What::Jump { node, by_us } => {
+                self.slots[node.position()].clock.jump(now_us, *by_us);
+                self.counters.hit(Event::ClockJumped);
+                self.set_timer(*node);
+                None
+            }
+            What::Drift { node, ppm, for_us } => {
+                self.slots[node.position()].clock.set_drift(now_us, *ppm);
+                self.counters.hit(Event::ClockDrifted);
+                self.set_timer(*node);
+                Some(*for_us)
+            }
+            // These act on the message that triggers them, as it is sent.
+            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => None,
+            What::Change { retries, .. } => {
+                self.ask_for_change(now_us, number, *retries)?;
+                None
+            }
+            What::Ask { node, admin } => {
+                self.ask(now_us, *node, admin.clone())?;
+                None
+            }
+        };
+        if let Some(for_us) = for_us {
+            self.queue
+                .push(now_us + for_us, Happening::Over { fault: number });
+        }
+        self.look_around();
+        Ok(())
+    }
+
+    /// The fault is over.
+    pub(super) fn over(&mut self, now_us: u64, number: usize) {
+        if self.healed {
+            return;
+        }
+        match &self.plan.faults[number].what {
+            What::Cut { from, to, .. } => {
+                self.each_link(from, to, |world, from, to| world.network.mend(from, to));
+            }
+            What::Split { side, .. } => {
+                self.rejoin(side);
+            }
+            What::IsolateLeader { bridges, .. } => {
+                let strikes = self.isolated.iter();
+                if let Some(place) = strikes.map(|(fault, _)| *fault).position(|n| n == number) {
+                    let (_, leader) = self.isolated.swap_remove(place);
+                    let others = self.others(bridges);
+                    let mend = |world: &mut Self, from, to| world.network.mend(from, to);
+                    self.each_way(&[leader], &others, mend);
+                }
+            }
+            What::Trouble { .. } => self.network.end_trouble(number as u64),
+            What::SlowNode { node, extra_us, .. } => {
+                self.network.speed_up(node.position(), *extra_us);
+            }
+            What::SlowDisk { node, sync_us, .. } => {
+                let slow = &mut self.slots[node.position()].slow_us;
+                if let Some(place) = slow.iter().position(|us| us == sync_us) {
+                    slow.remove(place);
+                }
+            }
+            What::FullDisk { node, .. } => self.disks[node.position()].free_up(),
+            What::Drift { node, .. } => {
+                let slot = &mut self.slots[node.position()];
+                slot.clock.set_drift(now_us, slot.drift_ppm);
+                self.set_timer(*node);
+            }
+            _ => {}
+        }
+        if self.is_watched() {
+            let text = format!("over: {}", self.plan.faults[number].what);
+            self.tell_event(None, Weight::Notable, text, Happened::Over(number));
+        }
+    }
+
+    fn others(&self, side: &[NodeId]) -> Vec<NodeId> {
+        let outside = |id: &NodeId| !side.contains(id);
+        self.nodes.iter().copied().filter(outside).collect()
+    }
+
+    /// Cuts one side off from all others.
+    fn part(&mut self, side: &[NodeId]) {
+        let others = self.others(side);
+        self.each_way(side, &others, |world, from, to| world.cut(from, to));
+    }
+
+    /// Ends such a cut.
+    fn rejoin(&mut self, side: &[NodeId]) {
+        let others = self.others(side);
+        let mend = |world: &mut Self, from, to| world.network.mend(from, to);
+        self.each_way(side, &others, mend);
+    }
+
+    fn each_way(
+        &mut self,
+        side: &[NodeId],
+        others: &[NodeId],
+        act: impl Fn(&mut Self, usize, usize),
+    ) {
+        self.each_link(side, others, &act);
+        self.each_link(others, side, &act);
+    }
+
+    fn each_link(
+        &mut self,
+        from: &[NodeId],
+        to: &[NodeId],
+        mut act: impl FnMut(&mut Self, usize, usize),
+    ) {
+        for from in from {
+            for to in to {
+                if from != to {
+                    act(self, from.position(), to.position());
+                }
+            }
+        }
+    }
+
+    fn cut(&mut self, from: usize, to: usize) {
+        self.network.cut(from, to);
+        self.counters.hit(Event::LinkCut);
+        let leads = |position: usize| self.views[position].role == Role::Leader;
+        if leads(from) || leads(to) {
+            self.counters.hit(Event::LeaderCutOff);
+        }
+    }
+
+    /// The node loses power; it starts again after `down_us`, or never.
+    pub(super) fn crash(&mut self, now_us: u64, node: NodeId, loss: Loss, down_us: Option<u64>) {
+        let position = node.position();
+        if self.slots[position].replica.is_some() {
+            self.counters.hit(Event::Crash);
+            if self.views[position].role == Role::Leader {
+                self.counters.hit(Event::CrashOfLeader);
+            }
+            if !self.slots[position].in_flight.is_empty() {
+                self.counters.hit(Event::CrashDuringSync);
+            }
+            let view = &self.views[position];
+            if view.configuration.1.is_joint() {
+                self.counters.hit(Event::CrashInJoint);
+            }
+            if view.role == Role::Leader && view.change_pending() {
+                self.counters.hit(Event::LeaderCrashedWithChange);
+            }
+            if view.snapshot.0 > self.disks[position].durable().snapshot_index() {
+                self.counters.hit(Event::CrashWithSnapshot);
+            }
+            self.stop(node, loss);
+            if let Some(down_us) = down_us {
+                self.queue
+                    .push(now_us + down_us.max(1), Happening::Boot { node });
+            }
+        }
+        if down_us.is_none() {
+            self.views[position].gone = true;
+        }
+    }
+
+    /// The node stops itself: a failed disk is no disk to go on with.
+    pub(super) fn halt(&mut self, now_us: u64, node: NodeId, reason: &str) {
+        self.counters.hit(Event::Halt);
+        if self.is_watched() {
+            self.tell(
+                Some(node),
+                Weight::Notable,
+                format!("stops itself: {reason}"),
+            );
+        }
+        // The process ends and the machine does not: any of its unsynced writes may still be written back.
+        self.stop(node, Loss::Prefix);
+        let down_us = HALT_TICKS * self.plan.cluster.tick_us;
+        self.queue.push(now_us + down_us, Happening::Boot { node });
+    }
+
+    fn stop(&mut self, node: NodeId, loss: Loss) {
+        let position = node.position();
+        let report = self.disks[position].crash(loss, &mut self.disk_choices);
+        self.counters.add(Event::WriteKept, report.kept);
+        self.counters.add(Event::WriteLost, report.lost);
+        self.counters.add(Event::WriteTorn, report.torn);
+        self.fold(report.kept << 32 | report.lost);
+        if self.is_watched() {
+            self.tell_down(node, &report);
+        }
+        let durable = self.disks[position].durable();
+        let view = &mut self.views[position];
+        self.checks.crashed(node, view, durable);
+        if durable.usable_last() < view.last() {
+            self.counters.hit(Event::EntryLost);
+        }
+        if (durable.hard.term, durable.hard.vote) != (view.hard.term, view.hard.vote) {
+            self.counters.hit(Event::VoteLost);
+        }
+        if !durable.joins_on() {
+            self.counters.hit(Event::LogMended);
+        }
+        view.up = false;
+        view.role = Role::Follower;
+        // What lay in the sockets of a node that stood still now meets a dead one.
+        let now_us = self.queue.now_us();
+        for happening in std::mem::take(&mut self.slots[position].held) {
+            self.queue.push(now_us, happening);
+        }
+        self.slots[position].drop_life();
+    }
+
+    /// The node starts on what its disk kept.
+    pub(super) fn boot(&mut self, node: NodeId) -> Verdict {
+        let position = node.position();
+        if self.slots[position].replica.is_some() || self.views[position].gone {
+            return Ok(());
+        }
+        let now_us = self.queue.now_us();
+        let slot = &mut self.slots[position];
+        let life = slot.lives;
+        slot.lives += 1;
+        if life > 0 {
+            self.counters.hit(Event::Restart);
+        }
+        let disk = &self.disks[position];
+        self.views[position] = NodeView::booting(disk.durable(), life);
+        let recovered = Recovered {
+            state: disk.durable().clone(),
+            rotten: disk
+                .rotten()
+                .iter()
+                .map(|journal| Journal::ALL[*journal])
+                .collect(),
+        };
+        let birth = Birth {
+            id: node,
+            configuration: self.first_configuration_of(node),
+            life,
+            seed: self.plan.seed,
+            raft: &self.plan.raft,
+            driver: &self.plan.driver,
+            service: &self.service,
+            log: self.log.clone(),
+        };
+        let mut out = self.out.take().expect(OUT_IS_BACK);
+        self.stepping = Some(node);
+        if let Some(pulse) = &self.watch.pulse {
+            pulse.boots(self.step, node);
+        }
+        panics::enter();
+        let booted = self.subject.boot(&birth, recovered, &mut out);
+        panics::leave();
+        self.stepping = None;
+        let carried_out = match booted {
+            Ok(replica) => {
+                let tick_us = self.plan.cluster.tick_us;
+                let slot = &mut self.slots[position];
+                slot.replica = Some(replica);
+                let phase_us = self.clock_choices.between(1, tick_us);
+                slot.tick_due_us = slot.clock.local_us(now_us) + phase_us;
+                self.set_timer(node);
+                self.carry_out(now_us, node, &mut out)
+            }
+            Err(reason) if self.disks[position].rotten().is_empty() => {
+                let message = format!(
+                    "{node} does not start from a disk on which nothing is damaged: {reason}"
+                );
+                Err(Violation::by(node, Property::Liveness, message))
+            }
+            Err(reason) => {
+                self.counters.hit(Event::BootRefused);
+                self.views[position].up = false;
+                self.views[position].gone = true;
+                self.tell(
+                    Some(node),
+                    Weight::Notable,
+                    format!("does not start: {reason}"),
+                );
+                Ok(())
+            }
+        };
+        out.clear();
+        self.out = Some(out);
+        self.tell_library(node);
+        carried_out
+    }
+
+    /// What a node with an empty disk is told: those that join later learn it from a snapshot, where there is one.
+    fn first_configuration_of(&self, node: NodeId) -> Configuration {
+        let first = self.plan.first_configuration();
+        match first.members().has(node) || self.plan.cluster.first_index == 0 {
+            true => first,
+            false => Configuration::default(),
+        }
+    }
+
+    fn pause(&mut self, now_us: u64, node: NodeId, for_us: u64) {
+        let slot = &mut self.slots[node.position()];
+        if slot.replica.is_none() {
+            return;
+        }
+        self.counters.hit(Event::Pause);
+        let until_us = (now_us + for_us).max(slot.paused_until_us.unwrap_or(0));
+        slot.paused_until_us = Some(until_us);
+        self.queue.push(until_us, Happening::Resume { node });
+    }
+
+    /// A pause is over, if it has not been prolonged: what was held back happens now.
+    pub(super) fn resume(&mut self, now_us: u64, node: NodeId) {
+        let slot = &mut self.slots[node.position()];
+        if slot
+            .paused_until_us
+            .is_none_or(|until_us| until_us > now_us)
+        {
+            return;
+        }
+        slot.paused_until_us = None;
+        for happening in std::mem::take(&mut slot.held) {
+            self.queue.push(now_us, happening);
+        }
+        if self.is_watched() {
+            self.tell(Some(node), Weight::Notable, "goes on".to_owned());
+        }
+    }
+
+    /// The storm ends: every fault is over, and those who are to take part are up.
+    #[inline(never)]
+    pub(super) fn heal(&mut self, now_us: u64) -> Verdict {
+        let ordinary = self.plan.network;
+        let prompt_us = self.plan.prompt_us();
+        self.network.heal(Traffic {
+            delay_min_us: ordinary.delay_min_us.min(prompt_us),
+            delay_max_us: ordinary.delay_max_us.min(prompt_us),
+            ..Traffic::default()
+        });
+        self.triggers.disarm();
+        for number in 0..self.plan.faults.len() {
+            if let What::FullDisk { node, .. } = &self.plan.faults[number].what {
+                self.disks[node.position()].free_up();
+            }
+        }
+        for position in 0..self.slots.len() {
+            let slot = &mut self.slots[position];
+            slot.slow_us.clear();
+            slot.fail_next = 0;
+            slot.clock.set_drift(now_us, 0);
+            // A clock that had jumped back would keep the node from ticking for as long.
+            let soon_us = slot.clock.local_us(now_us) + self.plan.cluster.tick_us;
+            slot.tick_due_us = slot.tick_due_us.min(soon_us);
+            let id = slot.id;
+            if let Some(until_us) = &mut slot.paused_until_us {
+                *until_us = now_us;
+                self.resume(now_us, id);
+            }
+            if self.is_up(id) {
+                self.set_timer(id);
+            }
+        }
+        // What the storm held up comes now, not when the storm had meant it to.
+        let prompt_us = now_us + prompt_us;
+        self.queue.hasten(|happening| match happening {
+            Happening::Arrival { .. } | Happening::Synced { .. } => Some(prompt_us),
+            _ => None,
+        });
+        self.healed = true;
+        if self.is_watched() {
+            let text = format!("the storm ends at {}", seconds(now_us));
+            self.tell_event(None, Weight::Notable, text, Happened::Healed);
+        }
+        self.participants = match &self.plan.heal {
+            Heal::Everyone => self.participants(None),
+            Heal::Quorum(wanted) => self.participants(Some(wanted)),
+        };
+        for node in self.others(&self.participants.clone()) {
+            self.crash(now_us, node, Loss::All, None);
+        }
+        for node in self.participants.clone() {
+            self.boot(node)?;
+        }
+        self.put_back_settings(self.queue.now_us())?;
+        self.begin_audits();
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! Engines carry plans out. An engine owns a world (clocks, network, disks,
+//! replicas), and nothing else changes one.
+
+mod client_io;
+mod clients;
+mod convergence;
+mod coverage_probe;
+mod digest;
+mod event;
+mod event_loop;
+mod faults;
+#[cfg(feature = "hosted")]
+mod hosted;
+mod kind;
+mod node;
+mod operator;
+mod options;
+mod panics;
+mod pulse;
+mod recording;
+mod script;
+mod step;
+mod sync;
+mod trace;
+mod trace_writer;
+mod transport;
+mod triggers;
+mod world;
+
+pub use event_loop::run;
+#[cfg(feature = "hosted")]
+pub use hosted::{Host, Task, run_hosted};
+pub use kind::{Engine, UnknownEngine};
+pub use panics::of_test;
+pub use pulse::{Pulse, Whereabouts};
+pub use recording::Recording;
+pub use trace::{Forgotten, Happened, Line, NOTE, Trigger, Weight, Wrote};
+pub use transport::hold_links;
+pub use triggers::Triggers;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::counters::Counters;
+use crate::coverage::Coverage;
+use crate::ids::{Index, NodeId, Role, Term};
+use crate::invariants::{NodeView, Violation};
+use crate::service::{Answer, Command};
+use crate::text::seconds;
+
+/// What a run is watched with. The default watches nothing, which is fastest.
+#[derive(Default)]
+pub struct Watch<'a> {
+    /// Gets every event in words, as it happens.
+    pub lines: Option<&'a mut dyn FnMut(Line)>,
+    /// Gets the digest after every step.
+    pub digests: Option<&'a mut Vec<u64>>,
+    /// Gets what chance decides, in the words of plans.
+    pub recording: Option<&'a mut Recording>,
+    /// Gets what clients are told, in order.
+    pub answers: Option<&'a mut Vec<Answered>>,
+    /// Takes down which abstract states the cluster is in.
+    pub coverage: Option<&'a mut Coverage>,
+    /// Whether the library's own log goes into the lines.
+    pub library_log: bool,
+    /// Ends the run, without a verdict, once it has made so many steps.
+    pub most_steps: Option<u64>,
+    /// Is told how far the run is, and ends it, without a verdict, when it is stopped from another thread.
+    pub pulse: Option<Arc<Pulse>>,
+    /// Looks at the run after every event, and ends it, without a verdict, by saying so. It must not unwind.
+    pub until: Option<&'a mut dyn FnMut(&Moment<'_>) -> bool>,
+    /// Commands are opaque: replicas hash them and look no further, and no history of what clients
+    /// are told is kept. All that is checked is the log.
+    pub log_only: bool,
+}
+
+/// What a client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// When, in microseconds.
+    pub time_us: u64,
+    /// What it had asked for, and when first.
+    pub command: Command,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// A run between two events.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// Simulated time, in microseconds.
+    pub time_us: u64,
+    /// Inputs stepped into replicas so far.
+    pub step: u64,
+    /// Whether the storm is over.
+    pub healed: bool,
+    /// How often each event has happened so far.
+    pub counters: &'a Counters,
+    /// Every node, in order of id.
+    pub nodes: &'a [NodeView],
+}
+
+impl Moment<'_> {
+    /// The node that leads in the newest term, of those that run.
+    pub fn leader(&self) -> Option<NodeId> {
+        let leads = |node: &(usize, &NodeView)| node.1.up && node.1.role == Role::Leader;
+        let leaders = self.nodes.iter().enumerate().filter(leads);
+        let newest = leaders.max_by_key(|(_, node)| node.term);
+        newest.map(|(position, _)| NodeId::at(position))
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What broke, where and when; none when the run was clean.
+    pub failure: Option<Failure>,
+    /// A hash of everything that happened, in order.
+    pub digest: u64,
+    /// Inputs stepped into replicas.
+    pub steps: u64,
+    /// Simulated time at the end, in microseconds.
+    pub time_us: u64,
+    /// How often each event happened.
+    pub counters: Counters,
+    /// Every node at the end.
+    pub nodes: Vec<NodeAtEnd>,
+}
+
+/// A violation, and when it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What broke.
+    pub violation: Violation,
+    /// In which step, counted from 1 over the whole cluster.
+    pub step: u64,
+    /// At which simulated time, in microseconds.
+    pub time_us: u64,
+}
+
+/// One node when a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeAtEnd {
+    /// Which.
+    pub id: NodeId,
+    /// Whether it ran, was down, or was gone for good.
+    pub state: NodeState,
+    /// Its role.
+    pub role: Role,
+    /// Its term.
+    pub term: Term,
+    /// Its vote in that term, as it wrote it.
+    pub vote: Option<NodeId>,
+    /// The last index of its log.
+    pub last: Index,
+    /// How far it knew the log to be committed.
+    pub commit: Index,
+    /// How far it had applied the log.
+    pub applied: Index,
+    /// What its disk would have kept: term, snapshot and last index.
+    pub disk: (Term, Index, Index),
+    /// How often it had restarted.
+    pub life: u32,
+}
+
+/// Whether a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeState {
+    /// It runs.
+    Up,
+    /// It runs, and stands still for a while.
+    Still,
+    /// It is down.
+    Down,
+    /// It is down for good.
+    Gone,
+}
+
+impl std::fmt::Display for NodeState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            NodeState::Up => "up",
+            NodeState::Still => "still",
+            NodeState::Down => "down",
+            NodeState::Gone => "gone",
+        })
+    }
+}
+
+impl std::fmt::Display for NodeAtEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (disk_term, disk_snapshot, disk_last) = self.disk;
+        let vote = self.vote.map_or("-".to_owned(), |vote| vote.to_string());
+        write!(
+            f,
+            "{:3} {:5} {:13} term {:<4} vote {:3} last {:<5} commit {:<5} applied {:<5} disk (term {disk_term}, snapshot {disk_snapshot}, log to {disk_last})  life {}",
+            self.id.to_string(),
+            self.state,
+            self.role,
+            self.term,
+            vote,
+            self.last,
+            self.commit,
+            self.applied,
+            self.life
+        )
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} (step {}, {})",
+            self.violation,
+            self.step,
+            seconds(self.time_us)
+        )
+    }
+}

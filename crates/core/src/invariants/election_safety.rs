@@ -1,0 +1,182 @@
+//! Election Safety: at most one leader can be elected in a given term (Raft
+//! paper, figure 3, section 5.2; TLA+ `ElectionSafety`).
+//!
+//! Why there is one: each is elected by a majority, and who votes has its vote on disk (figure 2). So when a
+//! node says that it leads, the disks tell whether that can be: the vote is there, or a
+//! later term, for news of an election may come late. This finds an election that was not won before a second
+//! node wins it.
+//!
+//! Followers believe whoever speaks as their term's leader, for nobody else does (section 5.2: AppendEntries comes from leaders). So what
+//! leaders send is sent by who was elected in the term that it is sent in. Of async servers this is not demanded: they tell of an election
+//! after what they send because of it.
+
+use super::{NodeView, Property, Scene, Verdict, Violation};
+use crate::counters::{Counters, Event};
+use crate::ids::{NodeId, NodeSet, Role, Term};
+use crate::replica::{Label, MessageKind};
+
+#[derive(Debug, Default)]
+pub(super) struct ElectionSafety {
+    /// Each term's leader, terms rising.
+    leaders: Vec<(Term, NodeId)>,
+    /// Terms up to this one may have been forgotten.
+    forgotten: Term,
+}
+
+/// Terms remembered. Two leaders of a term that lie further apart than so many
+/// elections are beyond what any node's clock or the network's delays allow.
+const MEMORY: usize = 100_000;
+
+impl ElectionSafety {
+    /// Who has been elected in `term`, where that is known.
+    pub(super) fn leader_of(&self, term: Term) -> Option<NodeId> {
+        let found = self.leaders.binary_search_by_key(&term, |leader| leader.0);
+        found.ok().map(|place| self.leaders[place].1)
+    }
+
+    /// `from` sends a message. Mostly it is what it seems to be, and then nothing is looked up.
+    #[inline(always)]
+    pub(super) fn sent(&self, from: NodeId, view: &NodeView, label: &Label) -> Verdict {
+        let speaks_as_leader = matches!(
+            label.kind,
+            MessageKind::Append
+                | MessageKind::Heartbeat
+                | MessageKind::Snapshot
+                | MessageKind::TimeoutNow
+        );
+        let leads = view.role == Role::Leader && view.term == label.term;
+        match speaks_as_leader && !leads {
+            true => self.led(from, label),
+            false => Ok(()),
+        }
+    }
+
+    /// A message may leave when its sender leads no more, after what it waited for.
+    #[cold]
+    fn led(&self, from: NodeId, label: &Label) -> Verdict {
+        let Label { to, kind, term, .. } = *label;
+        if term <= self.forgotten || self.leader_of(term) == Some(from) {
+            return Ok(());
+        }
+        let message = format!(
+            "{from} sent {to} {}, as only the leader of term {term} may, which it never was",
+            kind.with_article()
+        );
+        Err(Violation::by(from, Property::ElectionSafety, message))
+    }
+
+    /// `id` has lost power, and its disk knows no term after `term`. If it led one, it did so for itself
+    /// alone: another's vote is asked for when the term is durable (`AckBeforeDurable` sees to it), and nothing
+    /// of what a lone voter did in it is left.
+    pub(super) fn lost(&mut self, id: NodeId, term: Term) {
+        let later = self.leaders.partition_point(|leader| leader.0 <= term);
+        if self.leaders[later..].iter().any(|leader| leader.1 == id) {
+            let kept = self.leaders.split_off(later);
+            self.leaders
+                .extend(kept.into_iter().filter(|leader| leader.1 != id));
+        }
+    }
+
+    pub(super) fn elected(
+        &mut self,
+        scene: Scene<'_>,
+        id: NodeId,
+        term: Term,
+        counters: &mut Counters,
+    ) -> Verdict {
+        match self.leaders.binary_search_by_key(&term, |leader| leader.0) {
+            Ok(found) => {
+                let (_, other) = self.leaders[found];
+                if other != id {
+                    let message =
+                        format!("{id} became leader of term {term}, which {other} has led");
+                    return Err(Violation::by(id, Property::ElectionSafety, message));
+                }
+            }
+            Err(_) if term <= self.forgotten => {}
+            Err(place) => {
+                counters.hit(Event::LeaderElected);
+                if self.leaders.last().is_some_and(|(_, leader)| *leader != id) {
+                    counters.hit(Event::LeaderChanged);
+                }
+                let unaware = |node: &super::NodeView| {
+                    node.up && node.role == Role::Leader && node.term < term
+                };
+                if scene.nodes.iter().any(unaware) {
+                    counters.hit(Event::TwoLeadersAtOnce);
+                }
+                won(scene, id, term)?;
+                self.leaders.insert(place, (term, id));
+                if self.leaders.len() > MEMORY {
+                    self.forgotten = self.leaders.remove(0).0;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a quorum of the configuration that `id` goes by may have voted for it in `term`. It may vote for itself in the
+/// step in which it wins, where no other vote is needed.
+fn won(scene: Scene<'_>, id: NodeId, term: Term) -> Verdict {
+    let (_, configuration) = scene.node(id).configuration;
+    let may_have_voted = |node: &NodeId| {
+        let hard = &scene.durable(*node).hard;
+        *node == id || hard.term > term || (hard.term == term && hard.vote == Some(id))
+    };
+    let nodes = (0..scene.disks.len()).map(NodeId::at);
+    let voters: NodeSet = nodes.filter(may_have_voted).collect();
+    if configuration.is_empty() || configuration.has_quorum_in(voters) {
+        return Ok(());
+    }
+    let voters = voters.and(configuration.electors());
+    let message = format!(
+        "{id} became leader of term {term}, in which only {voters} can have voted for it; {configuration}"
+    );
+    Err(Violation::by(id, Property::ElectionSafety, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invariants::view::tests::log_of;
+    use crate::replica::Claim;
+
+    #[test]
+    fn who_never_led_a_term_must_not_speak_as_its_leader() {
+        let safety = ElectionSafety {
+            leaders: vec![(3, NodeId(1))],
+            forgotten: 0,
+        };
+        let sent = |from: u8, role: Role, kind: MessageKind, term: Term| {
+            let label = Label {
+                to: NodeId(3),
+                kind,
+                term,
+                claim: Claim::Nothing,
+            };
+            safety.sent(NodeId(from), &log_of(role, 4, &[]), &label)
+        };
+        for kind in [
+            MessageKind::Append,
+            MessageKind::Heartbeat,
+            MessageKind::Snapshot,
+            MessageKind::TimeoutNow,
+        ] {
+            sent(2, Role::Leader, kind, 4).unwrap();
+            // It has stepped down since.
+            sent(1, Role::Follower, kind, 3).unwrap();
+            let violation = sent(2, Role::Follower, kind, 3).unwrap_err();
+            assert_eq!(violation.property, Property::ElectionSafety);
+            sent(1, Role::Candidate, kind, 4).unwrap_err();
+        }
+        let message = sent(2, Role::Follower, MessageKind::Append, 3)
+            .unwrap_err()
+            .message;
+        assert_eq!(
+            message,
+            "n2 sent n3 an append, as only the leader of term 3 may, which it never was"
+        );
+        sent(2, Role::Follower, MessageKind::AppendReply, 3).unwrap();
+    }
+}

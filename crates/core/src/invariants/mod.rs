@@ -1,0 +1,509 @@
+//! The checks: what must hold after every step, whichever engine and whichever
+//! implementation. They see observations, writes, sends and disks only; they
+//! know no engine, no plan and no Raft library. Each does work in proportion to
+//! what changed, and none looks over a whole log.
+//!
+//! To add a check: a file with its type, a variant of [`Property`], and its calls
+//! in [`Checks`] below.
+
+mod ack_before_durable;
+mod configuration;
+mod durable_commit;
+mod election_safety;
+mod leader_append_only;
+mod leader_completeness;
+mod ledger;
+mod linearizability;
+pub mod liveness;
+mod lock_safety;
+mod log_matching;
+mod monotonic;
+mod property;
+mod state_machine_safety;
+mod view;
+
+pub use property::{Property, Verdict, Violation};
+pub use view::{NodeView, Written};
+
+use crate::configuration::Configuration;
+use crate::counters::{Counters, Event};
+use crate::history::{History, OperationId, Settled, Wrong};
+use crate::ids::{Index, NodeId, Role};
+use crate::replica::{Doing, Label, Observation, ReplyOutcome};
+use crate::service::{Answer, Command, Operation};
+use crate::storage::{Chain, Entry, EntryKind, Record, StableState};
+use squall_linearizability::Budget;
+use squall_world::journal_disk::Disk;
+
+use ledger::Ledger;
+
+/// What the checks may look at: every node as it has shown itself, and every disk.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// Every node, in order of id.
+    pub nodes: &'a [NodeView],
+    /// Every node's disk, in order of id.
+    pub disks: &'a [Disk<StableState>],
+}
+
+impl Scene<'_> {
+    fn node(&self, id: NodeId) -> &NodeView {
+        &self.nodes[id.position()]
+    }
+
+    fn durable(&self, id: NodeId) -> &StableState {
+        self.disks[id.position()].durable()
+    }
+}
+
+/// All safety checks, over one run.
+#[derive(Debug)]
+pub struct Checks {
+    ledger: Ledger,
+    election_safety: election_safety::ElectionSafety,
+    ack_before_durable: ack_before_durable::AckBeforeDurable,
+    log_matching: log_matching::LogMatching,
+    configurations: configuration::Configurations,
+    /// What clients are told; none when proposals are opaque.
+    told: Option<Told>,
+}
+
+/// The checks on what clients are told.
+#[derive(Debug)]
+struct Told {
+    lock_safety: lock_safety::LockSafety,
+    history: History,
+    lease_lag_us: Option<u64>,
+}
+
+/// What a search for a linearization may cost: a second or two.
+const SEARCH: Budget = Budget { steps: 2_000_000 };
+
+impl Checks {
+    /// Checks for a cluster whose log begins after the index `first`, where every
+    /// node that is there from the start has a snapshot (0 when there is none). Reads around
+    /// the log may show a state that is `lease_lag_us` microseconds older than the read; where nothing is promised of them, those that are
+    /// stale are only counted.
+    pub fn new(first: Index, lease_lag_us: Option<u64>) -> Self {
+        Self {
+            told: Some(Told {
+                lock_safety: lock_safety::LockSafety::default(),
+                history: History::new(first, SEARCH).with_lag(lease_lag_us.unwrap_or(0)),
+                lease_lag_us,
+            }),
+            ..Self::of_log(first)
+        }
+    }
+
+    /// The same without what clients are told: for commands that nobody looks into.
+    pub fn of_log(first: Index) -> Self {
+        Self {
+            ledger: Ledger::new(first),
+            election_safety: election_safety::ElectionSafety::default(),
+            ack_before_durable: ack_before_durable::AckBeforeDurable::default(),
+            log_matching: log_matching::LogMatching::new(first),
+            configurations: configuration::Configurations::default(),
+            told: None,
+        }
+    }
+
+    /// A node writes a record. Returns the chain of its log up to it.
+    ///
+    /// # Errors
+    /// The first property that this breaks.
+    #[inline(always)]
+    pub fn wrote(
+        &mut self,
+        view: &mut NodeView,
+        id: NodeId,
+        record: &Record,
+        counters: &mut Counters,
+    ) -> Verdict<Chain> {
+        let ledger = &self.ledger;
+        let mut chain = Chain::default();
+        match record {
+            Record::Entry { index, entry } => {
+                return self.wrote_entry(view, id, *index, entry, counters);
+            }
+            Record::HardState(hard) => {
+                monotonic::hard_state(id, view, hard, &self.election_safety)?;
+                view.hard = *hard;
+            }
+            Record::Commit { .. } => {}
+            Record::LogReset { next } => {
+                monotonic::log_reset(id, view, *next, ledger.committed(*next - 1))?;
+                chain = view.reset(*next, |at| ledger.committed(at));
+            }
+            Record::LogCompact { through } => {
+                view.compact(*through);
+                counters.hit(Event::LogCompacted);
+            }
+            Record::Snapshot(snapshot) => {
+                chain = view
+                    .chain_at(snapshot.index)
+                    .or_else(|| ledger.committed(snapshot.index))
+                    .unwrap_or_default();
+                view.snapshot = (snapshot.index, chain);
+                self.ledger.snapshot(snapshot.index, chain);
+            }
+        }
+        Ok(chain)
+    }
+
+    /// The same of an entry.
+    ///
+    /// # Errors
+    /// As [`Checks::wrote`].
+    #[inline(always)]
+    pub fn wrote_entry(
+        &mut self,
+        view: &mut NodeView,
+        id: NodeId,
+        index: Index,
+        entry: &Entry,
+        counters: &mut Counters,
+    ) -> Verdict<Chain> {
+        let ledger = &self.ledger;
+        let written = view.append(index, entry, |at| ledger.committed(at));
+        let written = written.map_err(|gap| log_matching::gap(id, index, gap))?;
+        if let Some(last) = written.cut_after {
+            leader_append_only::check(id, view, index, last)?;
+            counters.hit(Event::EntryTruncated);
+        }
+        counters.hit(Event::EntryAppended);
+        if entry.kind != EntryKind::Normal {
+            counters.hit(Event::ChangeAppended);
+            if view.role == Role::Leader && view.term == entry.term {
+                configuration::proposed(id, view, index)?;
+            }
+        }
+        let chain = written.chain;
+        self.log_matching.appended(id, index, entry.term, chain)?;
+        Ok(chain)
+    }
+
+    /// A node is down, and `durable` is all that its disk kept.
+    pub fn crashed(&mut self, id: NodeId, view: &NodeView, durable: &StableState) {
+        self.election_safety.lost(id, durable.hard.term);
+        let mut index = view.last();
+        while let Some((term, chain)) = view.entry_at(index) {
+            if durable.chain_at(index) == Some(chain) {
+                break;
+            }
+            self.log_matching.lost(id, index, term);
+            index -= 1;
+        }
+    }
+
+    /// A node reports a change.
+    ///
+    /// # Errors
+    /// The first property that this breaks.
+    #[inline(always)]
+    pub fn observed(
+        &mut self,
+        nodes: &mut [NodeView],
+        disks: &[Disk<StableState>],
+        id: NodeId,
+        observation: &Observation,
+        counters: &mut Counters,
+    ) -> Verdict {
+        let position = id.position();
+        match *observation {
+            Observation::Started { .. } => {
+                monotonic::across_restart(id, observation, disks[position].durable())?;
+                let view = &mut nodes[position];
+                view.start(observation);
+                if let Observation::Started {
+                    applied: applied @ 1..,
+                    state,
+                    configuration,
+                    ..
+                } = *observation
+                {
+                    state_machine_safety::installed(id, applied, state, &mut self.ledger)?;
+                    self.configurations
+                        .entered(id, view, applied, configuration)?;
+                }
+            }
+            Observation::Role { role, term } => {
+                monotonic::term(id, nodes[position].term, term)?;
+                count_role(&nodes[position], role, counters);
+                nodes[position].role = role;
+                nodes[position].term = term;
+                if role == Role::Leader {
+                    let scene = Scene { nodes, disks };
+                    self.election_safety.elected(scene, id, term, counters)?;
+                    if scene.node(id).configuration.1.is_joint() {
+                        counters.hit(Event::LeaderElectedInJoint);
+                    }
+                    leader_completeness::check(id, scene.node(id), &self.ledger)?;
+                    configuration::elected(id, scene.node(id))?;
+                }
+            }
+            Observation::Committed { index } => {
+                let scene = Scene { nodes, disks };
+                monotonic::commit(id, scene.node(id).commit, index)?;
+                state_machine_safety::committed(id, scene.node(id), index, &self.ledger)?;
+                let before = self.ledger.last();
+                if index > before {
+                    leader_completeness::counted(id, scene.node(id), index)?;
+                }
+                durable_commit::committed(scene, id, index, &mut self.ledger, counters)?;
+                for new in before + 1..=index {
+                    self.perform(scene, id, new)?;
+                }
+                nodes[position].commit = index;
+            }
+            Observation::Applied { index, state } => {
+                let view = &mut nodes[position];
+                monotonic::applied(id, view.applied, index)?;
+                state_machine_safety::applied(id, view, index, state, &mut self.ledger)?;
+                counters.hit(Event::EntryApplied);
+                view.applied = index;
+            }
+            Observation::Installed { index, state } => {
+                let view = &mut nodes[position];
+                monotonic::applied(id, view.applied, index)?;
+                state_machine_safety::installed(id, index, state, &mut self.ledger)?;
+                counters.hit(Event::SnapshotInstalled);
+                view.applied = index;
+            }
+            Observation::SnapshotTaken { .. } => counters.hit(Event::SnapshotTaken),
+            Observation::Configured {
+                index,
+                configuration,
+            } => {
+                let view = &mut nodes[position];
+                self.configurations
+                    .entered(id, view, index, configuration)?;
+                count_configuration(view, &configuration, counters);
+                view.configuration = (index, configuration);
+            }
+            Observation::ReadConfirmed { .. } => counters.hit(Event::ReadConfirmed),
+            Observation::Transfer { to } => {
+                nodes[position].transfer = to;
+                counters.add(Event::TransferBegun, to.is_some().into());
+            }
+            Observation::Did(Doing::ChangedOtherwise) => {
+                return configuration::changed_otherwise(id, &nodes[position]);
+            }
+            Observation::Did(doing) => counters.hit(Event::from(doing)),
+        }
+        Ok(())
+    }
+
+    /// The entry at `index` is committed: what clients are told is held against it from now on.
+    fn perform(&mut self, scene: Scene<'_>, id: NodeId, index: Index) -> Verdict {
+        let chain = self.ledger.committed(index).unwrap_or_default();
+        let mut disks = scene.disks.iter();
+        let entry = disks.find_map(|disk| disk.durable().log.get_of(index, chain));
+        match entry {
+            Some(entry) => {
+                if let Some(told) = &mut self.told {
+                    let command: &[u8] = match entry.kind {
+                        EntryKind::Normal => &entry.data,
+                        EntryKind::Configuration(_) => &[],
+                    };
+                    told.history.committed(index, command);
+                }
+                Ok(())
+            }
+            None => {
+                let message =
+                    format!("{id} committed entry {index}, which no disk holds as an entry");
+                Err(Violation::by(id, Property::DurableCommit, message))
+            }
+        }
+    }
+
+    /// A client asks for `command`, for the first time.
+    pub fn invoked(&mut self, command: Command) -> OperationId {
+        match &mut self.told {
+            Some(told) => {
+                told.lock_safety.invoked(&command);
+                told.history.invoked(command)
+            }
+            None => OperationId::default(),
+        }
+    }
+
+    /// A client gives up on an operation and does not know what became of it.
+    pub fn abandoned(&mut self, operation: OperationId) {
+        if let Some(told) = &mut self.told {
+            told.history.abandoned(operation);
+        }
+    }
+
+    /// A client's operation was refused whenever it asked: it never takes effect.
+    pub fn failed(&mut self, operation: OperationId) {
+        if let Some(told) = &mut self.told {
+            told.history.failed(operation);
+        }
+    }
+
+    /// A node sends a message, and whatever role it has is told. Async servers tell theirs after what they send.
+    ///
+    /// # Errors
+    /// [`Property::ElectionSafety`], when it speaks as a leader that it was not; those of [`Checks::sent`].
+    #[inline(always)]
+    pub fn spoken(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
+        self.election_safety.sent(from, scene.node(from), label)?;
+        self.sent(scene, from, label)
+    }
+
+    /// A node sends a message.
+    ///
+    /// # Errors
+    /// [`Property::AckBeforeDurable`], when it promises what is not durable; [`Property::LogMatching`], when it acknowledges what
+    /// its leader does not have.
+    #[inline(always)]
+    pub fn sent(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
+        let (view, durable) = (scene.node(from), scene.durable(from));
+        let elected = &self.election_safety;
+        let acknowledged = self
+            .ack_before_durable
+            .check(from, view, durable, label, elected)?;
+        match (acknowledged, scene.nodes.get(label.to.position())) {
+            (Some(chain), Some(leader)) => log_matching::acknowledged(from, chain, leader, label),
+            _ => Ok(()),
+        }
+    }
+
+    /// A node says what became of a command.
+    ///
+    /// # Errors
+    /// [`Property::StateMachineSafety`], when the node has not applied that much.
+    pub fn replied(&self, view: &NodeView, id: NodeId, outcome: &ReplyOutcome) -> Verdict {
+        match *outcome {
+            ReplyOutcome::Applied { index, .. } | ReplyOutcome::Read { index, .. } => {
+                state_machine_safety::answered(id, view, index)
+            }
+            ReplyOutcome::Refused { .. } => Ok(()),
+        }
+    }
+
+    /// A client that waits for `operation` takes this for its answer.
+    ///
+    /// # Errors
+    /// [`Property::LockSafety`], [`Property::ExactlyOnce`] or [`Property::Linearizability`].
+    pub fn answered(
+        &mut self,
+        id: NodeId,
+        operation: OperationId,
+        command: &Command,
+        outcome: &ReplyOutcome,
+        counters: &mut Counters,
+    ) -> Verdict {
+        let (ReplyOutcome::Applied { index, answer } | ReplyOutcome::Read { index, answer }) =
+            *outcome
+        else {
+            return Ok(());
+        };
+        let Some(told) = &mut self.told else {
+            return Ok(());
+        };
+        count_answer(command, answer, counters);
+        let place = told.history.position(operation).unwrap_or(index);
+        told.lock_safety.answered(id, place, command, answer)?;
+        let settled = told.history.answered(operation, index, answer);
+        let reads = matches!(outcome, ReplyOutcome::Read { .. });
+        if reads && told.lease_lag_us != Some(0) && settled != Ok(Settled::ByLog) {
+            // What is not settled now might turn out stale at the end of the run.
+            counters.add(Event::StaleLeaseRead, settled.is_err().into());
+            let floor = told.history.lags(operation, index);
+            let floor = floor.filter(|_| told.lease_lag_us.is_some());
+            told.history.disregard(operation);
+            return match floor {
+                Some(floor) => {
+                    let stale = Err(Wrong::Stale { index, floor });
+                    linearizability::judge(Some(id), Some(answer), stale, counters)
+                }
+                None => Ok(()),
+            };
+        }
+        linearizability::judge(Some(id), Some(answer), settled, counters)
+    }
+
+    /// The run is over: judges what the order of the log has not settled.
+    ///
+    /// # Errors
+    /// [`Property::Linearizability`].
+    pub fn finish(&mut self, counters: &mut Counters) -> Verdict {
+        match &mut self.told {
+            Some(told) => linearizability::judge(None, None, told.history.finish(), counters),
+            None => Ok(()),
+        }
+    }
+
+    /// Some snapshot has become durable: forgets what no check will ask for again.
+    /// A node that is gone for good asks for nothing.
+    pub fn forget(&mut self, scene: Scene<'_>) {
+        let horizon = scene
+            .nodes
+            .iter()
+            .zip(scene.disks)
+            .filter(|(node, _)| !node.gone && !node.configuration.1.is_empty())
+            .map(|(_, disk)| disk.durable().snapshot_index())
+            .min()
+            .unwrap_or(0);
+        self.ledger.forget_before(horizon);
+        self.log_matching.forget_before(horizon);
+        self.configurations.forget_before(horizon);
+        if let Some(told) = &mut self.told {
+            told.history.forget_before(horizon);
+        }
+    }
+
+    /// Whether what the node in `view` holds at `index` is committed. What all disks' snapshots have passed is.
+    pub fn holds_committed(&self, view: &NodeView, index: Index) -> bool {
+        let chain = self.ledger.committed(index);
+        index <= self.committed() && (chain.is_none() || chain == view.chain_at(index))
+    }
+
+    /// The highest index known to be committed.
+    pub fn committed(&self) -> Index {
+        self.ledger.last()
+    }
+}
+
+fn count_role(view: &NodeView, role: Role, counters: &mut Counters) {
+    match role {
+        Role::Candidate => counters.hit(Event::ElectionStarted),
+        Role::PreCandidate => counters.hit(Event::PreVoteStarted),
+        Role::Follower if view.role == Role::Leader => counters.hit(Event::LeaderSteppedDown),
+        Role::Follower | Role::Leader => {}
+    }
+}
+
+fn count_configuration(view: &NodeView, after: &Configuration, counters: &mut Counters) {
+    let (_, before) = view.configuration;
+    counters.hit(Event::Configured);
+    if view.snapshot.0 == view.applied && view.applied > 0 && before != *after {
+        counters.hit(Event::SnapshotWithChange);
+    }
+    if after.is_joint() && !before.is_joint() {
+        counters.hit(Event::JointEntered);
+    }
+    if before.is_joint() && !after.is_joint() {
+        counters.hit(Event::JointLeft);
+    }
+}
+
+fn count_answer(command: &Command, answer: Answer, counters: &mut Counters) {
+    counters.hit(match answer {
+        Answer::Value { .. } => Event::KeyRead,
+        Answer::Done { .. } => Event::KeyWritten,
+        Answer::Differs { .. } => Event::ComparisonFailed,
+        Answer::Granted { .. } => match command.operation {
+            Operation::Renew { .. } => Event::LockRenewed,
+            _ => Event::LockGranted,
+        },
+        Answer::Waiting => Event::LockAwaited,
+        Answer::Held => Event::LockHeld,
+        Answer::NotHeld => Event::LockLost,
+        Answer::Released { .. } => Event::LockReleased,
+        Answer::Written => Event::GuardedWrite,
+        Answer::Stale => Event::StaleTokenRefused,
+    });
+}

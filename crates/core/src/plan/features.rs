@@ -1,0 +1,131 @@
+//! What a subject does not have is left out of its plans.
+
+use super::{Cluster, FaultKind, Plan, What};
+use crate::configuration::{Member, Transition};
+use crate::operator::Admin;
+use crate::options::{DriverOptions, Feature, Persistence, RaftOptions};
+
+impl Plan {
+    /// The first of `lacks` that the plan asks for.
+    pub fn asks_for_any(&self, lacks: &[Feature]) -> Option<Feature> {
+        lacks.iter().copied().find(|lack| self.asks_for(*lack))
+    }
+
+    fn asks_for(&self, feature: Feature) -> bool {
+        let mut without = self.clone();
+        let Self {
+            cluster,
+            raft,
+            driver,
+            ..
+        } = &mut without;
+        // Snapshots are due now and then in any plan that does not keep them from being so.
+        if feature != Feature::Snapshots {
+            leave_out(&[feature], cluster, raft, driver);
+        }
+        let learners = self.first_configuration().learners;
+        let by_fault = self.faults.iter().any(|fault| match &fault.what {
+            What::Ask { admin, .. } => match admin {
+                Admin::Change(_) => feature == Feature::SimpleChange,
+                Admin::TransferLeader { .. } => feature == Feature::Transfer,
+                Admin::Campaign => feature == Feature::Campaign,
+                Admin::RequestSnapshot => feature == Feature::RequestSnapshot,
+                Admin::Ping | Admin::Set(_) => feature == Feature::Settings,
+            },
+            What::Change { change, .. } => match feature {
+                Feature::SimpleChange => change.transition == Transition::Simple,
+                Feature::JointChange => change.transition == Transition::Joint,
+                Feature::ExplicitLeave => matches!(
+                    change.transition,
+                    Transition::JointExplicit | Transition::Leave
+                ),
+                // A node that is no learner may be a voter by then.
+                Feature::Demotion => change.steps.iter().any(|step| {
+                    step.becomes == Member::Learner
+                        && step.node.0 <= self.cluster.voters
+                        && !learners.has(step.node)
+                }),
+                Feature::Learners => change
+                    .steps
+                    .iter()
+                    .any(|step| step.becomes == Member::Learner),
+                _ => false,
+            },
+            _ => false,
+        });
+        by_fault || without != *self
+    }
+}
+
+/// Whether the kind of fault asks for what the subject lacks.
+pub fn is_lacking(lacks: &[Feature], kind: FaultKind) -> bool {
+    let feature = match kind {
+        FaultKind::Change => {
+            let ways = [Feature::SimpleChange, Feature::JointChange];
+            return ways.iter().all(|way| lacks.contains(way));
+        }
+        FaultKind::Transfer => Feature::Transfer,
+        FaultKind::Campaign => Feature::Campaign,
+        FaultKind::RequestSnapshot => Feature::RequestSnapshot,
+        FaultKind::Set | FaultKind::Ping => Feature::Settings,
+        _ => return false,
+    };
+    lacks.contains(&feature)
+}
+
+/// Sets options that ask for what the subject lacks to their plain values.
+pub fn leave_out(
+    lacks: &[Feature],
+    cluster: &mut Cluster,
+    raft: &mut RaftOptions,
+    driver: &mut DriverOptions,
+) {
+    let plain = RaftOptions::default();
+    let plain_driver = DriverOptions::default();
+    for feature in lacks {
+        match feature {
+            Feature::AsynchronousPersistence => driver.persistence = Persistence::Synchronous,
+            Feature::PreVote => raft.pre_vote = false,
+            Feature::CheckQuorum => raft.check_quorum = false,
+            Feature::Priorities => raft.priorities.clear(),
+            Feature::FlowControl => {
+                raft.max_inflight_messages = plain.max_inflight_messages;
+                raft.max_committed_size_per_ready = plain.max_committed_size_per_ready;
+            }
+            Feature::MessageSize => raft.max_size_per_message = plain.max_size_per_message,
+            Feature::Batching => {
+                raft.batch_append = false;
+                raft.skip_broadcast_commit = false;
+            }
+            Feature::UncommittedLimit => raft.max_uncommitted_size = 0,
+            Feature::GroupCommit => raft.group_commit = false,
+            Feature::AsynchronousFetch => driver.fetch_us = 0,
+            Feature::LeaseReads => raft.lease_reads = false,
+            Feature::ReadIndex => driver.read_context = plain_driver.read_context,
+            Feature::Learners => {
+                cluster.spares += cluster.learners;
+                cluster.learners = 0;
+            }
+            Feature::LaterFirstTerm => {
+                cluster.first_term = 0;
+                cluster.first_index = 0;
+            }
+            // They are due when the log has grown by more than a run can write.
+            Feature::Snapshots => {
+                driver.snapshot_every_bytes = u64::MAX;
+                cluster.first_index = 0;
+            }
+            Feature::SimpleChange
+            | Feature::JointChange
+            | Feature::ExplicitLeave
+            | Feature::Demotion
+            | Feature::Forwarding
+            | Feature::Transfer
+            | Feature::Campaign
+            | Feature::RequestSnapshot
+            | Feature::Settings => {}
+        }
+    }
+    // Leases need a leader that steps down when it hears from no quorum.
+    raft.lease_reads &= raft.check_quorum;
+}

@@ -1,0 +1,211 @@
+//! From a name or a path to a profile.
+
+use std::path::{Path, PathBuf};
+
+use super::Profile;
+
+/// Why a profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// No built-in profile and no file has the name.
+    #[error("unknown profile \"{name}\"{nearest}; legal: {legal}, or the path of a .toml file")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// ` (did you mean "x"?)`, or nothing.
+        nearest: String,
+        /// The names there are.
+        legal: String,
+    },
+    /// The file cannot be read.
+    #[error("cannot read profile {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no profile.
+    #[error("profile {path} is not a profile: {message}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where, in one line.
+        message: String,
+    },
+    /// A number in it cannot be.
+    #[error("profile {path}: {field} is {value}; it must be {legal}")]
+    Impossible {
+        /// The file.
+        path: PathBuf,
+        /// Which number.
+        field: String,
+        /// Its value.
+        value: String,
+        /// What would be legal.
+        legal: String,
+    },
+}
+
+/// The built-in profiles: name and text.
+pub fn builtin_profiles() -> [(&'static str, &'static str); 19] {
+    [
+        ("storm", include_str!("../../../profiles/storm.toml")),
+        ("smoke", include_str!("../../../profiles/smoke.toml")),
+        ("calm", include_str!("../../../profiles/calm.toml")),
+        ("requests", include_str!("../../../profiles/requests.toml")),
+        ("disk", include_str!("../../../profiles/disk.toml")),
+        ("network", include_str!("../../../profiles/network.toml")),
+        (
+            "membership",
+            include_str!("../../../profiles/membership.toml"),
+        ),
+        ("reads", include_str!("../../../profiles/reads.toml")),
+        (
+            "snapshots",
+            include_str!("../../../profiles/snapshots.toml"),
+        ),
+        ("transfer", include_str!("../../../profiles/transfer.toml")),
+        (
+            "async-disk",
+            include_str!("../../../profiles/async-disk.toml"),
+        ),
+        ("amnesia", include_str!("../../../profiles/amnesia.toml")),
+        (
+            "partitions",
+            include_str!("../../../profiles/partitions.toml"),
+        ),
+        (
+            "elections",
+            include_str!("../../../profiles/elections.toml"),
+        ),
+        ("joint", include_str!("../../../profiles/joint.toml")),
+        ("long", include_str!("../../../profiles/long.toml")),
+        ("servers", include_str!("../../../profiles/servers.toml")),
+        ("fuzz", include_str!("../../../profiles/fuzz.toml")),
+        ("findings", include_str!("../../../profiles/findings.toml")),
+    ]
+}
+
+/// Puts what `over` says in place of what `under` says, table by table.
+fn lay_over(under: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// The tables of `variants`, where there are any.
+fn tables(variants: Option<toml::Value>, path: &Path) -> Result<Vec<toml::Table>, ProfileError> {
+    let table = |value| match value {
+        toml::Value::Table(table) => Ok(table),
+        other => Err(ProfileError::Impossible {
+            path: path.to_path_buf(),
+            field: "variants".into(),
+            value: other.to_string(),
+            legal: "tables, each of them under [[variants]]".to_owned(),
+        }),
+    };
+    match variants {
+        None => Ok(Vec::new()),
+        Some(toml::Value::Array(values)) => values.into_iter().map(table).collect(),
+        Some(other) => table(other).map(|one| vec![one]),
+    }
+}
+
+impl Profile {
+    /// The built-in profile of that name, or the one in the file of that name.
+    ///
+    /// # Errors
+    /// [`ProfileError`] when there is neither, or what it says cannot be.
+    pub fn load(name: &str) -> Result<Self, ProfileError> {
+        let builtin = builtin_profiles();
+        if let Some((name, text)) = builtin.iter().find(|(known, _)| *known == name) {
+            return Self::parse(
+                name,
+                Path::new(&format!("crates/core/profiles/{name}.toml")),
+                text,
+            );
+        }
+        let path = Path::new(name);
+        if path.extension().is_none() && !path.exists() {
+            let names: Vec<&str> = builtin.iter().map(|(known, _)| *known).collect();
+            return Err(ProfileError::Unknown {
+                name: name.to_owned(),
+                nearest: crate::suggest::suggestion(name, names.iter().copied()),
+                legal: names.join(", "),
+            });
+        }
+        let text = crate::fsutil::read_text(path).map_err(|source| ProfileError::Read {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        Self::parse(name, path, &text)
+    }
+
+    fn parse(name: &str, path: &Path, text: &str) -> Result<Self, ProfileError> {
+        let syntax = |error: toml::de::Error| {
+            let line = |span: std::ops::Range<usize>| text[..span.start].lines().count().max(1);
+            let line = error.span().map(|span| format!("line {}: ", line(span)));
+            ProfileError::Syntax {
+                path: path.to_path_buf(),
+                message: line.unwrap_or_default() + &error.message().replace('\n', " "),
+            }
+        };
+        let mut table: toml::Table = toml::from_str(text).map_err(syntax)?;
+        let variants = table.remove("variants");
+        let whole = match table.remove("extends") {
+            // As it stands, so that what is wrong has its line.
+            None if variants.is_none() => toml::from_str(text).map_err(syntax)?,
+            None => table,
+            Some(base) => {
+                let mut whole = Self::base(&base, path)?;
+                lay_over(&mut whole, table);
+                whole
+            }
+        };
+        let named = |whole: toml::Table| -> Result<Self, ProfileError> {
+            let mut profile: Self = whole.try_into().map_err(syntax)?;
+            profile.name = name.to_owned();
+            profile.validate(path)?;
+            Ok(profile)
+        };
+        let mut profile = named(whole.clone())?;
+        for variant in tables(variants, path)? {
+            let mut over = whole.clone();
+            lay_over(&mut over, variant);
+            profile.variants.push(named(over)?);
+        }
+        Ok(profile)
+    }
+
+    /// What a profile that extends another starts from.
+    fn base(name: &toml::Value, path: &Path) -> Result<toml::Table, ProfileError> {
+        let builtin = builtin_profiles();
+        let text = builtin
+            .iter()
+            .find(|(known, _)| Some(*known) == name.as_str());
+        let Some((_, text)) = text else {
+            return Err(ProfileError::Impossible {
+                path: path.to_path_buf(),
+                field: "extends".into(),
+                value: name.to_string(),
+                legal: "the name of a built-in profile, such as \"storm\"".to_owned(),
+            });
+        };
+        let mut table: toml::Table = toml::from_str(text).expect("a built-in profile is a profile");
+        table.remove("variants");
+        match table.remove("extends") {
+            None => Ok(table),
+            Some(name) => {
+                let mut whole = Self::base(&name, path)?;
+                lay_over(&mut whole, table);
+                Ok(whole)
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The subjects of a program: Raft implementations behind the seam, by name, and how a plan is carried out on one
+//! whatever its types. Knows no Raft library: a program makes its own list.
+
+use std::sync::Arc;
+
+use crate::bugs::{Bug, Planted, Tamper};
+use crate::engine::{self, Engine, Outcome, UnknownEngine, Watch};
+use crate::invariants::Property;
+use crate::options::Feature;
+use crate::plan::Plan;
+use crate::replica::{Message, Subject};
+use crate::suggest;
+
+/// A subject that a plan can be carried out on, whatever its types.
+pub trait Runner: Send + Sync {
+    /// Carries out `plan`: see [`engine::run`].
+    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome;
+
+    /// Carries it out with every replica in a task of `host`: see [`engine::run_hosted`]. A runner that does not know
+    /// of hosts goes by its [`run`](Runner::run), whose outcome is the same.
+    #[cfg(feature = "hosted")]
+    fn run_hosted(&self, plan: &Plan, watch: Watch<'_>, _host: &dyn engine::Host) -> Outcome {
+        self.run(plan, watch)
+    }
+
+    /// What the implementation does not have: see [`Subject::lacks`].
+    fn lacks(&self) -> &'static [Feature];
+
+    /// The engine that it runs on whatever is asked for, if there is one.
+    fn only_on(&self) -> Option<Engine> {
+        None
+    }
+}
+
+impl<S: Subject + Send + Sync> Runner for S
+where
+    S::Replica: 'static,
+    Message<S>: 'static,
+{
+    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+        engine::run(plan, self, watch)
+    }
+
+    #[cfg(feature = "hosted")]
+    fn run_hosted(&self, plan: &Plan, watch: Watch<'_>, host: &dyn engine::Host) -> Outcome {
+        engine::run_hosted(plan, self, watch, host)
+    }
+
+    fn lacks(&self) -> &'static [Feature] {
+        Subject::lacks(self)
+    }
+}
+
+/// A subject with its name.
+#[derive(Clone)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// What it is, in one line.
+    pub about: String,
+    /// The check that is to catch its planted bug, where it has one.
+    pub caught_by: Option<Property>,
+    /// The subject.
+    pub runner: Arc<dyn Runner>,
+    /// The engine that the runner carries plans out with.
+    pub engine: Engine,
+}
+
+/// No subject has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown subject \"{name}\"{nearest}; legal: {legal}")]
+pub struct UnknownSubject {
+    name: String,
+    nearest: String,
+    legal: String,
+}
+
+/// `subject` by the name `name`, then it with each planted bug that fits it, as `name+bug`.
+pub fn with_bugs<S: Tamper + Copy + Send + Sync + 'static>(
+    name: &str,
+    about: &str,
+    subject: S,
+) -> Vec<Named> {
+    let honest = Named::new(name, about, subject);
+    let planted = Bug::ALL
+        .iter()
+        .filter(|bug| S::can(**bug))
+        .map(|bug| Named {
+            caught_by: Some(S::caught_by(*bug)),
+            ..Named::new(
+                format!("{name}+{}", bug.name()),
+                format!("{} (caught by {})", bug.about(), S::caught_by(*bug)),
+                Planted { subject, bug: *bug },
+            )
+        });
+    std::iter::once(honest).chain(planted).collect()
+}
+
+impl Named {
+    /// A subject by this name, which is to be one word.
+    pub fn new(
+        name: impl Into<String>,
+        about: impl Into<String>,
+        subject: impl Runner + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            about: about.into(),
+            caught_by: None,
+            engine: subject.only_on().unwrap_or_default(),
+            runner: Arc::new(subject),
+        }
+    }
+
+    /// Its name, and its engine where that is not the usual one.
+    pub fn title(&self) -> String {
+        match self.engine == Engine::default() {
+            true => self.name.clone(),
+            false => format!("{} on {}", self.name, self.engine.name()),
+        }
+    }
+
+    /// The same subject on another engine; on its own where it has but one ([`Runner::only_on`]).
+    pub fn on(&self, engine: Engine) -> Self {
+        let only = self.runner.only_on();
+        let runner = Arc::clone(&self.runner);
+        Self {
+            name: self.name.clone(),
+            about: self.about.clone(),
+            caught_by: self.caught_by,
+            runner: match only {
+                Some(_) => runner,
+                None => engine.drive(runner),
+            },
+            engine: only.unwrap_or(engine),
+        }
+    }
+}
+
+/// The subjects of a program, of which the first is meant where none is named, and its engines.
+pub struct Subjects {
+    all: Vec<Named>,
+    engines: Vec<Engine>,
+}
+
+impl IntoIterator for Subjects {
+    type Item = Named;
+    type IntoIter = std::vec::IntoIter<Named>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.all.into_iter()
+    }
+}
+
+impl From<Vec<Named>> for Subjects {
+    /// See [`Subjects::new`].
+    fn from(all: Vec<Named>) -> Self {
+        Self::new(all)
+    }
+}
+
+impl Subjects {
+    /// These subjects.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn new(all: Vec<Named>) -> Self {
+        assert!(!all.is_empty(), "there is no subject");
+        Self {
+            all,
+            engines: vec![Engine::LOCKSTEP],
+        }
+    }
+
+    /// The same, with another engine to run them on.
+    #[must_use]
+    pub fn with_engine(mut self, engine: Engine) -> Self {
+        self.engines.push(engine);
+        self
+    }
+
+    /// The engines of this program; the first is meant where none is named.
+    pub fn engines(&self) -> &[Engine] {
+        &self.engines
+    }
+
+    /// The engine of that name.
+    ///
+    /// # Errors
+    /// [`UnknownEngine`] names the nearest and all legal names.
+    pub fn engine(&self, name: &str) -> Result<Engine, UnknownEngine> {
+        Engine::by_name(name, &self.engines)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Named> {
+        self.all.iter()
+    }
+
+    /// The subject of that name.
+    ///
+    /// # Errors
+    /// [`UnknownSubject`] names the nearest and all legal names.
+    pub fn find(&self, name: &str) -> Result<&Named, UnknownSubject> {
+        let names: Vec<&str> = self.iter().map(|subject| subject.name.as_str()).collect();
+        let found = self.iter().find(|subject| subject.name == name);
+        found.ok_or_else(|| UnknownSubject {
+            name: name.to_owned(),
+            nearest: suggest::suggestion(name, names.iter().copied()),
+            legal: self.in_short(),
+        })
+    }
+
+    /// Those without a planted bug by name, for the others are many.
+    fn in_short(&self) -> String {
+        let (planted, honest): (Vec<&Named>, Vec<&Named>) =
+            self.iter().partition(|subject| subject.caught_by.is_some());
+        let mut names: Vec<String> = honest.iter().map(|subject| subject.name.clone()).collect();
+        if let Some(first) = planted.first() {
+            let count = planted.len();
+            names.push(format!("or {count} with a planted bug, as {}", first.name));
+        }
+        names.join(", ")
+    }
+
+    /// The subject of that name, or the first.
+    ///
+    /// # Errors
+    /// As [`Subjects::find`].
+    pub fn find_or_first(&self, name: Option<&str>) -> Result<&Named, UnknownSubject> {
+        match name {
+            Some(name) => self.find(name),
+            None => Ok(&self.all[0]),
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The seam: what a Raft implementation is to this harness.
+//!
+//! A [`Subject`] boots [`Replica`]s. A replica is stepped: it gets one input
+//! and says what it wants done. It has no clock, socket, disk or randomness of
+//! its own, may be dropped at any moment, and is booted again from what its
+//! disk kept. **It asks for an fsync and is told when it is done; nobody syncs
+//! on its behalf, and `Write` alone promises nothing.**
+//!
+//! A replica writes its log through [`Output::write`], so the harness sees every
+//! entry it appends and cuts off without being told. It reports only what a
+//! write does not show: role, commit, application.
+
+mod message;
+mod output;
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+
+use crate::configuration::Configuration;
+use crate::ids::{Index, NodeId, Role, Term};
+use crate::operator::Admin;
+use crate::options::{DriverOptions, Feature, RaftOptions};
+use crate::service::{Answer, Service};
+use crate::storage::{Journal, Record, StableState};
+
+pub use message::{Claim, Label, MessageKind};
+pub use output::{Effect, Output};
+
+/// A Raft implementation under test.
+pub trait Subject {
+    /// One running node of it.
+    type Replica: Replica;
+
+    /// What the implementation does not have: the generator leaves it out of plans.
+    fn lacks(&self) -> &'static [Feature] {
+        &[]
+    }
+
+    /// Starts a node on what its disk kept: nothing for the very first life.
+    ///
+    /// Recovery may write (say, to cut off a log that no longer joins on to the
+    /// snapshot); those writes are durable no sooner than any others.
+    ///
+    /// # Errors
+    /// [`BootError`] when the replica refuses to run on this disk.
+    fn boot(
+        &self,
+        birth: &Birth<'_>,
+        disk: Recovered,
+        out: &mut Output<Message<Self>>,
+    ) -> Result<Self::Replica, BootError>;
+}
+
+/// The message type of a subject.
+pub type Message<S> = <<S as Subject>::Replica as Replica>::Message;
+
+/// One node of a Raft implementation.
+pub trait Replica {
+    /// What nodes send to one another: the library's own type, never serialised here.
+    type Message: Clone + Debug;
+
+    /// Handles `input` at `now_us`, the node's own idea of the time, and adds
+    /// what it wants done to `out`.
+    fn step(&mut self, now_us: u64, input: Input<Self::Message>, out: &mut Output<Self::Message>);
+
+    /// The same as [`Replica::step`] with [`Input::Deliver`]. Most steps are of this kind, and
+    /// messages may be large: an implementation can take one in by itself, moving it less often.
+    #[inline(always)]
+    fn deliver(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        message: Self::Message,
+        out: &mut Output<Self::Message>,
+    ) {
+        self.step(now_us, Input::Deliver { from, message }, out);
+    }
+
+    /// The same as [`Replica::step`] with [`Input::Synced`]. Next to messages these are the most, and an
+    /// input is as large as a message.
+    #[inline(always)]
+    fn synced(
+        &mut self,
+        now_us: u64,
+        ticket: Ticket,
+        result: SyncResult,
+        out: &mut Output<Self::Message>,
+    ) {
+        self.step(now_us, Input::Synced { ticket, result }, out);
+    }
+
+    /// What `message` is, and what its sender promises by sending it.
+    fn label(message: &Self::Message) -> Label;
+
+    /// `message` in words, for people who read a trace.
+    fn describe(message: &Self::Message) -> String {
+        let label = Self::label(message);
+        format!("{} of term {}", label.kind.words(), label.term)
+    }
+}
+
+/// What a node is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Birth<'a> {
+    /// This node.
+    pub id: NodeId,
+    /// The cluster's first configuration, for a disk that holds no snapshot. This
+    /// node need not be in it: it may join later.
+    pub configuration: Configuration,
+    /// 0 for the first start, one more for each restart.
+    pub life: u32,
+    /// The seed of everything this node may draw at random (election time-outs).
+    pub seed: u64,
+    /// Settings of the library.
+    pub raft: &'a RaftOptions,
+    /// Settings of the code around it.
+    pub driver: &'a DriverOptions,
+    /// The service to replicate, in its first state.
+    pub service: &'a Service,
+    /// Where the library's own log goes, when someone reads it.
+    pub log: Option<LogSink>,
+}
+
+/// Collects a library's own log lines.
+#[derive(Clone, Debug, Default)]
+pub struct LogSink(Arc<Mutex<Vec<String>>>);
+
+impl LogSink {
+    /// Adds a line.
+    pub fn add(&self, line: String) {
+        self.0.lock().expect("no writer panics").push(line);
+    }
+
+    /// Takes the lines added since the last call.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("no writer panics"))
+    }
+}
+
+/// What a node finds on its disk.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// What its journals add up to, each read to its first missing or damaged record.
+    pub state: StableState,
+    /// Journals in which a record that had been durable no longer matches its checksum.
+    pub rotten: Vec<Journal>,
+}
+
+/// What a node starts on: see [`Recovered::recover`].
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// What the disk kept, mended.
+    pub state: StableState,
+    /// The service, as the snapshot has it.
+    pub service: Service,
+    /// The configuration of the snapshot, or the cluster's first.
+    pub configuration: Configuration,
+    /// The term was raised, and is written: it must be durable before a message carries it.
+    pub must_sync: bool,
+}
+
+impl Recovered {
+    /// What an honest node does first: it mends what its disk kept (see [`StableState::mend`]),
+    /// writes what it mended, takes its service from its snapshot, and reports that it has
+    /// started. The entries after the snapshot are still to be applied.
+    ///
+    /// # Errors
+    /// [`BootError`] when a journal is rotten.
+    ///
+    /// # Panics
+    /// When the snapshot is not one of the service's.
+    pub fn recover<M>(self, birth: &Birth<'_>, out: &mut Output<M>) -> Result<Start, BootError> {
+        if let Some(journal) = self.rotten.first() {
+            return Err(BootError::Corrupt(*journal));
+        }
+        let mut state = self.state;
+        let on_disk = state.hard;
+        if let Some(reset) = state.mend() {
+            out.write(reset);
+        }
+        let hard = state.hard;
+        let snapshot_index = state.snapshot_index();
+        let mut service = birth.service.clone();
+        let mut configuration = birth.configuration;
+        if let Some(snapshot) = &state.snapshot {
+            let whole = service.restore(&snapshot.data);
+            assert!(whole, "a snapshot is whole or not there");
+            configuration = snapshot.configuration;
+        }
+        out.observe(Observation::Started {
+            term: hard.term,
+            vote: hard.vote,
+            last: state.log.last().max(snapshot_index),
+            commit: state.commit,
+            applied: snapshot_index,
+            state: service.state(),
+            configuration,
+        });
+        let must_sync = hard != on_disk;
+        if must_sync {
+            out.write(Record::HardState(hard));
+        }
+        Ok(Start {
+            state,
+            service,
+            configuration,
+            must_sync,
+        })
+    }
+}
+
+/// Why a node does not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BootError {
+    /// A checksum does not match where nothing may be missing.
+    #[error("the {0} journal is damaged")]
+    Corrupt(Journal),
+}
+
+/// What happens to a replica.
+#[derive(Clone, Debug)]
+pub enum Input<M> {
+    /// One tick of its clock.
+    Tick,
+    /// A message has arrived.
+    Deliver {
+        /// Its sender.
+        from: NodeId,
+        /// The message.
+        message: M,
+    },
+    /// A sync that it asked for is over. All syncs asked for before are over with it.
+    Synced {
+        /// Which.
+        ticket: Ticket,
+        /// How it went.
+        result: SyncResult,
+    },
+    /// A client asks for a command to be replicated.
+    Request(Request),
+    /// A client asks for a linearizable read that goes around the log (ReadIndex: dissertation, section 6.4).
+    Read(Request),
+    /// An operator asks for something.
+    Admin(Admin),
+    /// The transport could not deliver something to this peer.
+    Unreachable {
+        /// Which peer.
+        peer: NodeId,
+    },
+    /// The transport is done with a snapshot.
+    SnapshotSent {
+        /// Its receiver.
+        peer: NodeId,
+        /// Whether the receiver got it, as far as the transport knows.
+        delivered: bool,
+    },
+}
+
+/// How a sync went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncResult {
+    /// What was written before it is durable.
+    Done,
+    /// What was written before it may be lost. The error is reported this once.
+    Failed,
+}
+
+/// A client's command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The client's number.
+    pub client: u32,
+    /// The client's own count of its commands. A retry carries the same number and the same command.
+    pub sequence: u64,
+    /// How often the client has tried before.
+    pub attempt: u32,
+    /// The command, as it goes into the log: see [`crate::service::Command`].
+    pub command: Bytes,
+}
+
+/// Names a sync; a replica numbers its own, upwards from 1 in each life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// A change inside a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// It has started with this on its disk, as it reads it. Comes once, before all others.
+    Started {
+        /// Its term.
+        term: Term,
+        /// Its vote in that term.
+        vote: Option<NodeId>,
+        /// The last index of its log.
+        last: Index,
+        /// How far it knows the log to be committed.
+        commit: Index,
+        /// How far its state machine has applied the log.
+        applied: Index,
+        /// A hash of the state machine.
+        state: u64,
+        /// The configuration that it goes by.
+        configuration: Configuration,
+    },
+    /// It goes by this configuration from now on, because of this entry.
+    Configured {
+        /// The entry's index.
+        index: Index,
+        /// The configuration.
+        configuration: Configuration,
+    },
+    /// It has this role in this term from now on.
+    Role {
+        /// The role.
+        role: Role,
+        /// The replica's term.
+        term: Term,
+    },
+    /// It hands leadership over, or no longer does.
+    Transfer {
+        /// To whom; nobody when it has ended, well or not.
+        to: Option<NodeId>,
+    },
+    /// It knows the log to be committed up to here.
+    Committed {
+        /// The highest committed index.
+        index: Index,
+    },
+    /// It applied an entry to its state machine.
+    Applied {
+        /// The entry's index.
+        index: Index,
+        /// A hash of the state machine after it.
+        state: u64,
+    },
+    /// It put a snapshot from a leader in place of its state machine.
+    Installed {
+        /// The snapshot's index.
+        index: Index,
+        /// A hash of the state machine after it.
+        state: u64,
+    },
+    /// A linearizable read was confirmed: it may be served from `index` on.
+    ReadConfirmed {
+        /// The read index.
+        index: Index,
+    },
+    /// The library did something that no other observation shows.
+    Did(Doing),
+    /// It wrote a snapshot of its own state machine.
+    SnapshotTaken {
+        /// The snapshot's index.
+        index: Index,
+    },
+}
+
+/// Something inside a library that is worth counting, and that nothing else shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// A proposal was dropped because too much is uncommitted.
+    DroppedProposal,
+    /// A change of the configuration was declined when it was proposed.
+    DeclinedChange,
+    /// A committed change of the configuration did not fit and was skipped.
+    SkippedChange,
+    /// Entries were not at hand and are fetched in the background.
+    FetchBegun,
+    /// Entries fetched in the background were handed over.
+    FetchDone,
+    /// A peer asked for a snapshot, and one is built for it.
+    SnapshotWanted,
+    /// A snapshot was asked for.
+    SnapshotAsked,
+    /// A setting was changed.
+    SettingChanged,
+    /// Heartbeats were sent on request.
+    Pinged,
+    /// An election was stood for on request.
+    Campaigned,
+    /// A read was passed on to the leader.
+    ForwardedRead,
+    /// A command was passed on to the leader.
+    ForwardedCommand,
+    /// A committed change of the configuration fitted and was not carried out as it was asked for, or it is one that no
+    /// leader begins: it changes a joint configuration, or leaves one that is not joint. That breaks the
+    /// property `configuration`.
+    ChangedOtherwise,
+}
+
+/// An answer to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The client's number.
+    pub client: u32,
+    /// Which of its commands.
+    pub sequence: u64,
+    /// What became of it.
+    pub outcome: ReplyOutcome,
+}
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyOutcome {
+    /// It is committed, and applied here.
+    Applied {
+        /// The index of the entry that it became.
+        index: Index,
+        /// What it did.
+        answer: Answer,
+    },
+    /// It was a read, served from the state after the entry at `index`.
+    Read {
+        /// How far the log was applied here.
+        index: Index,
+        /// What was read.
+        answer: Answer,
+    },
+    /// It was not taken: no leader is known, or the leader takes none now.
+    Refused {
+        /// Whom to ask instead.
+        leader: Option<NodeId>,
+    },
+}

@@ -1,0 +1,252 @@
+//! The replicated service that every subject runs: a key-value store and a
+//! distributed lock service behind client sessions. Deterministic, small, and
+//! cheap to copy into a snapshot. Knows nothing of logs, terms or nodes.
+//!
+//! A replica gets a fresh one when it is born, applies the data of every
+//! committed entry to it in order, answers clients with what it returns, and
+//! puts its bytes into snapshots.
+
+mod command;
+mod flaw;
+mod kv;
+mod locks;
+mod model;
+mod sessions;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+pub use command::{Answer, Command, Operation};
+pub use flaw::Flaw;
+pub use kv::{KEYS, Kv};
+pub use locks::{Grant, LOCKS, Locks};
+pub use model::{Part, ServiceModel};
+pub use sessions::Sessions;
+
+use squall_world::hash::{mix, mix_bytes};
+
+/// The state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    kv: Kv,
+    locks: Locks,
+    sessions: Sessions,
+    /// A hash of every command and every answer, in order.
+    history: u64,
+    /// A mistake in it, on purpose.
+    #[serde(skip)]
+    flaw: Option<Flaw>,
+    /// It hashes commands, and looks no further than to whose they are.
+    #[serde(skip)]
+    opaque: bool,
+}
+
+/// What an entry did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The client whose command it was.
+    pub client: u32,
+    /// Which of its commands.
+    pub sequence: u64,
+    /// What the client is to be told.
+    pub answer: Answer,
+    /// The command had been applied before, and this time did nothing.
+    pub again: bool,
+}
+
+impl Service {
+    /// One with a mistake in it.
+    pub fn flawed(flaw: Flaw) -> Self {
+        Self {
+            flaw: Some(flaw),
+            ..Self::default()
+        }
+    }
+
+    /// One that hashes commands and performs none.
+    pub fn opaque() -> Self {
+        Self {
+            opaque: true,
+            ..Self::default()
+        }
+    }
+
+    /// One that forgets no copy of a command: what clients see when retries are not recognised.
+    pub fn repeating() -> Self {
+        Self::flawed(Flaw::ApplyRetries)
+    }
+
+    /// What a key holds, as a read is answered.
+    pub fn get(&self, key: u8) -> Answer {
+        self.kv.get(key)
+    }
+
+    /// Whether two numbers name one key.
+    pub fn same_key(one: u8, other: u8) -> bool {
+        one % KEYS == other % KEYS
+    }
+
+    /// What the client was answered last.
+    pub fn answer_to(&self, client: u32) -> Option<Answer> {
+        self.sessions.last(client)
+    }
+
+    /// Applies one entry's data, and says what it did if it was a command. Entries that are none,
+    /// as changes of the configuration, are applied as empty data.
+    pub fn apply(&mut self, data: &[u8]) -> Option<Applied> {
+        self.history = mix_bytes(self.history, data);
+        if self.opaque {
+            let (client, sequence) = Command::decode_sender(data)?;
+            return Some(Applied {
+                client,
+                sequence,
+                answer: Answer::Done { version: 0 },
+                again: false,
+            });
+        }
+        let command = Command::decode(data)?;
+        let Command {
+            client, sequence, ..
+        } = command;
+        let known = match self.flaw {
+            Some(Flaw::ApplyRetries) => None,
+            _ => self.sessions.answered(client, sequence),
+        };
+        let answer = match known {
+            Some(answer) => answer,
+            None => {
+                let answer = self.perform(&command);
+                self.sessions.answer(client, sequence, answer);
+                answer
+            }
+        };
+        self.history = mix(self.history, answer.hash());
+        Some(Applied {
+            client,
+            sequence,
+            answer,
+            again: known.is_some(),
+        })
+    }
+
+    fn perform(&mut self, command: &Command) -> Answer {
+        let Command {
+            client,
+            time_us,
+            operation,
+            ..
+        } = *command;
+        match operation.lock() {
+            Some(_) => self.locks.apply(client, time_us, operation, self.flaw),
+            None => self.kv.apply(operation),
+        }
+    }
+
+    /// What a read would be told now. None when `data` holds no command that only reads.
+    pub fn query(&self, data: &[u8]) -> Option<Answer> {
+        match Command::decode(data)?.operation {
+            Operation::Get { key } => Some(self.kv.get(key)),
+            _ => None,
+        }
+    }
+
+    /// A hash of the whole state.
+    #[inline]
+    pub fn state(&self) -> u64 {
+        self.history
+    }
+
+    /// The state as bytes.
+    pub fn encode(&self) -> Bytes {
+        let mut copy;
+        let mut whole = self;
+        if let Some(flaw) = self.flaw {
+            copy = self.clone();
+            match flaw {
+                Flaw::SnapshotWithoutSessions => copy.sessions = Sessions::default(),
+                Flaw::SnapshotWithoutTokens => copy.locks.forget_tokens(),
+                _ => {}
+            }
+            whole = &copy;
+        }
+        let bytes = postcard::to_allocvec(whole).expect("plain data of known size");
+        bytes.into()
+    }
+
+    /// Takes on the state in `bytes`, in place of its own. Returns whether they held one.
+    pub fn restore(&mut self, bytes: &[u8]) -> bool {
+        match postcard::from_bytes::<Self>(bytes) {
+            Ok(state) => {
+                *self = Self {
+                    flaw: self.flaw,
+                    opaque: self.opaque,
+                    ..state
+                };
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(client: u32, sequence: u64, value: u64) -> Bytes {
+        Command {
+            client,
+            sequence,
+            time_us: 0,
+            operation: Operation::Put { key: 1, value },
+        }
+        .encode(3)
+    }
+
+    #[test]
+    fn a_snapshot_brings_back_the_same_state() {
+        let mut service = Service::default();
+        for sequence in 1..40 {
+            let applied = service.apply(&put(3, sequence, sequence)).unwrap();
+            assert_eq!((applied.client, applied.sequence), (3, sequence));
+        }
+        assert_eq!(service.apply(b""), None);
+        let mut copy = Service::default();
+        assert!(copy.restore(&service.encode()));
+        assert_eq!(copy, service);
+        assert!(!copy.restore(b"short"));
+    }
+
+    #[test]
+    fn a_retried_command_does_nothing_and_is_answered_alike() {
+        let mut service = Service::default();
+        let first = service.apply(&put(1, 1, 10)).unwrap();
+        service.apply(&put(2, 1, 20));
+        let again = service.apply(&put(1, 1, 10)).unwrap();
+        assert_eq!(first.answer, again.answer);
+        assert!(again.again && !first.again);
+        let get = Command {
+            client: 9,
+            sequence: 0,
+            time_us: 0,
+            operation: Operation::Get { key: 1 },
+        };
+        assert_eq!(
+            service.query(&get.encode(0)),
+            Some(Answer::Value { value: Some(20) })
+        );
+    }
+
+    #[test]
+    fn the_order_of_commands_shows_in_the_state() {
+        let (first, second) = (put(0, 1, 1), put(1, 1, 2));
+        let after = |order: [&Bytes; 2]| {
+            let mut service = Service::default();
+            order.iter().for_each(|data| {
+                service.apply(data);
+            });
+            service.state()
+        };
+        assert_ne!(after([&first, &second]), after([&second, &first]));
+    }
+}

@@ -1,0 +1,15 @@
+//! Many plans: which to run ([`strategy`]), how to run them all ([`sweep`]), what is left of one that fails
+//! ([`shrink`]), how a failure came about ([`explain`]), and how it is told ([`report`]).
+//!
+//! Knows no Raft library, and no terminal.
+
+pub mod explain;
+pub mod fuzz_input;
+pub mod report;
+pub mod running;
+pub mod scenario;
+pub mod seed_range;
+pub mod shrink;
+pub mod strategy;
+pub mod sweep;
+pub mod watchdog;

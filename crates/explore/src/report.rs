@@ -1,0 +1,538 @@
+//! What a person reads: the page of a failure, the summary of a sweep, and the
+//! same as JSON. Decides nothing; everything here is a function of an outcome.
+
+mod markdown;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+pub use markdown::{Swept, markdown};
+use serde::Serialize;
+
+use crate::explain::Chronicle;
+use crate::shrink::{Ended, Shrunk, Size};
+use crate::sweep::{Leak, RUNS_FOR_REQUIRED, Summary, USUAL_CAUSES, Verdict};
+use squall_core::counters::Event;
+use squall_core::engine::{Line, Outcome, Watch};
+use squall_core::ids::node_list;
+use squall_core::plan::{Heal, Plan};
+use squall_core::registry::Named;
+use squall_core::text::seconds;
+
+/// Operations of clients that a failure's page lists.
+const MOST_OPERATIONS: usize = 12;
+
+/// Carries `plan` out once more and writes the page of its failure; none when it
+/// does not fail. `path` is where the plan lies, `command` what repeats it.
+pub fn failure(subject: &Named, plan: &Plan, path: &Path, command: &str) -> Option<String> {
+    let (outcome, chronicle) = watched(subject, plan);
+    page(plan, &outcome, &chronicle, path, command)
+}
+
+/// Carries `plan` out, and keeps what its story needs.
+pub fn watched(subject: &Named, plan: &Plan) -> (Outcome, Chronicle) {
+    let mut chronicle = Chronicle::default();
+    let mut keep = |line: Line| chronicle.add(line);
+    let watch = Watch {
+        lines: Some(&mut keep),
+        ..Watch::default()
+    };
+    let outcome = subject.runner.run(plan, watch);
+    (outcome, chronicle)
+}
+
+/// The story of a run, for people who have never seen it: what it was, how its violation came
+/// about, or what happened in it when it was clean. `command` repeats it.
+pub fn story(plan: &Plan, outcome: &Outcome, chronicle: &Chronicle, command: &str) -> String {
+    let Plan { cluster, .. } = plan;
+    let mut parts = vec![many(cluster.voters.into(), "voter")];
+    for (number, what) in [
+        (cluster.learners, "learner"),
+        (cluster.spares, "spare node"),
+    ] {
+        if number > 0 {
+            parts.push(many(number.into(), what));
+        }
+    }
+    parts.push(many(plan.faults.len() as u64, "fault"));
+    if let Some(script) = &plan.script {
+        parts.push(many(script.len() as u64, "client operation"));
+    }
+    let mut text = format!("{}: {}\n\n", plan.subject, parts.join(", "));
+    for line in chronicle.tell(plan, outcome) {
+        let _ = writeln!(text, "{line}");
+    }
+    let _ = match &outcome.failure {
+        Some(failure) => writeln!(
+            text,
+            "\nVIOLATION {}\n  the rule: {}\n  repeat    {command}",
+            failure.violation,
+            failure.violation.property.about()
+        ),
+        None => writeln!(
+            text,
+            "\nclean: {} steps, {} of simulated time; the cluster converged",
+            group(outcome.steps),
+            seconds(outcome.time_us)
+        ),
+    };
+    text
+}
+
+/// The page of a failure that ended in `outcome`, with its story.
+pub fn page(
+    plan: &Plan,
+    outcome: &Outcome,
+    chronicle: &Chronicle,
+    path: &Path,
+    command: &str,
+) -> Option<String> {
+    let failure = outcome.failure.as_ref()?;
+    let mut page = String::new();
+    let mut add = |line: &str| {
+        page.push_str(line);
+        page.push('\n');
+    };
+    add(&format!("VIOLATION {}", failure.violation));
+    add(&format!(
+        "  at step {}, simulated time {}",
+        failure.step,
+        seconds(failure.time_us)
+    ));
+    add("");
+    add("nodes");
+    for node in &outcome.nodes {
+        add(&format!("  {}", node.to_string().trim_end()));
+    }
+    add("");
+    add(&format!(
+        "faults of the plan ({}), until the storm ends at {}",
+        plan.faults.len(),
+        seconds(plan.heal_us)
+    ));
+    let mut faults: Vec<_> = plan.faults.iter().collect();
+    faults.sort_by_key(|fault| match fault.when {
+        squall_core::plan::When::AtUs(at_us) => at_us,
+        _ => u64::MAX,
+    });
+    for fault in faults {
+        add(&format!("  {fault}"));
+    }
+    if let Some(schedule) = &plan.schedule {
+        add(&format!("  {schedule}"));
+    }
+    let script = plan.script.as_deref().unwrap_or_default();
+    for asked in script.iter().take(MOST_OPERATIONS) {
+        add(&format!("  {asked}"));
+    }
+    if script.len() > MOST_OPERATIONS {
+        let more = script.len() - MOST_OPERATIONS;
+        add(&format!("  and {more} more operations of clients"));
+    }
+    match &plan.heal {
+        Heal::Everyone => add("  then everyone is healed"),
+        Heal::Quorum(members) => add(&format!("  then only {} are healed", node_list(members))),
+    }
+    add("");
+    add("how it came to that");
+    for line in chronicle.tell(plan, outcome) {
+        add(&format!("  {line}"));
+    }
+    add("");
+    add(&format!("plan     {}", path.display()));
+    add(&format!("repeat   {command}"));
+    Some(page)
+}
+
+/// What a shrinker came to, for people.
+pub fn shrunk(shrunk: &Shrunk) -> String {
+    let mut text = format!(
+        "{:<9} {}\n{:<9} {}\n",
+        "from",
+        size(&shrunk.before),
+        "to",
+        size(&shrunk.after)
+    );
+    let why = match shrunk.ended {
+        Ended::Smallest => "nothing simpler fails in the same way",
+        Ended::OutOfTime => "time is up, so there may be a smaller one",
+        Ended::Interrupted => "interrupted, so there may be a smaller one",
+    };
+    let _ = writeln!(
+        text,
+        "{:<9} {} runs, {:.1} s of processor time; {why}",
+        "after",
+        group(shrunk.runs),
+        shrunk.cpu.as_secs_f64()
+    );
+    for tried in &shrunk.tried {
+        let _ = writeln!(
+            text,
+            "  {:<22} {:>7} tried, {:>5} kept",
+            tried.pass,
+            group(tried.runs),
+            group(tried.kept)
+        );
+    }
+    text
+}
+
+/// The size of a plan, in words.
+pub fn size(size: &Size) -> String {
+    format!(
+        "{}, {}, {}, {}, {}",
+        many(size.faults as u64, "fault"),
+        many(size.operations as u64, "client operation"),
+        many(size.nodes as u64, "node"),
+        many(size.steps, "step"),
+        seconds(size.time_us)
+    )
+}
+
+/// So many of them, in words: `1 fault`, `2 faults`.
+pub fn many(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {what}{s}", group(number))
+}
+
+/// A finding as `--json` gives it.
+#[derive(Debug, Serialize)]
+pub struct JsonViolation {
+    /// The property's name.
+    pub property: &'static str,
+    /// The plan's seed.
+    pub seed: u64,
+    /// The step that broke it.
+    pub step: u64,
+    /// What broke it.
+    pub message: String,
+    /// The plan's file.
+    pub plan: PathBuf,
+    /// The file of the smaller plan made of it, for the first violation of each property.
+    pub shrunk_plan: Option<PathBuf>,
+}
+
+/// The files of a finding.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Its plan's.
+    pub plan: PathBuf,
+    /// That of the smaller plan made of it, where one was.
+    pub shrunk: Option<PathBuf>,
+}
+
+/// What a sweep covered, as `--json` gives it.
+#[derive(Debug, Serialize)]
+pub struct JsonCoverage {
+    /// Abstract states that some run was in.
+    pub states: u64,
+    /// Transitions between them that some run made.
+    pub transitions: u64,
+}
+
+/// A run that hung, as `--json` gives it.
+#[derive(Debug, Serialize)]
+pub struct JsonHang {
+    /// The plan's seed.
+    pub seed: u64,
+    /// The step that did not end.
+    pub step: u64,
+    /// Where it was in that step.
+    pub at: String,
+}
+
+/// A sweep as `--json` gives it.
+#[derive(Debug, Serialize)]
+pub struct JsonSummary<'a> {
+    /// The verdict's name.
+    pub verdict: &'static str,
+    /// The subject's name.
+    pub subject: &'a str,
+    /// The profile's name.
+    pub profile: &'a str,
+    /// The engine's name.
+    pub engine: &'static str,
+    /// The first seed.
+    pub first_seed: u64,
+    /// Runs done.
+    pub runs: u64,
+    /// Steps of all runs.
+    pub steps: u64,
+    /// Processor time, in seconds.
+    pub cpu_seconds: f64,
+    /// Wall time, in seconds.
+    pub wall_seconds: f64,
+    /// Steps a second of processor time.
+    pub steps_per_cpu_second: f64,
+    /// Simulated time of all runs, in seconds.
+    pub simulated_seconds: f64,
+    /// How often each event happened.
+    pub sometimes: BTreeMap<&'static str, u64>,
+    /// Required events that never happened, or not as often as the profile says.
+    pub missing: &'a [String],
+    /// Plans run twice, to see that they repeat.
+    pub double_runs: u64,
+    /// States and transitions covered, where they were taken down.
+    pub coverage: Option<JsonCoverage>,
+    /// A hash of all runs: 16 hexadecimal digits.
+    pub digest: String,
+    /// The violations, in the order of their seeds.
+    pub violations: Vec<JsonViolation>,
+    /// The run that hung, where one did.
+    pub hang: Option<JsonHang>,
+}
+
+impl<'a> JsonSummary<'a> {
+    /// The JSON form of `summary`; `files` are those of its findings, in their order.
+    pub fn new(
+        summary: &'a Summary,
+        subject: &'a Named,
+        profile: &'a str,
+        first_seed: u64,
+        files: &[Files],
+    ) -> Self {
+        let violations = summary
+            .findings
+            .iter()
+            .zip(files)
+            .map(|(finding, files)| JsonViolation {
+                property: finding.failure.violation.property.name(),
+                seed: finding.seed,
+                step: finding.failure.step,
+                message: finding.failure.violation.message.clone(),
+                plan: files.plan.clone(),
+                shrunk_plan: files.shrunk.clone(),
+            });
+        Self {
+            verdict: summary.verdict().name(),
+            subject: &subject.name,
+            profile,
+            engine: subject.engine.name(),
+            first_seed,
+            runs: summary.runs,
+            steps: summary.steps,
+            cpu_seconds: summary.cpu.as_secs_f64(),
+            wall_seconds: summary.wall.as_secs_f64(),
+            steps_per_cpu_second: summary.steps_per_cpu_second(),
+            simulated_seconds: summary.simulated_us as f64 / 1e6,
+            sometimes: summary.counters.named(),
+            missing: &summary.missing,
+            double_runs: summary.double_runs,
+            coverage: summary.coverage.as_ref().map(|map| JsonCoverage {
+                states: map.states(),
+                transitions: map.transitions(),
+            }),
+            digest: format!("{:016x}", summary.digest),
+            violations: violations.collect(),
+            hang: summary.hang.as_ref().map(|hang| JsonHang {
+                seed: hang.seed,
+                step: hang.step,
+                at: hang.at.to_string(),
+            }),
+        }
+    }
+}
+
+/// The summary of a sweep, for people.
+pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
+    let count = |event| group(summary.counters.get(event));
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "  {name:<18} {value}");
+    };
+    row(
+        "runs",
+        format!(
+            "{} of {subject} with profile {profile}",
+            group(summary.runs)
+        ),
+    );
+    row(
+        "steps",
+        format!(
+            "{} ({} a second of processor time)",
+            group(summary.steps),
+            group(summary.steps_per_cpu_second() as u64)
+        ),
+    );
+    row(
+        "simulated time",
+        format!(
+            "{} s in {:.1} s: {} times faster than real time",
+            group(summary.simulated_us / 1_000_000),
+            summary.wall.as_secs_f64(),
+            group(summary.times_real_time() as u64)
+        ),
+    );
+    row(
+        "elections",
+        format!(
+            "{} started, {} leaders, {} changes of leader",
+            count(Event::ElectionStarted),
+            count(Event::LeaderElected),
+            count(Event::LeaderChanged)
+        ),
+    );
+    row(
+        "entries",
+        format!(
+            "{} committed, {} cut off as conflicting",
+            count(Event::EntryCommitted),
+            count(Event::EntryTruncated)
+        ),
+    );
+    row(
+        "nodes",
+        format!(
+            "{} crashes, {} restarts, {} stopped by a failing disk, {} pauses",
+            count(Event::Crash),
+            count(Event::Restart),
+            count(Event::Halt),
+            count(Event::Pause)
+        ),
+    );
+    row(
+        "links",
+        format!(
+            "{} cuts, {} messages met one",
+            count(Event::LinkCut),
+            count(Event::MessageCut)
+        ),
+    );
+    row(
+        "messages",
+        format!(
+            "{} sent, {} lost, {} duplicated, {} reordered",
+            count(Event::MessageSent),
+            count(Event::MessageLost),
+            count(Event::MessageDuplicated),
+            count(Event::MessageReordered)
+        ),
+    );
+    row(
+        "snapshots",
+        format!(
+            "{} taken, {} sent, {} installed",
+            count(Event::SnapshotTaken),
+            count(Event::SnapshotSent),
+            count(Event::SnapshotInstalled)
+        ),
+    );
+    row(
+        "writes in crashes",
+        format!(
+            "{} lost, {} torn, {} survived unsynced",
+            count(Event::WriteLost),
+            count(Event::WriteTorn),
+            count(Event::WriteKept)
+        ),
+    );
+    if let Some(map) = &summary.coverage {
+        let (states, transitions) = (group(map.states()), group(map.transitions()));
+        row(
+            "covered",
+            format!("{states} abstract states, {transitions} transitions"),
+        );
+    }
+    row(
+        "run twice",
+        format!("{}, to see that runs repeat", group(summary.double_runs)),
+    );
+    text.push_str("\n  what happened, and how often\n");
+    let events: Vec<String> = Event::ALL
+        .iter()
+        .map(|event| format!("{:<30} {:>13}", event.name(), count(*event)))
+        .collect();
+    let half = events.len().div_ceil(2);
+    for (number, left) in events[..half].iter().enumerate() {
+        let right = events.get(half + number).map_or("", String::as_str);
+        let _ = writeln!(text, "    {}", format!("{left}   {right}").trim_end());
+    }
+    let _ = write!(text, "\n{}", verdict(summary));
+    text
+}
+
+fn verdict(summary: &Summary) -> String {
+    let runs = group(summary.runs);
+    match summary.verdict() {
+        Verdict::Clean if summary.runs < RUNS_FOR_REQUIRED => format!(
+            "clean: no violation in {runs} runs (too few to demand the profile's required events; {} are needed)\n",
+            group(RUNS_FOR_REQUIRED)
+        ),
+        Verdict::Clean => {
+            format!("clean: no violation in {runs} runs, and every required event happened\n")
+        }
+        Verdict::Interrupted => format!("interrupted: no violation in the {runs} runs so far\n"),
+        Verdict::Hung => format!(
+            "hung: no violation in the {runs} runs so far, and then one that does not end\n"
+        ),
+        Verdict::Incomplete => format!(
+            "incomplete: no violation in {runs} runs, but what the profile requires did not happen, or not as often: {}\n",
+            summary.missing.join(", ")
+        ),
+        Verdict::Violation => {
+            let mut properties = BTreeMap::<&str, u64>::new();
+            for finding in &summary.findings {
+                *properties
+                    .entry(finding.failure.violation.property.name())
+                    .or_default() += 1;
+            }
+            let list: Vec<String> = properties
+                .iter()
+                .map(|(name, times)| format!("{name} in {times}"))
+                .collect();
+            format!(
+                "violation: {} of {runs} runs failed ({})\n",
+                group(summary.findings.len() as u64),
+                list.join(", ")
+            )
+        }
+        Verdict::Nondeterministic => {
+            let leak = summary
+                .leak
+                .as_ref()
+                .expect("that is what this verdict says");
+            format!("nondeterministic: {}", self::leak(leak))
+        }
+    }
+}
+
+/// A leak in words: where two runs part, both sides of it, and what it comes from.
+pub fn leak(leak: &Leak) -> String {
+    let seed = leak.seed;
+    let differ = match leak.step {
+        Some(step) => format!("two runs of seed {seed} differ first at step {step}:"),
+        None => format!(
+            "two runs of seed {seed} were not the same, and others of it were; they ended in"
+        ),
+    };
+    format!(
+        "{differ}\n  once:  {}\n  again: {}\nNothing that was found or not found is certain until that is mended. {USUAL_CAUSES}\nWhere the subject is one that comes with Squall, please report it.\n",
+        leak.first, leak.second
+    )
+}
+
+/// A number with its digits in groups of three: `1,234,567`.
+pub fn group(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group;
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        let grouped = [0, 999, 1_000, 1_234_567].map(group);
+        assert_eq!(grouped, ["0", "999", "1,000", "1,234,567"]);
+    }
+}

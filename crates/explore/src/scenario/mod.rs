@@ -1,0 +1,216 @@
+//! Stories: scenarios written by hand, with what is expected of them in the same
+//! file, in the manner of etcd raft's data-driven tests, but with crashes, cuts,
+//! disks and clocks.
+//!
+//! A story is one more way to write a plan down. Its commands make up a plan of
+//! explicit faults and operations, the engine carries that out once, and each block
+//! is told what happened between its time and the next block's. So every check looks
+//! on, and a story's plan replays and shrinks as any other. Knows no Raft library.
+//!
+//! To add a command: a file in `commands/`, and its line in the table there.
+
+mod commands;
+mod draft;
+mod file;
+mod from_plan;
+mod words;
+
+use std::path::{Path, PathBuf};
+
+pub use commands::COMMANDS;
+pub use file::{Block, Story};
+pub use from_plan::of_plan;
+
+use crate::explain::Chronicle;
+use draft::{Draft, Mark};
+use squall_core::engine::{Line, Watch};
+use squall_core::invariants::Violation;
+use squall_core::options::Feature;
+use squall_core::plan::{Impossible, Plan};
+use squall_core::registry::Named;
+use squall_core::suggest;
+
+/// Something in a story that cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum StoryError {
+    /// The file cannot be read.
+    #[error("cannot read story {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line is not what it should be.
+    #[error("{path}:{line}: {what}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Which line, counted from 1.
+        line: usize,
+        /// What is wrong, and what would be legal.
+        what: String,
+    },
+    /// The plan that it makes up cannot be.
+    #[error("{path}: {source}")]
+    Impossible {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: Impossible,
+    },
+}
+
+/// A story as one subject went through it.
+#[derive(Debug)]
+pub struct Told {
+    /// The plan that it made up.
+    pub plan: Plan,
+    /// What happened, for each block.
+    pub outputs: Vec<String>,
+    /// How it ended, if badly.
+    pub violation: Option<Violation>,
+}
+
+/// Why a subject does not go through a story.
+#[derive(Debug)]
+pub enum Skipped {
+    /// The story names its subjects, and this is none of them.
+    NotNamed,
+    /// The story needs what the subject lacks.
+    Lacks(Feature),
+}
+
+impl Story {
+    /// Carries the story out on `subject`.
+    ///
+    /// # Errors
+    /// [`StoryError`] names the line.
+    pub fn tell(&self, subject: &Named) -> Result<Result<Told, Skipped>, StoryError> {
+        let draft = self.draft(subject)?;
+        if !draft.subjects.is_empty() && !draft.subjects.contains(&subject.name) {
+            return Ok(Err(Skipped::NotNamed));
+        }
+        let (plan, marks) = draft.finish();
+        plan.validate_told()
+            .map_err(|source| StoryError::Impossible {
+                path: self.path.clone(),
+                source,
+            })?;
+        if let Some(feature) = plan.asks_for_any(subject.runner.lacks()) {
+            return Ok(Err(Skipped::Lacks(feature)));
+        }
+        let mut chronicle = Chronicle::default();
+        let mut keep = |line: Line| chronicle.add(line);
+        let watch = Watch {
+            lines: Some(&mut keep),
+            ..Watch::default()
+        };
+        let outcome = subject.runner.run(&plan, watch);
+        let mut outputs = vec![String::new(); self.blocks.len()];
+        let failed_us = outcome.failure.as_ref().map(|failure| failure.time_us);
+        for (place, mark) in marks.iter().enumerate() {
+            let until_us = marks.get(place + 1).map_or(u64::MAX, Mark::time_us);
+            let text = match mark {
+                Mark::Since { at_us, .. } => chronicle.between(&plan, *at_us, until_us),
+                Mark::Show { at_us, .. } => chronicle.nodes_at(*at_us, plan.nodes().len()),
+                Mark::Heal { at_us, .. } => {
+                    let mut text = chronicle.between(&plan, *at_us, until_us);
+                    if outcome.failure.is_none() {
+                        text.push_str("clean: the cluster has converged\n");
+                    }
+                    text
+                }
+            };
+            outputs[mark.block()].push_str(&text);
+            let broke_here = failed_us.is_some_and(|at| (mark.time_us()..until_us).contains(&at))
+                && !matches!(mark, Mark::Show { .. });
+            if let Some(failure) = outcome.failure.as_ref().filter(|_| broke_here) {
+                let text = format!("VIOLATION {}\n", failure.violation);
+                outputs[mark.block()].push_str(&text);
+                break;
+            }
+        }
+        Ok(Ok(Told {
+            plan,
+            outputs,
+            violation: outcome.failure.map(|failure| failure.violation),
+        }))
+    }
+
+    /// Whether the story is for `subject` where none is asked for: if it names it, or, where it
+    /// names none, if it is an honest one.
+    pub fn is_for(&self, subject: &Named) -> bool {
+        let commands = self.blocks.iter().flat_map(|block| &block.commands);
+        let mut named = commands.filter_map(|(_, text)| text.strip_prefix("subjects "));
+        match named.next() {
+            None => subject.caught_by.is_none(),
+            Some(names) => names.split_whitespace().any(|name| name == subject.name),
+        }
+    }
+
+    fn draft<'a>(&self, subject: &'a Named) -> Result<Draft<'a>, StoryError> {
+        let mut draft = Draft::new(subject);
+        let mut last_line = 1;
+        for (number, block) in self.blocks.iter().enumerate() {
+            draft.block = number;
+            for (line, text) in &block.commands {
+                last_line = *line;
+                let at = |what: String| StoryError::Line {
+                    path: self.path.clone(),
+                    line: *line,
+                    what,
+                };
+                let mut words = words::Words::new(text);
+                let Some(name) = words.next() else { continue };
+                let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+                    return Err(at(unknown(name)));
+                };
+                draft.may_go_on(name).map_err(at)?;
+                let done = (command.act)(&mut draft, &mut words).and_then(|()| words.end());
+                done.map_err(|wrong| at(format!("{wrong}; legal: {}", command.usage)))?;
+            }
+        }
+        match draft.is_healed() {
+            true => Ok(draft),
+            false => Err(StoryError::Line {
+                path: self.path.clone(),
+                line: last_line,
+                what: "the story does not end; its last command must be: heal".to_owned(),
+            }),
+        }
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let names = COMMANDS.iter().map(|command| command.name);
+    let legal: Vec<&str> = names.clone().collect();
+    format!(
+        "unknown command \"{name}\"{}; legal: {}",
+        suggest::suggestion(name, names),
+        legal.join(", ")
+    )
+}
+
+/// The stories in `path`, or it alone if it is a file, in order of name.
+///
+/// # Errors
+/// [`StoryError`], when one cannot be read.
+pub fn stories_in(path: &Path) -> Result<Vec<Story>, StoryError> {
+    let unreadable = |source| StoryError::Read {
+        path: path.to_path_buf(),
+        source,
+    };
+    if !path.is_dir() {
+        return Ok(vec![Story::read(path)?]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        if file.extension().is_some_and(|ending| ending == "sim") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    files.iter().map(|file| Story::read(file)).collect()
+}

@@ -1,0 +1,501 @@
+//! A campaign: many plans, spread over cores, and what they add up to. Each run
+//! is on one thread and knows of no other; results are taken in the order of
+//! their seeds, so a sweep's outcome does not depend on how many jobs it had.
+
+mod leak;
+mod lookout;
+mod threads;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+pub use leak::{Leak, USUAL_CAUSES, find_leak};
+pub use lookout::{Lookout, NoThreads};
+pub(crate) use threads::pool;
+
+use crate::strategy::{Kind, Lesson, Space, Strategy};
+use crate::watchdog::{Hang, Watchdog};
+use squall_core::counters::{Counters, Event};
+use squall_core::coverage::{Coverage, Map, Trail};
+use squall_core::engine::{Failure, Outcome, Watch};
+use squall_core::plan::{Plan, Profile};
+use squall_core::registry::Named;
+use squall_world::hash::mix;
+
+/// One seed in so many is run twice, to see that both runs are the same.
+const DOUBLE_RUN_EVERY: u64 = 100;
+
+/// A profile's required events are demanded of sweeps of at least so many runs.
+pub const RUNS_FOR_REQUIRED: u64 = 1_000;
+
+/// What to sweep.
+pub struct Sweep<'a> {
+    /// The subject.
+    pub subject: &'a Named,
+    /// What plans are drawn from.
+    pub profile: &'a Profile,
+    /// How plans are looked for in [`Sweep::run`].
+    pub strategy: Kind,
+    /// Take down which states runs cover, even where the strategy does not ask for it.
+    pub coverage: bool,
+    /// Plans to begin with, for a strategy that learns: the first runs are theirs.
+    pub corpus: Vec<Plan>,
+    /// The seeds; `u64::MAX` as the end means: until the time is up.
+    pub seeds: Range<u64>,
+    /// Threads; at least 1.
+    pub jobs: usize,
+    /// Start no run after this long, and end early those that go on then: they count for nothing.
+    pub time_limit: Option<Duration>,
+    /// Go on after a violation.
+    pub keep_going: bool,
+    /// Set from outside to end the sweep early: runs that go on end before their next event, and count for nothing.
+    pub stop: &'a AtomicBool,
+    /// Who hears of runs that begin, end and hang. Without, a run that hangs is waited for in silence.
+    pub lookout: Option<&'a dyn Lookout>,
+}
+
+/// Something that a sweep tells while it goes on.
+pub enum News<'a> {
+    /// So many runs are done, with so many findings.
+    Progress {
+        /// Runs done.
+        runs: u64,
+        /// Violations found.
+        findings: u64,
+        /// Steps made.
+        steps: u64,
+        /// States covered, where they are taken down.
+        states: Option<u64>,
+    },
+    /// A run ended in a violation.
+    Finding(&'a Finding),
+    /// All seeds before `next` are done, and come to this: a sweep can go on from here ([`Sweep::go_on`]).
+    Portion {
+        /// The first seed that is not done.
+        next: u64,
+        /// What the others came to, `missing` aside.
+        summary: &'a Summary,
+    },
+    /// The strategy keeps this plan, because it reached something new.
+    Kept(&'a Plan),
+}
+
+/// A run that ended in a violation.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What broke, where and when.
+    pub failure: Failure,
+    /// The run.
+    pub plan: Plan,
+    /// The seed of the run in its sweep: the plan's own, unless the plan was made from others.
+    pub seed: u64,
+}
+
+/// What a sweep adds up to.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Runs done.
+    pub runs: u64,
+    /// Steps of all runs.
+    pub steps: u64,
+    /// Simulated time of all runs, in microseconds.
+    pub simulated_us: u64,
+    /// Processor time that the whole process took for the sweep.
+    pub cpu: Duration,
+    /// Time on the wall.
+    pub wall: Duration,
+    /// A hash of all runs in the order of their seeds.
+    pub digest: u64,
+    /// How often each event happened.
+    pub counters: Counters,
+    /// The violations, in the order of their seeds.
+    pub findings: Vec<Finding>,
+    /// Plans that were run twice.
+    pub double_runs: u64,
+    /// The first plan whose two runs were not the same.
+    pub leak: Option<Leak>,
+    /// Events that the profile requires and that never happened, or not as often as it says; judged in sweeps of
+    /// [`RUNS_FOR_REQUIRED`] runs or more.
+    pub missing: Vec<String>,
+    /// The sweep was ended from outside.
+    pub interrupted: bool,
+    /// A run that hung, where that ended the sweep.
+    pub hang: Option<Hang>,
+    /// What the runs covered, where it was taken down.
+    pub coverage: Option<Map>,
+}
+
+/// What a sweep says of its subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No violation in any run, and what the profile requires happened.
+    Clean,
+    /// At least one violation.
+    Violation,
+    /// No violation, but an event that the profile requires never happened, or not as often as it says.
+    Incomplete,
+    /// No violation, but the sweep was ended early.
+    Interrupted,
+    /// No violation, but the sweep was ended by a run that hung.
+    Hung,
+    /// A plan's two runs differed: no result can be trusted.
+    Nondeterministic,
+}
+
+impl Verdict {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Clean => "clean",
+            Verdict::Violation => "violation",
+            Verdict::Incomplete => "incomplete",
+            Verdict::Interrupted => "interrupted",
+            Verdict::Hung => "hung",
+            Verdict::Nondeterministic => "nondeterministic",
+        }
+    }
+
+    /// The exit status that goes with it: 0 clean, 1 violation, 2 could not tell.
+    pub fn status(self) -> u8 {
+        match self {
+            Verdict::Clean => 0,
+            Verdict::Violation => 1,
+            Verdict::Incomplete
+            | Verdict::Interrupted
+            | Verdict::Hung
+            | Verdict::Nondeterministic => 2,
+        }
+    }
+}
+
+impl Summary {
+    /// What this says of the subject.
+    pub fn verdict(&self) -> Verdict {
+        if self.leak.is_some() {
+            Verdict::Nondeterministic
+        } else if !self.findings.is_empty() {
+            Verdict::Violation
+        } else if self.hang.is_some() {
+            Verdict::Hung
+        } else if self.interrupted || self.runs == 0 {
+            Verdict::Interrupted
+        } else if !self.missing.is_empty() {
+            Verdict::Incomplete
+        } else {
+            Verdict::Clean
+        }
+    }
+
+    /// Steps a second of processor time.
+    pub fn steps_per_cpu_second(&self) -> f64 {
+        self.steps as f64 / self.cpu.as_secs_f64().max(1e-9)
+    }
+
+    /// How many times faster than the simulated clusters the sweep went.
+    pub fn times_real_time(&self) -> f64 {
+        self.simulated_us as f64 / 1e6 / self.wall.as_secs_f64().max(1e-9)
+    }
+}
+
+/// What carries runs out, and who looks on.
+struct Threads<'a> {
+    pool: &'a rayon::ThreadPool,
+    watchdog: &'a Watchdog,
+    is_out_of_time: &'a (dyn Fn() -> bool + Sync),
+}
+
+struct Run {
+    seed: u64,
+    plan: Plan,
+    outcome: Outcome,
+    leak: Option<Leak>,
+    doubled: bool,
+    trail: Option<Trail>,
+}
+
+impl Sweep<'_> {
+    /// Runs the sweep. `tell` hears of progress, and of each violation at the end of its portion.
+    ///
+    /// # Panics
+    /// When the operating system refuses to start a thread.
+    pub fn run(&self, tell: impl FnMut(News<'_>)) -> Summary {
+        self.run_with(&mut *self.strategy(), tell)
+    }
+
+    /// The sweep's strategy, with the corpus that it begins with.
+    pub fn strategy(&self) -> Box<dyn Strategy + '_> {
+        (self.strategy).over(self.space(), self.seeds.start, self.corpus.clone())
+    }
+
+    /// What strategies for this sweep make plans for.
+    pub fn space(&self) -> Space<'_> {
+        Space {
+            subject: &self.subject.name,
+            lacks: self.subject.runner.lacks(),
+            profile: self.profile,
+        }
+    }
+
+    /// As [`Sweep::run`], with a strategy of one's own.
+    ///
+    /// Seeds are handed out in portions. A sweep that stops at a violation takes the results of
+    /// a portion in order up to it and drops the rest, so that its outcome is the same however
+    /// many jobs there are.
+    ///
+    /// # Panics
+    /// When the operating system refuses to start a thread.
+    pub fn run_with(&self, strategy: &mut dyn Strategy, tell: impl FnMut(News<'_>)) -> Summary {
+        let begun = self.go_on(strategy, self.seeds.start, Summary::default(), tell);
+        begun.unwrap_or_else(|no_threads| panic!("{no_threads}"))
+    }
+
+    /// As [`Sweep::run_with`], from where a sweep was that told of [`News::Portion`]: it ends as that sweep would
+    /// have ended, where its strategy learns nothing from runs.
+    ///
+    /// # Errors
+    /// When the operating system refuses to start a thread; nothing has been run then.
+    #[allow(clippy::disallowed_methods)] // A sweep times itself, outside of every simulation.
+    pub fn go_on(
+        &self,
+        strategy: &mut dyn Strategy,
+        next: u64,
+        summary: Summary,
+        tell: impl FnMut(News<'_>),
+    ) -> Result<Summary, NoThreads> {
+        let refused = |why: String| NoThreads {
+            jobs: self.jobs,
+            why,
+        };
+        let pool = pool(self.jobs)?;
+        let patience = self.lookout.and_then(|lookout| lookout.patience());
+        let watchdog = Watchdog::new(self.jobs, patience);
+        let (wall_then, began) = (summary.wall, Instant::now());
+        let is_out_of_time = || {
+            self.time_limit
+                .is_some_and(|limit| wall_then + began.elapsed() >= limit)
+        };
+        // Held by this thread but while runs go on, which is when the watchdog looks.
+        let summary = Mutex::new(summary);
+        let is_over = || self.stop.load(Ordering::Relaxed) || is_out_of_time();
+        let hangs = |hang| {
+            if let Some(lookout) = self.lookout {
+                lookout.hangs(&hang, &lock(&summary));
+            }
+        };
+        let sweep = || {
+            let threads = Threads {
+                pool: &pool,
+                watchdog: &watchdog,
+                is_out_of_time: &is_out_of_time,
+            };
+            self.portions(strategy, next, &summary, &threads, tell);
+        };
+        let done = watchdog.beside(is_over, hangs, sweep);
+        done.map_err(|error| refused(error.to_string()))?;
+        Ok(summary.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Portion by portion, until there is no more to do.
+    #[allow(clippy::disallowed_methods)] // A sweep times itself, outside of every simulation.
+    fn portions(
+        &self,
+        strategy: &mut dyn Strategy,
+        mut next: u64,
+        shared: &Mutex<Summary>,
+        threads: &Threads<'_>,
+        mut tell: impl FnMut(News<'_>),
+    ) {
+        let mut summary = lock(shared);
+        let (cpu_then, wall_then) = (summary.cpu, summary.wall);
+        let began = Instant::now();
+        let cpu_before = process_cpu();
+        if self.coverage || strategy.learns() {
+            summary.coverage.get_or_insert_default();
+        }
+        let out_of_time = threads.is_out_of_time;
+        let stops = |summary: &Summary| !summary.findings.is_empty() && !self.keep_going;
+        while next < self.seeds.end && !out_of_time() && summary.leak.is_none() && !stops(&summary)
+        {
+            let portion = strategy.portion();
+            let end = self.seeds.end.min(next.saturating_add(portion));
+            let source = &*strategy;
+            // What comes after a violation that ends the sweep will not count: it need not run.
+            let last = AtomicU64::new(u64::MAX);
+            let one = |seed| {
+                let counts = self.keep_going || seed < last.load(Ordering::Relaxed);
+                let go = counts && !self.stop.load(Ordering::Relaxed) && !out_of_time();
+                let run = go.then(|| self.run_seed(source, seed, threads.watchdog))??;
+                if run.outcome.failure.is_some() {
+                    last.fetch_min(seed, Ordering::Relaxed);
+                }
+                Some(run)
+            };
+            drop(summary);
+            let runs: Vec<Option<Run>> =
+                (threads.pool).install(|| (next..end).into_par_iter().map(one).collect());
+            summary = lock(shared);
+            let whole = runs.iter().all(Option::is_some);
+            let mut lessons = Vec::new();
+            for run in runs.into_iter().flatten() {
+                let (lesson, finding) = summary.take(run);
+                lessons.extend(lesson);
+                if let Some(finding) = finding {
+                    tell(News::Finding(finding));
+                    if !self.keep_going {
+                        break;
+                    }
+                }
+            }
+            if let Some(map) = &summary.coverage {
+                let kept = strategy.learn(&lessons, map);
+                kept.iter()
+                    .for_each(|kept| tell(News::Kept(&lessons[*kept].plan)));
+            }
+            let findings = summary.findings.len() as u64;
+            tell(News::Progress {
+                runs: summary.runs,
+                findings,
+                steps: summary.steps,
+                states: summary.coverage.as_ref().map(Map::states),
+            });
+            if self.stop.load(Ordering::Relaxed) {
+                summary.interrupted = true;
+                break;
+            }
+            summary.cpu = cpu_then + process_cpu().saturating_sub(cpu_before);
+            summary.wall = wall_then + began.elapsed();
+            next = end;
+            if whole && !stops(&summary) {
+                let summary = &*summary;
+                tell(News::Portion { next, summary });
+            }
+        }
+        summary.cpu = cpu_then + process_cpu().saturating_sub(cpu_before);
+        summary.wall = wall_then + began.elapsed();
+        if summary.runs >= RUNS_FOR_REQUIRED {
+            summary.missing = self.missing(&*strategy, &summary.counters);
+        }
+    }
+
+    /// Runs the plan of a seed; none when the run was cut short.
+    fn run_seed(&self, strategy: &dyn Strategy, seed: u64, watchdog: &Watchdog) -> Option<Run> {
+        let plan = Arc::new(strategy.plan(seed));
+        let job = rayon::current_thread_index().unwrap_or(0);
+        let watched = watchdog.watch(job, seed, plan.clone());
+        let _looked_on = self.lookout.map(|lookout| {
+            lookout.begins(job, seed, &plan);
+            lookout::Ends { lookout, job }
+        });
+        let mut coverage =
+            (self.coverage || strategy.learns()).then(|| Coverage::new(plan.nodes().len()));
+        let pulse = &watched.pulse;
+        let watch = Watch {
+            coverage: coverage.as_mut(),
+            pulse: Some(pulse.clone()),
+            ..Watch::default()
+        };
+        let outcome = self.subject.runner.run(&plan, watch);
+        if pulse.was_cut() {
+            return None;
+        }
+        let doubled = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
+        let leak = if doubled {
+            find_leak(self.subject, &plan, &outcome, Some(pulse))
+        } else {
+            None
+        };
+        if pulse.was_cut() {
+            return None;
+        }
+        drop(watched);
+        Some(Run {
+            seed,
+            plan: Arc::unwrap_or_clone(plan),
+            outcome,
+            leak,
+            doubled,
+            trail: coverage.map(|coverage| coverage.trail()),
+        })
+    }
+
+    fn missing(&self, strategy: &dyn Strategy, counters: &Counters) -> Vec<String> {
+        let required = self
+            .profile
+            .require
+            .iter()
+            .filter_map(|name| Event::named(name));
+        let lacks = self.subject.runner.lacks();
+        let can = |event: &Event| {
+            let needs = event.needs();
+            needs.is_empty() || needs.iter().any(|feature| !lacks.contains(feature))
+        };
+        let never = required.filter(|event| can(event) && counters.get(*event) == 0);
+        let shares = self.profile.shares.iter();
+        let rare = shares.filter(|share| strategy.draws_alike() && share.events().iter().all(can));
+        let never = never.map(|event| event.name().to_owned());
+        let rare = rare.filter_map(|share| share.unmet(counters));
+        never.chain(rare).collect()
+    }
+}
+
+impl Summary {
+    /// Takes a run in: what is to be learnt from it, and how it failed.
+    fn take(&mut self, run: Run) -> (Option<Lesson>, Option<&Finding>) {
+        let Run {
+            seed,
+            plan,
+            outcome,
+            leak,
+            doubled,
+            trail,
+        } = run;
+        self.runs += 1;
+        self.steps += outcome.steps;
+        self.simulated_us += outcome.time_us;
+        self.digest = mix(self.digest, outcome.digest);
+        self.counters.merge(&outcome.counters);
+        self.double_runs += u64::from(doubled);
+        if self.leak.is_none() {
+            self.leak = leak;
+        }
+        let failed = outcome.failure.is_some();
+        let finding = outcome.failure.map(|failure| Finding {
+            failure,
+            plan: plan.clone(),
+            seed,
+        });
+        let lesson = match (&mut self.coverage, trail) {
+            (Some(map), Some(trail)) => Some(Lesson {
+                seed,
+                plan,
+                news: map.add(&trail),
+                trail,
+                steps: outcome.steps,
+                failed,
+            }),
+            _ => None,
+        };
+        let finding = finding.map(|finding| {
+            self.findings.push(finding);
+            &self.findings[self.findings.len() - 1]
+        });
+        (lesson, finding)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Processor time of this process so far, all threads together.
+pub(crate) fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        time.tv_nsec.unsigned_abs() as u32,
+    )
+}

@@ -1,0 +1,193 @@
+//! What the faults of a plan do to machines, and when each is over.
+
+use std::sync::Arc;
+
+use super::Server;
+use super::runner::{Due, World, lock};
+use squall_core::counters::Event;
+use squall_core::engine::Weight;
+use squall_core::ids::{NodeId, node_list};
+use squall_core::plan::What;
+use squall_world::journal_disk::Loss;
+
+impl<S: Server> World<S> {
+    pub(super) fn strike(&mut self, number: usize) {
+        if self.healed {
+            return;
+        }
+        let plan = Arc::clone(&self.plan);
+        let servers = self.machines.len();
+        let hit = |event| lock(&self.stage).counters.hit(event);
+        let for_us = match &plan.faults[number].what {
+            What::Crash {
+                node,
+                loss,
+                down_us,
+            } => {
+                return self.crash(*node, (*loss).into(), *down_us);
+            }
+            What::Pause { node, for_us } => {
+                hit(Event::Pause);
+                self.say(format!("{node} stands still"));
+                let at = node.position();
+                *self.paused.entry(at).or_default() += 1;
+                self.runtime.pause(self.machines[at]);
+                *for_us
+            }
+            What::Cut { from, to, for_us } => {
+                hit(Event::LinkCut);
+                self.say(format!(
+                    "nothing gets from {} to {}",
+                    node_list(from),
+                    node_list(to)
+                ));
+                let (from, to): (Vec<usize>, Vec<usize>) = (positions(from), positions(to));
+                self.links.cut(number, &from, &to);
+                *for_us
+            }
+            What::Burst { from, to, for_us } => {
+                hit(Event::LinkHeldBack);
+                self.say(format!(
+                    "what goes from {} to {} is held back",
+                    node_list(from),
+                    node_list(to)
+                ));
+                let (from, to): (Vec<usize>, Vec<usize>) = (positions(from), positions(to));
+                let until_us = self.now_us() + for_us;
+                self.links.hold_back(number, &from, &to, until_us);
+                *for_us
+            }
+            What::Trouble {
+                from,
+                to,
+                trouble,
+                for_us,
+            } => {
+                hit(Event::NetworkTrouble);
+                self.say(plan.faults[number].what.to_string());
+                self.links
+                    .trouble(number, &positions(from), &positions(to), *trouble);
+                *for_us
+            }
+            What::SlowNode {
+                node,
+                extra_us,
+                for_us,
+            } => {
+                hit(Event::NodeSlow);
+                self.say(plan.faults[number].what.to_string());
+                self.links.slow_down(node.position(), *extra_us);
+                *for_us
+            }
+            What::Split { side, for_us } => {
+                hit(Event::LinkCut);
+                self.say(format!("{} are cut off from the others", node_list(side)));
+                let side = positions(side);
+                let others: Vec<usize> = (0..servers).collect();
+                self.links.cut_off(number, &side, &others);
+                *for_us
+            }
+            What::IsolateLeader { for_us, bridges } => {
+                let Some(leader) = lock(&self.stage).leader() else {
+                    return;
+                };
+                hit(Event::LeaderCutOff);
+                self.say(format!("{leader}, which leads, is cut off from the others"));
+                let hears = |at: &usize| bridges.iter().any(|id| id.position() == *at);
+                let others: Vec<usize> = (0..servers).filter(|at| !hears(at)).collect();
+                self.links.cut_off(number, &[leader.position()], &others);
+                *for_us
+            }
+            What::SlowDisk {
+                node,
+                sync_us,
+                for_us,
+            } => {
+                hit(Event::DiskSlow);
+                self.say(format!("{node}'s disk becomes slow"));
+                self.disks
+                    .slow_down(self.machines[node.position()], *sync_us);
+                *for_us
+            }
+            What::FailSync { node } => {
+                hit(Event::SyncFailed);
+                self.say(format!("{node}'s next sync is to fail"));
+                return self.disks.fail_syncs(self.machines[node.position()], 1);
+            }
+            What::FullDisk { node, for_us } => {
+                hit(Event::DiskFull);
+                self.say(format!("{node}'s disk is full"));
+                self.disks.fill_up(self.machines[node.position()]);
+                *for_us
+            }
+            What::Drift { node, ppm, for_us } => {
+                hit(Event::ClockDrifted);
+                self.say(plan.faults[number].what.to_string());
+                self.clocks.set_drift(self.machines[node.position()], *ppm);
+                *for_us
+            }
+            What::LoseMessage
+            | What::DuplicateMessage { .. }
+            | What::DelayMessage { .. }
+            | What::Rot { .. }
+            | What::Jump { .. }
+            | What::Change { .. }
+            | What::Ask { .. } => return,
+        };
+        let over_us = self.now_us() + for_us;
+        self.at(over_us, Due::Over(number));
+    }
+
+    pub(super) fn over(&mut self, number: usize) {
+        self.links.over(number, &self.plan.faults[number].what);
+        match &self.plan.faults[number].what {
+            What::Pause { node, .. } => {
+                let at = node.position();
+                let paused = self.paused.entry(at).or_default();
+                *paused = paused.saturating_sub(1);
+                if *paused == 0 {
+                    self.runtime.resume(self.machines[at]);
+                }
+            }
+            What::SlowDisk { node, .. } => self.disks.slow_down(self.machines[node.position()], 0),
+            What::FullDisk { node, .. } => self.disks.free_up(self.machines[node.position()]),
+            What::Drift { node, .. } => {
+                let at = node.position();
+                let drift_ppm = self.plan.cluster.clocks[at].drift_ppm;
+                self.clocks.set_drift(self.machines[at], drift_ppm);
+            }
+            _ => {}
+        }
+    }
+
+    /// The machine loses power, and starts again later.
+    pub(super) fn crash(&mut self, node: NodeId, loss: Loss, down_us: u64) {
+        let at = node.position();
+        if !lock(&self.stage).views[at].up {
+            return;
+        }
+        let machine = self.machines[at];
+        self.disks.set_loss(machine, loss);
+        self.runtime.kill(machine);
+        let report = self.disks.last_crash(machine);
+        let mut stage = lock(&self.stage);
+        stage.say(Some(node), Weight::Notable, || {
+            format!(
+                "loses power: of its unsynced writes {} survive, {} are lost, {} torn",
+                report.kept, report.lost, report.torn
+            )
+        });
+        stage.counters.add(Event::WriteLost, report.lost);
+        stage.counters.add(Event::WriteTorn, report.torn);
+        stage.crashed(node);
+        drop(stage);
+        // A machine that starts anew does not stand still.
+        self.paused.remove(&at);
+        let start_us = self.now_us() + down_us;
+        self.at(start_us, Due::Start(node));
+    }
+}
+
+fn positions(nodes: &[NodeId]) -> Vec<usize> {
+    nodes.iter().map(|node| node.position()).collect()
+}

@@ -1,0 +1,184 @@
+//! Servers as subjects: async code with tasks, sockets and files of its own, on madsim, under the storm of a plan.
+//!
+//! A [`Server`] says how one life of a node and how a client goes. [`Storm`] makes a
+//! [`Runner`](squall_core::registry::Runner) of it, which whatever runs plans takes: sweeps, replays, the shrinker. Each node is a
+//! machine of the runtime with a [disk that forgets](crate::shim::DiskSim); what the server tells its [`Probe`] goes to
+//! the same checks that look at replicas. Durability is read off a shadow of its disk that the probe keeps, and held
+//! against what the server reads back after a power failure.
+//!
+//! Faults of a plan are carried out, at a time or at an ordinal: crash, pause, slow-disk, fail-sync and full-disk; drift, on
+//! [`ClockSim`](crate::shim::ClockSim); and, on
+//! [`NetworkSim`](crate::shim::NetworkSim), cut, split, isolate-leader, burst, trouble, slow-node, and what is done to
+//! single messages. What is left out, the trace says: monotonic clocks do not jump, nobody changes membership,
+//! and rot is not looked for in a log that is read to its first damaged record.
+//!
+//! Knows no server; `raft_rs` alone knows a Raft library.
+
+mod faults;
+mod key_value;
+mod network_faults;
+mod observations;
+mod observed_state;
+mod probe;
+#[cfg(feature = "raft-rs")]
+pub mod raft_rs;
+mod runner;
+mod shadow_disk;
+mod unsupported;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::madsim::Config;
+use ::madsim::plugin::{Simulator, node, simulator};
+use ::madsim::rand::GlobalRng;
+use ::madsim::task::NodeId as Machine;
+use ::madsim::time::TimeHandle;
+
+use squall_core::ids::NodeId;
+use squall_core::invariants::Verdict;
+use squall_core::options::Feature;
+use squall_core::plan::Plan;
+use squall_world::rng::Choices;
+
+pub use key_value::{Asked, ByFunctions, Reply, Request, Seen, key_value};
+pub use probe::{Probe, Started, SyncPoint};
+pub use runner::{Seat, Storm};
+
+/// All features but snapshots, and what makes elections calmer.
+pub const ALL_BUT_SNAPSHOTS: &[Feature] = &[
+    Feature::AsynchronousPersistence,
+    Feature::Priorities,
+    Feature::FlowControl,
+    Feature::MessageSize,
+    Feature::Batching,
+    Feature::UncommittedLimit,
+    Feature::GroupCommit,
+    Feature::AsynchronousFetch,
+    Feature::SimpleChange,
+    Feature::JointChange,
+    Feature::ExplicitLeave,
+    Feature::Learners,
+    Feature::Demotion,
+    Feature::Transfer,
+    Feature::Campaign,
+    Feature::ReadIndex,
+    Feature::Forwarding,
+    Feature::LeaseReads,
+    Feature::RequestSnapshot,
+    Feature::Settings,
+    Feature::LaterFirstTerm,
+];
+
+/// A server to be run under the storm.
+pub trait Server: Send + Sync + 'static {
+    /// What the clients of one run share: what they saw, for instance.
+    type Run: Send + Sync + 'static;
+
+    /// What it does not have: see [`Subject::lacks`](squall_core::replica::Subject::lacks). [`ALL_BUT_SNAPSHOTS`], unless it says
+    /// otherwise: who is in the cluster does not change, and what a plan says of options a server need not read.
+    fn lacks(&self) -> &'static [Feature] {
+        ALL_BUT_SNAPSHOTS
+    }
+
+    /// A run begins.
+    fn begin(&self, plan: &Plan) -> Self::Run;
+
+    /// One life of a node: from its start until it is killed, or stops because it cannot go on. Then
+    /// its machine is switched off and on again.
+    fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static;
+
+    /// A client, which goes on until [`Seat::storms`] is false and it has then seen that a fresh command is answered.
+    fn ask(
+        self: Arc<Self>,
+        run: Arc<Self::Run>,
+        seat: Seat,
+    ) -> impl Future<Output = ()> + Send + 'static;
+
+    /// The run is over. Judges what its clients saw.
+    ///
+    /// # Errors
+    /// What they should not have seen.
+    fn judge(&self, run: &Self::Run) -> Verdict<Judged>;
+}
+
+/// What came of looking at what clients saw, where nothing is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// Nothing is.
+    Fine,
+    /// Something may be: the search ended before it knew, for this reason. No violation; it is counted as
+    /// [`OrderUndecided`](squall_core::counters::Event::OrderUndecided), and the trace says so.
+    Undecided(String),
+}
+
+/// What one life of a node is told.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// Which node.
+    pub node: NodeId,
+    /// 0 for the first start, one more for each restart.
+    pub life: u32,
+    /// What it may draw from.
+    pub seed: u64,
+    /// Whom it tells what it does.
+    pub probe: Probe,
+    /// What is to happen.
+    pub plan: Arc<Plan>,
+}
+
+/// Which life each machine of a runtime is in.
+#[derive(Default)]
+struct Lives(Mutex<BTreeMap<Machine, Life>>);
+
+impl Lives {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Machine, Life>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Simulator for Lives {
+    fn new(_: &GlobalRng, _: &TimeHandle, _: &Config) -> Self {
+        Self::default()
+    }
+}
+
+impl Life {
+    /// The one that the task which asks belongs to, for code that it was not handed down to.
+    ///
+    /// # Panics
+    /// Outside of a task of a server under the storm.
+    pub fn current() -> Self {
+        let life = simulator::<Lives>().lock().get(&node()).cloned();
+        life.expect("this is no task of a server under the storm")
+    }
+
+    /// From here on it is the one that tasks of its machine belong to.
+    fn begin(&self) {
+        simulator::<Lives>().lock().insert(node(), self.clone());
+    }
+
+    /// All nodes, where they listen at this port: their numbers and addresses, in words.
+    pub fn addresses(&self, port: u16) -> BTreeMap<u64, String> {
+        let nodes = self.plan.nodes().into_iter();
+        let address = |node: NodeId| (node.0.into(), format!("{}:{port}", address_of(node)));
+        nodes.map(address).collect()
+    }
+
+    /// Between two ticks of Raft's clock.
+    pub fn tick(&self) -> Duration {
+        Duration::from_micros(self.plan.cluster.tick_us)
+    }
+}
+
+/// The address of a node in every run.
+pub fn address_of(node: NodeId) -> IpAddr {
+    [10, 0, 0, node.0].into()
+}
+
+/// What a client of this number may draw from.
+fn choices_of(plan: &Plan, client: u32) -> Choices {
+    Choices::labelled(plan.seed, "client of a server", client.into())
+}

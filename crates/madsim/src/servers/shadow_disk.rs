@@ -1,0 +1,100 @@
+//! What a server must have kept on its disk, as far as it has told: a shadow of it, which forgets as little and as much
+//! as the real one. After a power failure the server says what it has read; the shadow finds which of the writes that were
+//! not synced have survived for that to be so, and if none could, something is lost that must not be.
+
+use squall_core::ids::Index;
+use squall_core::storage::{Entry, HardState, Journal, Marked, StableState};
+use squall_world::journal_disk::{Disk, Image as _, Loss};
+use squall_world::rng::Choices;
+
+use super::Started;
+
+/// One node's.
+#[derive(Debug, Default)]
+pub(super) struct Shadow {
+    /// Writes since what is durable, in order.
+    unsynced: Vec<Marked>,
+}
+
+impl Shadow {
+    /// A record is written.
+    pub(super) fn write(&mut self, disk: &mut Disk<StableState>, marked: Marked) {
+        self.unsynced.push(marked.clone());
+        disk.write(marked);
+    }
+
+    /// All that is written is durable now.
+    pub(super) fn synced_all(&mut self, disk: &mut Disk<StableState>) {
+        disk.complete_sync(disk.begin_sync());
+        self.unsynced.clear();
+    }
+
+    /// What was written before `point` is durable now.
+    pub(super) fn synced(
+        &mut self,
+        disk: &mut Disk<StableState>,
+        point: squall_world::journal_disk::SyncPoint,
+    ) {
+        let before = disk.pending();
+        disk.complete_sync(point);
+        self.unsynced.drain(..before - disk.pending());
+    }
+
+    /// The power fails: all that is not durable may be gone.
+    pub(super) fn crash(&mut self, disk: &mut Disk<StableState>, choices: &mut Choices) {
+        disk.crash(Loss::All, choices);
+    }
+
+    /// The server has read this: what of the writes that were not synced it must have found becomes durable.
+    pub(super) fn recover(&mut self, disk: &mut Disk<StableState>, started: &Started) {
+        let unsynced = std::mem::take(&mut self.unsynced);
+        let hard = HardState {
+            term: started.term,
+            vote: started.vote,
+        };
+        for journal in [Journal::HardState, Journal::Log] {
+            let records: Vec<&Marked> = unsynced
+                .iter()
+                .filter(|marked| StableState::journal(marked) == journal as usize)
+                .collect();
+            let fits = |kept: &StableState| match journal {
+                Journal::HardState => kept.hard == hard,
+                _ => fits(kept, started),
+            };
+            // The longest prefix that explains it.
+            let survived = (1..=records.len()).rev().find(|count| {
+                let mut kept = disk.durable().clone();
+                for marked in &records[..*count] {
+                    kept.apply((*marked).clone());
+                }
+                fits(&kept)
+            });
+            for marked in &records[..survived.unwrap_or(0)] {
+                disk.write((*marked).clone());
+            }
+            disk.complete_sync(disk.begin_sync());
+        }
+    }
+}
+
+/// Whether a disk with this log is read like that.
+fn fits(kept: &StableState, started: &Started) -> bool {
+    kept.log.last() == started.last() && differs(kept, started).is_none()
+}
+
+/// The first entry that was read and is another than the one on the disk.
+pub(super) fn differs(kept: &StableState, started: &Started) -> Option<Index> {
+    let read = (started.log_start + 1..).zip(&started.entries);
+    let differs = |(index, entry): (Index, &Entry)| {
+        let same = index < kept.log.first() || kept.log.get(index) == Some(entry);
+        (!same).then_some(index)
+    };
+    read.map(differs).find_map(|differs| differs)
+}
+
+impl Started {
+    /// The last index of the log.
+    pub(super) fn last(&self) -> Index {
+        self.log_start + self.entries.len() as u64
+    }
+}

@@ -1,0 +1,89 @@
+//! The subject `noraft`: sile's `noraft` 0.7.1, unmodified, behind an honest driver.
+//! Only this crate names the library.
+
+mod apply;
+mod driver;
+mod entries;
+mod message_mutation;
+mod messages;
+mod operator_requests;
+mod reads;
+mod timer;
+mod writes;
+
+use noraft::{Node, Term};
+
+use squall_core::options::Feature;
+use squall_core::registry::{Named, with_bugs};
+use squall_core::replica::{Birth, BootError, Output, Recovered, Subject};
+
+pub use driver::NoraftNode;
+pub use messages::Message;
+
+/// sile's `noraft` 0.7.1.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Noraft;
+
+/// The subject `noraft`, then it with each planted bug.
+pub fn subjects() -> Vec<Named> {
+    let about = "sile's noraft 0.7.1, unmodified, behind an honest driver";
+    with_bugs("noraft", about, Noraft)
+}
+
+impl Subject for Noraft {
+    type Replica = NoraftNode;
+
+    /// noraft is the core of Raft, and leaves the rest to its user. Changes of voters always
+    /// go through a joint configuration, which its leaders leave by themselves. What it asks
+    /// to be stored must be stored before anything else happens (`Action::AppendLogEntries`).
+    fn lacks(&self) -> &'static [Feature] {
+        &[
+            Feature::AsynchronousPersistence,
+            Feature::PreVote,
+            Feature::CheckQuorum,
+            Feature::Priorities,
+            Feature::FlowControl,
+            Feature::Batching,
+            Feature::UncommittedLimit,
+            Feature::GroupCommit,
+            Feature::AsynchronousFetch,
+            Feature::SimpleChange,
+            Feature::ExplicitLeave,
+            Feature::Demotion,
+            Feature::Transfer,
+            Feature::Forwarding,
+            Feature::LeaseReads,
+            Feature::RequestSnapshot,
+            Feature::Settings,
+        ]
+    }
+
+    fn boot(
+        &self,
+        birth: &Birth<'_>,
+        disk: Recovered,
+        out: &mut Output<Message>,
+    ) -> Result<NoraftNode, BootError> {
+        let start = disk.recover(birth, out)?;
+        let (state, configuration) = (start.state, start.configuration);
+        // A founder with nothing on its disk starts from an empty log as well, after a snapshot
+        // at position zero that holds the cluster's first configuration: `Node::create_cluster`
+        // is for one node that makes a cluster of others that know nothing, and here
+        // each of them knows from the start, as from a configuration file.
+        let node = match configuration.is_empty() && birth.life == 0 {
+            true => Node::start(messages::id(birth.id)),
+            false => Node::restart(
+                messages::id(birth.id),
+                Term::new(state.hard.term),
+                state.hard.vote.map(messages::id),
+                entries::log(&state, &configuration),
+            ),
+        };
+        let mut node = NoraftNode::new(birth, node, state, start.service);
+        node.show_recovered_configurations(out);
+        if start.must_sync {
+            node.sync_before_anything(out);
+        }
+        Ok(node)
+    }
+}

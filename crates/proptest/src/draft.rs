@@ -1,0 +1,194 @@
+//! From the parts that a strategy has drawn to a plan that can be carried out.
+
+use super::changes::Wishes;
+use super::faults::STORM_US;
+use super::options::Settings;
+use squall_core::ids::NodeId;
+use squall_core::operator::{Admin, Setting};
+use squall_core::options::Feature;
+use squall_core::plan::{
+    ClockOptions, Cluster, Fault, Findings, Heal, Plan, VERSION, What, When, Workload, is_lacking,
+    leave_out,
+};
+use squall_world::network::Traffic;
+
+/// Microseconds between two ticks.
+const TICK_US: u64 = 10_000;
+
+/// Election time-outs for convergence after the storm; a run ends as soon as it has converged.
+const PATIENCE_ELECTIONS: u64 = 400;
+
+/// The parts of a plan.
+pub(super) struct Draft {
+    pub(super) seed: u64,
+    pub(super) voters: u8,
+    pub(super) storm_us: u64,
+    pub(super) faults: Vec<Fault>,
+    pub(super) changes: Wishes,
+    pub(super) options: Settings,
+    pub(super) network: Traffic,
+    pub(super) workload: Workload,
+}
+
+impl Draft {
+    pub(super) fn into_plan(self, subject: &str, lacks: &[Feature]) -> Plan {
+        let Settings {
+            mut raft,
+            mut driver,
+            disk,
+        } = self.options;
+        let joins = u64::from(self.changes.spares > 0);
+        let mut cluster = Cluster {
+            voters: self.voters,
+            learners: self.changes.learners,
+            spares: self.changes.spares,
+            tick_us: TICK_US,
+            first_term: joins,
+            first_index: joins,
+            clocks: Vec::new(),
+        };
+        leave_out(lacks, &mut cluster, &mut raft, &mut driver);
+        raft.priorities.truncate(cluster.nodes().into());
+        Findings::default().leave_out(&mut cluster, &mut raft, &mut driver);
+        cluster.clocks = vec![ClockOptions::default(); cluster.nodes().into()];
+        let election_us = u64::from(raft.election_ticks) * TICK_US;
+        // What is late after the storm is late several times over.
+        let patience_us = 20
+            * (driver.apply_lag_us
+                + driver.snapshot_install_us
+                + driver.snapshot_build_us
+                + driver.fetch_us);
+        let mut plan = Plan {
+            version: VERSION,
+            seed: self.seed,
+            subject: subject.to_owned(),
+            profile: "proptest".to_owned(),
+            cluster,
+            raft,
+            driver,
+            network: self.network,
+            disk,
+            workload: self.workload,
+            schedule: None,
+            script: None,
+            faults: Vec::new(),
+            heal_us: self.storm_us,
+            heal: Heal::Everyone,
+            end_us: self.storm_us + PATIENCE_ELECTIONS * election_us + patience_us,
+        };
+        let mut faults = self.changes.faults(&plan, lacks);
+        let changes = !faults.is_empty();
+        let others = self
+            .faults
+            .into_iter()
+            .filter_map(|fault| fit(fault, &plan, lacks));
+        faults.extend(others);
+        keep_disks(&mut faults, &plan, changes);
+        for fault in &mut faults {
+            if let When::AtUs(at_us) = &mut fault.when {
+                *at_us =
+                    (u128::from(*at_us) * u128::from(plan.heal_us) / u128::from(STORM_US)) as u64;
+            }
+        }
+        plan.faults = faults;
+        plan
+    }
+}
+
+/// Rot stays on a minority, and away from changes of the membership.
+fn keep_disks(faults: &mut Vec<Fault>, plan: &Plan, changes: bool) {
+    let spare = match changes {
+        true => 0,
+        false => usize::from(plan.cluster.voters) - plan.quorum(),
+    };
+    let mut rotten: Vec<NodeId> = Vec::new();
+    faults.retain(|fault| match fault.what {
+        What::Rot { node, .. } if !rotten.contains(&node) => {
+            rotten.push(node);
+            rotten.len() <= spare
+        }
+        What::Rot { node, .. } => rotten.iter().take(spare).any(|other| *other == node),
+        _ => true,
+    });
+}
+
+/// The fault with nodes of the plan; none where the plan has too few, or its subject lacks it.
+fn fit(mut fault: Fault, plan: &Plan, lacks: &[Feature]) -> Option<Fault> {
+    if is_lacking(lacks, fault.what.kind()) {
+        return None;
+    }
+    let count = plan.cluster.nodes();
+    let fitted = |node: &mut NodeId| node.0 = (node.0 - 1) % count + 1;
+    let list = |nodes: &mut Vec<NodeId>| {
+        nodes.iter_mut().for_each(fitted);
+        nodes.sort();
+        nodes.dedup();
+    };
+    match &mut fault.when {
+        When::AtUs(_) => {}
+        When::Sync { node, .. } | When::Overwrite { node, .. } | When::Milestone { node, .. } => {
+            fitted(node)
+        }
+        When::Message { from, to, .. } => {
+            fitted(from);
+            fitted(to);
+            if count == 1 {
+                return None;
+            }
+            if from == to {
+                *to = NodeId(from.0 % count + 1);
+            }
+        }
+    }
+    match &mut fault.what {
+        What::Crash { node, .. }
+        | What::Pause { node, .. }
+        | What::SlowNode { node, .. }
+        | What::SlowDisk { node, .. }
+        | What::FailSync { node }
+        | What::FullDisk { node, .. }
+        | What::Jump { node, .. }
+        | What::Drift { node, .. } => fitted(node),
+        // Rot is for founders: those who join have no disk that a majority counts on.
+        What::Rot { node, .. } => node.0 = (node.0 - 1) % plan.cluster.voters + 1,
+        What::Cut { from, to, .. }
+        | What::Trouble { from, to, .. }
+        | What::Burst { from, to, .. } => {
+            list(from);
+            list(to);
+            if count == 1 {
+                return None;
+            }
+            if let ([one], [other]) = (&from[..], &to[..])
+                && one == other
+            {
+                *to = vec![NodeId(one.0 % count + 1)];
+            }
+        }
+        What::Split { side, .. } => {
+            list(side);
+            if side.len() == usize::from(count) {
+                side.pop();
+            }
+            if side.is_empty() {
+                return None;
+            }
+        }
+        // As in the profiles, where all are equal they stay so.
+        What::Ask {
+            admin: Admin::Set(Setting::Priority(_)),
+            ..
+        } if plan.raft.priorities.is_empty() => return None,
+        What::Ask { node, admin } => {
+            node.iter_mut().for_each(fitted);
+            if let Admin::TransferLeader { to } = admin {
+                fitted(to);
+            }
+        }
+        What::IsolateLeader { bridges, .. } => list(bridges),
+        What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => {}
+        // Changes are made of wishes, which follow one another.
+        What::Change { .. } => return None,
+    }
+    Some(fault)
+}

@@ -1,0 +1,81 @@
+//! A library that goes by other settings than it was given is found out.
+
+use crate::{Message, RaftRs, RaftRsNode};
+use squall_core::engine::{self, Watch};
+use squall_core::plan::{Profile, generate};
+use squall_core::replica::{Birth, BootError, Output, Recovered, Subject};
+
+/// Changes something of the library behind its driver's back.
+type Tamper = fn(&mut RaftRsNode);
+
+/// Does so as soon as a node has started.
+struct Tampered(Tamper);
+
+impl Subject for Tampered {
+    type Replica = RaftRsNode;
+
+    fn boot(
+        &self,
+        birth: &Birth<'_>,
+        disk: Recovered,
+        out: &mut Output<Message>,
+    ) -> Result<RaftRsNode, BootError> {
+        let mut node = RaftRs.boot(birth, disk, out)?;
+        (self.0)(&mut node);
+        Ok(node)
+    }
+}
+
+/// What the first of some hundred storms that fails says.
+fn first_failure(tamper: Tamper) -> Option<String> {
+    let storm = Profile::load("storm").expect("a built-in profile");
+    (0..400).find_map(|seed| {
+        let plan = generate(seed, "raft-rs", &[], &storm);
+        let outcome = engine::run(&plan, &Tampered(tamper), Watch::default());
+        Some(outcome.failure?.violation.message)
+    })
+}
+
+fn widen(node: &mut RaftRsNode) {
+    let raft = &mut node.raw.raft;
+    let peers: Vec<u64> = raft.prs().iter().map(|(id, _)| *id).collect();
+    for peer in peers {
+        raft.adjust_max_inflight_msgs(peer, 256);
+    }
+}
+
+#[test]
+fn a_library_that_goes_by_other_settings_is_found_out() {
+    let tampers: [(Tamper, &str); 7] = [
+        (widen, "appends are on their way to a follower"),
+        (
+            |node| node.raw.raft.set_max_committed_size_per_ready(u64::MAX),
+            "bytes of committed entries are handed over at once",
+        ),
+        (
+            |node| node.raw.raft.max_msg_size = u64::MAX,
+            "bytes of entries, or one entry",
+        ),
+        (
+            |node| node.raw.set_batch_append(false),
+            "with batching, entries go with the append",
+        ),
+        (
+            |node| node.raw.skip_bcast_commit(false),
+            "a leader that skips it broadcasts no commit",
+        ),
+        (
+            |node| node.raw.set_priority(0),
+            "votes for no candidate of a lower priority",
+        ),
+        (
+            |node| node.raw.raft.enable_group_commit(false),
+            "what the library says of itself",
+        ),
+    ];
+    for (tamper, words) in tampers {
+        let failure = first_failure(tamper).unwrap_or_else(|| panic!("nobody misses: {words}"));
+        assert!(failure.contains(words), "{failure}, and not: {words}");
+    }
+    assert_eq!(first_failure(|_| ()), None);
+}

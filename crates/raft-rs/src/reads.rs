@@ -1,0 +1,153 @@
+//! Linearizable reads: asked of the library by ReadIndex, served once the state
+//! machine has caught up with the index that it names.
+
+use raft::eraftpb::Message;
+use raft::{Raft, ReadState, StateRole};
+
+use super::driver::RaftRsNode;
+use super::store::Store;
+use squall_core::ids::Index;
+use squall_core::options::ReadContext;
+use squall_core::replica::{Birth, Doing, Observation, Output, Reply, ReplyOutcome, Request};
+
+/// Reads under way at a node.
+pub(super) struct Reads {
+    /// Names of reads that are never used again start with these.
+    prefix: [u8; 5],
+    asked: u64,
+    /// Reads that have come to this node while it led.
+    arrived: u64,
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    /// With what its leader adds to it, this is what the library calls it by.
+    context: Vec<u8>,
+    request: Request,
+    /// From which index on it may be served, once that is known.
+    index: Option<Index>,
+}
+
+impl Reads {
+    pub(super) fn new(birth: &Birth<'_>) -> Self {
+        let mut prefix = [birth.id.0; 5];
+        prefix[1..].copy_from_slice(&birth.life.to_be_bytes());
+        Self {
+            prefix,
+            asked: 0,
+            arrived: 0,
+            waiting: Vec::new(),
+        }
+    }
+
+    fn context(&mut self, request: &Request, kind: ReadContext) -> Vec<u8> {
+        self.asked += 1;
+        match kind {
+            ReadContext::Fresh => [&self.prefix[..], &self.asked.to_be_bytes()].concat(),
+            ReadContext::Request => [
+                &request.client.to_be_bytes()[..],
+                &request.sequence.to_be_bytes(),
+            ]
+            .concat(),
+        }
+    }
+
+    /// Under which name `raft`, where it leads, is to confirm a read that comes as `context`: as long as it waits for one of that name, under the same, and then
+    /// never again. An answer to a heartbeat names the read that it was sent for, and one that is late would otherwise confirm a read that has come again
+    /// since, by a retry or as a copy on the network, and with it those that have come before that.
+    fn name(&mut self, raft: &Raft<Store>, mut context: Vec<u8>) -> Vec<u8> {
+        if raft.state != StateRole::Leader {
+            return context;
+        }
+        let mut waiting = raft.read_only.read_index_queue.iter();
+        if let Some(name) = waiting.find(|name| name.starts_with(&context)) {
+            return name.clone();
+        }
+        self.arrived += 1;
+        context.extend(self.arrived.to_be_bytes());
+        context
+    }
+}
+
+impl RaftRsNode {
+    pub(super) fn read(&mut self, request: Request, out: &mut Output<Message>) {
+        let Request {
+            client, sequence, ..
+        } = request;
+        let leads = self.raw.raft.state == StateRole::Leader;
+        if self.leader().is_none() {
+            out.reply(Reply {
+                client,
+                sequence,
+                outcome: ReplyOutcome::Refused { leader: None },
+            });
+            return;
+        }
+        if !leads {
+            out.observe(Observation::Did(Doing::ForwardedRead));
+        }
+        let context = self.reads.context(&request, self.options.read_context);
+        self.reads
+            .waiting
+            .retain(|other| other.request.client != client);
+        self.reads.waiting.push(Waiting {
+            context: context.clone(),
+            request,
+            index: None,
+        });
+        let name = match self.options.reuse_read_names {
+            true => context,
+            false => self.reads.name(&self.raw.raft, context),
+        };
+        self.raw.read_index(name);
+    }
+
+    /// Another node passes a read on.
+    pub(super) fn name_read(&mut self, message: &mut Message) {
+        if self.options.reuse_read_names {
+            return;
+        }
+        if let Some(asked) = message.mut_entries().first_mut() {
+            let name = self.reads.name(&self.raw.raft, asked.data.to_vec());
+            asked.data = name.into();
+        }
+    }
+
+    /// The library names the index from which on each of these reads may be served.
+    pub(super) fn confirm_reads(&mut self, states: Vec<ReadState>, out: &mut Output<Message>) {
+        for ReadState { index, request_ctx } in states {
+            let mut waiting = self.reads.waiting.iter_mut();
+            let read =
+                waiting.find(|read| request_ctx.starts_with(&read.context) && read.index.is_none());
+            if let Some(read) = read {
+                read.index = Some(index);
+                out.observe(Observation::ReadConfirmed { index });
+            }
+        }
+        self.serve_reads(out);
+    }
+
+    /// Serves the reads whose index is applied.
+    #[inline]
+    pub(super) fn serve_reads(&mut self, out: &mut Output<Message>) {
+        if self.reads.waiting.is_empty() {
+            return;
+        }
+        let applied = self.applied;
+        let service = &self.machine.service;
+        self.reads.waiting.retain(|read| {
+            let ready = read.index.is_some_and(|index| index <= applied);
+            if ready && let Some(answer) = service.query(&read.request.command) {
+                out.reply(Reply {
+                    client: read.request.client,
+                    sequence: read.request.sequence,
+                    outcome: ReplyOutcome::Read {
+                        index: applied,
+                        answer,
+                    },
+                });
+            }
+            !ready
+        });
+    }
+}

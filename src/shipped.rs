@@ -1,0 +1,28 @@
+//! What comes with this crate: the subjects of the adapters that are features of the build, on its engines.
+
+use squall_core::registry::{Named, Subjects, UnknownSubject};
+
+/// The subjects of this build: each honest adapter, then it with each planted bug.
+///
+/// # Panics
+/// In a build without an adapter: there is none.
+pub fn subjects() -> Subjects {
+    let all: &[Vec<Named>] = &[
+        #[cfg(feature = "raft-rs")]
+        squall_raft_rs::subjects(),
+        #[cfg(feature = "noraft")]
+        squall_noraft::subjects(),
+    ];
+    let subjects = Subjects::new(all.concat());
+    #[cfg(all(feature = "madsim", madsim))]
+    let subjects = subjects.with_engine(squall_madsim::ENGINE);
+    subjects
+}
+
+/// The one of [`subjects`] that has this name.
+///
+/// # Errors
+/// [`UnknownSubject`] names the nearest and all legal names.
+pub fn subject(name: &str) -> Result<Named, UnknownSubject> {
+    subjects().find(name).cloned()
+}
