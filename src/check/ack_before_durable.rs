@@ -8,7 +8,7 @@
 //! node promised in that term: two would be one too many, wherever they end up.
 
 use super::election_safety::ElectionSafety;
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::replica::{Claim, Label};
 use crate::stable::{Chain, StableState};
 use crate::types::{NodeId, Term};
@@ -80,22 +80,36 @@ impl AckBeforeDurable {
 
 #[cold]
 fn broken(from: NodeId, durable: &StableState, label: &Label) -> Box<Violation> {
-    let hard = &durable.hard;
-    let promise = match label.claim {
-        _ if label.term > hard.term => {
-            format!("its term {} (durable: term {})", label.term, hard.term)
+    let Label {
+        to,
+        kind: sent,
+        term,
+        claim,
+    } = *label;
+    let breach = match claim {
+        Claim::Voted { candidate } if term <= durable.hard.term => {
+            breach::AckBeforeDurable::VoteNotDurable {
+                to,
+                sent,
+                term,
+                candidate,
+            }
         }
-        Claim::Nothing => "nothing".to_owned(),
-        Claim::Voted { candidate } => format!("its vote for {candidate} in term {}", label.term),
-        Claim::Appended { index } => format!(
-            "its log up to {index} (durable: up to {})",
-            durable.log.last()
-        ),
+        Claim::Appended { index } if term <= durable.hard.term => {
+            breach::AckBeforeDurable::LogNotDurable {
+                to,
+                sent,
+                term,
+                index,
+                durable: durable.log.last(),
+            }
+        }
+        _ => breach::AckBeforeDurable::TermNotDurable {
+            to,
+            sent,
+            term,
+            durable: durable.hard.term,
+        },
     };
-    let message = format!(
-        "{from} sent {} {} that promises {promise}, which is not durable",
-        label.to,
-        label.kind.with_article()
-    );
-    Violation::by(from, Property::AckBeforeDurable, message)
+    Violation::by(from, breach)
 }

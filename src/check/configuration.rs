@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::configuration::Configuration;
 use crate::stable::Chain;
 use crate::types::{Index, NodeId, NodeSet};
@@ -36,12 +36,12 @@ impl Configurations {
         let (before_index, before) = view.configuration;
         let follows = index > before_index && !before.is_empty();
         if follows && view.applied + 1 == index && !may_follow(&before, &configuration) {
-            return broken(
-                id,
-                format!(
-                    "{id} went from \"{before}\" to \"{configuration}\" at entry {index}, which is no allowed step"
-                ),
-            );
+            let breach = breach::Configuration::NoAllowedStep {
+                index,
+                before,
+                after: configuration,
+            };
+            return broken(id, breach);
         }
         let Some(chain) = view.chain_at(index) else {
             return Ok(());
@@ -50,10 +50,12 @@ impl Configurations {
         match known.iter().find(|known| known.chain == chain) {
             Some(known) if known.configuration != configuration => broken(
                 id,
-                format!(
-                    "{id} goes by \"{configuration}\" after entry {index}, and {} by \"{}\"",
-                    known.node, known.configuration
-                ),
+                breach::Configuration::Differs {
+                    index,
+                    configuration,
+                    other: known.node,
+                    others: known.configuration,
+                },
             ),
             Some(_) => Ok(()),
             None => {
@@ -88,10 +90,11 @@ pub(super) fn proposed(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     match view.last_change_before(index) {
         Some(pending) if pending > view.commit => broken(
             id,
-            format!(
-                "leader {id} began a change of the configuration at entry {index}, though the one at {pending} is not committed (its commit index is {})",
-                view.commit
-            ),
+            breach::Configuration::BeganTooEarly {
+                index,
+                pending,
+                commit: view.commit,
+            },
         ),
         _ => Ok(()),
     }
@@ -105,10 +108,11 @@ pub(super) fn elected(id: NodeId, view: &NodeView) -> Verdict {
     match overlooked {
         Some(change) if change > since.max(view.applied) => broken(
             id,
-            format!(
-                "{id} became leader of term {} by \"{configuration}\", though it knows that the change in entry {change} is committed",
-                view.term
-            ),
+            breach::Configuration::ElectedByOld {
+                term: view.term,
+                configuration,
+                change,
+            },
         ),
         _ => Ok(()),
     }
@@ -122,11 +126,11 @@ pub(super) fn changed_otherwise(id: NodeId, view: &NodeView) -> Verdict {
     let index = view.applied + 1;
     broken(
         id,
-        format!("{id} did not go from \"{before}\" to what the change in entry {index} asks for"),
+        breach::Configuration::ChangedOtherwise { index, before },
     )
 }
 
 #[cold]
-fn broken(id: NodeId, message: String) -> Verdict {
-    Err(Violation::by(id, Property::Configuration, message))
+fn broken(id: NodeId, breach: breach::Configuration) -> Verdict {
+    Err(Violation::by(id, breach))
 }

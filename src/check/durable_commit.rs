@@ -5,7 +5,7 @@
 //! durable is read off the disks, so this finds a missing fsync without a crash.
 
 use super::ledger::Ledger;
-use super::{Property, Scene, Verdict, Violation};
+use super::{Scene, Verdict, Violation, breach};
 use crate::sometimes::{Counters, Event};
 use crate::types::{Index, NodeId, NodeSet, Role};
 
@@ -33,8 +33,7 @@ fn committed_first(
 ) -> Verdict {
     let view = scene.node(id);
     let Some(chain) = view.chain_at(index) else {
-        let message = format!("{id} committed entry {index}, which is not in its log");
-        return Err(Violation::by(id, Property::DurableCommit, message));
+        return Err(Violation::by(id, breach::DurableCommit::NotInLog { index }));
     };
     let holders: NodeSet = scene
         .disks
@@ -45,15 +44,12 @@ fn committed_first(
         .collect();
     let (_, configuration) = view.configuration;
     if !configuration.has_quorum_in(holders) {
-        let message = match holders.is_empty() {
-            true => {
-                format!("{id} committed entry {index}, which is durable nowhere; {configuration}")
-            }
-            false => format!(
-                "{id} committed entry {index}, which is durable on {holders} only; {configuration}"
-            ),
+        let breach = breach::DurableCommit::NoQuorum {
+            index,
+            holders,
+            configuration,
         };
-        return Err(Violation::by(id, Property::DurableCommit, message));
+        return Err(Violation::by(id, breach));
     }
     if !scene.durable(id).holds(index, chain) {
         counters.hit(Event::CommittedWithoutLeaderDisk);
@@ -73,4 +69,10 @@ fn committed_first(
         }
     }
     Ok(())
+}
+
+/// `id` says that the entry at `index` is committed, and no disk holds it as an entry.
+#[cold]
+pub(super) fn no_entry(id: NodeId, index: Index) -> Box<Violation> {
+    Violation::by(id, breach::DurableCommit::NoEntry { index })
 }

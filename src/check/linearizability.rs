@@ -6,19 +6,17 @@
 //!
 //! The work is `history`'s; this file says what its findings mean.
 
-use super::{Property, Verdict, Violation};
+use super::{Verdict, Violation, breach};
 use crate::history::{Settled, Wrong};
-use crate::service::Answer;
 use crate::sometimes::{Counters, Event};
 use crate::types::NodeId;
 
+/// `id` gave an answer that was `settled` so; none when the run is over, and what was left open is.
 pub(super) fn judge(
     id: Option<NodeId>,
-    answer: Option<Answer>,
     settled: Result<Settled, Wrong>,
     counters: &mut Counters,
 ) -> Verdict {
-    let who = id.map_or("the cluster".to_owned(), |id| id.to_string());
     match settled {
         Ok(Settled::ByLog) => Ok(()),
         Ok(Settled::BySearch) => {
@@ -29,24 +27,21 @@ pub(super) fn judge(
             counters.hit(Event::OrderUndecided);
             Ok(())
         }
-        Err(Wrong::NotLinearizable { part, story }) => {
-            let message = format!(
-                "{who} answered what no order of the operations on {part} explains: {story}"
-            );
-            Err(Violation::by(id, Property::Linearizability, message))
+        Err(wrong) => Err(broken(id, wrong)),
+    }
+}
+
+#[cold]
+fn broken(id: Option<NodeId>, wrong: Wrong) -> Box<Violation> {
+    match wrong {
+        Wrong::NotLinearizable { part, stuck } => {
+            Violation::by(id, breach::Linearizability::NoOrder { part, stuck })
         }
-        Err(Wrong::Stale { index, floor }) => {
-            let message = format!(
-                "{who} answered a read by the state after entry {index}, though a client had been told of entry {floor} before it was asked"
-            );
-            Err(Violation::by(id, Property::Linearizability, message))
+        Wrong::Stale { index, floor } => {
+            Violation::by(id, breach::Linearizability::Stale { index, floor })
         }
-        Err(Wrong::Repeated { right }) => {
-            let answer = answer.map_or("another".to_owned(), |answer| answer.to_string());
-            let message = format!(
-                "{who} answered \"{answer}\" where a retried command applied once gives \"{right}\": it applied more than once"
-            );
-            Err(Violation::by(id, Property::ExactlyOnce, message))
+        Wrong::Repeated { answer, right } => {
+            Violation::by(id, breach::ExactlyOnce::Repeated { answer, right })
         }
     }
 }

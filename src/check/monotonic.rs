@@ -8,41 +8,39 @@
 //! promises no less, for it helps nobody else to the office.
 
 use super::election_safety::ElectionSafety;
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::replica::Observation;
 use crate::stable::{Chain, HardState, StableState};
 use crate::types::{Index, NodeId, Term};
 
 #[cold]
 #[inline(never)]
-fn broken<T>(id: NodeId, message: String) -> Verdict<T> {
-    Err(Violation::by(id, Property::Monotonic, message))
-}
-
-#[inline]
-fn rising(id: NodeId, what: &str, before: u64, after: u64) -> Verdict {
-    if after >= before {
-        return Ok(());
-    }
-    broken(
-        id,
-        format!("{id}'s {what} went back from {before} to {after}"),
-    )
+fn broken<T>(id: NodeId, breach: breach::Monotonic) -> Verdict<T> {
+    Err(Violation::by(id, breach))
 }
 
 #[inline]
 pub(super) fn term(id: NodeId, before: Term, after: Term) -> Verdict {
-    rising(id, "term", before, after)
+    match after >= before {
+        true => Ok(()),
+        false => broken(id, breach::Monotonic::TermWentBack { before, after }),
+    }
 }
 
 #[inline]
 pub(super) fn commit(id: NodeId, before: Index, after: Index) -> Verdict {
-    rising(id, "commit index", before, after)
+    match after >= before {
+        true => Ok(()),
+        false => broken(id, breach::Monotonic::CommitWentBack { before, after }),
+    }
 }
 
 #[inline]
 pub(super) fn applied(id: NodeId, before: Index, after: Index) -> Verdict {
-    rising(id, "applied index", before, after)
+    match after >= before {
+        true => Ok(()),
+        false => broken(id, breach::Monotonic::AppliedWentBack { before, after }),
+    }
 }
 
 /// `id` writes a hard state over the one in `view`.
@@ -54,22 +52,21 @@ pub(super) fn hard_state(
     elected: &ElectionSafety,
 ) -> Verdict {
     let before = &view.hard;
-    rising(id, "written term", before.term, after.term)?;
+    if after.term < before.term {
+        let (before, after) = (before.term, after.term);
+        return broken(id, breach::Monotonic::WrittenTermWentBack { before, after });
+    }
     match before.vote {
         Some(vote) if before.term == after.term && after.vote != before.vote => {
             if after.vote.is_some() && after.vote == elected.leader_of(after.term) {
                 return Ok(());
             }
-            let now = after
-                .vote
-                .map_or("nobody".to_owned(), |vote| vote.to_string());
-            broken(
-                id,
-                format!(
-                    "{id}'s vote in term {} changed from {vote} to {now}",
-                    after.term
-                ),
-            )
+            let breach = breach::Monotonic::VoteChanged {
+                term: after.term,
+                before: vote,
+                after: after.vote,
+            };
+            broken(id, breach)
         }
         _ => Ok(()),
     }
@@ -87,13 +84,12 @@ pub(super) fn log_reset(
     if end < next || snapshot.is_none() || view.log_chain_at(next - 1) != snapshot {
         return Ok(());
     }
-    broken(
-        id,
-        format!(
-            "{id} drops its entries from {next} to {end}, which follow the snapshot at {} that it installs",
-            next - 1
-        ),
-    )
+    let breach = breach::Monotonic::DroppedEntries {
+        snapshot: next - 1,
+        first: next,
+        last: end,
+    };
+    broken(id, breach)
 }
 
 /// `id` has started with what `started` says, on a disk that kept `durable`.
@@ -112,32 +108,36 @@ pub(super) fn across_restart(id: NodeId, started: &Observation, durable: &Stable
     let hard = &durable.hard;
     let end = durable.usable_last();
     let snapshot = durable.snapshot_index();
-    for (what, kept, shown) in [
-        ("term", hard.term, term),
-        ("a log up to", end, last),
-        (
-            "commit index",
-            durable.commit.min(end).max(snapshot),
-            commit,
-        ),
-        ("applied index", snapshot, applied),
-    ] {
-        if shown < kept {
-            return broken(
-                id,
-                format!("{id} restarted with {what} {shown}, though {kept} is on its disk"),
-            );
-        }
+    if term < hard.term {
+        let durable = hard.term;
+        return broken(id, breach::Monotonic::RestartedWithTerm { term, durable });
+    }
+    if last < end {
+        let durable = end;
+        return broken(id, breach::Monotonic::RestartedWithLog { last, durable });
+    }
+    let durable = durable.commit.min(end).max(snapshot);
+    if commit < durable {
+        return broken(
+            id,
+            breach::Monotonic::RestartedWithCommit { commit, durable },
+        );
+    }
+    if applied < snapshot {
+        let durable = snapshot;
+        return broken(
+            id,
+            breach::Monotonic::RestartedWithApplied { applied, durable },
+        );
     }
     match hard.vote {
-        Some(kept) if term == hard.term && vote != hard.vote => {
-            let shown = vote.map_or("none".to_owned(), |vote| format!("one for {vote}"));
-            broken(
-                id,
-                format!(
-                    "{id} restarted with {shown} as its vote in term {term}, though one for {kept} is on its disk"
-                ),
-            )
+        Some(durable) if term == hard.term && vote != hard.vote => {
+            let breach = breach::Monotonic::RestartedWithVote {
+                term,
+                vote,
+                durable,
+            };
+            broken(id, breach)
         }
         _ => Ok(()),
     }

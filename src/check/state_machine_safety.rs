@@ -3,32 +3,25 @@
 //! 5.4.3; TLA+ `StateMachineSafety`). Entries are applied in order, none is left
 //! out, none is applied that is not committed, and all nodes reach one state.
 
-use std::fmt::Arguments;
-
 use super::ledger::Ledger;
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::types::{Index, NodeId};
 
 /// Out of the way, so that what is checked all the time stays small.
 #[cold]
-fn broken(id: NodeId, message: Arguments<'_>) -> Verdict {
-    Err(Violation::by(
-        id,
-        Property::StateMachineSafety,
-        message.to_string(),
-    ))
+#[inline(never)]
+fn broken(id: NodeId, breach: breach::StateMachineSafety) -> Verdict {
+    Err(Violation::by(id, breach))
 }
 
 /// `id` says that its log is committed up to `index`.
 #[inline]
 pub(super) fn committed(id: NodeId, view: &NodeView, index: Index, ledger: &Ledger) -> Verdict {
     if index > view.last() {
+        let last = view.last();
         return broken(
             id,
-            format_args!(
-                "{id} holds {index} entries committed, but its log ends at {}",
-                view.last()
-            ),
+            breach::StateMachineSafety::CommittedBeyondLog { index, last },
         );
     }
     let shared = index.min(ledger.last());
@@ -38,12 +31,8 @@ pub(super) fn committed(id: NodeId, view: &NodeView, index: Index, ledger: &Ledg
     if here == first {
         return Ok(());
     }
-    broken(
-        id,
-        format_args!(
-            "{id} committed an entry {shared} that differs from the one committed there before"
-        ),
-    )
+    let index = shared;
+    broken(id, breach::StateMachineSafety::CommittedOther { index })
 }
 
 /// `id` applied the entry at `index`, and is in `state` now.
@@ -58,21 +47,17 @@ pub(super) fn applied(
     let before = view.applied;
     let committed = view.commit.min(ledger.last());
     if index > committed {
-        let known =
-            format_args!("{id} applied entry {index}, but it knows only {committed} committed");
-        broken(id, known)
+        broken(
+            id,
+            breach::StateMachineSafety::AppliedUncommitted { index, committed },
+        )
     } else if index != before + 1 {
         broken(
             id,
-            format_args!("{id} applied entry {index} right after entry {before}"),
+            breach::StateMachineSafety::AppliedOutOfOrder { index, before },
         )
     } else if ledger.state(index, state) != state {
-        broken(
-            id,
-            format_args!(
-                "{id} is in another state after entry {index} than the node that applied it first"
-            ),
-        )
+        broken(id, breach::StateMachineSafety::OtherState { index })
     } else {
         Ok(())
     }
@@ -83,26 +68,27 @@ pub(super) fn answered(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     if index <= view.applied {
         return Ok(());
     }
-    let message = format!(
-        "{id} answered a client that entry {index} is applied, but has applied only {}",
-        view.applied
-    );
-    Err(Violation::by(id, Property::StateMachineSafety, message))
+    let applied = view.applied;
+    broken(
+        id,
+        breach::StateMachineSafety::AnsweredUnapplied { index, applied },
+    )
 }
 
 /// `id` installed a snapshot of the entries up to `index`, and is in `state` now.
 pub(super) fn installed(id: NodeId, index: Index, state: u64, ledger: &mut Ledger) -> Verdict {
-    let broken = if index > ledger.last() {
-        format!(
-            "{id} installed a snapshot of {index} entries, but only {} are committed",
-            ledger.last()
+    if index > ledger.last() {
+        let committed = ledger.last();
+        broken(
+            id,
+            breach::StateMachineSafety::InstalledUncommitted { index, committed },
         )
     } else if ledger.state(index, state) != state {
-        format!(
-            "{id} is in another state after the snapshot at {index} than the node that applied that entry first"
+        broken(
+            id,
+            breach::StateMachineSafety::OtherStateBySnapshot { index },
         )
     } else {
-        return Ok(());
-    };
-    Err(Violation::by(id, Property::StateMachineSafety, broken))
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use super::panics;
 use super::step::OUT_IS_BACK;
 use super::trace::{Happened, Weight};
 use super::world::World;
-use crate::check::{NodeView, Property, Verdict, Violation};
+use crate::check::{NodeView, Verdict, Violation, breach};
 use crate::configuration::Configuration;
 use crate::disk::Loss;
 use crate::net::Traffic;
@@ -376,10 +376,11 @@ impl<S: Subject> World<'_, '_, S> {
                 self.carry_out(now_us, node, &mut out)
             }
             Err(reason) if self.disks[position].rotten().is_empty() => {
-                let message = format!(
-                    "{node} does not start from a disk on which nothing is damaged: {reason}"
-                );
-                Err(Violation::by(node, Property::Liveness, message))
+                let reason = reason.to_string();
+                Err(Violation::by(
+                    node,
+                    breach::Liveness::DoesNotStart { reason },
+                ))
             }
             Err(reason) => {
                 self.counters.hit(Event::BootRefused);

@@ -8,6 +8,7 @@ use super::happening::Happening;
 use super::inject::Triggers;
 use super::node::Slot;
 use super::wire;
+use crate::check::breach::Unmet;
 use crate::check::{Checks, NodeView};
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -76,7 +77,7 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) step: u64,
     pub(super) stepping: Option<NodeId>,
     pub(super) converged: bool,
-    pub(super) unmet: Option<String>,
+    pub(super) unmet: Option<Unmet>,
 }
 
 impl<'p, 'w, S: Subject> World<'p, 'w, S> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ::madsim::time::{TimeHandle, sleep, timeout};
 
 use super::{Judged, Life, Seat, Server, Storm, address_of};
-use crate::check::{Property, Verdict, Violation};
+use crate::check::{Verdict, Violation, breach};
 use crate::linearizability::models::{KeyValue, KeyValueInput, KeyValueOutput};
 use crate::linearizability::{self, Budget, Operation};
 use crate::plan::Plan;
@@ -163,11 +163,11 @@ where
         let history = run.0.lock().unwrap_or_else(PoisonError::into_inner);
         match linearizability::check(&KeyValue, &history, Budget::default()) {
             linearizability::Verdict::Linearizable { .. } => Ok(Judged::Fine),
-            linearizability::Verdict::NotLinearizable(counterexample) => Err(Box::new(Violation {
-                property: Property::Linearizability,
-                node: None,
-                message: counterexample.tell(&history).trim().replace('\n', "; "),
-            })),
+            linearizability::Verdict::NotLinearizable(counterexample) => {
+                let excerpt = counterexample.excerpt(&history);
+                let breach = breach::Linearizability::NoOrderOnServer { excerpt };
+                Err(Violation::by(None, breach))
+            }
             linearizability::Verdict::Unknown { explored, .. } => Ok(Judged::Undecided(format!(
                 "no order of operations in {explored} steps"
             ))),

@@ -8,7 +8,8 @@ use std::task::Waker;
 use ::madsim::time::TimeHandle;
 
 use super::shadow::Shadow;
-use crate::check::{Checks, NodeView, Property, Verdict, Violation};
+use crate::check::breach::{NoPanic, Panic, Unmet};
+use crate::check::{Checks, NodeView, Verdict, Violation};
 use crate::configuration::Configuration;
 use crate::disk::Disk;
 use crate::engine::{Failure, Happened, Line, NodeAtEnd, NodeState, Pulse, Triggers, Weight};
@@ -163,7 +164,7 @@ impl Stage {
         self.say(violation.node, Weight::Notable, || {
             format!("VIOLATION {violation}")
         });
-        self.digest = mix(self.digest, mix_bytes(0, violation.message.as_bytes()));
+        self.digest = mix(self.digest, mix_bytes(0, violation.message().as_bytes()));
         self.failure = Some(Failure {
             violation,
             step: self.steps,
@@ -358,14 +359,14 @@ impl Stage {
         self.closed = true;
     }
 
-    /// A task has panicked, and the run with it.
-    pub(super) fn panicked(&mut self, message: String) {
+    /// A task has panicked, or unwound in another way, and the run with it.
+    pub(super) fn panicked(&mut self, panic: Option<Panic>) {
         self.end_us = self.now_us();
-        self.broken(Violation {
-            property: Property::NoPanic,
-            node: None,
-            message,
-        });
+        let breach = match panic {
+            Some(panic) => NoPanic::Panicked { panic },
+            None => NoPanic::Unwound,
+        };
+        self.broken(*Violation::by(None, breach));
     }
 
     /// A life of the node begins; what it has read from its disk, it will say.
@@ -408,20 +409,22 @@ impl Stage {
     }
 
     /// What is still to come until the cluster has converged; none when it has.
-    pub(super) fn unmet(&self, clients: usize) -> Option<String> {
+    pub(super) fn unmet(&self, clients: usize) -> Option<Unmet> {
         let Some(leader) = self.leader() else {
-            return Some("nobody leads".to_owned());
+            return Some(Unmet::NobodyLeads);
         };
         if self.done < clients {
-            let left = clients - self.done;
-            return Some(format!("{left} clients get no answer to a fresh command"));
+            let clients = (clients - self.done) as u64;
+            return Some(Unmet::ClientsUnanswered { clients });
         }
         let led = &self.views[leader.position()];
         let behind = self.views.iter().position(|view| {
             let equal = view.last() == led.last() && view.applied == led.applied;
             !view.up || !equal || led.applied != led.last()
         });
-        behind.map(|at| format!("{} is behind", NodeId::at(at)))
+        behind.map(|at| Unmet::ServerBehind {
+            node: NodeId::at(at),
+        })
     }
 
     /// Every node at the end.

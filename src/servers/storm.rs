@@ -15,7 +15,8 @@ use ::madsim::time::{Sleep, TimeHandle, sleep_until};
 use super::links::Links;
 use super::stage::{Look, Stage};
 use super::{Judged, Life, Lives, Probe, Server, address_of, choices_of, left_out};
-use crate::check::{Property, Violation};
+use crate::check::Violation;
+use crate::check::breach::Liveness;
 use crate::disk::Loss;
 use crate::engine::{Engine, Outcome, Watch, Weight, of_test};
 use crate::on_madsim::{ClockSim, DiskSim, NetworkSim, SyncTimes};
@@ -24,7 +25,7 @@ use crate::plan::{Plan, When};
 use crate::rng::Choices;
 use crate::sometimes::Event;
 use crate::subject::Runner;
-use crate::types::{NodeId, mix, seconds};
+use crate::types::{NodeId, mix};
 
 /// Between two looks at whether the cluster has converged, in microseconds.
 const LOOK_US: u64 = 10_000;
@@ -112,9 +113,8 @@ impl<S: Server> Runner for Storm<S> {
         let stage = stage.lock().expect("nobody panics with it").take();
         let stage = stage.expect("a run begins with it");
         let mut stage = lock(&stage);
-        if let Err((_, message)) = done {
-            let message = message.unwrap_or_else(|| "it unwound".to_owned());
-            stage.panicked(message);
+        if let Err((_, panic)) = done {
+            stage.panicked(panic);
         }
         if let (Some(told), Some(lines)) = (watch.lines, stage.lines.take()) {
             lines.into_iter().for_each(told);
@@ -377,27 +377,22 @@ impl<S: Server> World<S> {
             Due::Over(number) => self.over(number),
             Due::Start(node) => self.start(node),
             Due::Heal => self.heal(),
-            Due::Look => {
-                let unmet = lock(&self.stage).unmet(self.clients.len());
-                if unmet.is_none() {
-                    let mut stage = lock(&self.stage);
+            Due::Look | Due::End => {
+                let mut stage = lock(&self.stage);
+                let Some(unmet) = stage.unmet(self.clients.len()) else {
                     stage.counters.hit(Event::Converged);
                     stage.say(None, Weight::Notable, || "converged".to_owned());
                     return true;
+                };
+                if matches!(due, Due::End) {
+                    let after_us = self.plan.end_us - self.plan.heal_us;
+                    let breach = Liveness::ServersNotConverged { after_us, unmet };
+                    stage.broken(*Violation::by(None, breach));
+                    return true;
                 }
-                let soon = self.now_us() + LOOK_US;
+                let soon = stage.now_us() + LOOK_US;
+                drop(stage);
                 self.at(soon, Due::Look);
-            }
-            Due::End => {
-                let mut stage = lock(&self.stage);
-                let unmet = stage.unmet(self.clients.len()).unwrap_or_default();
-                let for_us = self.plan.end_us - self.plan.heal_us;
-                stage.broken(Violation {
-                    property: Property::Liveness,
-                    node: None,
-                    message: format!("{} after the storm, {unmet}", seconds(for_us)),
-                });
-                return true;
             }
         }
         false

@@ -6,7 +6,7 @@ use super::Started;
 use super::probe::SyncPoint;
 use super::shadow;
 use super::stage::{Stage, Told};
-use crate::check::{NodeView, Property, Scene, Violation};
+use crate::check::{NodeView, Scene, Violation, breach};
 use crate::engine::Weight;
 use crate::replica::{Label, Observation};
 use crate::sometimes::Event;
@@ -68,9 +68,8 @@ impl Stage {
         }
         while let Some(index) = shadow::differs(self.disks[at].durable(), started) {
             if !untold || index <= self.disks[at].durable().log.last() {
-                let message =
-                    format!("{node} restarted with an entry {index} that it had not written");
-                return Err(Violation::by(node, Property::Monotonic, message));
+                let breach = breach::Monotonic::RestartedWithEntry { index };
+                return Err(Violation::by(node, breach));
             }
             // It came with the snapshot, and became durable with it.
             let entry = started.entries[(index - started.log_start - 1) as usize].clone();

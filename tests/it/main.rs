@@ -34,4 +34,5 @@ mod support;
 mod surface;
 mod testing;
 mod tidy;
+mod violations;
 mod workflows;

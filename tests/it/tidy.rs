@@ -227,6 +227,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         &[
             "campaign",
             "causes",
+            "check",
             "engine",
             "plan",
             "shrink",
