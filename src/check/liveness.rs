@@ -99,3 +99,133 @@ fn behind(id: NodeId, node: &NodeView, head: &NodeView) -> Option<Unmet> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::by_hand::{ByHand, voters};
+    use crate::types::Term;
+
+    const TERM: Term = 3;
+
+    /// What goes wrong in a cluster that has converged, and what is unmet then.
+    type Case = (fn(&mut ByHand, &mut Target), Unmet);
+
+    /// n1 leads n2 and n3 in term 3, and all have applied two entries.
+    fn converged() -> (ByHand, Target) {
+        let mut cluster = ByHand::new(3);
+        cluster.elect(1, TERM);
+        for index in 1..=2 {
+            cluster.replicate(&[1, 2, 3], index, TERM);
+            for node in 1..=3 {
+                cluster.commit(node, index).unwrap();
+                cluster.apply(node, index, index).unwrap();
+            }
+        }
+        let target = Target {
+            acknowledged: 2,
+            commands: true,
+            reads: true,
+            configuration: voters(&[1, 2, 3]),
+        };
+        (cluster, target)
+    }
+
+    fn lacks(cluster: &ByHand, target: Target) -> Option<Unmet> {
+        unmet(cluster.scene(), &[1, 2, 3].map(NodeId), target)
+    }
+
+    #[test]
+    fn a_cluster_that_has_converged_lacks_nothing() {
+        let (mut cluster, mut target) = converged();
+        assert_eq!(lacks(&cluster, target), None);
+        cluster.nodes[2].up = false;
+        target.configuration = voters(&[1, 2]);
+        assert_eq!(lacks(&cluster, target), None, "n3 is no member");
+    }
+
+    #[test]
+    fn the_first_condition_that_is_not_met_is_told() {
+        let (leader, node) = (NodeId(1), NodeId(2));
+        let cases: [Case; 12] = [
+            (
+                |cluster, _| cluster.nodes[1].up = false,
+                Unmet::Down { node },
+            ),
+            (
+                |cluster, _| cluster.nodes[1].term = 4,
+                Unmet::NoLeader { term: 4 },
+            ),
+            (
+                |cluster, _| cluster.nodes[1].role = Role::Candidate,
+                Unmet::NoFollower {
+                    node,
+                    role: Role::Candidate,
+                    leader,
+                },
+            ),
+            (
+                |_, target| target.acknowledged = 3,
+                Unmet::AcknowledgedLost {
+                    leader,
+                    last: 2,
+                    acknowledged: 3,
+                },
+            ),
+            (
+                |_, target| target.commands = false,
+                Unmet::CommandUnanswered { leader, term: TERM },
+            ),
+            (
+                |_, target| target.reads = false,
+                Unmet::ReadUnanswered { leader, term: TERM },
+            ),
+            (
+                |cluster, _| cluster.nodes[0].transfer = Some(NodeId(2)),
+                Unmet::TransferUnfinished { leader, to: node },
+            ),
+            (
+                |_, target| target.configuration.outgoing = voters(&[1, 2]).voters,
+                Unmet::StillJoint {
+                    configuration: Configuration {
+                        outgoing: voters(&[1, 2]).voters,
+                        ..voters(&[1, 2, 3])
+                    },
+                },
+            ),
+            (
+                |cluster, _| cluster.append(2, 3, TERM).unwrap(),
+                Unmet::LogLength {
+                    node,
+                    last: 3,
+                    leaders_last: 2,
+                },
+            ),
+            (
+                |cluster, _| cluster.append(2, 2, 2).unwrap(),
+                Unmet::LogDiffers { node },
+            ),
+            (
+                |cluster, _| cluster.nodes[1].commit = 1,
+                Unmet::CommitBehind {
+                    node,
+                    commit: 1,
+                    leaders_last: 2,
+                },
+            ),
+            (
+                |cluster, _| cluster.nodes[1].applied = 0,
+                Unmet::AppliedBehind {
+                    node,
+                    applied: 0,
+                    leaders_last: 2,
+                },
+            ),
+        ];
+        for (wrong, expected) in cases {
+            let (mut cluster, mut target) = converged();
+            wrong(&mut cluster, &mut target);
+            assert_eq!(lacks(&cluster, target), Some(expected));
+        }
+    }
+}

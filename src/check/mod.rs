@@ -8,6 +8,8 @@
 
 mod ack_before_durable;
 pub mod breach;
+#[cfg(test)]
+mod by_hand;
 mod configuration;
 mod durable_commit;
 mod election_safety;

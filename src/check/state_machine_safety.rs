@@ -92,3 +92,119 @@ pub(super) fn installed(id: NodeId, index: Index, state: u64, ledger: &mut Ledge
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::breach::StateMachineSafety;
+    use super::*;
+    use crate::check::by_hand::{ByHand, broken};
+    use crate::replica::{Observation, ReplyOutcome};
+    use crate::service::Answer;
+
+    /// n1 leads term 1, has three entries, and knows two committed.
+    fn cluster() -> ByHand {
+        let mut cluster = ByHand::new(3);
+        cluster.elect(1, 1);
+        for index in 1..=3 {
+            cluster.replicate(&[1, 2], index, 1);
+        }
+        cluster.commit(1, 2).unwrap();
+        cluster
+    }
+
+    #[test]
+    fn what_is_committed_is_applied_in_order_to_one_state() {
+        let mut cluster = cluster();
+        cluster.commit(2, 2).unwrap();
+        for (index, state) in [(1, 10), (2, 20)] {
+            assert_eq!(cluster.apply(1, index, state), Ok(()));
+            assert_eq!(cluster.apply(2, index, state), Ok(()));
+        }
+        cluster.commit(1, 3).unwrap();
+        assert_eq!(cluster.apply(1, 3, 30), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_committed_is_not_applied() {
+        let mut cluster = cluster();
+        cluster.apply(1, 1, 10).unwrap();
+        cluster.apply(1, 2, 20).unwrap();
+        let breach = StateMachineSafety::AppliedUncommitted {
+            index: 3,
+            committed: 2,
+        };
+        assert_eq!(broken(cluster.apply(1, 3, 30)), breach.into());
+    }
+
+    #[test]
+    fn no_entry_is_left_out_and_none_applied_twice() {
+        let mut cluster = cluster();
+        let left_out = StateMachineSafety::AppliedOutOfOrder {
+            index: 2,
+            before: 0,
+        };
+        assert_eq!(broken(cluster.apply(1, 2, 20)), left_out.into());
+        cluster.apply(1, 1, 10).unwrap();
+        let twice = StateMachineSafety::AppliedOutOfOrder {
+            index: 1,
+            before: 1,
+        };
+        assert_eq!(broken(cluster.apply(1, 1, 10)), twice.into());
+    }
+
+    #[test]
+    fn nodes_reach_one_state() {
+        let mut cluster = cluster();
+        cluster.commit(2, 2).unwrap();
+        cluster.apply(1, 1, 10).unwrap();
+        let breach = StateMachineSafety::OtherState { index: 1 };
+        assert_eq!(broken(cluster.apply(2, 1, 11)), breach.into());
+    }
+
+    #[test]
+    fn nodes_commit_one_log_and_no_more_than_they_have() {
+        let mut cluster = cluster();
+        let breach = StateMachineSafety::CommittedBeyondLog { index: 4, last: 3 };
+        assert_eq!(broken(cluster.commit(1, 4)), breach.into());
+        cluster.append(3, 1, 0).unwrap();
+        let breach = StateMachineSafety::CommittedOther { index: 1 };
+        assert_eq!(broken(cluster.commit(3, 1)), breach.into());
+    }
+
+    #[test]
+    fn clients_are_told_of_what_is_applied() {
+        let mut cluster = cluster();
+        cluster.apply(1, 1, 10).unwrap();
+        let tell = |index| {
+            let answer = Answer::Done { version: 1 };
+            let outcome = ReplyOutcome::Applied { index, answer };
+            let checks = &cluster.checks;
+            checks.replied(&cluster.nodes[0], NodeId(1), &outcome)
+        };
+        assert_eq!(tell(1), Ok(()));
+        let breach = StateMachineSafety::AnsweredUnapplied {
+            index: 2,
+            applied: 1,
+        };
+        assert_eq!(broken(tell(2)), breach.into());
+    }
+
+    #[test]
+    fn a_snapshot_is_of_what_is_committed_and_brings_that_state() {
+        let mut cluster = cluster();
+        cluster.apply(1, 1, 10).unwrap();
+        cluster.apply(1, 2, 20).unwrap();
+        let mut install = |index, state| {
+            let installed = Observation::Installed { index, state };
+            cluster.observe(3, installed)
+        };
+        let more = StateMachineSafety::InstalledUncommitted {
+            index: 3,
+            committed: 2,
+        };
+        assert_eq!(broken(install(3, 30)), more.into());
+        let other = StateMachineSafety::OtherStateBySnapshot { index: 2 };
+        assert_eq!(broken(install(2, 21)), other.into());
+        assert_eq!(install(2, 20), Ok(()));
+    }
+}
