@@ -81,7 +81,7 @@ fn failing(subject: &Named, bug: Bug) -> Vec<Finding> {
     let mut found = Vec::new();
     sweep.run(|news| {
         if let News::Finding(finding) = news
-            && finding.failure.violation.property == bug.caught_by()
+            && finding.failure.violation.property() == bug.caught_by()
             && found.len() < PLANS
         {
             found.push(finding.clone());

@@ -11,7 +11,8 @@ use squall_core::counters::Counters;
 use squall_core::engine::{
     Failure, Happened, Line, NOTE, Outcome, Recording, Watch, Weight, of_test,
 };
-use squall_core::invariants::{Property, Violation};
+use squall_core::invariants::Violation;
+use squall_core::invariants::breach::NoPanic;
 use squall_core::options::Feature;
 use squall_core::plan::Plan;
 use squall_core::registry::Runner;
@@ -95,17 +96,11 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Body<S, F> {
         let observed = observed.take();
         let ran = observed.outcome.is_some();
         let mut outcome = observed.outcome.unwrap_or_else(no_outcome);
-        let message = match done {
+        let breach = match done {
             Ok(()) if ran => None,
-            Ok(()) => Some(
-                "the test does not run its simulation: it is to call `run` or `run_until`"
-                    .to_owned(),
-            ),
+            Ok(()) => Some(NoPanic::TestRanNothing),
             Err((unwound, _)) if unwound.is::<Over>() => None,
-            Err((_, message)) => Some(format!(
-                "the test panicked: {}",
-                message.unwrap_or_default()
-            )),
+            Err((_, panic)) => Some(NoPanic::TestPanicked { panic }),
         };
         let told = observed.lines.into_iter().flatten();
         let mut lines: Vec<Line> = told.collect();
@@ -122,9 +117,9 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Body<S, F> {
         for note in observed.notes {
             add(format!("{NOTE}{note}"), &outcome);
         }
-        if let Some(message) = message {
+        if let Some(breach) = breach {
             add(
-                format!("VIOLATION {}", fail(&mut outcome, message)),
+                format!("VIOLATION {}", fail(&mut outcome, breach)),
                 &outcome,
             );
         }
@@ -154,13 +149,9 @@ fn no_outcome() -> Outcome {
 }
 
 /// The run fails by its test.
-fn fail(outcome: &mut Outcome, message: String) -> Violation {
-    let violation = Violation {
-        property: Property::NoPanic,
-        node: None,
-        message,
-    };
-    outcome.digest = mix(outcome.digest, mix_bytes(0, violation.message.as_bytes()));
+fn fail(outcome: &mut Outcome, breach: NoPanic) -> Violation {
+    let violation = *Violation::by(None, breach);
+    outcome.digest = mix(outcome.digest, mix_bytes(0, violation.message().as_bytes()));
     outcome.failure = Some(Failure {
         violation: violation.clone(),
         step: outcome.steps,

@@ -472,7 +472,7 @@ impl Test {
     }
 
     fn file_of(&self, finding: &Finding) -> NewName {
-        let property = finding.failure.violation.property;
+        let property = finding.failure.violation.property();
         self.place.file(property.name(), finding.plan.seed)
     }
 
@@ -509,11 +509,11 @@ impl Test {
     /// The plan of a finding; where a strategy drew it, what proptest makes of it.
     #[cfg(feature = "proptest")]
     fn minimum(&self, finding: &Finding) -> Plan {
-        let property = finding.failure.violation.property;
+        let property = finding.failure.violation.property();
         let fails = |plan: &Plan| {
             let outcome = self.subject.runner.run(plan, Watch::default());
             let failure = outcome.failure;
-            failure.is_some_and(|failure| failure.violation.property == property)
+            failure.is_some_and(|failure| failure.violation.property() == property)
         };
         match &self.drawn {
             Some(drawn) => drawn.minimum(finding.plan.seed, MOST_SIMPLER, fails),

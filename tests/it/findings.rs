@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 
 use squall_core::engine::{Line, Outcome, Watch};
 use squall_core::ids::NodeId;
+use squall_core::invariants::breach::{
+    AckBeforeDurable, Breach, Linearizability, Liveness, Monotonic, NoPanic, Panic, Unmet,
+};
 use squall_core::plan::Plan;
+use squall_core::replica::MessageKind;
 
 use super::support::{plans, root, seeds, sweep};
 
@@ -17,93 +21,123 @@ fn every_regression_is_clean() {
     }
 }
 
-/// What each finding in raft-rs breaks, and words of its message that tell it from others.
-const IN_RAFT_RS: &[(&str, &str, &str)] = &[
-    (
-        "auto-leave-before-advance",
-        "no-panic",
-        "the last one of unstable.slice has different index",
-    ),
-    (
-        "background-snapshot-install",
-        "no-panic",
-        "unexpected error getting unapplied entries",
-    ),
-    (
-        "batch-append-with-batched-inputs",
-        "ack-before-durable",
-        "append reply",
-    ),
-    (
-        "lease-reads-of-a-cut-off-leader",
-        "linearizability",
-        "answered what no order of the operations",
-    ),
-    (
-        "late-reply-confirms-newer-reads",
-        "linearizability",
-        "answered what no order of the operations",
-    ),
-    (
-        "learners-in-a-later-term",
-        "liveness",
-        "there is no leader in the highest term",
-    ),
-    (
-        "lone-voter-with-peers",
-        "ack-before-durable",
-        "an append that promises its term",
-    ),
-    ("mixed-check-quorum", "liveness", "there is no leader"),
-    (
-        "outsider-campaigns",
-        "no-panic",
-        "called `Option::unwrap()` on a `None` value (raft.rs:1225)",
-    ),
-    (
-        "pre-vote-with-priorities-at-term-zero",
-        "no-panic",
-        "term should be set when sending MsgRequestPreVoteResponse",
-    ),
-    (
-        "priorities-with-bare-quorum",
-        "liveness",
-        "there is no leader",
-    ),
-    (
-        "removed-leader-runs-on",
-        "no-panic",
-        "called `Option::unwrap()` on a `None` value (raft.rs:943)",
-    ),
-    (
-        "requested-snapshot-drops-entries",
-        "monotonic",
-        "which follow the snapshot at",
-    ),
-    (
-        "snapshot-requests-block",
-        "liveness",
-        "no command sent after the storm has been answered",
-    ),
-    (
-        "sole-voter-with-unsaved-entries",
-        "no-panic",
-        "assertion `left == right` failed left",
-    ),
+/// Whether a violation is as a finding shows itself.
+type Sign = fn(&Breach) -> bool;
+
+/// What the library says as it panics, and where.
+fn panic_of(breach: &Breach) -> Option<&Panic> {
+    match breach {
+        Breach::NoPanic(NoPanic::Panicked { panic }) => Some(panic),
+        _ => None,
+    }
+}
+
+fn panics(breach: &Breach, words: &str) -> bool {
+    panic_of(breach).is_some_and(|panic| panic.message.contains(words))
+}
+
+fn panics_at(breach: &Breach, file: &str, line: u32) -> bool {
+    let place = panic_of(breach).and_then(|panic| panic.place.as_ref());
+    place.is_some_and(|place| (place.file.as_str(), place.line) == (file, line))
+}
+
+fn has_no_leader(breach: &Breach) -> bool {
+    let Breach::Liveness(Liveness::NotConverged { unmet }) = breach else {
+        return false;
+    };
+    matches!(unmet, Some(Unmet::NoLeader { .. }))
+}
+
+fn answers_no_command(breach: &Breach) -> bool {
+    let Breach::Liveness(Liveness::NotConverged { unmet }) = breach else {
+        return false;
+    };
+    matches!(unmet, Some(Unmet::CommandUnanswered { .. }))
+}
+
+fn answers_in_no_order(breach: &Breach) -> bool {
+    matches!(
+        breach,
+        Breach::Linearizability(Linearizability::NoOrder { .. })
+    )
+}
+
+fn answers_by_an_old_state(breach: &Breach) -> bool {
+    matches!(
+        breach,
+        Breach::Linearizability(Linearizability::Stale { .. })
+    )
+}
+
+fn drops_entries(breach: &Breach) -> bool {
+    matches!(breach, Breach::Monotonic(Monotonic::DroppedEntries { .. }))
+}
+
+/// A message of this kind promises what is not durable.
+fn promises(breach: &Breach, kind: MessageKind) -> bool {
+    use AckBeforeDurable::{LogNotDurable, TermNotDurable, VoteNotDurable};
+    matches!(breach, Breach::AckBeforeDurable(TermNotDurable { sent, .. } | VoteNotDurable { sent, .. } | LogNotDurable { sent, .. }) if *sent == kind)
+}
+
+/// How each finding in raft-rs shows itself.
+const IN_RAFT_RS: &[(&str, Sign)] = &[
+    ("auto-leave-before-advance", |breach| {
+        panics(breach, "the last one of unstable.slice has different index")
+    }),
+    ("background-snapshot-install", |breach| {
+        panics(breach, "unexpected error getting unapplied entries")
+    }),
+    ("batch-append-with-batched-inputs", |breach| {
+        promises(breach, MessageKind::AppendReply)
+    }),
+    ("lease-reads-of-a-cut-off-leader", answers_in_no_order),
+    ("late-reply-confirms-newer-reads", answers_in_no_order),
+    ("learners-in-a-later-term", has_no_leader),
+    ("lone-voter-with-peers", |breach| {
+        matches!(
+            breach,
+            Breach::AckBeforeDurable(AckBeforeDurable::TermNotDurable {
+                sent: MessageKind::Append,
+                ..
+            })
+        )
+    }),
+    ("mixed-check-quorum", has_no_leader),
+    ("outsider-campaigns", |breach| {
+        panics_at(breach, "raft.rs", 1225)
+    }),
+    ("pre-vote-with-priorities-at-term-zero", |breach| {
+        panics(
+            breach,
+            "term should be set when sending MsgRequestPreVoteResponse",
+        )
+    }),
+    ("priorities-with-bare-quorum", has_no_leader),
+    ("removed-leader-runs-on", |breach| {
+        panics_at(breach, "raft.rs", 943)
+    }),
+    ("requested-snapshot-drops-entries", drops_entries),
+    ("snapshot-requests-block", answers_no_command),
+    ("sole-voter-with-unsaved-entries", |breach| {
+        panics(breach, "assertion `left == right` failed left")
+    }),
 ];
 
 /// The same for noraft.
-const IN_NORAFT: &[(&str, &str, &str)] = &[
-    (
-        "append-merged-across-terms",
-        "no-panic",
-        "self.contains(entries.prev_position) (log.rs:616)",
-    ),
-    ("removed-leader-forgets-its-vote", "monotonic", "to nobody"),
-    ("removed-voter-is-needed", "liveness", "there is no leader"),
+const IN_NORAFT: &[(&str, Sign)] = &[
+    ("append-merged-across-terms", |breach| {
+        panics_at(breach, "log.rs", 616)
+    }),
+    ("removed-leader-forgets-its-vote", |breach| {
+        matches!(
+            breach,
+            Breach::Monotonic(Monotonic::VoteChanged { after: None, .. })
+        )
+    }),
+    ("removed-voter-is-needed", has_no_leader),
 ];
 
-/// Whether a run with these words may be the finding, where words alone do not tell.
+/// Whether a run of `plan` may be the finding, where its sign alone does not tell.
 fn may_be(name: &str, plan: &Plan) -> bool {
     let has = |faults: &str| {
         serde_json::to_string(&plan.faults)
@@ -125,39 +159,23 @@ fn may_be(name: &str, plan: &Plan) -> bool {
 }
 
 /// Other faces of a finding in raft-rs: what its consequences may look like in a run.
-const FACES: &[(&str, &str, &str)] = &[
-    (
-        "removed-leader-runs-on",
-        "no-panic",
-        "called `Option::unwrap()` on a `None` value (raft.rs:1055)",
-    ),
-    ("removed-leader-runs-on", "liveness", "there is no leader"),
-    (
-        "removed-leader-runs-on",
-        "liveness",
-        "no command sent after the storm has been answered",
-    ),
-    (
-        "batch-append-with-batched-inputs",
-        "no-panic",
-        "is out of range [committed",
-    ),
-    ("batch-append-with-batched-inputs", "no-panic", "to_commit"),
-    (
-        "lease-reads-of-a-cut-off-leader",
-        "linearizability",
-        "answered a read by the state after entry",
-    ),
-    (
-        "late-reply-confirms-newer-reads",
-        "linearizability",
-        "answered a read by the state after entry",
-    ),
-    (
-        "batch-append-with-batched-inputs",
-        "no-panic",
-        "conflict with committed entry",
-    ),
+const FACES: &[(&str, Sign)] = &[
+    ("removed-leader-runs-on", |breach| {
+        panics_at(breach, "raft.rs", 1055)
+    }),
+    ("removed-leader-runs-on", has_no_leader),
+    ("removed-leader-runs-on", answers_no_command),
+    ("batch-append-with-batched-inputs", |breach| {
+        panics(breach, "is out of range [committed")
+    }),
+    ("batch-append-with-batched-inputs", |breach| {
+        panics(breach, "to_commit")
+    }),
+    ("lease-reads-of-a-cut-off-leader", answers_by_an_old_state),
+    ("late-reply-confirms-newer-reads", answers_by_an_old_state),
+    ("batch-append-with-batched-inputs", |breach| {
+        panics(breach, "conflict with committed entry")
+    }),
 ];
 
 /// Plans of another face of a finding, and of which.
@@ -176,11 +194,10 @@ fn every_finding_is_kept_as_a_plan_that_shows_it() {
         };
         let face = FACES_KEPT.iter().find(|(face, _)| *face == name);
         let finding = face.map_or(name.as_str(), |(_, finding)| finding);
-        let known = all.iter().find(|(known, ..)| *known == finding);
-        let (_, property, words) = known.unwrap_or_else(|| panic!("{name} is not in the list"));
+        let known = all.iter().find(|(known, _)| *known == finding);
+        let (_, sign) = known.unwrap_or_else(|| panic!("{name} is not in the list"));
         let violation = run(&plan, None).failure.expect(&name).violation;
-        assert_eq!(violation.property.name(), *property, "{name}");
-        assert!(violation.message.contains(words), "{name}: {violation}");
+        assert!(sign(&violation.breach), "{name}: {violation}");
         kept.push(name);
     }
     let all = IN_RAFT_RS.len() + IN_NORAFT.len() + FACES_KEPT.len();
@@ -255,19 +272,18 @@ fn who_may_not_stand_answers_a_candidate_of_an_earlier_term() {
 fn find_all_and_nothing_else(
     subject: &str,
     most: u64,
-    all: &[(&str, &str, &str)],
-    faces: &[(&str, &str, &str)],
+    all: &[(&str, Sign)],
+    faces: &[(&str, Sign)],
 ) {
     let swept = sweep(subject, "findings", seeds(most), 2);
     let mut found = BTreeMap::<&str, u64>::new();
     for finding in &swept.findings {
         let violation = &finding.failure.violation;
-        let known = all.iter().chain(faces).find(|(name, property, words)| {
-            violation.property.name() == *property
-                && violation.message.contains(words)
-                && may_be(name, &finding.plan)
-        });
-        let (name, ..) =
+        let known = all
+            .iter()
+            .chain(faces)
+            .find(|(name, sign)| sign(&violation.breach) && may_be(name, &finding.plan));
+        let (name, _) =
             known.unwrap_or_else(|| panic!("new: seed {}: {}", finding.plan.seed, finding.failure));
         *found.entry(name).or_default() += 1;
     }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use squall_core::bugs::{Bug, Planted};
-use squall_core::invariants::Property;
 use squall_core::message_fuzzing::Class;
 use squall_core::plan::Plan;
 use squall_fuzzing::messages::{Hearing, KNOWN, Messages, Strictness, Verdict};
@@ -181,11 +180,9 @@ fn damage_is_told_from_forgery_and_neither_is_needed_for_nothing() {
     let mut tally: BTreeMap<String, u64> = BTreeMap::new();
     for (_, verdict) in &found {
         let violation = &verdict.failure.violation;
-        let place = match violation.property {
-            Property::NoPanic => violation.message.rsplit(' ').next().unwrap_or_default(),
-            _ => "",
-        };
-        let name = format!("{:?} {} {place}", verdict.class, violation.property.name());
+        let place = violation.panic().and_then(|panic| panic.place.as_ref());
+        let place = place.map_or(String::new(), ToString::to_string);
+        let name = format!("{:?} {} {place}", verdict.class, violation.property());
         *tally.entry(name).or_default() += 1;
     }
     println!("{tally:#?}");

@@ -35,4 +35,5 @@ mod support;
 mod surface;
 mod testing;
 mod tidy;
+mod violations;
 mod workflows;

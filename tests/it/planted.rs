@@ -56,7 +56,7 @@ fn hold_planted(honest: &str) {
         let caught: Vec<_> = swept
             .findings
             .iter()
-            .map(|f| f.failure.violation.property)
+            .map(|f| f.failure.violation.property())
             .collect();
         assert!(
             caught.contains(&by),

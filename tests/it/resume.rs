@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use expect_test::expect;
@@ -145,6 +145,19 @@ fn a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not() {
     );
 }
 
+/// A sweep that finds no more room when it has found a few things.
+fn ended_by_a_full_disk(out: &Path) -> Output {
+    // No file may be larger than that, as on a disk that is full by then.
+    let words = begun(out).join(" ");
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f 12; exec {} {words}",
+        env!("CARGO_BIN_EXE_squall")
+    );
+    let mut command = Command::new("bash");
+    let command = command.args(["-c", &limited]).current_dir(root());
+    command.output().unwrap()
+}
+
 #[test]
 fn a_full_disk_ends_a_sweep_with_an_error_and_it_goes_on_when_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
@@ -156,17 +169,7 @@ fn a_full_disk_ends_a_sweep_with_an_error_and_it_goes_on_when_there_is_room() {
     };
     let squall = |words: &[String]| squall(&words.iter().map(String::as_str).collect::<Vec<_>>());
     squall(&with_json(begun(&whole), &jsons[0]));
-    // No file may be larger than that, as on a disk that is full by then.
-    let words = begun(&full).join(" ");
-    let limited = format!(
-        "trap '' XFSZ; ulimit -f 12; exec {} {words}",
-        env!("CARGO_BIN_EXE_squall")
-    );
-    let ended = Command::new("bash")
-        .args(["-c", &limited])
-        .current_dir(root())
-        .output()
-        .unwrap();
+    let ended = ended_by_a_full_disk(&full);
     let said = stderr(&ended);
     assert_eq!(ended.status.code(), Some(2), "{said}");
     assert!(
@@ -181,6 +184,61 @@ fn a_full_disk_ends_a_sweep_with_an_error_and_it_goes_on_when_there_is_room() {
     let text = |value: serde_json::Value| value.to_string().replace("DIR/whole", "DIR/full");
     assert_eq!(text(one), text(other));
     assert_eq!(files(&whole), files(&full));
+}
+
+#[test]
+fn findings_of_which_a_file_has_words_only_are_gone_on_with_and_those_that_contradict_themselves_are_not()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let [out, json] = ["out", "summary.json"].map(|name| folder.path().join(name));
+    ended_by_a_full_disk(&out);
+    let names = files(&out).into_keys();
+    let mut names = names.filter(|name| name.ends_with(".unfinished.json"));
+    let file = out.join(names.next().unwrap());
+    let stand: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let first = &stand["findings"][0];
+    let kind = first["violation"]["kind"].clone();
+    assert!(kind.is_string(), "{first}");
+    let resume = |stand: &serde_json::Value| {
+        std::fs::write(&file, stand.to_string()).unwrap();
+        let [out, json] = [&out, &json].map(|path| path.to_str().unwrap());
+        squall(&["sweep", "--jobs=1", "--resume", out, "--json", json])
+    };
+    for (field, value) in [
+        ("message", "another"),
+        ("property", "liveness"),
+        ("node", ""),
+    ] {
+        let mut strange = stand.clone();
+        strange["findings"][0][field] = match value {
+            "" => serde_json::Value::Null,
+            value => value.into(),
+        };
+        let refused = resume(&strange);
+        assert_eq!(refused.status.code(), Some(2), "{field}");
+        let said = stderr(&refused);
+        assert!(said.contains("is told as"), "{said}");
+    }
+    // As earlier versions wrote it.
+    let mut old = stand.clone();
+    for finding in old["findings"].as_array_mut().unwrap() {
+        finding.as_object_mut().unwrap().remove("violation");
+    }
+    let done = resume(&old);
+    assert_eq!(done.status.code(), Some(1), "{}", stderr(&done));
+    let summary = summary(&json);
+    let told = &summary["violations"][0];
+    assert_eq!(told["message"], first["message"]);
+    let in_words = serde_json::json!({
+        "property": first["property"],
+        "node": first["node"],
+        "kind": "in-words",
+        "text": first["message"],
+    });
+    assert_eq!(told["violation"], in_words);
+    let new = summary["violations"].as_array().unwrap().last().unwrap();
+    assert_ne!(new["violation"]["kind"], "in-words");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn failing(bug: Bug) -> Plan {
     };
     sweep.run(|news| {
         if let News::Finding(finding) = news
-            && finding.failure.violation.property == bug.caught_by()
+            && finding.failure.violation.property() == bug.caught_by()
         {
             found.get_or_insert_with(|| finding.plan.clone());
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -91,10 +91,10 @@ fn every_planted_bugs_plan_gets_small_and_still_shows_it_and_nothing_else() {
             subject.runner.run(&small, Watch::default()).failure
         };
         let failure = run(&plan.subject).expect(name);
-        assert_eq!(failure.violation.property, bug.caught_by(), "{name}");
+        assert_eq!(failure.violation.property(), bug.caught_by(), "{name}");
         assert_eq!(failure.step, after.steps, "{name}");
         // A smaller plan may leave what the generator draws, and so meet a known defect of the library; never this one.
-        let honest = run("raft-rs").map(|failure| failure.violation.property);
+        let honest = run("raft-rs").map(|failure| failure.violation.property());
         assert_ne!(
             honest,
             Some(bug.caught_by()),
@@ -187,11 +187,11 @@ impl Runner for Lossless {
             .filter(|line| line.ends_with("is lost (Chance)"));
         if lost.count() > self.most_lost {
             outcome.failure = Some(Failure {
-                violation: Violation {
-                    property: Property::Liveness,
-                    node: None,
-                    message: "messages are lost".to_owned(),
-                },
+                violation: Violation::in_words(
+                    None,
+                    Property::Liveness,
+                    "messages are lost".to_owned(),
+                ),
                 step: outcome.steps,
                 time_us: outcome.time_us,
             });

@@ -73,7 +73,7 @@ fn a_plan_made_a_story_breaks_the_same_and_its_text_is_stable() {
         let story = Story::parse(&path, &of_plan(&plan));
         let told = told(&story, &subject).unwrap();
         let (found, broken) = (told.violation.unwrap(), broken.unwrap().violation);
-        assert_eq!(found.property, broken.property, "{}", path.display());
+        assert_eq!(found.property(), broken.property(), "{}", path.display());
         let again = Story::parse(&path, &of_plan(&told.plan));
         assert_eq!(again.blocks.len(), story.blocks.len(), "{}", path.display());
     }

@@ -269,8 +269,8 @@ fn whatever_fails_shrinks_to_a_plan_that_fails_alike() {
         let again = subject.runner.run(&shrunk.plan, Watch::default()).failure;
         prop_assert_eq!(again.as_ref(), Some(&shrunk.failure));
         prop_assert_eq!(
-            shrunk.failure.violation.property,
-            failure.violation.property
+            shrunk.failure.violation.property(),
+            failure.violation.property()
         );
         prop_assert!(
             shrunk.after.faults <= shrunk.before.faults

@@ -81,6 +81,9 @@ struct Found {
     property: String,
     node: Option<u8>,
     message: String,
+    /// The same, as its fields. Files of earlier versions do not have it.
+    #[serde(default)]
+    violation: Option<Violation>,
     step: u64,
     time_us: u64,
     /// The plan's file, beside this one.
@@ -266,9 +269,10 @@ impl Unfinished {
 fn text(asked: &Asked, next: u64, summary: &Summary, files: &[Files]) -> String {
     let found = |(finding, files): (&Finding, &Files)| Found {
         seed: finding.seed,
-        property: finding.failure.violation.property.name().to_owned(),
+        property: finding.failure.violation.property().name().to_owned(),
         node: finding.failure.violation.node.map(|node| node.0),
-        message: finding.failure.violation.message.clone(),
+        message: finding.failure.violation.message(),
+        violation: Some(finding.failure.violation.clone()),
         step: finding.failure.step,
         time_us: finding.failure.time_us,
         plan: files.plan.file_name().unwrap_or_default().into(),
@@ -349,12 +353,19 @@ impl Found {
             .into_iter()
             .find(|property| property.name() == self.property);
         let property = property.ok_or_else(|| format!("there is no property {}", self.property))?;
+        let node = self.node.map(NodeId);
+        let in_words = || Violation::in_words(node, property, self.message.clone());
+        let violation = self.violation.clone().unwrap_or_else(in_words);
+        if (violation.property(), violation.node, violation.message())
+            != (property, node, self.message.clone())
+        {
+            return Err(format!(
+                "the finding of seed {} is told as \"{property}: {}\", and its fields say \"{violation}\"",
+                self.seed, self.message
+            ));
+        }
         Ok(Failure {
-            violation: Violation {
-                property,
-                node: self.node.map(NodeId),
-                message: self.message.clone(),
-            },
+            violation,
             step: self.step,
             time_us: self.time_us,
         })

@@ -221,7 +221,7 @@ fn gone(finding: &Finding, path: &Path, command: &str) -> String {
 }
 
 fn of(finding: &Finding) -> Property {
-    finding.failure.violation.property
+    finding.failure.violation.property()
 }
 
 /// How the names of plans' files end.

@@ -12,9 +12,11 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::Index;
 use crate::log_vec::Indexed;
-use crate::service::{Answer, Command, Part, Service, ServiceModel};
+use crate::service::{self, Answer, Command, Part, Service, ServiceModel};
 use squall_linearizability::{Budget, Ending, Operation, Verdict, judge};
 
 /// Names an operation of a history; later ones are greater.
@@ -63,8 +65,8 @@ pub enum Wrong {
     NotLinearizable {
         /// The object that they are on.
         part: Part,
-        /// The history in words.
-        story: String,
+        /// Those that have no place in any order.
+        stuck: Vec<Asked>,
     },
     /// A read shows the state as it was before what a client had been told of when it was asked. Its value may be
     /// right by chance: nothing of what it lacks was on its key.
@@ -76,9 +78,41 @@ pub enum Wrong {
     },
     /// It is what the log gives when each copy of a retried command counts.
     Repeated {
+        /// It.
+        answer: Answer,
         /// What it should have been.
         right: Answer,
     },
+}
+
+/// What a client asked for, and what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Which client.
+    pub client: u32,
+    /// Which of its operations.
+    pub sequence: u64,
+    /// For what.
+    pub operation: service::Operation,
+    /// What it was told; none if nothing.
+    pub answer: Option<Answer>,
+}
+
+impl std::fmt::Display for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Asked {
+            client,
+            sequence,
+            operation,
+            answer,
+        } = self;
+        write!(f, "client {client}'s operation {sequence}, {operation}")?;
+        match answer {
+            Some(answer) => write!(f, ": {answer}"),
+            None => f.write_str(", never answered"),
+        }
+    }
 }
 
 /// How an answer was settled.
@@ -321,7 +355,7 @@ impl History {
         match self.search(part) {
             Err(wrong) => match right {
                 Some(right) if repeated == Some(answer) && right != answer => {
-                    Err(Wrong::Repeated { right })
+                    Err(Wrong::Repeated { answer, right })
                 }
                 _ => Err(wrong),
             },
@@ -402,7 +436,7 @@ impl History {
             Verdict::Unknown { .. } => Ok(Settled::NotYet),
             Verdict::NotLinearizable(counterexample) => Err(Wrong::NotLinearizable {
                 part,
-                story: tell(&operations, &counterexample.stuck),
+                stuck: asked(&operations, &counterexample.stuck),
             }),
         }
     }
@@ -413,23 +447,18 @@ impl History {
     }
 }
 
-/// The operations that have no place in any order, in one line.
-fn tell(operations: &[Operation<Command, Answer>], stuck: &[usize]) -> String {
-    let one = |place: &usize| {
+/// Operations of a history as they are told, by their places.
+fn asked(operations: &[Operation<Command, Answer>], places: &[usize]) -> Vec<Asked> {
+    let asked = |place: &usize| {
         let operation = &operations[*place];
-        let Command {
-            client,
-            sequence,
-            operation: asked,
-            ..
-        } = operation.input;
-        match operation.output() {
-            Some(answer) => format!("client {client}'s operation {sequence}, {asked}: {answer}"),
-            None => format!("client {client}'s operation {sequence}, {asked}, never answered"),
+        Asked {
+            client: operation.input.client,
+            sequence: operation.input.sequence,
+            operation: operation.input.operation,
+            answer: operation.output().copied(),
         }
     };
-    let lines: Vec<String> = stuck.iter().map(one).collect();
-    lines.join("; ")
+    places.iter().map(asked).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::sweep::{Leak, RUNS_FOR_REQUIRED, Summary, USUAL_CAUSES, Verdict};
 use squall_core::counters::Event;
 use squall_core::engine::{Line, Outcome, Watch};
 use squall_core::ids::node_list;
+use squall_core::invariants::Violation;
 use squall_core::plan::{Heal, Plan};
 use squall_core::registry::Named;
 use squall_core::text::seconds;
@@ -68,7 +69,7 @@ pub fn story(plan: &Plan, outcome: &Outcome, chronicle: &Chronicle, command: &st
             text,
             "\nVIOLATION {}\n  the rule: {}\n  repeat    {command}",
             failure.violation,
-            failure.violation.property.about()
+            failure.violation.property().about()
         ),
         None => writeln!(
             text,
@@ -198,7 +199,7 @@ pub fn many(number: u64, what: &str) -> String {
 
 /// A finding as `--json` gives it.
 #[derive(Debug, Serialize)]
-pub struct JsonViolation {
+pub struct JsonViolation<'a> {
     /// The property's name.
     pub property: &'static str,
     /// The plan's seed.
@@ -207,6 +208,8 @@ pub struct JsonViolation {
     pub step: u64,
     /// What broke it.
     pub message: String,
+    /// The same, as its fields.
+    pub violation: &'a Violation,
     /// The plan's file.
     pub plan: PathBuf,
     /// The file of the smaller plan made of it, for the first violation of each property.
@@ -278,7 +281,7 @@ pub struct JsonSummary<'a> {
     /// A hash of all runs: 16 hexadecimal digits.
     pub digest: String,
     /// The violations, in the order of their seeds.
-    pub violations: Vec<JsonViolation>,
+    pub violations: Vec<JsonViolation<'a>>,
     /// The run that hung, where one did.
     pub hang: Option<JsonHang>,
 }
@@ -297,10 +300,11 @@ impl<'a> JsonSummary<'a> {
             .iter()
             .zip(files)
             .map(|(finding, files)| JsonViolation {
-                property: finding.failure.violation.property.name(),
+                property: finding.failure.violation.property().name(),
                 seed: finding.seed,
                 step: finding.failure.step,
-                message: finding.failure.violation.message.clone(),
+                message: finding.failure.violation.message(),
+                violation: &finding.failure.violation,
                 plan: files.plan.clone(),
                 shrunk_plan: files.shrunk.clone(),
             });
@@ -475,7 +479,7 @@ fn verdict(summary: &Summary) -> String {
             let mut properties = BTreeMap::<&str, u64>::new();
             for finding in &summary.findings {
                 *properties
-                    .entry(finding.failure.violation.property.name())
+                    .entry(finding.failure.violation.property().name())
                     .or_default() += 1;
             }
             let list: Vec<String> = properties

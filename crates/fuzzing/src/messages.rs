@@ -11,6 +11,7 @@ use super::{Finding, is_json, plan_of, storm};
 use squall_core::engine::{self, Failure, Watch};
 use squall_core::ids::NodeId;
 use squall_core::invariants::Property;
+use squall_core::invariants::breach::Panic;
 use squall_core::message_fuzzing::{Attack, Class, Doings, Hostile, How, Wire};
 use squall_core::plan::{Plan, Profile};
 use squall_core::replica::Message;
@@ -24,63 +25,96 @@ const MOST_ATTACKS: u64 = 6;
 /// Damage of up to so many bits is within reach of chance.
 pub const WITHIN_REACH_BITS: u32 = 3;
 
+/// By what a panic is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// It comes from this file and line.
+    At(&'static str, u32),
+    /// Its message has these words.
+    Says(&'static str),
+}
+
+impl Sign {
+    fn is_of(self, panic: &Panic) -> bool {
+        match self {
+            Sign::At(file, line) => panic
+                .place
+                .as_ref()
+                .is_some_and(|place| (place.file.as_str(), place.line) == (file, line)),
+            Sign::Says(words) => panic.message.contains(words),
+        }
+    }
+}
+
 /// Panics that a damaged packet is known to cause, by their place in the library or the driver's words, and why.
 /// `docs/fuzzing.md` says more. The fuzzer goes on past them.
-pub const KNOWN: &[(&str, &str)] = &[
+pub const KNOWN: &[(Sign, &str)] = &[
     (
-        "(raft.rs:640)",
+        Sign::At("raft.rs", 640),
         "a vote message without a term is answered or passed on without one",
     ),
     (
-        "(raft.rs:648)",
+        Sign::At("raft.rs", 648),
         "a proposal or a read that carries a term is passed on to the leader",
     ),
-    ("(raft.rs:2024)", "a leader gets a proposal without entries"),
-    ("(raft.rs:2125)", "a leader gets a read without a context"),
     (
-        "(raft.rs:2269)",
+        Sign::At("raft.rs", 2024),
+        "a leader gets a proposal without entries",
+    ),
+    (
+        Sign::At("raft.rs", 2125),
+        "a leader gets a read without a context",
+    ),
+    (
+        Sign::At("raft.rs", 2269),
         "an append of term 0 is stepped whatever the node's term",
     ),
     (
-        "(raft.rs:2274)",
+        Sign::At("raft.rs", 2274),
         "a heartbeat of term 0 is stepped whatever the node's term",
     ),
     (
-        "(raft.rs:2643)",
+        Sign::At("raft.rs", 2643),
         "the configuration of a snapshot is none that the library comes to by itself",
     ),
     (
-        "(raft.rs:2858)",
+        Sign::At("raft.rs", 2858),
         "a read is served whose context was lost on the way",
     ),
     (
-        "(log_unstable.rs:201)",
+        Sign::At("log_unstable.rs", 201),
         "entries are asked for that are not in the log",
     ),
     (
-        "(raft_log.rs:260)",
+        Sign::At("raft_log.rs", 260),
         "an append speaks of another entry than the committed one",
     ),
-    ("(raft_log.rs:267)", "an append's entries are not one run"),
-    ("(raft_log.rs:268)", "an append's entries are not one run"),
     (
-        "(raft_log.rs:292)",
+        Sign::At("raft_log.rs", 267),
+        "an append's entries are not one run",
+    ),
+    (
+        Sign::At("raft_log.rs", 268),
+        "an append's entries are not one run",
+    ),
+    (
+        Sign::At("raft_log.rs", 292),
         "a commit index lies behind the end of the log",
     ),
     (
-        "(raft_log.rs:485)",
+        Sign::At("raft_log.rs", 485),
         "entries are asked for that lie behind the end of the log",
     ),
     (
-        "entries are handed over in one run",
+        Sign::Says("entries are handed over in one run"),
         "an append's entries are not one run: an assertion of the driver around the library",
     ),
     (
-        "just applied: Store(Unavailable)",
+        Sign::Says("just applied: Store(Unavailable)"),
         "an entry is committed that the log does not have: an assertion of the driver around the library",
     ),
     (
-        "snapshots arrive whole",
+        Sign::Says("snapshots arrive whole"),
         "a snapshot's data is cut or changed: an assertion of the driver around the library",
     ),
 ];
@@ -152,7 +186,7 @@ impl Hearing {
         let failure = failure?;
         let same = |class: Class| {
             let (again, _) = self.run(subject, class);
-            again.is_some_and(|again| same_failure(&again, &failure))
+            again.is_some_and(|again| again.violation.is_like(&failure.violation))
         };
         let weaker = [Class::Nothing, Class::Late, Class::Damaged];
         let class = match weaker.into_iter().find(|class| same(*class)) {
@@ -160,8 +194,8 @@ impl Hearing {
             None if doings.forged_bits <= WITHIN_REACH_BITS => Class::Damaged,
             None => Class::Forged,
         };
-        let text = &failure.violation.message;
-        let known = KNOWN.iter().find(|(place, _)| text.contains(place));
+        let panic = failure.violation.panic();
+        let known = panic.and_then(|panic| KNOWN.iter().find(|(sign, _)| sign.is_of(panic)));
         Some(Verdict {
             known: known.map(|(_, why)| *why),
             failure,
@@ -190,7 +224,7 @@ impl Hearing {
 impl Verdict {
     /// Whether it fails a run.
     pub fn counts(&self, strictness: Strictness) -> bool {
-        let panics = self.failure.violation.property == Property::NoPanic;
+        let panics = self.failure.violation.property() == Property::NoPanic;
         match self.class {
             Class::Nothing | Class::Late => true,
             Class::Damaged => {
@@ -200,18 +234,6 @@ impl Verdict {
             Class::Forged => strictness == Strictness::Forged,
         }
     }
-}
-
-/// The same property, and for a panic the same place.
-fn same_failure(one: &Failure, other: &Failure) -> bool {
-    let place = |failure: &Failure| match failure.violation.property {
-        Property::NoPanic => {
-            let text = &failure.violation.message;
-            text.rfind('(').map(|at| text[at..].to_owned())
-        }
-        _ => None,
-    };
-    one.violation.property == other.violation.property && place(one) == place(other)
 }
 
 fn attack(choices: &mut Choices) -> Attack {

@@ -115,11 +115,11 @@ impl Server for Lockd {
             Ok(can_be) => Ok(can_be.undecided_after.map_or(Judged::Fine, |steps| {
                 Judged::Undecided(format!("no order of operations in {steps} steps"))
             })),
-            Err(message) => Err(Box::new(Violation {
-                property: Property::Linearizability,
-                node: None,
-                message: message.trim().replace('\n', "; "),
-            })),
+            Err(message) => {
+                let text = message.trim().replace('\n', "; ");
+                let property = Property::Linearizability;
+                Err(Box::new(Violation::in_words(None, property, text)))
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::world::World;
 use super::{Moment, Outcome, Watch};
 use crate::counters::Event;
 use crate::ids::NodeId;
-use crate::invariants::{Property, Verdict, Violation};
+use crate::invariants::{Verdict, Violation, breach};
 use crate::options::MissedTicks;
 use crate::plan::{Plan, When};
 use crate::replica::{Input, MessageKind, Subject};
@@ -50,14 +50,10 @@ pub(super) fn run_paced<S: Subject>(
         Ok(Ok(())) => None,
         Ok(Err(violation)) => Some(*violation),
         Err(panic) => match panics::take() {
-            Some(message) => Some(Violation {
-                property: Property::NoPanic,
-                node: world.stepping,
-                message: match world.stepping {
-                    Some(node) => format!("{node} panicked: {message}"),
-                    None => message,
-                },
-            }),
+            Some(panic) => {
+                let breach = breach::NoPanic::Panicked { panic };
+                Some(*Violation::by(world.stepping, breach))
+            }
             None => resume_unwind(panic),
         },
     };
@@ -87,12 +83,11 @@ impl<S: Subject> World<'_, '_, S> {
         if self.converged {
             return self.checks.finish(&mut self.counters);
         }
-        let unmet = self
-            .unmet
-            .take()
-            .unwrap_or_else(|| "it was never asked".to_owned());
-        let message = format!("the cluster has not converged by the end of the run: {unmet}");
-        Err(Violation::by(None, Property::Liveness, message))
+        let unmet = self.unmet.take();
+        Err(Violation::by(
+            None,
+            breach::Liveness::NotConverged { unmet },
+        ))
     }
 
     /// Whether whoever watches ends the run from another thread.

@@ -8,7 +8,7 @@ use super::world::World;
 use crate::configuration::Configuration;
 use crate::counters::Event;
 use crate::ids::{NodeId, Role};
-use crate::invariants::{NodeView, Property, Verdict, Violation};
+use crate::invariants::{NodeView, Verdict, Violation, breach};
 use crate::plan::{Heal, What};
 use crate::replica::{Birth, Recovered, Subject};
 use crate::storage::Journal;
@@ -377,10 +377,11 @@ impl<S: Subject> World<'_, '_, S> {
                 self.carry_out(now_us, node, &mut out)
             }
             Err(reason) if self.disks[position].rotten().is_empty() => {
-                let message = format!(
-                    "{node} does not start from a disk on which nothing is damaged: {reason}"
-                );
-                Err(Violation::by(node, Property::Liveness, message))
+                let reason = reason.to_string();
+                Err(Violation::by(
+                    node,
+                    breach::Liveness::DoesNotStart { reason },
+                ))
             }
             Err(reason) => {
                 self.counters.hit(Event::BootRefused);

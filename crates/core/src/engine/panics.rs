@@ -6,10 +6,12 @@ use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
+use crate::invariants::breach::{Panic, Place};
+
 thread_local! {
     static IN_SUBJECT: Cell<bool> = const { Cell::new(false) };
     static IN_TEST: Cell<bool> = const { Cell::new(false) };
-    static MESSAGE: RefCell<Option<String>> = const { RefCell::new(None) };
+    static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
 /// From now on, a panic while [`enter`] holds is kept and not printed.
@@ -28,12 +30,13 @@ pub(super) fn install() {
                 .or_else(|| payload.downcast_ref::<String>().cloned())
                 .unwrap_or_else(|| "a panic without a message".to_owned());
             // The file without its folders: where a registry lies differs by machine.
-            let place = info.location().map_or(String::new(), |at| {
-                let file = at.file().rsplit(['/', '\\']).next().unwrap_or_default();
-                format!(" ({file}:{})", at.line())
+            let place = info.location().map(|at| Place {
+                file: (at.file().rsplit(['/', '\\']).next().unwrap_or_default()).to_owned(),
+                line: at.line(),
+                column: at.column(),
             });
-            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            MESSAGE.set(Some(format!("{text}{place}")));
+            let message = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            LAST.set(Some(Panic { message, place }));
         }));
     });
 }
@@ -50,20 +53,20 @@ pub(super) fn leave() {
     IN_SUBJECT.set(false);
 }
 
-/// After an unwinding: the panic's message if it came from the subject.
-pub(super) fn take() -> Option<String> {
+/// After an unwinding: the panic if it came from the subject.
+pub(super) fn take() -> Option<Panic> {
     leave();
-    MESSAGE.take()
+    LAST.take()
 }
 
-/// What `test` came to: its value, or what it unwound with, and its panic's message if it was a panic.
+/// What `test` came to: its value, or what it unwound with, and the panic if it was one.
 ///
 /// # Errors
 /// What it unwound with.
-pub fn of_test<T>(test: impl FnOnce() -> T) -> Result<T, (Box<dyn Any + Send>, Option<String>)> {
+pub fn of_test<T>(test: impl FnOnce() -> T) -> Result<T, (Box<dyn Any + Send>, Option<Panic>)> {
     install();
     let outer = IN_TEST.replace(true);
-    MESSAGE.take();
+    LAST.take();
     let done = catch_unwind(AssertUnwindSafe(test));
     IN_TEST.set(outer);
     done.map_err(|unwound| (unwound, take()))

@@ -195,8 +195,8 @@ impl<S: Subject> World<'_, '_, S> {
         }
         if let Some(violation) = &violation {
             self.fold(mix_bytes(
-                mix(0, violation.property as u64),
-                violation.message.as_bytes(),
+                mix(0, violation.property() as u64),
+                violation.message().as_bytes(),
             ));
         }
         let time_us = self.queue.now_us();

@@ -11,6 +11,7 @@ use super::triggers::Triggers;
 use crate::configuration::Configuration;
 use crate::counters::Counters;
 use crate::ids::{Index, NodeId, NodeSet};
+use crate::invariants::breach::Unmet;
 use crate::invariants::{Checks, NodeView};
 use crate::options::Feature;
 use crate::plan::{Cluster, Plan};
@@ -77,7 +78,7 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) step: u64,
     pub(super) stepping: Option<NodeId>,
     pub(super) converged: bool,
-    pub(super) unmet: Option<String>,
+    pub(super) unmet: Option<Unmet>,
 }
 
 impl<'p, 'w, S: Subject> World<'p, 'w, S> {

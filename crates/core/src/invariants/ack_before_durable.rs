@@ -8,7 +8,7 @@
 //! node promised in that term: two would be one too many, wherever they end up.
 
 use super::election_safety::ElectionSafety;
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::ids::{NodeId, Term};
 use crate::replica::{Claim, Label};
 use crate::storage::{Chain, StableState};
@@ -80,22 +80,150 @@ impl AckBeforeDurable {
 
 #[cold]
 fn broken(from: NodeId, durable: &StableState, label: &Label) -> Box<Violation> {
-    let hard = &durable.hard;
-    let promise = match label.claim {
-        _ if label.term > hard.term => {
-            format!("its term {} (durable: term {})", label.term, hard.term)
+    let Label {
+        to,
+        kind: sent,
+        term,
+        claim,
+    } = *label;
+    let breach = match claim {
+        Claim::Voted { candidate } if term <= durable.hard.term => {
+            breach::AckBeforeDurable::VoteNotDurable {
+                to,
+                sent,
+                term,
+                candidate,
+            }
         }
-        Claim::Nothing => "nothing".to_owned(),
-        Claim::Voted { candidate } => format!("its vote for {candidate} in term {}", label.term),
-        Claim::Appended { index } => format!(
-            "its log up to {index} (durable: up to {})",
-            durable.log.last()
-        ),
+        Claim::Appended { index } if term <= durable.hard.term => {
+            breach::AckBeforeDurable::LogNotDurable {
+                to,
+                sent,
+                term,
+                index,
+                durable: durable.log.last(),
+            }
+        }
+        _ => breach::AckBeforeDurable::TermNotDurable {
+            to,
+            sent,
+            term,
+            durable: durable.hard.term,
+        },
     };
-    let message = format!(
-        "{from} sent {} {} that promises {promise}, which is not durable",
-        label.to,
-        label.kind.with_article()
-    );
-    Violation::by(from, Property::AckBeforeDurable, message)
+    Violation::by(from, breach)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::breach::{AckBeforeDurable, Breach};
+    use super::*;
+    use crate::ids::{Index, Role};
+    use crate::invariants::by_hand::{ByHand, broken};
+    use crate::replica::MessageKind;
+
+    fn voted(candidate: u8) -> Claim {
+        let candidate = NodeId(candidate);
+        Claim::Voted { candidate }
+    }
+
+    fn reply(cluster: &mut ByHand, term: Term, index: Index) -> Verdict {
+        let claim = Claim::Appended { index };
+        cluster.send(2, 1, MessageKind::AppendReply, term, claim)
+    }
+
+    #[test]
+    fn a_message_of_a_term_waits_for_the_term() {
+        let mut cluster = ByHand::new(3);
+        cluster.vote(2, 4, Some(2)).unwrap();
+        let ask = |cluster: &mut ByHand| cluster.send(2, 1, MessageKind::Vote, 4, Claim::Nothing);
+        let breach = AckBeforeDurable::TermNotDurable {
+            to: NodeId(1),
+            sent: MessageKind::Vote,
+            term: 4,
+            durable: 0,
+        };
+        assert_eq!(broken(ask(&mut cluster)), Breach::from(breach));
+        cluster.sync(2);
+        assert_eq!(ask(&mut cluster), Ok(()));
+    }
+
+    #[test]
+    fn a_vote_waits_for_itself() {
+        let mut cluster = ByHand::new(3);
+        cluster.vote(2, 4, None).unwrap();
+        cluster.sync(2);
+        cluster.vote(2, 4, Some(1)).unwrap();
+        let grant = |cluster: &mut ByHand, candidate| {
+            cluster.send(2, 1, MessageKind::VoteReply, 4, voted(candidate))
+        };
+        let breach = AckBeforeDurable::VoteNotDurable {
+            to: NodeId(1),
+            sent: MessageKind::VoteReply,
+            term: 4,
+            candidate: NodeId(1),
+        };
+        assert_eq!(broken(grant(&mut cluster, 1)), Breach::from(breach));
+        cluster.sync(2);
+        assert_eq!(grant(&mut cluster, 1), Ok(()));
+        assert!(grant(&mut cluster, 3).is_err(), "a second vote in the term");
+        cluster.vote(2, 5, None).unwrap();
+        cluster.sync(2);
+        let late = grant(&mut cluster, 3);
+        assert_eq!(late, Ok(()), "of a term in which it can vote no more");
+    }
+
+    #[test]
+    fn a_vote_promised_may_lie_on_disk_as_one_for_who_was_elected() {
+        let mut cluster = ByHand::new(3);
+        cluster.vote(2, 4, Some(1)).unwrap();
+        cluster.sync(2);
+        let grant = |cluster: &mut ByHand, candidate| {
+            cluster.send(2, candidate, MessageKind::VoteReply, 4, voted(candidate))
+        };
+        assert_eq!(grant(&mut cluster, 1), Ok(()));
+        for voter in [1, 3] {
+            cluster.vote(voter, 4, Some(3)).unwrap();
+            cluster.sync(voter);
+        }
+        cluster.role(3, Role::Leader, 4).unwrap();
+        cluster.vote(2, 4, Some(3)).unwrap();
+        cluster.sync(2);
+        assert_eq!(grant(&mut cluster, 1), Ok(()));
+    }
+
+    #[test]
+    fn an_acknowledgement_waits_for_the_entries() {
+        let mut cluster = ByHand::new(3);
+        cluster.elect(1, 1);
+        cluster.replicate(&[1, 2], 1, 1);
+        cluster.replicate(&[1], 2, 1);
+        cluster.append(2, 2, 1).unwrap();
+        assert_eq!(reply(&mut cluster, 1, 1), Ok(()));
+        let breach = AckBeforeDurable::LogNotDurable {
+            to: NodeId(1),
+            sent: MessageKind::AppendReply,
+            term: 1,
+            index: 2,
+            durable: 1,
+        };
+        assert_eq!(broken(reply(&mut cluster, 1, 2)), Breach::from(breach));
+        cluster.sync(2);
+        assert_eq!(reply(&mut cluster, 1, 2), Ok(()));
+        cluster.elect(3, 2);
+        cluster.append(2, 2, 2).unwrap();
+        cluster.role(2, Role::Follower, 2).unwrap();
+        let late = reply(&mut cluster, 1, 2);
+        assert_eq!(late, Ok(()), "of a log that has been overwritten since");
+    }
+
+    #[test]
+    fn what_is_in_a_durable_snapshot_may_be_acknowledged() {
+        let mut cluster = ByHand::new(3);
+        cluster.vote(2, 1, None).unwrap();
+        cluster.snapshot(2, 7, 1).unwrap();
+        assert!(reply(&mut cluster, 1, 7).is_err());
+        cluster.sync(2);
+        assert_eq!(reply(&mut cluster, 1, 7), Ok(()));
+    }
 }

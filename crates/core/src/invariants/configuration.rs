@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::configuration::Configuration;
 use crate::ids::{Index, NodeId, NodeSet};
 use crate::storage::Chain;
@@ -36,12 +36,12 @@ impl Configurations {
         let (before_index, before) = view.configuration;
         let follows = index > before_index && !before.is_empty();
         if follows && view.applied + 1 == index && !may_follow(&before, &configuration) {
-            return broken(
-                id,
-                format!(
-                    "{id} went from \"{before}\" to \"{configuration}\" at entry {index}, which is no allowed step"
-                ),
-            );
+            let breach = breach::Configuration::NoAllowedStep {
+                index,
+                before,
+                after: configuration,
+            };
+            return broken(id, breach);
         }
         let Some(chain) = view.chain_at(index) else {
             return Ok(());
@@ -50,10 +50,12 @@ impl Configurations {
         match known.iter().find(|known| known.chain == chain) {
             Some(known) if known.configuration != configuration => broken(
                 id,
-                format!(
-                    "{id} goes by \"{configuration}\" after entry {index}, and {} by \"{}\"",
-                    known.node, known.configuration
-                ),
+                breach::Configuration::Differs {
+                    index,
+                    configuration,
+                    other: known.node,
+                    others: known.configuration,
+                },
             ),
             Some(_) => Ok(()),
             None => {
@@ -88,10 +90,11 @@ pub(super) fn proposed(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     match view.last_change_before(index) {
         Some(pending) if pending > view.commit => broken(
             id,
-            format!(
-                "leader {id} began a change of the configuration at entry {index}, though the one at {pending} is not committed (its commit index is {})",
-                view.commit
-            ),
+            breach::Configuration::BeganTooEarly {
+                index,
+                pending,
+                commit: view.commit,
+            },
         ),
         _ => Ok(()),
     }
@@ -105,10 +108,11 @@ pub(super) fn elected(id: NodeId, view: &NodeView) -> Verdict {
     match overlooked {
         Some(change) if change > since.max(view.applied) => broken(
             id,
-            format!(
-                "{id} became leader of term {} by \"{configuration}\", though it knows that the change in entry {change} is committed",
-                view.term
-            ),
+            breach::Configuration::ElectedByOld {
+                term: view.term,
+                configuration,
+                change,
+            },
         ),
         _ => Ok(()),
     }
@@ -122,11 +126,159 @@ pub(super) fn changed_otherwise(id: NodeId, view: &NodeView) -> Verdict {
     let index = view.applied + 1;
     broken(
         id,
-        format!("{id} did not go from \"{before}\" to what the change in entry {index} asks for"),
+        breach::Configuration::ChangedOtherwise { index, before },
     )
 }
 
 #[cold]
-fn broken(id: NodeId, message: String) -> Verdict {
-    Err(Violation::by(id, Property::Configuration, message))
+fn broken(id: NodeId, breach: breach::Configuration) -> Verdict {
+    Err(Violation::by(id, breach))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Role;
+    use crate::invariants::by_hand::{ByHand, broken, voters};
+    use crate::replica::{Doing, Observation};
+
+    /// n1 leads, and these changes in its log, by index, are committed.
+    fn committed(nodes: u8, changes: &[Index]) -> ByHand {
+        let mut cluster = ByHand::new(nodes);
+        cluster.elect(1, 1);
+        let everyone: Vec<u8> = (1..=nodes).collect();
+        for index in changes {
+            for node in &everyone {
+                cluster.change(*node, *index, 1).unwrap();
+                cluster.sync(*node);
+            }
+            cluster.commit(1, *index).unwrap();
+        }
+        cluster
+    }
+
+    fn goes_by(
+        cluster: &mut ByHand,
+        node: u8,
+        index: Index,
+        configuration: Configuration,
+    ) -> Verdict {
+        let configured = Observation::Configured {
+            index,
+            configuration,
+        };
+        cluster.observe(node, configured)?;
+        cluster.apply(node, index, index)
+    }
+
+    fn joint(incoming: &[u8], outgoing: &[u8]) -> Configuration {
+        Configuration {
+            outgoing: voters(outgoing).voters,
+            ..voters(incoming)
+        }
+    }
+
+    #[test]
+    fn configurations_follow_one_another_by_one_voter_or_through_a_joint_one() {
+        let mut cluster = committed(4, &[1, 2, 3]);
+        assert_eq!(goes_by(&mut cluster, 1, 1, voters(&[1, 2, 3])), Ok(()));
+        let enter = joint(&[1, 4], &[1, 2, 3]);
+        assert_eq!(goes_by(&mut cluster, 1, 2, enter), Ok(()));
+        assert_eq!(goes_by(&mut cluster, 1, 3, voters(&[1, 4])), Ok(()));
+
+        let steps = [
+            (voters(&[1, 2]), "two voters at once"),
+            (joint(&[1, 4], &[1, 2, 3]), "out of another one than before"),
+        ];
+        for (after, what) in steps {
+            let mut cluster = committed(4, &[1]);
+            let breach = breach::Configuration::NoAllowedStep {
+                index: 1,
+                before: voters(&[1, 2, 3, 4]),
+                after,
+            };
+            let verdict = goes_by(&mut cluster, 1, 1, after);
+            assert_eq!(broken(verdict), breach.into(), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_joint_configuration_is_left_for_the_one_that_it_leads_to() {
+        let mut cluster = committed(3, &[1, 2]);
+        let before = joint(&[1, 2], &[1, 2, 3]);
+        goes_by(&mut cluster, 1, 1, before).unwrap();
+        let after = voters(&[1, 2, 3]);
+        let breach = breach::Configuration::NoAllowedStep {
+            index: 2,
+            before,
+            after,
+        };
+        assert_eq!(broken(goes_by(&mut cluster, 1, 2, after)), breach.into());
+    }
+
+    #[test]
+    fn nodes_go_by_one_configuration_after_an_entry() {
+        let mut cluster = committed(3, &[1]);
+        goes_by(&mut cluster, 1, 1, voters(&[1, 2])).unwrap();
+        cluster.commit(2, 1).unwrap();
+        cluster.commit(3, 1).unwrap();
+        assert_eq!(goes_by(&mut cluster, 2, 1, voters(&[1, 2])), Ok(()));
+        let breach = breach::Configuration::Differs {
+            index: 1,
+            configuration: voters(&[1, 3]),
+            other: NodeId(1),
+            others: voters(&[1, 2]),
+        };
+        let verdict = goes_by(&mut cluster, 3, 1, voters(&[1, 3]));
+        assert_eq!(broken(verdict), breach.into());
+    }
+
+    #[test]
+    fn a_leader_begins_one_change_at_a_time() {
+        let mut cluster = committed(3, &[1]);
+        assert_eq!(cluster.change(1, 2, 1), Ok(()), "the first is committed");
+        let breach = breach::Configuration::BeganTooEarly {
+            index: 3,
+            pending: 2,
+            commit: 1,
+        };
+        assert_eq!(broken(cluster.change(1, 3, 1)), breach.into());
+        let mut follower = ByHand::new(3);
+        follower.change(2, 1, 1).unwrap();
+        assert_eq!(follower.change(2, 2, 1), Ok(()), "it takes what it gets");
+    }
+
+    #[test]
+    fn who_is_elected_goes_by_what_it_knows_to_be_committed() {
+        let stand = |applies: bool| {
+            let mut cluster = committed(3, &[1]);
+            cluster.commit(2, 1).unwrap();
+            if applies {
+                goes_by(&mut cluster, 2, 1, voters(&[1, 2])).unwrap();
+            }
+            for voter in [1, 2] {
+                cluster.vote(voter, 2, Some(2)).unwrap();
+                cluster.sync(voter);
+            }
+            cluster.role(2, Role::Leader, 2)
+        };
+        assert_eq!(stand(true), Ok(()));
+        let breach = breach::Configuration::ElectedByOld {
+            term: 2,
+            configuration: voters(&[1, 2, 3]),
+            change: 1,
+        };
+        assert_eq!(broken(stand(false)), breach.into());
+    }
+
+    #[test]
+    fn a_change_has_the_effect_that_it_was_asked_for() {
+        let mut cluster = committed(3, &[1]);
+        let breach = breach::Configuration::ChangedOtherwise {
+            index: 1,
+            before: voters(&[1, 2, 3]),
+        };
+        let did = Observation::Did(Doing::ChangedOtherwise);
+        assert_eq!(broken(cluster.observe(1, did)), breach.into());
+    }
 }

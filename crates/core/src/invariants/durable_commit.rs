@@ -5,7 +5,7 @@
 //! durable is read off the disks, so this finds a missing fsync without a crash.
 
 use super::ledger::Ledger;
-use super::{Property, Scene, Verdict, Violation};
+use super::{Scene, Verdict, Violation, breach};
 use crate::counters::{Counters, Event};
 use crate::ids::{Index, NodeId, NodeSet, Role};
 
@@ -33,8 +33,7 @@ fn committed_first(
 ) -> Verdict {
     let view = scene.node(id);
     let Some(chain) = view.chain_at(index) else {
-        let message = format!("{id} committed entry {index}, which is not in its log");
-        return Err(Violation::by(id, Property::DurableCommit, message));
+        return Err(Violation::by(id, breach::DurableCommit::NotInLog { index }));
     };
     let holders: NodeSet = scene
         .disks
@@ -45,15 +44,12 @@ fn committed_first(
         .collect();
     let (_, configuration) = view.configuration;
     if !configuration.has_quorum_in(holders) {
-        let message = match holders.is_empty() {
-            true => {
-                format!("{id} committed entry {index}, which is durable nowhere; {configuration}")
-            }
-            false => format!(
-                "{id} committed entry {index}, which is durable on {holders} only; {configuration}"
-            ),
+        let breach = breach::DurableCommit::NoQuorum {
+            index,
+            holders,
+            configuration,
         };
-        return Err(Violation::by(id, Property::DurableCommit, message));
+        return Err(Violation::by(id, breach));
     }
     if !scene.durable(id).holds(index, chain) {
         counters.hit(Event::CommittedWithoutLeaderDisk);
@@ -73,4 +69,108 @@ fn committed_first(
         }
     }
     Ok(())
+}
+
+/// `id` says that the entry at `index` is committed, and no disk holds it as an entry.
+#[cold]
+pub(super) fn no_entry(id: NodeId, index: Index) -> Box<Violation> {
+    Violation::by(id, breach::DurableCommit::NoEntry { index })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::breach::{Breach, DurableCommit};
+    use crate::configuration::Configuration;
+    use crate::counters::Event;
+    use crate::ids::{Index, NodeSet};
+    use crate::invariants::by_hand::{ByHand, broken, voters};
+    use crate::replica::Observation;
+    use crate::storage::Record;
+
+    fn led(nodes: u8) -> ByHand {
+        let mut cluster = ByHand::new(nodes);
+        cluster.elect(1, 1);
+        cluster
+    }
+
+    fn no_quorum(index: Index, holders: &[u8], configuration: Configuration) -> Breach {
+        Breach::from(DurableCommit::NoQuorum {
+            index,
+            holders: voters(holders).voters,
+            configuration,
+        })
+    }
+
+    #[test]
+    fn what_is_durable_on_a_majority_may_be_committed() {
+        let mut cluster = led(3);
+        cluster.replicate(&[1, 2], 1, 1);
+        assert_eq!(cluster.commit(1, 1), Ok(()));
+        assert_eq!(cluster.checks.committed(), 1);
+        cluster.append(1, 2, 1).unwrap();
+        cluster.replicate(&[2], 2, 1);
+        cluster.replicate(&[3], 1, 1);
+        cluster.replicate(&[3], 2, 1);
+        assert_eq!(cluster.commit(1, 2), Ok(()), "its own disk is behind");
+        let hits = cluster.counters.get(Event::CommittedWithoutLeaderDisk);
+        assert_eq!(hits, 1);
+    }
+
+    #[test]
+    fn what_is_durable_on_fewer_is_not_committed() {
+        let mut cluster = led(3);
+        cluster.append(1, 1, 1).unwrap();
+        cluster.append(2, 1, 1).unwrap();
+        let everyone = voters(&[1, 2, 3]);
+        assert_eq!(broken(cluster.commit(1, 1)), no_quorum(1, &[], everyone));
+        cluster.sync(2);
+        assert_eq!(broken(cluster.commit(1, 1)), no_quorum(1, &[2], everyone));
+        cluster.sync(1);
+        assert_eq!(cluster.commit(1, 1), Ok(()));
+    }
+
+    #[test]
+    fn a_joint_configuration_needs_both_majorities() {
+        let mut cluster = led(5);
+        let everyone: Vec<u8> = (1..=5).collect();
+        for node in &everyone {
+            cluster.change(*node, 1, 1).unwrap();
+            cluster.sync(*node);
+        }
+        cluster.commit(1, 1).unwrap();
+        let configuration = Configuration {
+            outgoing: NodeSet::first(5),
+            ..voters(&[1, 2, 3])
+        };
+        let index = 1;
+        let joint = Observation::Configured {
+            index,
+            configuration,
+        };
+        cluster.observe(1, joint).unwrap();
+        cluster.replicate(&[1, 2], 2, 1);
+        let verdict = cluster.commit(1, 2);
+        assert_eq!(broken(verdict), no_quorum(2, &[1, 2], configuration));
+        cluster.replicate(&[4], 2, 1);
+        assert_eq!(cluster.commit(1, 2), Ok(()));
+    }
+
+    #[test]
+    fn what_is_committed_is_in_the_log_and_on_a_disk_as_an_entry() {
+        let mut cluster = led(3);
+        cluster.write(1, Record::LogReset { next: 5 }).unwrap();
+        let nowhere = DurableCommit::NotInLog { index: 3 };
+        assert_eq!(broken(cluster.commit(1, 3)), nowhere.into());
+
+        let mut cluster = led(3);
+        for node in [1, 2] {
+            cluster.replicate(&[node], 1, 1);
+            cluster.snapshot(node, 1, 1).unwrap();
+            let compact = Record::LogCompact { through: 1 };
+            cluster.write(node, compact).unwrap();
+            cluster.sync(node);
+        }
+        let no_entry = DurableCommit::NoEntry { index: 1 };
+        assert_eq!(broken(cluster.commit(1, 1)), no_entry.into());
+    }
 }

@@ -10,7 +10,7 @@
 //! leaders send is sent by who was elected in the term that it is sent in. Of async servers this is not demanded: they tell of an election
 //! after what they send because of it.
 
-use super::{NodeView, Property, Scene, Verdict, Violation};
+use super::{NodeView, Scene, Verdict, Violation, breach};
 use crate::counters::{Counters, Event};
 use crate::ids::{NodeId, NodeSet, Role, Term};
 use crate::replica::{Label, MessageKind};
@@ -58,11 +58,9 @@ impl ElectionSafety {
         if term <= self.forgotten || self.leader_of(term) == Some(from) {
             return Ok(());
         }
-        let message = format!(
-            "{from} sent {to} {}, as only the leader of term {term} may, which it never was",
-            kind.with_article()
-        );
-        Err(Violation::by(from, Property::ElectionSafety, message))
+        let sent = kind;
+        let breach = breach::ElectionSafety::SpokeAsLeader { to, sent, term };
+        Err(Violation::by(from, breach))
     }
 
     /// `id` has lost power, and its disk knows no term after `term`. If it led one, it did so for itself
@@ -88,9 +86,8 @@ impl ElectionSafety {
             Ok(found) => {
                 let (_, other) = self.leaders[found];
                 if other != id {
-                    let message =
-                        format!("{id} became leader of term {term}, which {other} has led");
-                    return Err(Violation::by(id, Property::ElectionSafety, message));
+                    let breach = breach::ElectionSafety::SecondLeader { term, other };
+                    return Err(Violation::by(id, breach));
                 }
             }
             Err(_) if term <= self.forgotten => {}
@@ -129,11 +126,12 @@ fn won(scene: Scene<'_>, id: NodeId, term: Term) -> Verdict {
     if configuration.is_empty() || configuration.has_quorum_in(voters) {
         return Ok(());
     }
-    let voters = voters.and(configuration.electors());
-    let message = format!(
-        "{id} became leader of term {term}, in which only {voters} can have voted for it; {configuration}"
-    );
-    Err(Violation::by(id, Property::ElectionSafety, message))
+    let breach = breach::ElectionSafety::NotElected {
+        term,
+        voters: voters.and(configuration.electors()),
+        configuration,
+    };
+    Err(Violation::by(id, breach))
 }
 
 #[cfg(test)]
@@ -167,16 +165,14 @@ mod tests {
             // It has stepped down since.
             sent(1, Role::Follower, kind, 3).unwrap();
             let violation = sent(2, Role::Follower, kind, 3).unwrap_err();
-            assert_eq!(violation.property, Property::ElectionSafety);
+            let breach = breach::ElectionSafety::SpokeAsLeader {
+                to: NodeId(3),
+                sent: kind,
+                term: 3,
+            };
+            assert_eq!(violation, Violation::by(NodeId(2), breach));
             sent(1, Role::Candidate, kind, 4).unwrap_err();
         }
-        let message = sent(2, Role::Follower, MessageKind::Append, 3)
-            .unwrap_err()
-            .message;
-        assert_eq!(
-            message,
-            "n2 sent n3 an append, as only the leader of term 3 may, which it never was"
-        );
         sent(2, Role::Follower, MessageKind::AppendReply, 3).unwrap();
     }
 }

@@ -8,7 +8,7 @@
 //! elected without them, which takes a rare schedule to see; that the rule is broken shows at once.
 
 use super::ledger::Ledger;
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::ids::{Index, NodeId, Role};
 
 pub(super) fn check(id: NodeId, view: &NodeView, ledger: &Ledger) -> Verdict {
@@ -17,15 +17,15 @@ pub(super) fn check(id: NodeId, view: &NodeView, ledger: &Ledger) -> Verdict {
     if view.snapshot.0 > committed || view.chain_at(committed) == ledger.committed(committed) {
         return Ok(());
     }
-    let lacks = match view.chain_at(committed) {
-        None => format!("its log ends at {}", view.last()),
-        Some(_) => "its log differs there".to_owned(),
+    let breach = breach::LeaderCompleteness::Lacks {
+        term: view.term,
+        index: committed,
+        ends_at: match view.chain_at(committed) {
+            None => Some(view.last()),
+            Some(_) => None,
+        },
     };
-    let message = format!(
-        "{id} became leader of term {} without the committed entry {committed}: {lacks}",
-        view.term
-    );
-    Err(Violation::by(id, Property::LeaderCompleteness, message))
+    Err(Violation::by(id, breach))
 }
 
 /// `id` is the first to know that its log is committed up to `index`. If it leads, it has counted. A leader
@@ -36,12 +36,13 @@ pub(super) fn counted(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     let counts = view.role == Role::Leader && configuration.electors().len() > 1 && index > since;
     let earlier = view.term_at(index).filter(|term| *term < view.term);
     match earlier {
-        Some(term) if counts => {
-            let message = format!(
-                "leader {id} of term {} committed entry {index} of term {term} by counting copies, before any of its own term",
-                view.term
-            );
-            Err(Violation::by(id, Property::LeaderCompleteness, message))
+        Some(entry_term) if counts => {
+            let breach = breach::LeaderCompleteness::CountedCopies {
+                term: view.term,
+                index,
+                entry_term,
+            };
+            Err(Violation::by(id, breach))
         }
         _ => Ok(()),
     }

@@ -6,19 +6,17 @@
 //!
 //! The work is `history`'s; this file says what its findings mean.
 
-use super::{Property, Verdict, Violation};
+use super::{Verdict, Violation, breach};
 use crate::counters::{Counters, Event};
 use crate::history::{Settled, Wrong};
 use crate::ids::NodeId;
-use crate::service::Answer;
 
+/// `id` gave an answer that was `settled` so; none when the run is over, and what was left open is.
 pub(super) fn judge(
     id: Option<NodeId>,
-    answer: Option<Answer>,
     settled: Result<Settled, Wrong>,
     counters: &mut Counters,
 ) -> Verdict {
-    let who = id.map_or("the cluster".to_owned(), |id| id.to_string());
     match settled {
         Ok(Settled::ByLog) => Ok(()),
         Ok(Settled::BySearch) => {
@@ -29,24 +27,141 @@ pub(super) fn judge(
             counters.hit(Event::OrderUndecided);
             Ok(())
         }
-        Err(Wrong::NotLinearizable { part, story }) => {
-            let message = format!(
-                "{who} answered what no order of the operations on {part} explains: {story}"
-            );
-            Err(Violation::by(id, Property::Linearizability, message))
+        Err(wrong) => Err(broken(id, wrong)),
+    }
+}
+
+#[cold]
+fn broken(id: Option<NodeId>, wrong: Wrong) -> Box<Violation> {
+    match wrong {
+        Wrong::NotLinearizable { part, stuck } => {
+            Violation::by(id, breach::Linearizability::NoOrder { part, stuck })
         }
-        Err(Wrong::Stale { index, floor }) => {
-            let message = format!(
-                "{who} answered a read by the state after entry {index}, though a client had been told of entry {floor} before it was asked"
-            );
-            Err(Violation::by(id, Property::Linearizability, message))
+        Wrong::Stale { index, floor } => {
+            Violation::by(id, breach::Linearizability::Stale { index, floor })
         }
-        Err(Wrong::Repeated { right }) => {
-            let answer = answer.map_or("another".to_owned(), |answer| answer.to_string());
-            let message = format!(
-                "{who} answered \"{answer}\" where a retried command applied once gives \"{right}\": it applied more than once"
-            );
-            Err(Violation::by(id, Property::ExactlyOnce, message))
+        Wrong::Repeated { answer, right } => {
+            Violation::by(id, breach::ExactlyOnce::Repeated { answer, right })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::breach::{ExactlyOnce, Linearizability};
+    use super::*;
+    use crate::history::Asked;
+    use crate::ids::Index;
+    use crate::invariants::by_hand::{ByHand, broken};
+    use crate::replica::ReplyOutcome;
+    use crate::service::{Answer, Command, Operation, Part};
+
+    const GET: Operation = Operation::Get { key: 1 };
+    const PUT: Operation = Operation::Put { key: 1, value: 7 };
+    const SEVEN: Answer = Answer::Value { value: Some(7) };
+    const NOTHING: Answer = Answer::Value { value: None };
+    const ONCE: Answer = Answer::Done { version: 1 };
+
+    fn command(client: u32, operation: Operation) -> Command {
+        Command {
+            client,
+            sequence: 1,
+            time_us: 0,
+            operation,
+        }
+    }
+
+    /// n1 leads, and commits these commands.
+    fn committed(commands: &[Command]) -> ByHand {
+        let mut cluster = ByHand::new(1);
+        cluster.elect(1, 1);
+        for (index, command) in (1..).zip(commands) {
+            let data = command.encode(0);
+            cluster.write_entry(1, index, 1, data).unwrap();
+            cluster.sync(1);
+        }
+        cluster
+    }
+
+    /// A client asks for `command`; `between` happens, and n1 answers.
+    fn ask(
+        cluster: &mut ByHand,
+        command: Command,
+        between: impl FnOnce(&mut ByHand),
+        outcome: ReplyOutcome,
+    ) -> Verdict {
+        let operation = cluster.checks.invoked(command);
+        between(cluster);
+        let (checks, counters) = (&mut cluster.checks, &mut cluster.counters);
+        checks.answered(NodeId(1), operation, &command, &outcome, counters)
+    }
+
+    fn put(cluster: &mut ByHand, through: Index, answer: Answer) -> Verdict {
+        let commit = |cluster: &mut ByHand| cluster.commit(1, through).unwrap();
+        let index = through;
+        let outcome = ReplyOutcome::Applied { index, answer };
+        ask(cluster, command(1, PUT), commit, outcome)
+    }
+
+    fn get(cluster: &mut ByHand, index: Index, answer: Answer) -> Verdict {
+        let outcome = ReplyOutcome::Read { index, answer };
+        ask(cluster, command(2, GET), |_| {}, outcome)
+    }
+
+    #[test]
+    fn answers_are_those_of_the_log() {
+        let mut cluster = committed(&[command(1, PUT)]);
+        assert_eq!(put(&mut cluster, 1, ONCE), Ok(()));
+        assert_eq!(get(&mut cluster, 1, SEVEN), Ok(()));
+        assert_eq!(cluster.checks.finish(&mut cluster.counters), Ok(()));
+    }
+
+    #[test]
+    fn an_answer_that_no_order_explains_is_told_with_what_is_asked_and_said() {
+        let mut cluster = committed(&[command(1, PUT)]);
+        put(&mut cluster, 1, ONCE).unwrap();
+        let stuck = Asked {
+            client: 2,
+            sequence: 1,
+            operation: GET,
+            answer: Some(NOTHING),
+        };
+        let breach = Linearizability::NoOrder {
+            part: Part::Key(1),
+            stuck: vec![stuck],
+        };
+        assert_eq!(broken(get(&mut cluster, 0, NOTHING)), breach.into());
+    }
+
+    #[test]
+    fn a_read_of_an_old_state_is_stale_though_its_value_is_right() {
+        let other = Operation::Put { key: 2, value: 7 };
+        let mut cluster = committed(&[command(1, other)]);
+        let operation = cluster.checks.invoked(command(1, other));
+        cluster.commit(1, 1).unwrap();
+        let outcome = ReplyOutcome::Applied {
+            index: 1,
+            answer: ONCE,
+        };
+        let (checks, counters) = (&mut cluster.checks, &mut cluster.counters);
+        let asked = command(1, other);
+        let told = checks.answered(NodeId(1), operation, &asked, &outcome, counters);
+        assert_eq!(told, Ok(()));
+        let breach = Linearizability::Stale { index: 0, floor: 1 };
+        assert_eq!(broken(get(&mut cluster, 0, NOTHING)), breach.into());
+    }
+
+    #[test]
+    fn a_retried_command_applies_once() {
+        let retried = [command(1, PUT), command(1, PUT)];
+        let mut cluster = committed(&retried);
+        assert_eq!(put(&mut cluster, 2, ONCE), Ok(()));
+        let mut cluster = committed(&retried);
+        let twice = Answer::Done { version: 2 };
+        let breach = ExactlyOnce::Repeated {
+            answer: twice,
+            right: ONCE,
+        };
+        assert_eq!(broken(put(&mut cluster, 2, twice)), breach.into());
     }
 }

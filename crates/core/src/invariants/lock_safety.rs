@@ -3,7 +3,7 @@
 //! than one that it has taken (Kleppmann, "How to do distributed locking", 2016;
 //! Burrows, OSDI 2006, section 2.4). Judged by what clients were told alone.
 
-use super::{Property, Verdict, Violation};
+use super::{Verdict, Violation, breach};
 use crate::ids::{Index, NodeId};
 use crate::service::{Answer, Command, LOCKS, Operation};
 
@@ -54,7 +54,7 @@ impl LockSafety {
             return Ok(());
         };
         let told = &mut self.locks[usize::from(lock % LOCKS)];
-        let broken = match (command.operation, answer) {
+        let breach = match (command.operation, answer) {
             (
                 _,
                 Answer::Granted {
@@ -62,27 +62,28 @@ impl LockSafety {
                     since_us,
                     until_us,
                 },
-            ) => told.granted(Grant {
-                token,
-                client: command.client,
-                since_us,
-                until_us,
-            }),
-            (Operation::Guarded { token, .. }, Answer::Written) => told.written(index, token),
+            ) => {
+                let client = command.client;
+                let grant = Grant {
+                    token,
+                    client,
+                    since_us,
+                    until_us,
+                };
+                told.granted(lock, grant)
+            }
+            (Operation::Guarded { token, .. }, Answer::Written) => told.written(lock, index, token),
             _ => None,
         };
-        match broken {
-            Some(broken) => {
-                let message = format!("{id} answered for lock l{lock}: {broken}");
-                Err(Violation::by(id, Property::LockSafety, message))
-            }
+        match breach {
+            Some(breach) => Err(Violation::by(id, breach)),
             None => Ok(()),
         }
     }
 }
 
 impl Told {
-    fn granted(&mut self, new: Grant) -> Option<String> {
+    fn granted(&mut self, lock: u8, new: Grant) -> Option<breach::LockSafety> {
         let Grant {
             token,
             client,
@@ -96,10 +97,12 @@ impl Told {
             Ok(place) => {
                 let known = &mut self.grants[place];
                 if known.client != client {
-                    return Some(format!(
-                        "token {token} went to client {client} and to client {}",
-                        known.client
-                    ));
+                    return Some(breach::LockSafety::TokenTwice {
+                        lock,
+                        token,
+                        client,
+                        other: known.client,
+                    });
                 }
                 known.until_us = known.until_us.max(until_us);
                 place
@@ -111,18 +114,28 @@ impl Told {
         };
         let before = place.checked_sub(1).map(|before| self.grants[before]);
         if let Some(before) = before.filter(|before| before.until_us > since_us) {
-            return Some(format!(
-                "client {client} holds it with token {token} from {since_us} us on, though client {} holds it with token {} until {} us",
-                before.client, before.token, before.until_us
-            ));
+            return Some(breach::LockSafety::GrantedTooEarly {
+                lock,
+                client,
+                token,
+                since_us,
+                other: before.client,
+                other_token: before.token,
+                other_until_us: before.until_us,
+            });
         }
         let until_us = self.grants[place].until_us;
         let after = self.grants.get(place + 1).copied();
         if let Some(after) = after.filter(|after| after.since_us < until_us) {
-            return Some(format!(
-                "client {client} holds it with token {token} until {until_us} us, though client {} holds it with token {} from {} us on",
-                after.client, after.token, after.since_us
-            ));
+            return Some(breach::LockSafety::HeldTooLong {
+                lock,
+                client,
+                token,
+                until_us,
+                other: after.client,
+                other_token: after.token,
+                other_since_us: after.since_us,
+            });
         }
         if self.grants.len() > MEMORY {
             self.grants.remove(0);
@@ -140,7 +153,7 @@ impl Told {
         }
     }
 
-    fn written(&mut self, index: Index, token: u64) -> Option<String> {
+    fn written(&mut self, lock: u8, index: Index, token: u64) -> Option<breach::LockSafety> {
         let place = self.writes.partition_point(|(other, _)| *other < index);
         let before = self.writes[..place].iter().map(|(_, token)| *token).max();
         let after = self.writes[place..]
@@ -149,14 +162,14 @@ impl Told {
             .map(|(_, token)| *token)
             .min();
         if let Some(newer) = before.filter(|newer| *newer > token) {
-            return Some(format!(
-                "a write with token {token} was taken after one with token {newer}"
-            ));
+            return Some(breach::LockSafety::StaleToken { lock, token, newer });
         }
         if let Some(older) = after.filter(|older| *older < token) {
-            return Some(format!(
-                "a write with token {older} was taken after one with token {token}"
-            ));
+            return Some(breach::LockSafety::StaleToken {
+                lock,
+                token: older,
+                newer: token,
+            });
         }
         self.writes.insert(place, (index, token));
         if self.writes.len() > MEMORY {
@@ -182,27 +195,30 @@ mod tests {
     #[test]
     fn one_client_holds_a_lock_at_a_time() {
         let mut told = Told::default();
-        assert_eq!(told.granted(grant(2, 1, 100, 200)), None);
-        assert_eq!(told.granted(grant(2, 1, 100, 250)), None, "renewed");
-        assert_eq!(told.granted(grant(1, 2, 0, 100)), None, "told late");
-        assert_eq!(told.granted(grant(3, 2, 250, 350)), None);
+        assert_eq!(told.granted(0, grant(2, 1, 100, 200)), None);
+        assert_eq!(told.granted(0, grant(2, 1, 100, 250)), None, "renewed");
+        assert_eq!(told.granted(0, grant(1, 2, 0, 100)), None, "told late");
+        assert_eq!(told.granted(0, grant(3, 2, 250, 350)), None);
         told.released(3, 300);
-        assert_eq!(told.granted(grant(4, 3, 300, 400)), None);
+        assert_eq!(told.granted(0, grant(4, 3, 300, 400)), None);
         assert!(
-            told.granted(grant(4, 2, 300, 400)).is_some(),
+            told.granted(0, grant(4, 2, 300, 400)).is_some(),
             "one token, two clients"
         );
-        assert!(told.granted(grant(5, 2, 399, 500)).is_some(), "too early");
-        assert!(told.granted(grant(1, 2, 0, 101)).is_some(), "too long");
+        assert!(
+            told.granted(0, grant(5, 2, 399, 500)).is_some(),
+            "too early"
+        );
+        assert!(told.granted(0, grant(1, 2, 0, 101)).is_some(), "too long");
     }
 
     #[test]
     fn a_stale_token_is_refused() {
         let mut told = Told::default();
-        assert_eq!(told.written(10, 2), None);
-        assert_eq!(told.written(20, 3), None);
-        assert_eq!(told.written(15, 2), None, "told late");
-        assert!(told.written(25, 2).is_some());
-        assert!(told.written(12, 3).is_some());
+        assert_eq!(told.written(0, 10, 2), None);
+        assert_eq!(told.written(0, 20, 3), None);
+        assert_eq!(told.written(0, 15, 2), None, "told late");
+        assert!(told.written(0, 25, 2).is_some());
+        assert!(told.written(0, 12, 3).is_some());
     }
 }

@@ -9,7 +9,7 @@
 //! An entry that its only writer lost in a crash, unsynced, is in no log any
 //! more: a node that is its own majority may write another in its place.
 
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::ids::{Index, NodeId, NodeSet, Role, Term};
 use crate::log_vec::Indexed;
 use crate::replica::{Claim, Label};
@@ -133,31 +133,24 @@ pub(super) fn acknowledged(
 
 #[cold]
 fn not_the_leaders(from: NodeId, index: Index, leader: &NodeView, label: &Label) -> Box<Violation> {
-    let (to, term) = (label.to, label.term);
-    let there = match index > leader.last() {
-        true => format!("ends at {}", leader.last()),
-        false => "differs from its own there".to_owned(),
+    let breach = breach::LogMatching::NotTheLeaders {
+        index,
+        to: label.to,
+        term: label.term,
+        ends_at: (index > leader.last()).then(|| leader.last()),
     };
-    let message = format!(
-        "{from} acknowledged entry {index} to {to}, the leader of term {term}, whose log {there}"
-    );
-    Violation::by(from, Property::LogMatching, message)
+    Violation::by(from, breach)
 }
 
 #[cold]
 fn differs(id: NodeId, index: Index, term: Term, other: NodeId) -> Box<Violation> {
-    let message = format!(
-        "{id} wrote entry {index} of term {term}, but its log up to it differs from the one {other} wrote with that index and term"
-    );
-    Violation::by(id, Property::LogMatching, message)
+    Violation::by(id, breach::LogMatching::Differs { index, term, other })
 }
 
 /// A write that leaves a hole in the log.
 #[cold]
 pub(super) fn gap(id: NodeId, index: Index, last: Index) -> Box<Violation> {
-    let message =
-        format!("{id} wrote entry {index} though its log ends at {last}: that leaves a hole");
-    Violation::by(id, Property::LogMatching, message)
+    Violation::by(id, breach::LogMatching::Hole { index, last })
 }
 
 #[cfg(test)]

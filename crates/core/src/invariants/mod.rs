@@ -3,10 +3,13 @@
 //! know no engine, no plan and no Raft library. Each does work in proportion to
 //! what changed, and none looks over a whole log.
 //!
-//! To add a check: a file with its type, a variant of [`Property`], and its calls
+//! To add a check: a file with its type, a variant of [`Property`], the ways in which it is broken in [`breach`], and its calls
 //! in [`Checks`] below.
 
 mod ack_before_durable;
+pub mod breach;
+#[cfg(test)]
+mod by_hand;
 mod configuration;
 mod durable_commit;
 mod election_safety;
@@ -21,9 +24,11 @@ mod monotonic;
 mod property;
 mod state_machine_safety;
 mod view;
+mod violation;
 
-pub use property::{Property, Verdict, Violation};
+pub use property::Property;
 pub use view::{NodeView, Written};
+pub use violation::{Verdict, Violation};
 
 use crate::configuration::Configuration;
 use crate::counters::{Counters, Event};
@@ -309,11 +314,7 @@ impl Checks {
                 }
                 Ok(())
             }
-            None => {
-                let message =
-                    format!("{id} committed entry {index}, which no disk holds as an entry");
-                Err(Violation::by(id, Property::DurableCommit, message))
-            }
+            None => Err(durable_commit::no_entry(id, index)),
         }
     }
 
@@ -417,12 +418,12 @@ impl Checks {
             return match floor {
                 Some(floor) => {
                     let stale = Err(Wrong::Stale { index, floor });
-                    linearizability::judge(Some(id), Some(answer), stale, counters)
+                    linearizability::judge(Some(id), stale, counters)
                 }
                 None => Ok(()),
             };
         }
-        linearizability::judge(Some(id), Some(answer), settled, counters)
+        linearizability::judge(Some(id), settled, counters)
     }
 
     /// The run is over: judges what the order of the log has not settled.
@@ -431,7 +432,7 @@ impl Checks {
     /// [`Property::Linearizability`].
     pub fn finish(&mut self, counters: &mut Counters) -> Verdict {
         match &mut self.told {
-            Some(told) => linearizability::judge(None, None, told.history.finish(), counters),
+            Some(told) => linearizability::judge(None, told.history.finish(), counters),
             None => Ok(()),
         }
     }

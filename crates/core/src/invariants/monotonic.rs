@@ -8,41 +8,39 @@
 //! promises no less, for it helps nobody else to the office.
 
 use super::election_safety::ElectionSafety;
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::ids::{Index, NodeId, Term};
 use crate::replica::Observation;
 use crate::storage::{Chain, HardState, StableState};
 
 #[cold]
 #[inline(never)]
-fn broken<T>(id: NodeId, message: String) -> Verdict<T> {
-    Err(Violation::by(id, Property::Monotonic, message))
-}
-
-#[inline]
-fn rising(id: NodeId, what: &str, before: u64, after: u64) -> Verdict {
-    if after >= before {
-        return Ok(());
-    }
-    broken(
-        id,
-        format!("{id}'s {what} went back from {before} to {after}"),
-    )
+fn broken<T>(id: NodeId, breach: breach::Monotonic) -> Verdict<T> {
+    Err(Violation::by(id, breach))
 }
 
 #[inline]
 pub(super) fn term(id: NodeId, before: Term, after: Term) -> Verdict {
-    rising(id, "term", before, after)
+    match after >= before {
+        true => Ok(()),
+        false => broken(id, breach::Monotonic::TermWentBack { before, after }),
+    }
 }
 
 #[inline]
 pub(super) fn commit(id: NodeId, before: Index, after: Index) -> Verdict {
-    rising(id, "commit index", before, after)
+    match after >= before {
+        true => Ok(()),
+        false => broken(id, breach::Monotonic::CommitWentBack { before, after }),
+    }
 }
 
 #[inline]
 pub(super) fn applied(id: NodeId, before: Index, after: Index) -> Verdict {
-    rising(id, "applied index", before, after)
+    match after >= before {
+        true => Ok(()),
+        false => broken(id, breach::Monotonic::AppliedWentBack { before, after }),
+    }
 }
 
 /// `id` writes a hard state over the one in `view`.
@@ -54,22 +52,21 @@ pub(super) fn hard_state(
     elected: &ElectionSafety,
 ) -> Verdict {
     let before = &view.hard;
-    rising(id, "written term", before.term, after.term)?;
+    if after.term < before.term {
+        let (before, after) = (before.term, after.term);
+        return broken(id, breach::Monotonic::WrittenTermWentBack { before, after });
+    }
     match before.vote {
         Some(vote) if before.term == after.term && after.vote != before.vote => {
             if after.vote.is_some() && after.vote == elected.leader_of(after.term) {
                 return Ok(());
             }
-            let now = after
-                .vote
-                .map_or("nobody".to_owned(), |vote| vote.to_string());
-            broken(
-                id,
-                format!(
-                    "{id}'s vote in term {} changed from {vote} to {now}",
-                    after.term
-                ),
-            )
+            let breach = breach::Monotonic::VoteChanged {
+                term: after.term,
+                before: vote,
+                after: after.vote,
+            };
+            broken(id, breach)
         }
         _ => Ok(()),
     }
@@ -87,13 +84,12 @@ pub(super) fn log_reset(
     if end < next || snapshot.is_none() || view.log_chain_at(next - 1) != snapshot {
         return Ok(());
     }
-    broken(
-        id,
-        format!(
-            "{id} drops its entries from {next} to {end}, which follow the snapshot at {} that it installs",
-            next - 1
-        ),
-    )
+    let breach = breach::Monotonic::DroppedEntries {
+        snapshot: next - 1,
+        first: next,
+        last: end,
+    };
+    broken(id, breach)
 }
 
 /// `id` has started with what `started` says, on a disk that kept `durable`.
@@ -112,33 +108,214 @@ pub(super) fn across_restart(id: NodeId, started: &Observation, durable: &Stable
     let hard = &durable.hard;
     let end = durable.usable_last();
     let snapshot = durable.snapshot_index();
-    for (what, kept, shown) in [
-        ("term", hard.term, term),
-        ("a log up to", end, last),
-        (
-            "commit index",
-            durable.commit.min(end).max(snapshot),
-            commit,
-        ),
-        ("applied index", snapshot, applied),
-    ] {
-        if shown < kept {
-            return broken(
-                id,
-                format!("{id} restarted with {what} {shown}, though {kept} is on its disk"),
-            );
-        }
+    if term < hard.term {
+        let durable = hard.term;
+        return broken(id, breach::Monotonic::RestartedWithTerm { term, durable });
+    }
+    if last < end {
+        let durable = end;
+        return broken(id, breach::Monotonic::RestartedWithLog { last, durable });
+    }
+    let durable = durable.commit.min(end).max(snapshot);
+    if commit < durable {
+        return broken(
+            id,
+            breach::Monotonic::RestartedWithCommit { commit, durable },
+        );
+    }
+    if applied < snapshot {
+        let durable = snapshot;
+        return broken(
+            id,
+            breach::Monotonic::RestartedWithApplied { applied, durable },
+        );
     }
     match hard.vote {
-        Some(kept) if term == hard.term && vote != hard.vote => {
-            let shown = vote.map_or("none".to_owned(), |vote| format!("one for {vote}"));
-            broken(
-                id,
-                format!(
-                    "{id} restarted with {shown} as its vote in term {term}, though one for {kept} is on its disk"
-                ),
-            )
+        Some(durable) if term == hard.term && vote != hard.vote => {
+            let breach = breach::Monotonic::RestartedWithVote {
+                term,
+                vote,
+                durable,
+            };
+            broken(id, breach)
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::breach::Monotonic;
+    use super::*;
+    use crate::ids::Role;
+    use crate::invariants::by_hand::{ByHand, broken};
+    use crate::storage::Record;
+
+    /// n1 leads term 2, and has applied two entries.
+    fn cluster() -> ByHand {
+        let mut cluster = ByHand::new(3);
+        cluster.elect(1, 2);
+        for index in 1..=2 {
+            cluster.replicate(&[1, 2], index, 2);
+            cluster.commit(1, index).unwrap();
+            cluster.apply(1, index, index).unwrap();
+        }
+        cluster
+    }
+
+    #[test]
+    fn terms_and_indices_do_not_go_back() {
+        let mut cluster = cluster();
+        assert_eq!(cluster.role(2, Role::Follower, 2), Ok(()));
+        let term = Monotonic::TermWentBack {
+            before: 2,
+            after: 1,
+        };
+        let verdict = cluster.role(2, Role::Follower, 1);
+        assert_eq!(broken(verdict), term.into());
+        assert_eq!(cluster.commit(1, 2), Ok(()));
+        let commit = Monotonic::CommitWentBack {
+            before: 2,
+            after: 1,
+        };
+        assert_eq!(broken(cluster.commit(1, 1)), commit.into());
+        let installs = Observation::Installed { index: 1, state: 1 };
+        for verdict in [cluster.apply(1, 1, 1), cluster.observe(1, installs)] {
+            let applied = Monotonic::AppliedWentBack {
+                before: 2,
+                after: 1,
+            };
+            assert_eq!(broken(verdict), applied.into());
+        }
+    }
+
+    #[test]
+    fn what_is_written_keeps_term_and_vote() {
+        let mut cluster = cluster();
+        let term = Monotonic::WrittenTermWentBack {
+            before: 2,
+            after: 1,
+        };
+        assert_eq!(broken(cluster.vote(2, 1, None)), term.into());
+        assert_eq!(cluster.vote(2, 3, Some(2)), Ok(()), "of a later term");
+        let changed = |after| Monotonic::VoteChanged {
+            term: 3,
+            before: NodeId(2),
+            after,
+        };
+        let verdict = cluster.vote(2, 3, Some(3));
+        assert_eq!(broken(verdict), changed(Some(NodeId(3))).into());
+        assert_eq!(broken(cluster.vote(2, 3, None)), changed(None).into());
+        cluster.replicate(&[3], 1, 2);
+        cluster.replicate(&[3], 2, 2);
+        for voter in [1, 3] {
+            cluster.vote(voter, 3, Some(3)).unwrap();
+            cluster.sync(voter);
+        }
+        cluster.role(3, Role::Leader, 3).unwrap();
+        assert_eq!(cluster.vote(2, 3, Some(3)), Ok(()), "for who was elected");
+    }
+
+    #[test]
+    fn a_snapshot_takes_the_place_of_what_it_stands_for() {
+        let mut cluster = cluster();
+        cluster.replicate(&[2], 3, 2);
+        let reset = |next| Record::LogReset { next };
+        let dropped = Monotonic::DroppedEntries {
+            snapshot: 2,
+            first: 3,
+            last: 3,
+        };
+        assert_eq!(broken(cluster.write(2, reset(3))), dropped.into());
+        assert_eq!(cluster.write(1, reset(3)), Ok(()), "nothing follows");
+        assert_eq!(cluster.append(3, 1, 1), Ok(()));
+        assert_eq!(cluster.append(3, 2, 1), Ok(()));
+        assert_eq!(cluster.append(3, 3, 1), Ok(()));
+        assert_eq!(cluster.write(3, reset(3)), Ok(()), "its log is another");
+    }
+
+    /// n2 restarts with a mistake in what it reads.
+    fn restart(mistake: impl FnOnce(&mut Observation)) -> Verdict {
+        let mut cluster = cluster();
+        cluster.snapshot(2, 1, 2).unwrap();
+        cluster.write(2, Record::Commit { index: 2 }).unwrap();
+        cluster.sync(2);
+        cluster.append(2, 3, 2).unwrap();
+        cluster.start(2, mistake)
+    }
+
+    #[test]
+    fn a_restart_shows_what_is_durable_and_may_show_no_more() {
+        assert_eq!(restart(|_| {}), Ok(()));
+    }
+
+    #[test]
+    fn a_restart_misses_nothing_durable() {
+        let with = |change: fn(&mut Term, &mut Option<NodeId>, [&mut Index; 3])| {
+            restart(|started| {
+                let Observation::Started {
+                    term,
+                    vote,
+                    last,
+                    commit,
+                    applied,
+                    ..
+                } = started
+                else {
+                    unreachable!("a node starts with that")
+                };
+                change(term, vote, [last, commit, applied]);
+            })
+        };
+        let cases = [
+            (
+                with(|term, _, _| *term = 1),
+                Monotonic::RestartedWithTerm {
+                    term: 1,
+                    durable: 2,
+                },
+            ),
+            (
+                with(|_, _, [last, ..]| *last = 1),
+                Monotonic::RestartedWithLog {
+                    last: 1,
+                    durable: 2,
+                },
+            ),
+            (
+                with(|_, _, [_, commit, _]| *commit = 1),
+                Monotonic::RestartedWithCommit {
+                    commit: 1,
+                    durable: 2,
+                },
+            ),
+            (
+                with(|_, _, [.., applied]| *applied = 0),
+                Monotonic::RestartedWithApplied {
+                    applied: 0,
+                    durable: 1,
+                },
+            ),
+            (
+                with(|_, vote, _| *vote = None),
+                Monotonic::RestartedWithVote {
+                    term: 2,
+                    vote: None,
+                    durable: NodeId(1),
+                },
+            ),
+            (
+                with(|_, vote, _| *vote = Some(NodeId(2))),
+                Monotonic::RestartedWithVote {
+                    term: 2,
+                    vote: Some(NodeId(2)),
+                    durable: NodeId(1),
+                },
+            ),
+        ];
+        for (verdict, breach) in cases {
+            assert_eq!(broken(verdict), breach.into());
+        }
+        assert_eq!(with(|term, vote, _| (*term, *vote) = (3, None)), Ok(()));
     }
 }

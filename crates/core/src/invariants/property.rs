@@ -1,11 +1,12 @@
-//! The properties by name, each with its source, and what a violation is.
+//! The properties by name, each with its source.
 
 use std::fmt;
 
-use crate::ids::NodeId;
+use serde::{Deserialize, Serialize};
 
 /// A property that must hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Property {
     /// At most one leader a term.
     ElectionSafety,
@@ -156,32 +157,3 @@ impl fmt::Display for Property {
         f.pad(self.name())
     }
 }
-
-/// A property that does not hold, and what broke it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{property}: {message}")]
-pub struct Violation {
-    /// Which.
-    pub property: Property,
-    /// The node whose step broke it, where there is one.
-    pub node: Option<NodeId>,
-    /// What broke it, in one line.
-    pub message: String,
-}
-
-impl Violation {
-    /// A violation by a step of `node`, where there is one.
-    #[cold] // Keeps the making of it out of the way of steps that break nothing.
-    #[inline(never)]
-    pub fn by(node: impl Into<Option<NodeId>>, property: Property, message: String) -> Box<Self> {
-        Box::new(Self {
-            property,
-            node: node.into(),
-            message,
-        })
-    }
-}
-
-/// What a check says. A violation is boxed, for the way back from each of a step's checks is then one
-/// register wide, and nearly all of them find nothing.
-pub type Verdict<T = ()> = Result<T, Box<Violation>>;

@@ -3,32 +3,25 @@
 //! 5.4.3; TLA+ `StateMachineSafety`). Entries are applied in order, none is left
 //! out, none is applied that is not committed, and all nodes reach one state.
 
-use std::fmt::Arguments;
-
 use super::ledger::Ledger;
-use super::{NodeView, Property, Verdict, Violation};
+use super::{NodeView, Verdict, Violation, breach};
 use crate::ids::{Index, NodeId};
 
 /// Out of the way, so that what is checked all the time stays small.
 #[cold]
-fn broken(id: NodeId, message: Arguments<'_>) -> Verdict {
-    Err(Violation::by(
-        id,
-        Property::StateMachineSafety,
-        message.to_string(),
-    ))
+#[inline(never)]
+fn broken(id: NodeId, breach: breach::StateMachineSafety) -> Verdict {
+    Err(Violation::by(id, breach))
 }
 
 /// `id` says that its log is committed up to `index`.
 #[inline]
 pub(super) fn committed(id: NodeId, view: &NodeView, index: Index, ledger: &Ledger) -> Verdict {
     if index > view.last() {
+        let last = view.last();
         return broken(
             id,
-            format_args!(
-                "{id} holds {index} entries committed, but its log ends at {}",
-                view.last()
-            ),
+            breach::StateMachineSafety::CommittedBeyondLog { index, last },
         );
     }
     let shared = index.min(ledger.last());
@@ -38,12 +31,8 @@ pub(super) fn committed(id: NodeId, view: &NodeView, index: Index, ledger: &Ledg
     if here == first {
         return Ok(());
     }
-    broken(
-        id,
-        format_args!(
-            "{id} committed an entry {shared} that differs from the one committed there before"
-        ),
-    )
+    let index = shared;
+    broken(id, breach::StateMachineSafety::CommittedOther { index })
 }
 
 /// `id` applied the entry at `index`, and is in `state` now.
@@ -58,21 +47,17 @@ pub(super) fn applied(
     let before = view.applied;
     let committed = view.commit.min(ledger.last());
     if index > committed {
-        let known =
-            format_args!("{id} applied entry {index}, but it knows only {committed} committed");
-        broken(id, known)
+        broken(
+            id,
+            breach::StateMachineSafety::AppliedUncommitted { index, committed },
+        )
     } else if index != before + 1 {
         broken(
             id,
-            format_args!("{id} applied entry {index} right after entry {before}"),
+            breach::StateMachineSafety::AppliedOutOfOrder { index, before },
         )
     } else if ledger.state(index, state) != state {
-        broken(
-            id,
-            format_args!(
-                "{id} is in another state after entry {index} than the node that applied it first"
-            ),
-        )
+        broken(id, breach::StateMachineSafety::OtherState { index })
     } else {
         Ok(())
     }
@@ -83,26 +68,143 @@ pub(super) fn answered(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     if index <= view.applied {
         return Ok(());
     }
-    let message = format!(
-        "{id} answered a client that entry {index} is applied, but has applied only {}",
-        view.applied
-    );
-    Err(Violation::by(id, Property::StateMachineSafety, message))
+    let applied = view.applied;
+    broken(
+        id,
+        breach::StateMachineSafety::AnsweredUnapplied { index, applied },
+    )
 }
 
 /// `id` installed a snapshot of the entries up to `index`, and is in `state` now.
 pub(super) fn installed(id: NodeId, index: Index, state: u64, ledger: &mut Ledger) -> Verdict {
-    let broken = if index > ledger.last() {
-        format!(
-            "{id} installed a snapshot of {index} entries, but only {} are committed",
-            ledger.last()
+    if index > ledger.last() {
+        let committed = ledger.last();
+        broken(
+            id,
+            breach::StateMachineSafety::InstalledUncommitted { index, committed },
         )
     } else if ledger.state(index, state) != state {
-        format!(
-            "{id} is in another state after the snapshot at {index} than the node that applied that entry first"
+        broken(
+            id,
+            breach::StateMachineSafety::OtherStateBySnapshot { index },
         )
     } else {
-        return Ok(());
-    };
-    Err(Violation::by(id, Property::StateMachineSafety, broken))
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::breach::StateMachineSafety;
+    use super::*;
+    use crate::invariants::by_hand::{ByHand, broken};
+    use crate::replica::{Observation, ReplyOutcome};
+    use crate::service::Answer;
+
+    /// n1 leads term 1, has three entries, and knows two committed.
+    fn cluster() -> ByHand {
+        let mut cluster = ByHand::new(3);
+        cluster.elect(1, 1);
+        for index in 1..=3 {
+            cluster.replicate(&[1, 2], index, 1);
+        }
+        cluster.commit(1, 2).unwrap();
+        cluster
+    }
+
+    #[test]
+    fn what_is_committed_is_applied_in_order_to_one_state() {
+        let mut cluster = cluster();
+        cluster.commit(2, 2).unwrap();
+        for (index, state) in [(1, 10), (2, 20)] {
+            assert_eq!(cluster.apply(1, index, state), Ok(()));
+            assert_eq!(cluster.apply(2, index, state), Ok(()));
+        }
+        cluster.commit(1, 3).unwrap();
+        assert_eq!(cluster.apply(1, 3, 30), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_committed_is_not_applied() {
+        let mut cluster = cluster();
+        cluster.apply(1, 1, 10).unwrap();
+        cluster.apply(1, 2, 20).unwrap();
+        let breach = StateMachineSafety::AppliedUncommitted {
+            index: 3,
+            committed: 2,
+        };
+        assert_eq!(broken(cluster.apply(1, 3, 30)), breach.into());
+    }
+
+    #[test]
+    fn no_entry_is_left_out_and_none_applied_twice() {
+        let mut cluster = cluster();
+        let left_out = StateMachineSafety::AppliedOutOfOrder {
+            index: 2,
+            before: 0,
+        };
+        assert_eq!(broken(cluster.apply(1, 2, 20)), left_out.into());
+        cluster.apply(1, 1, 10).unwrap();
+        let twice = StateMachineSafety::AppliedOutOfOrder {
+            index: 1,
+            before: 1,
+        };
+        assert_eq!(broken(cluster.apply(1, 1, 10)), twice.into());
+    }
+
+    #[test]
+    fn nodes_reach_one_state() {
+        let mut cluster = cluster();
+        cluster.commit(2, 2).unwrap();
+        cluster.apply(1, 1, 10).unwrap();
+        let breach = StateMachineSafety::OtherState { index: 1 };
+        assert_eq!(broken(cluster.apply(2, 1, 11)), breach.into());
+    }
+
+    #[test]
+    fn nodes_commit_one_log_and_no_more_than_they_have() {
+        let mut cluster = cluster();
+        let breach = StateMachineSafety::CommittedBeyondLog { index: 4, last: 3 };
+        assert_eq!(broken(cluster.commit(1, 4)), breach.into());
+        cluster.append(3, 1, 0).unwrap();
+        let breach = StateMachineSafety::CommittedOther { index: 1 };
+        assert_eq!(broken(cluster.commit(3, 1)), breach.into());
+    }
+
+    #[test]
+    fn clients_are_told_of_what_is_applied() {
+        let mut cluster = cluster();
+        cluster.apply(1, 1, 10).unwrap();
+        let tell = |index| {
+            let answer = Answer::Done { version: 1 };
+            let outcome = ReplyOutcome::Applied { index, answer };
+            let checks = &cluster.checks;
+            checks.replied(&cluster.nodes[0], NodeId(1), &outcome)
+        };
+        assert_eq!(tell(1), Ok(()));
+        let breach = StateMachineSafety::AnsweredUnapplied {
+            index: 2,
+            applied: 1,
+        };
+        assert_eq!(broken(tell(2)), breach.into());
+    }
+
+    #[test]
+    fn a_snapshot_is_of_what_is_committed_and_brings_that_state() {
+        let mut cluster = cluster();
+        cluster.apply(1, 1, 10).unwrap();
+        cluster.apply(1, 2, 20).unwrap();
+        let mut install = |index, state| {
+            let installed = Observation::Installed { index, state };
+            cluster.observe(3, installed)
+        };
+        let more = StateMachineSafety::InstalledUncommitted {
+            index: 3,
+            committed: 2,
+        };
+        assert_eq!(broken(install(3, 30)), more.into());
+        let other = StateMachineSafety::OtherStateBySnapshot { index: 2 };
+        assert_eq!(broken(install(2, 21)), other.into());
+        assert_eq!(install(2, 20), Ok(()));
+    }
 }

@@ -92,7 +92,7 @@ impl Chronicle {
                 lines.extend(notes.map(|note| line(moment.time_us, moment.step, None, note)));
             }
             let node = failure.violation.node.map(|node| node.to_string());
-            let words = format!("breaks {}", failure.violation.property);
+            let words = format!("breaks {}", failure.violation.property());
             lines.push(line(failure.time_us, failure.step, node.as_deref(), &words));
         }
         lines

@@ -1,11 +1,11 @@
-//! What a violation is about: the terms, entries, nodes, keys, locks and clients
-//! that its words name. A check says it once, in its message, for people; this
-//! reads it from there, so that no check need say it twice.
+//! What a violation is about: the terms, entries, nodes, keys and locks that it mentions, and which events of a
+//! run are about these.
 
 use std::collections::BTreeSet;
 
 use squall_core::engine::{Happened, Trigger, Wrote};
 use squall_core::ids::{Index, NodeId, Role, Term};
+use squall_core::invariants::breach::{AckBeforeDurable, Breach, Mentions};
 use squall_core::invariants::{Property, Violation};
 use squall_core::replica::Observation;
 use squall_core::service::Operation;
@@ -24,60 +24,37 @@ pub struct Topic {
     pub promised: Option<Index>,
     /// It is about a vote, and not only about a term.
     pub is_vote: bool,
-    pub locks: BTreeSet<u64>,
-    pub keys: BTreeSet<u64>,
+    pub locks: BTreeSet<u8>,
+    pub keys: BTreeSet<u8>,
 }
 
 impl Topic {
     pub fn of(violation: &Violation) -> Self {
-        let mut topic = Self {
-            property: violation.property,
-            node: violation.node,
-            nodes: violation.node.into_iter().collect(),
-            terms: BTreeSet::new(),
-            entries: BTreeSet::new(),
-            promised: None,
-            is_vote: violation.message.contains("its vote for"),
-            locks: BTreeSet::new(),
-            keys: BTreeSet::new(),
+        let Mentions {
+            nodes,
+            terms,
+            entries,
+            keys,
+            locks,
+        } = violation.mentions();
+        let (promised, is_vote) = match violation.breach {
+            Breach::AckBeforeDurable(AckBeforeDurable::LogNotDurable { index, .. }) => {
+                (Some(index), false)
+            }
+            Breach::AckBeforeDurable(AckBeforeDurable::VoteNotDurable { .. }) => (None, true),
+            _ => (None, false),
         };
-        // What a panic says are the library's words, in which numbers mean what they will.
-        if violation.property == Property::NoPanic {
-            return topic;
+        Self {
+            property: violation.property(),
+            node: violation.node,
+            nodes,
+            terms,
+            entries,
+            promised,
+            is_vote,
+            locks,
+            keys,
         }
-        let words: Vec<&str> = violation
-            .message
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .collect();
-        for (place, word) in words.iter().enumerate() {
-            let before = place.checked_sub(1).map_or("", |before| words[before]);
-            if let Ok(number) = word.parse::<u64>() {
-                match before {
-                    "term" => drop(topic.terms.insert(number)),
-                    "entry" | "to" | "at" | "index" | "of" | "from" => {
-                        topic.entries.insert(number);
-                        if before == "to" {
-                            topic.promised.get_or_insert(number);
-                        }
-                    }
-                    _ => {}
-                }
-                continue;
-            }
-            let mut letters = word.chars();
-            let kind = letters.next();
-            let Ok(number) = letters.as_str().parse::<u64>() else {
-                continue;
-            };
-            match kind {
-                Some('n') => drop(u8::try_from(number).map(|id| topic.nodes.insert(NodeId(id)))),
-                Some('l') => drop(topic.locks.insert(number)),
-                Some('k') => drop(topic.keys.insert(number)),
-                _ => {}
-            }
-        }
-        topic
     }
 
     /// Whether it is about what clients were told.
@@ -89,17 +66,9 @@ impl Topic {
     }
 
     fn names_operation(&self, operation: &Operation) -> bool {
-        match operation.lock() {
-            Some(lock) => self.locks.contains(&lock.into()),
-            None => {
-                let words = operation.to_string();
-                let mut words = words.split_whitespace();
-                words.any(|word| {
-                    let number = word.strip_prefix('k').and_then(|rest| rest.parse().ok());
-                    number.is_some_and(|number: u64| self.keys.contains(&number))
-                })
-            }
-        }
+        let is_lock = |lock| self.locks.contains(&lock);
+        let is_key = |key| self.keys.contains(&key);
+        operation.lock().is_some_and(is_lock) || operation.key().is_some_and(is_key)
     }
 
     /// Whether a client asks for something with what the violation is about.

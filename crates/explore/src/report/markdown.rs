@@ -102,10 +102,10 @@ pub fn markdown(
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} |",
-            failure.violation.property,
+            failure.violation.property(),
             finding.seed,
             failure.step,
-            markdown_text(&failure.violation.message)
+            markdown_text(&failure.violation.message())
         );
     }
     if summary.findings.len() > MOST_FINDINGS {

@@ -31,25 +31,10 @@ const MOST_OTHERS: u64 = 24;
 /// Steps that an attempt may take in any case.
 const LEAST_WORK: u64 = 1_000_000;
 
-/// What a plan must break to be taken for the same failure.
-struct Aim {
-    property: Property,
-    /// Where it panicked: two panics are the same failure only in the same place.
-    place: Option<String>,
-}
+/// What a plan must break to be taken for the same failure: see [`Violation::is_like`].
+struct Aim(Violation);
 
 impl Aim {
-    fn at(violation: &Violation) -> Self {
-        Self {
-            property: violation.property,
-            place: place(violation),
-        }
-    }
-
-    fn is_hit(&self, violation: &Violation) -> bool {
-        violation.property == self.property && place(violation) == self.place
-    }
-
     /// How `plan` goes within so many steps.
     fn judge(&self, subject: &Named, watchdog: &Watchdog, plan: &Plan, most_steps: u64) -> Judged {
         let mut recording = Recording::default();
@@ -64,7 +49,7 @@ impl Aim {
         let outcome = subject.runner.run(plan, watch);
         let failure = outcome.failure.as_ref();
         Judged {
-            is_hit: failure.is_some_and(|failure| self.is_hit(&failure.violation)),
+            is_hit: failure.is_some_and(|failure| self.0.is_like(&failure.violation)),
             drawn: recording.script.len(),
             outcome,
         }
@@ -78,14 +63,6 @@ struct Judged {
     is_hit: bool,
     /// Operations that its clients drew.
     drawn: usize,
-}
-
-/// The end of a panic's message, which says where it was.
-fn place(violation: &Violation) -> Option<String> {
-    match violation.property {
-        Property::NoPanic => violation.message.rsplit(" (").next().map(str::to_owned),
-        _ => None,
-    }
 }
 
 /// One plan being shrunk.
@@ -146,9 +123,9 @@ impl<'a> Trial<'a> {
             subject,
             // raft-rs has that defect (`lone-voter-with-peers` in FINDINGS.md): what fails for it in the end is
             // another failure than the one to be shown.
-            may_tell_early: failure.violation.property != Property::AckBeforeDurable
+            may_tell_early: failure.violation.property() != Property::AckBeforeDurable
                 || tells_early(plan),
-            aim: Aim::at(&failure.violation),
+            aim: Aim(failure.violation.clone()),
             best: plan.clone(),
             before: Size::of(plan, &failure, drawn),
             drawn,

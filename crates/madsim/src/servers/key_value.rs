@@ -9,7 +9,7 @@ use ::madsim::time::{TimeHandle, sleep, timeout};
 use super::{Judged, Life, Seat, Server, Storm, address_of};
 use squall_core::counters::Event;
 use squall_core::ids::NodeId;
-use squall_core::invariants::{Property, Verdict, Violation};
+use squall_core::invariants::{Verdict, Violation, breach};
 use squall_core::plan::Plan;
 use squall_linearizability::models::{KeyValue, KeyValueInput, KeyValueOutput};
 use squall_linearizability::{Budget, Operation};
@@ -164,11 +164,9 @@ where
         match squall_linearizability::check(&KeyValue, &history, Budget::default()) {
             squall_linearizability::Verdict::Linearizable { .. } => Ok(Judged::Fine),
             squall_linearizability::Verdict::NotLinearizable(counterexample) => {
-                Err(Box::new(Violation {
-                    property: Property::Linearizability,
-                    node: None,
-                    message: counterexample.tell(&history).trim().replace('\n', "; "),
-                }))
+                let excerpt = counterexample.excerpt(&history);
+                let breach = breach::Linearizability::NoOrderOnServer { excerpt };
+                Err(Violation::by(None, breach))
             }
             squall_linearizability::Verdict::Unknown { explored, .. } => Ok(Judged::Undecided(
                 format!("no order of operations in {explored} steps"),

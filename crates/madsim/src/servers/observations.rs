@@ -9,7 +9,7 @@ use super::shadow_disk;
 use squall_core::counters::Event;
 use squall_core::engine::Weight;
 use squall_core::ids::{Index, NodeId, Role, Term};
-use squall_core::invariants::{NodeView, Property, Scene, Violation};
+use squall_core::invariants::{NodeView, Scene, Violation, breach};
 use squall_core::replica::{Label, Observation};
 use squall_core::storage::{Entry, HardState, Record, Snapshot};
 
@@ -68,9 +68,8 @@ impl Stage {
         }
         while let Some(index) = shadow_disk::differs(self.disks[at].durable(), started) {
             if !untold || index <= self.disks[at].durable().log.last() {
-                let message =
-                    format!("{node} restarted with an entry {index} that it had not written");
-                return Err(Violation::by(node, Property::Monotonic, message));
+                let breach = breach::Monotonic::RestartedWithEntry { index };
+                return Err(Violation::by(node, breach));
             }
             // It came with the snapshot, and became durable with it.
             let entry = started.entries[(index - started.log_start - 1) as usize].clone();

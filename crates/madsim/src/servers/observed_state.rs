@@ -13,7 +13,8 @@ use squall_core::configuration::Configuration;
 use squall_core::counters::{Counters, Event};
 use squall_core::engine::{Failure, Happened, Line, NodeAtEnd, NodeState, Pulse, Triggers, Weight};
 use squall_core::ids::{NodeId, Role};
-use squall_core::invariants::{Checks, NodeView, Property, Verdict, Violation};
+use squall_core::invariants::breach::{NoPanic, Panic, Unmet};
+use squall_core::invariants::{Checks, NodeView, Verdict, Violation};
 use squall_core::plan::{Plan, What};
 use squall_core::replica::Observation;
 use squall_core::storage::{Chain, Marked, Record, StableState};
@@ -164,7 +165,7 @@ impl Stage {
         self.say(violation.node, Weight::Notable, || {
             format!("VIOLATION {violation}")
         });
-        self.digest = mix(self.digest, mix_bytes(0, violation.message.as_bytes()));
+        self.digest = mix(self.digest, mix_bytes(0, violation.message().as_bytes()));
         self.failure = Some(Failure {
             violation,
             step: self.steps,
@@ -359,14 +360,14 @@ impl Stage {
         self.closed = true;
     }
 
-    /// A task has panicked, and the run with it.
-    pub(super) fn panicked(&mut self, message: String) {
+    /// A task has panicked, or unwound in another way, and the run with it.
+    pub(super) fn panicked(&mut self, panic: Option<Panic>) {
         self.end_us = self.now_us();
-        self.broken(Violation {
-            property: Property::NoPanic,
-            node: None,
-            message,
-        });
+        let breach = match panic {
+            Some(panic) => NoPanic::Panicked { panic },
+            None => NoPanic::Unwound,
+        };
+        self.broken(*Violation::by(None, breach));
     }
 
     /// A life of the node begins; what it has read from its disk, it will say.
@@ -409,20 +410,22 @@ impl Stage {
     }
 
     /// What is still to come until the cluster has converged; none when it has.
-    pub(super) fn unmet(&self, clients: usize) -> Option<String> {
+    pub(super) fn unmet(&self, clients: usize) -> Option<Unmet> {
         let Some(leader) = self.leader() else {
-            return Some("nobody leads".to_owned());
+            return Some(Unmet::NobodyLeads);
         };
         if self.done < clients {
-            let left = clients - self.done;
-            return Some(format!("{left} clients get no answer to a fresh command"));
+            let clients = (clients - self.done) as u64;
+            return Some(Unmet::ClientsUnanswered { clients });
         }
         let led = &self.views[leader.position()];
         let behind = self.views.iter().position(|view| {
             let equal = view.last() == led.last() && view.applied == led.applied;
             !view.up || !equal || led.applied != led.last()
         });
-        behind.map(|at| format!("{} is behind", NodeId::at(at)))
+        behind.map(|at| Unmet::ServerBehind {
+            node: NodeId::at(at),
+        })
     }
 
     /// Every node at the end.

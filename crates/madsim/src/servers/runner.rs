@@ -19,11 +19,11 @@ use crate::shim::{ClockSim, DiskSim, NetworkSim, SyncTimes};
 use squall_core::counters::Event;
 use squall_core::engine::{Engine, Outcome, Watch, Weight, of_test};
 use squall_core::ids::NodeId;
-use squall_core::invariants::{Property, Violation};
+use squall_core::invariants::Violation;
+use squall_core::invariants::breach::Liveness;
 use squall_core::options::Feature;
 use squall_core::plan::{Plan, When};
 use squall_core::registry::Runner;
-use squall_core::text::seconds;
 use squall_world::hash::mix;
 use squall_world::journal_disk::Loss;
 use squall_world::rng::Choices;
@@ -114,9 +114,8 @@ impl<S: Server> Runner for Storm<S> {
         let stage = stage.lock().expect("nobody panics with it").take();
         let stage = stage.expect("a run begins with it");
         let mut stage = lock(&stage);
-        if let Err((_, message)) = done {
-            let message = message.unwrap_or_else(|| "it unwound".to_owned());
-            stage.panicked(message);
+        if let Err((_, panic)) = done {
+            stage.panicked(panic);
         }
         if let (Some(told), Some(lines)) = (watch.lines, stage.lines.take()) {
             lines.into_iter().for_each(told);
@@ -379,27 +378,22 @@ impl<S: Server> World<S> {
             Due::Over(number) => self.over(number),
             Due::Start(node) => self.start(node),
             Due::Heal => self.heal(),
-            Due::Look => {
-                let unmet = lock(&self.stage).unmet(self.clients.len());
-                if unmet.is_none() {
-                    let mut stage = lock(&self.stage);
+            Due::Look | Due::End => {
+                let mut stage = lock(&self.stage);
+                let Some(unmet) = stage.unmet(self.clients.len()) else {
                     stage.counters.hit(Event::Converged);
                     stage.say(None, Weight::Notable, || "converged".to_owned());
                     return true;
+                };
+                if matches!(due, Due::End) {
+                    let after_us = self.plan.end_us - self.plan.heal_us;
+                    let breach = Liveness::ServersNotConverged { after_us, unmet };
+                    stage.broken(*Violation::by(None, breach));
+                    return true;
                 }
-                let soon = self.now_us() + LOOK_US;
+                let soon = stage.now_us() + LOOK_US;
+                drop(stage);
                 self.at(soon, Due::Look);
-            }
-            Due::End => {
-                let mut stage = lock(&self.stage);
-                let unmet = stage.unmet(self.clients.len()).unwrap_or_default();
-                let for_us = self.plan.end_us - self.plan.heal_us;
-                stage.broken(Violation {
-                    property: Property::Liveness,
-                    node: None,
-                    message: format!("{} after the storm, {unmet}", seconds(for_us)),
-                });
-                return true;
             }
         }
         false

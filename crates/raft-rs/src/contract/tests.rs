@@ -26,13 +26,15 @@ impl Subject for Tampered {
     }
 }
 
-/// What the first of some hundred storms that fails says.
+/// What panics in the first of some hundred storms that fails.
 fn first_failure(tamper: Tamper) -> Option<String> {
     let storm = Profile::load("storm").expect("a built-in profile");
     (0..400).find_map(|seed| {
         let plan = generate(seed, "raft-rs", &[], &storm);
         let outcome = engine::run(&plan, &Tampered(tamper), Watch::default());
-        Some(outcome.failure?.violation.message)
+        let failure = outcome.failure?;
+        let panic = failure.violation.panic().map(|panic| panic.message.clone());
+        Some(panic.unwrap_or_else(|| panic!("no panic: {failure}")))
     })
 }
 

@@ -1,0 +1,86 @@
+//! How an entry may come to be committed and not durable.
+
+use std::fmt::{Formatter, Result};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Mentions, Way, Who};
+use crate::configuration::Configuration;
+use crate::ids::{Index, NodeSet};
+
+/// How durable commit was broken, by the node that first knows an entry to be committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+pub enum DurableCommit {
+    /// The entry is not in its own log.
+    NotInLog {
+        /// The entry.
+        index: Index,
+    },
+    /// The entry is durable on no quorum.
+    NoQuorum {
+        /// The entry.
+        index: Index,
+        /// On whose disk it is durable.
+        holders: NodeSet,
+        /// The configuration that the node goes by.
+        configuration: Configuration,
+    },
+    /// The entry is on no disk as an entry.
+    NoEntry {
+        /// The entry.
+        index: Index,
+    },
+}
+
+impl Way for DurableCommit {
+    fn words(&self, who: Who, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::NotInLog { index } => {
+                write!(f, "{who} committed entry {index}, which is not in its log")
+            }
+            Self::NoQuorum {
+                index,
+                holders,
+                configuration,
+            } => {
+                write!(f, "{who} committed entry {index}, which is durable ")?;
+                match holders.is_empty() {
+                    true => f.write_str("nowhere")?,
+                    false => write!(f, "on {holders} only")?,
+                }
+                write!(f, "; {configuration}")
+            }
+            Self::NoEntry { index } => write!(
+                f,
+                "{who} committed entry {index}, which no disk holds as an entry"
+            ),
+        }
+    }
+
+    fn source(&self) -> &'static str {
+        match self {
+            Self::NotInLog { .. } => "Raft paper, section 5.3 (what is committed is in the log)",
+            Self::NoQuorum { .. } => {
+                "Raft paper, sections 5.3, 5.6 and 6; dissertation, section 10.2.1"
+            }
+            Self::NoEntry { .. } => {
+                "Raft paper, sections 5.3 and 5.6 (an entry is durable before it is committed)"
+            }
+        }
+    }
+
+    fn mentions(&self) -> Mentions {
+        match self {
+            Self::NotInLog { index } | Self::NoEntry { index } => Mentions::default().entry(*index),
+            Self::NoQuorum {
+                index,
+                holders,
+                configuration,
+            } => Mentions::default()
+                .entry(*index)
+                .nodes(*holders)
+                .configuration(configuration),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How clients may come to see what no service does.
+
+use std::fmt::{Formatter, Result};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Mentions, Way, Who};
+use crate::history::Asked;
+use crate::ids::Index;
+use crate::service::{Answer, Part};
+use squall_linearizability::Excerpt;
+use squall_linearizability::models::{KeyValueInput, KeyValueOutput};
+
+/// How linearizability was broken, by the node that answered, or by the cluster when the run was over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+pub enum Linearizability {
+    /// No order of the operations explains the answers.
+    NoOrder {
+        /// What the operations are on.
+        part: Part,
+        /// Those that have no place in any order.
+        stuck: Vec<Asked>,
+    },
+    /// A read was answered by a state that was over when the read was asked.
+    Stale {
+        /// The last entry that the state shows.
+        index: Index,
+        /// The last one that a client had been told of before.
+        floor: Index,
+    },
+    /// No order of the operations explains what a key-value server answered.
+    NoOrderOnServer {
+        /// How far an order goes.
+        excerpt: Excerpt<String, KeyValueInput, KeyValueOutput>,
+    },
+}
+
+impl Way for Linearizability {
+    fn words(&self, who: Who, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::NoOrder { part, stuck } => {
+                write!(
+                    f,
+                    "{who} answered what no order of the operations on {part} explains: "
+                )?;
+                for (place, asked) in stuck.iter().enumerate() {
+                    f.write_str(if place > 0 { "; " } else { "" })?;
+                    write!(f, "{asked}")?;
+                }
+                Ok(())
+            }
+            Self::Stale { index, floor } => write!(
+                f,
+                "{who} answered a read by the state after entry {index}, though a client had been told of entry {floor} before it was asked"
+            ),
+            Self::NoOrderOnServer { excerpt } => {
+                f.write_str(&excerpt.to_string().trim().replace('\n', "; "))
+            }
+        }
+    }
+
+    fn source(&self) -> &'static str {
+        match self {
+            Self::NoOrder { .. } | Self::NoOrderOnServer { .. } => {
+                "Herlihy and Wing, TOPLAS 1990; dissertation, section 6.3"
+            }
+            Self::Stale { .. } => "dissertation, section 6.4 (the read index)",
+        }
+    }
+
+    fn mentions(&self) -> Mentions {
+        match self {
+            Self::NoOrder { part, stuck } => {
+                let mut mentions = Mentions::default();
+                if let Part::Key(key) = part {
+                    mentions = mentions.key(*key);
+                }
+                for asked in stuck {
+                    mentions.keys.extend(asked.operation.key());
+                    mentions.locks.extend(asked.operation.lock());
+                }
+                mentions
+            }
+            Self::Stale { index, floor } => Mentions::default().entry(*index).entry(*floor),
+            Self::NoOrderOnServer { .. } => Mentions::default(),
+        }
+    }
+}
+
+/// How it was broken that a command applies once, by the node that answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+pub enum ExactlyOnce {
+    /// The answer is what comes of it when each copy of a retried command applies.
+    Repeated {
+        /// The answer.
+        answer: Answer,
+        /// What comes of it when a command applies once.
+        right: Answer,
+    },
+}
+
+impl Way for ExactlyOnce {
+    fn words(&self, who: Who, f: &mut Formatter<'_>) -> Result {
+        let Self::Repeated { answer, right } = self;
+        write!(
+            f,
+            "{who} answered \"{answer}\" where a retried command applied once gives \"{right}\": it applied more than once"
+        )
+    }
+
+    fn source(&self) -> &'static str {
+        let Self::Repeated { .. } = self;
+        "dissertation, section 6.3"
+    }
+
+    fn mentions(&self) -> Mentions {
+        Mentions::default()
+    }
+}

@@ -1,0 +1,72 @@
+//! How a cluster may come to a standstill.
+
+use std::fmt::{Formatter, Result};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Mentions, Unmet, Way, Who};
+use crate::text::seconds;
+
+/// How liveness was broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+pub enum Liveness {
+    /// The cluster has not converged by the end of the run.
+    NotConverged {
+        /// What it lacks; none when the run ended before anyone looked.
+        unmet: Option<Unmet>,
+    },
+    /// Servers have not converged in the time that they had for it.
+    ServersNotConverged {
+        /// How long that was, in microseconds.
+        after_us: u64,
+        /// What they lack.
+        unmet: Unmet,
+    },
+    /// The node refuses to start from a disk on which nothing is damaged.
+    DoesNotStart {
+        /// What it says.
+        reason: String,
+    },
+}
+
+impl Way for Liveness {
+    fn words(&self, who: Who, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::NotConverged { unmet } => {
+                f.write_str("the cluster has not converged by the end of the run: ")?;
+                match unmet {
+                    Some(unmet) => write!(f, "{unmet}"),
+                    None => f.write_str("it was never asked"),
+                }
+            }
+            Self::ServersNotConverged { after_us, unmet } => {
+                write!(f, "{} after the storm, {unmet}", seconds(*after_us))
+            }
+            Self::DoesNotStart { reason } => write!(
+                f,
+                "{who} does not start from a disk on which nothing is damaged: {reason}"
+            ),
+        }
+    }
+
+    fn source(&self) -> &'static str {
+        match self {
+            Self::NotConverged { .. } | Self::ServersNotConverged { .. } => {
+                "Raft paper, section 5.6; dissertation, chapter 9"
+            }
+            Self::DoesNotStart { .. } => {
+                "Raft paper, figure 2 (persistent state on all servers) and section 5.5 (servers restart)"
+            }
+        }
+    }
+
+    fn mentions(&self) -> Mentions {
+        match self {
+            Self::NotConverged { unmet: Some(unmet) } | Self::ServersNotConverged { unmet, .. } => {
+                unmet.mentions()
+            }
+            Self::NotConverged { unmet: None } | Self::DoesNotStart { .. } => Mentions::default(),
+        }
+    }
+}
