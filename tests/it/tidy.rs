@@ -70,6 +70,7 @@ const CORE: &[(&str, &[&str])] = &[
             "replica",
             "service",
             "storage",
+            "text",
         ],
     ),
     (
@@ -138,7 +139,7 @@ const CORE: &[(&str, &[&str])] = &[
 ];
 
 /// No file of the sources has more lines.
-const MOST_LINES: usize = 610;
+const MOST_LINES: usize = 680;
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
