@@ -341,9 +341,14 @@ fn edited_states_of_sweeps_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("edited.unfinished.json");
     let name = path.to_str().unwrap();
-    let good = r#"{"version":1,"squall":"VERSION","asked":{"subject":"raft-rs","engine":"lockstep","profile":"smoke","profile_hash":HASH,"strategy":"swarm","seeds":{"start":10,"end":20},"time_ms":null,"keep_going":false,"shrink_for_ms":null},"next":12,"runs":2,"steps":200,"simulated_us":5,"cpu_us":5,"wall_us":5,"digest":1,"double_runs":1,"counters":{"crash":3},"findings":[]}"#;
+    let good = r#"{"version":2,"squall":"VERSION","asked":{"subject":"raft-rs","engine":"lockstep","profile":"smoke","profile_hash":HASH,"strategy":"swarm","seeds":{"start":10,"end":20},"time_ms":null,"keep_going":false,"shrink_for_ms":null},"next":12,"runs":2,"steps":200,"simulated_us":5,"cpu_us":5,"wall_us":5,"digest":1,"double_runs":1,"counters":{"crash":3},"findings":[]}"#;
     let good = good.replace("VERSION", env!("CARGO_PKG_VERSION"));
     for (from, to, words) in [
+        (
+            "\"version\":2",
+            "\"version\":1",
+            "it is of version 1 of such files, and this build reads version 2; begin the sweep anew",
+        ),
         (
             "\"start\":10",
             "\"start\":30",

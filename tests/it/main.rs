@@ -1,6 +1,7 @@
 //! Integration tests, one module a subject. `SQUALL_TEST_SEEDS=N` makes the
 //! sweeps in here N seeds long.
 
+mod blame;
 mod bounds;
 mod cli;
 #[cfg(all(feature = "madsim", madsim))]

@@ -11,7 +11,10 @@ use squall::madsim::shim::fs;
 use squall_core::counters::Event;
 use squall_core::engine::{Engine, Line, Outcome, Watch};
 use squall_core::ids::{NodeId, Role};
-use squall_core::invariants::{Property, Verdict};
+use squall_core::invariants::Verdict;
+use squall_core::invariants::breach::{
+    Breach, DurableCommit, LeaderAppendOnly, Monotonic, NoPanic,
+};
 use squall_core::plan::{Fault, LossMode, Plan, What, When};
 use squall_core::registry::{Named, Runner};
 use squall_core::storage::{Entry, EntryKind};
@@ -143,9 +146,9 @@ fn run(wrong: Wrong, faults: Vec<Fault>) -> Outcome {
     Storm::over(Counting(wrong)).run(&plan(faults), Watch::default())
 }
 
-fn breaks(wrong: Wrong) -> (Property, String) {
-    let violation = run(wrong, vec![crash(205_000)]).failure.unwrap().violation;
-    (violation.property, violation.message)
+fn breaks(wrong: Wrong) -> Breach {
+    let failure = run(wrong, vec![crash(205_000)]).failure.unwrap();
+    failure.violation.breach
 }
 
 #[test]
@@ -163,16 +166,27 @@ fn a_server_that_keeps_its_word_stands_a_crash_and_goes_the_same_way_twice() {
 
 #[test]
 fn what_a_server_does_wrong_is_found_by_the_check_that_it_is_for() {
-    let (property, message) = breaks(Wrong::CommitsEarly);
-    assert_eq!(property, Property::DurableCommit, "{message}");
-    let (property, message) = breaks(Wrong::LiesAboutSyncs);
-    assert_eq!(property, Property::Monotonic, "{message}");
-    assert!(message.contains("is on its disk"), "{message}");
-    let (property, message) = breaks(Wrong::Panics);
-    assert_eq!(property, Property::NoPanic);
-    assert!(message.contains("once is enough (servers.rs:"), "{message}");
-    let (property, message) = breaks(Wrong::Forgets);
-    assert_eq!(property, Property::LeaderAppendOnly, "{message}");
+    let early = breaks(Wrong::CommitsEarly);
+    assert!(
+        matches!(&early, Breach::DurableCommit(DurableCommit::NoQuorum { holders, .. }) if holders.is_empty()),
+        "{early:?}"
+    );
+    let lost = breaks(Wrong::LiesAboutSyncs);
+    assert!(
+        matches!(&lost, Breach::Monotonic(Monotonic::RestartedWithLog { last, durable }) if last < durable),
+        "{lost:?}"
+    );
+    let Breach::NoPanic(NoPanic::Panicked { panic }) = breaks(Wrong::Panics) else {
+        panic!("it panics");
+    };
+    assert_eq!(panic.message, "once is enough");
+    assert_eq!(panic.place.unwrap().file, "servers.rs");
+    let overwrote = breaks(Wrong::Forgets);
+    let LeaderAppendOnly::Overwrote { index, last, .. } = match overwrote {
+        Breach::LeaderAppendOnly(way) => way,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(index, last);
 }
 
 #[test]

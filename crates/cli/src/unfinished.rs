@@ -19,8 +19,8 @@ use squall_explore::report::Files;
 use squall_explore::sweep::{Finding, Summary};
 use squall_world::hash::mix_bytes;
 
-/// The version of the file's format.
-const VERSION: u32 = 1;
+/// The version of the file's format. In version 1 a profile's hash was of another form of it.
+const VERSION: u32 = 2;
 
 /// How such a file's name ends.
 const ENDING: &str = ".unfinished.json";
@@ -163,7 +163,13 @@ impl Unfinished {
         let text = read_text(&path).map_err(|error| wrong(error.to_string()))?;
         let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         let version = env!("CARGO_PKG_VERSION");
-        if (file.version, file.squall.as_str()) != (VERSION, version) {
+        if file.version != VERSION {
+            return Err(wrong(format!(
+                "it is of version {} of such files, and this build reads version {VERSION}; begin the sweep anew",
+                file.version
+            )));
+        }
+        if file.squall != version {
             return Err(wrong(format!(
                 "squall {} wrote it, and this is {version}, which may draw other plans from its seeds",
                 file.squall
@@ -419,5 +425,6 @@ fn only_one(folder: &Path) -> Result<PathBuf, CliError> {
 
 /// A hash of all that a profile says.
 pub fn hash_of(profile: &Profile) -> u64 {
-    mix_bytes(0, format!("{profile:?}").as_bytes())
+    let text = serde_json::to_string(profile).expect("a profile is plain data");
+    mix_bytes(0, text.as_bytes())
 }

@@ -172,18 +172,20 @@ pub type Index = u64;
 pub type Term = u64;
 
 /// What a replica believes itself to be (Raft paper, section 5.1; pre-candidate: dissertation, section 9.6).
+///
+/// The numbers go into the digests of runs: a new variant takes a new one, wherever it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Follows a leader, or waits for one.
     #[default]
-    Follower,
+    Follower = 0,
     /// Asks whether an election could be won, without raising its term.
-    PreCandidate,
+    PreCandidate = 1,
     /// Stands for election in its term.
-    Candidate,
+    Candidate = 2,
     /// Leads its term.
-    Leader,
+    Leader = 3,
 }
 
 impl fmt::Display for Role {

@@ -357,36 +357,38 @@ pub enum Observation {
 }
 
 /// Something inside a library that is worth counting, and that nothing else shows.
+///
+/// The numbers go into the digests of runs: a new variant takes a new one, wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {
     /// A proposal was dropped because too much is uncommitted.
-    DroppedProposal,
+    DroppedProposal = 0,
     /// A change of the configuration was declined when it was proposed.
-    DeclinedChange,
+    DeclinedChange = 1,
     /// A committed change of the configuration did not fit and was skipped.
-    SkippedChange,
+    SkippedChange = 2,
     /// Entries were not at hand and are fetched in the background.
-    FetchBegun,
+    FetchBegun = 3,
     /// Entries fetched in the background were handed over.
-    FetchDone,
+    FetchDone = 4,
     /// A peer asked for a snapshot, and one is built for it.
-    SnapshotWanted,
+    SnapshotWanted = 5,
     /// A snapshot was asked for.
-    SnapshotAsked,
+    SnapshotAsked = 6,
     /// A setting was changed.
-    SettingChanged,
+    SettingChanged = 7,
     /// Heartbeats were sent on request.
-    Pinged,
+    Pinged = 8,
     /// An election was stood for on request.
-    Campaigned,
+    Campaigned = 9,
     /// A read was passed on to the leader.
-    ForwardedRead,
+    ForwardedRead = 10,
     /// A command was passed on to the leader.
-    ForwardedCommand,
+    ForwardedCommand = 11,
     /// A committed change of the configuration fitted and was not carried out as it was asked for, or it is one that no
     /// leader begins: it changes a joint configuration, or leaves one that is not joint. That breaks the
     /// property `configuration`.
-    ChangedOtherwise,
+    ChangedOtherwise = 12,
 }
 
 /// An answer to a client.

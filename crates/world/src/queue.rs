@@ -55,11 +55,15 @@ impl<T> Slab<T> {
         self.slots[place.0 as usize].last()
     }
 
-    /// Takes out what was put at `place`.
+    /// Takes out what was put at `place`; none when nothing lies there, and the place is what it was.
     #[inline(always)]
     pub fn take(&mut self, place: Place) -> Option<T> {
-        self.free.push(place);
-        self.slots[place.0 as usize].pop()
+        let taken = self.slots[place.0 as usize].pop();
+        // A place that was empty is free already, or set aside for a value to come.
+        if taken.is_some() {
+            self.free.push(place);
+        }
+        taken
     }
 }
 
@@ -324,6 +328,18 @@ impl<E: Copy> Default for Queue<E> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_place_is_given_to_one_value_at_a_time_however_often_it_is_taken_from() {
+        let mut slab = Slab::new();
+        let place = slab.reserve();
+        slab.put(place, 'a');
+        assert_eq!([slab.take(place), slab.take(place)], [Some('a'), None]);
+        let places = [slab.reserve(), slab.reserve()];
+        slab.put(places[0], 'b');
+        slab.put(places[1], 'c');
+        assert_eq!(places.map(|place| slab.take(place)), [Some('b'), Some('c')]);
+    }
 
     proptest! {
         #[test]

@@ -121,3 +121,28 @@ pub(super) fn reply(reply: &Reply) -> u64 {
     };
     mix(reply.sequence << 32 | u64::from(reply.client), outcome)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ids::Role;
+    use crate::invariants::Property;
+    use crate::replica::{Doing, MessageKind};
+
+    /// Digests of old runs hang on them.
+    #[test]
+    fn the_numbers_in_digests_stay() {
+        assert_eq!([Role::Follower as u64, Role::Leader as u64], [0, 3]);
+        let doings = [
+            Doing::DroppedProposal,
+            Doing::Campaigned,
+            Doing::ChangedOtherwise,
+        ];
+        assert_eq!(doings.map(|doing| doing as u64), [0, 9, 12]);
+        for (number, kind) in MessageKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, number);
+        }
+        for (number, property) in Property::ALL.iter().enumerate() {
+            assert_eq!(*property as usize, number);
+        }
+    }
+}

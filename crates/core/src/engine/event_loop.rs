@@ -4,8 +4,6 @@
 //! It must not know any Raft library, nor decide anything that the plan and its
 //! choice streams do not.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
 use super::event::{Happening, Report};
 use super::node::Slot;
 use super::options;
@@ -40,22 +38,18 @@ pub(super) fn run_paced<S: Subject>(
     watch: Watch<'_>,
     pace: impl FnMut(&[Slot<S::Replica, Happening>], u64),
 ) -> Outcome {
-    panics::install();
     let mut world = World::new(plan, subject, watch);
-    let driven = catch_unwind(AssertUnwindSafe(|| world.drive(pace)));
+    let driven = panics::of_subject(|| world.drive(pace));
     if let Some(pulse) = &world.watch.pulse {
         pulse.goes_on(world.step);
     }
     let violation = match driven {
         Ok(Ok(())) => None,
         Ok(Err(violation)) => Some(*violation),
-        Err(panic) => match panics::take() {
-            Some(panic) => {
-                let breach = breach::NoPanic::Panicked { panic };
-                Some(*Violation::by(world.stepping, breach))
-            }
-            None => resume_unwind(panic),
-        },
+        Err(panic) => {
+            let breach = breach::NoPanic::Panicked { panic };
+            Some(*Violation::by(world.stepping, breach))
+        }
     };
     world.outcome(violation)
 }

@@ -184,7 +184,18 @@ impl<S: Subject> World<'_, '_, S> {
                 slot.clock.set_drift(now_us, slot.drift_ppm);
                 self.set_timer(*node);
             }
-            _ => {}
+            // These have no end, or one of their own: a boot, the end of a pause, a time until which a link is held.
+            What::Crash { .. }
+            | What::Pause { .. }
+            | What::Burst { .. }
+            | What::LoseMessage
+            | What::DuplicateMessage { .. }
+            | What::DelayMessage { .. }
+            | What::FailSync { .. }
+            | What::Rot { .. }
+            | What::Jump { .. }
+            | What::Change { .. }
+            | What::Ask { .. } => {}
         }
         if self.is_watched() {
             let text = format!("over: {}", self.plan.faults[number].what);
@@ -366,6 +377,7 @@ impl<S: Subject> World<'_, '_, S> {
         let booted = self.subject.boot(&birth, recovered, &mut out);
         panics::leave();
         self.stepping = None;
+        let mut halt = None;
         let carried_out = match booted {
             Ok(replica) => {
                 let tick_us = self.plan.cluster.tick_us;
@@ -374,7 +386,9 @@ impl<S: Subject> World<'_, '_, S> {
                 let phase_us = self.clock_choices.between(1, tick_us);
                 slot.tick_due_us = slot.clock.local_us(now_us) + phase_us;
                 self.set_timer(node);
-                self.carry_out(now_us, node, &mut out)
+                let carried_out = self.carry_out(now_us, node, &mut out);
+                halt = out.take_halt();
+                carried_out
             }
             Err(reason) if self.disks[position].rotten().is_empty() => {
                 let reason = reason.to_string();
@@ -398,7 +412,11 @@ impl<S: Subject> World<'_, '_, S> {
         out.clear();
         self.out = Some(out);
         self.tell_library(node);
-        carried_out
+        carried_out?;
+        if let Some(reason) = halt {
+            self.halt(now_us, node, reason);
+        }
+        Ok(())
     }
 
     /// What a node with an empty disk is told: those that join later learn it from a snapshot, where there is one.

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Once;
 
 use crate::invariants::breach::{Panic, Place};
@@ -11,16 +11,20 @@ use crate::invariants::breach::{Panic, Place};
 thread_local! {
     static IN_SUBJECT: Cell<bool> = const { Cell::new(false) };
     static IN_TEST: Cell<bool> = const { Cell::new(false) };
+    static IN_ENGINE: Cell<bool> = const { Cell::new(false) };
+    /// A panic of ours is on its way through a test.
+    static OURS: Cell<bool> = const { Cell::new(false) };
     static LAST: RefCell<Option<Panic>> = const { RefCell::new(None) };
 }
 
 /// From now on, a panic while [`enter`] holds is kept and not printed.
-pub(super) fn install() {
+fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !IN_SUBJECT.get() && !IN_TEST.get() {
+            let is_ours = IN_ENGINE.get() || !IN_TEST.get();
+            if !IN_SUBJECT.get() && is_ours {
                 return before(info);
             }
             let payload = info.payload();
@@ -53,21 +57,50 @@ pub(super) fn leave() {
     IN_SUBJECT.set(false);
 }
 
-/// After an unwinding: the panic if it came from the subject.
-pub(super) fn take() -> Option<Panic> {
-    leave();
-    LAST.take()
+/// What `run` came to. An engine's own code runs in it, and the subject's between [`enter`] and [`leave`].
+///
+/// # Errors
+/// The panic, if it came out of the subject.
+///
+/// # Panics
+/// When the engine's own code does: that is no finding, whatever a subject or a test has caught before.
+pub(super) fn of_subject<T>(run: impl FnOnce() -> T) -> Result<T, Panic> {
+    install();
+    let outer = (IN_ENGINE.replace(true), IN_SUBJECT.replace(false));
+    let done = catch_unwind(AssertUnwindSafe(run));
+    let is_of_subject = IN_SUBJECT.replace(outer.1);
+    IN_ENGINE.set(outer.0);
+    done.map_err(|unwound| {
+        let last = LAST.take();
+        if is_of_subject {
+            // What goes on unwinding without a panic of its own has no message.
+            last.unwrap_or_else(|| Panic {
+                message: "it unwound without a panic".to_owned(),
+                place: None,
+            })
+        } else {
+            OURS.set(IN_TEST.get());
+            resume_unwind(unwound)
+        }
+    })
 }
 
 /// What `test` came to: its value, or what it unwound with, and the panic if it was one.
 ///
 /// # Errors
 /// What it unwound with.
+///
+/// # Panics
+/// When an engine that the test calls does, in its own code.
 pub fn of_test<T>(test: impl FnOnce() -> T) -> Result<T, (Box<dyn Any + Send>, Option<Panic>)> {
     install();
     let outer = IN_TEST.replace(true);
     LAST.take();
+    OURS.set(false);
     let done = catch_unwind(AssertUnwindSafe(test));
     IN_TEST.set(outer);
-    done.map_err(|unwound| (unwound, take()))
+    done.map_err(|unwound| match OURS.take() {
+        true => resume_unwind(unwound),
+        false => (unwound, LAST.take()),
+    })
 }

@@ -5,37 +5,39 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A property that must hold.
+///
+/// The numbers go into the digests of runs: a new variant takes a new one, wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Property {
     /// At most one leader a term.
-    ElectionSafety,
+    ElectionSafety = 0,
     /// Entries of equal index and term have equal logs up to them.
-    LogMatching,
+    LogMatching = 1,
     /// A leader never changes or cuts off its own log.
-    LeaderAppendOnly,
+    LeaderAppendOnly = 2,
     /// A new leader's log holds every committed entry.
-    LeaderCompleteness,
+    LeaderCompleteness = 3,
     /// All nodes apply the same entries in the same order, committed ones only.
-    StateMachineSafety,
+    StateMachineSafety = 4,
     /// A committed entry is durable on a quorum.
-    DurableCommit,
+    DurableCommit = 5,
     /// A message leaves only after what it promises is durable.
-    AckBeforeDurable,
+    AckBeforeDurable = 6,
     /// Term, vote within a term, commit and applied index never go back.
-    Monotonic,
+    Monotonic = 7,
     /// Configurations follow one another by allowed steps, one at a time, the same on all nodes.
-    Configuration,
+    Configuration = 8,
     /// Clients see each operation take effect at one instant.
-    Linearizability,
+    Linearizability = 9,
     /// A command that was sent again applies once.
-    ExactlyOnce,
+    ExactlyOnce = 10,
     /// One client holds a lock at a time, and tokens grow.
-    LockSafety,
+    LockSafety = 11,
     /// After the storm the cluster converges.
-    Liveness,
+    Liveness = 12,
     /// The implementation does not panic.
-    NoPanic,
+    NoPanic = 13,
 }
 
 impl Property {

@@ -34,6 +34,8 @@ pub enum Claim {
 }
 
 /// The kinds of message that implementations of Raft send.
+///
+/// The numbers go into the digests of runs: a new variant takes a new one, wherever it stands.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -41,27 +43,27 @@ pub enum Claim {
 #[repr(u8)]
 pub enum MessageKind {
     /// AppendEntries, with entries or without.
-    Append,
+    Append = 0,
     /// Its answer.
-    AppendReply,
+    AppendReply = 1,
     /// A leader's sign of life, where it is not an Append.
-    Heartbeat,
+    Heartbeat = 2,
     /// Its answer.
-    HeartbeatReply,
+    HeartbeatReply = 3,
     /// RequestVote.
-    Vote,
+    Vote = 4,
     /// Its answer.
-    VoteReply,
+    VoteReply = 5,
     /// The question before RequestVote.
-    PreVote,
+    PreVote = 6,
     /// Its answer.
-    PreVoteReply,
+    PreVoteReply = 7,
     /// InstallSnapshot.
-    Snapshot,
+    Snapshot = 8,
     /// A leader asks its successor to stand for election at once.
-    TimeoutNow,
+    TimeoutNow = 9,
     /// A request passed on to the leader, or its answer.
-    Forward,
+    Forward = 10,
 }
 
 impl MessageKind {

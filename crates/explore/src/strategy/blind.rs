@@ -100,6 +100,7 @@ fn everything(profile: &Profile) -> Profile {
         &mut raft.uncommitted_limit_percent,
         &mut raft.group_commit_percent,
         &mut driver.asynchronous_percent,
+        &mut driver.large_batches_percent,
         &mut driver.batched_inputs_percent,
         &mut driver.apply_lag_percent,
         &mut driver.background_install_percent,
@@ -135,6 +136,19 @@ mod tests {
         let profile = Profile::load("storm").unwrap();
         let plan = Swarm::over(space(&profile)).plan(7);
         assert_eq!(plan, generate(7, "raft-rs", &[], &profile));
+    }
+
+    /// What is rare in a profile is no more rare in its uniform plans.
+    #[test]
+    fn uniform_plans_have_large_batches_as_often_as_small_ones() {
+        let mut profile = Profile::load("storm").unwrap();
+        profile.driver.large_batches_percent = 5;
+        let uniform = Uniform::over(space(&profile));
+        let batches = (0..400).map(|seed| uniform.plan(seed).driver.inputs_per_ready);
+        let batches: Vec<u32> = batches.filter(|inputs| *inputs > 1).collect();
+        let large = batches.iter().filter(|inputs| **inputs > 16).count();
+        let share = 100 * large / batches.len();
+        assert!((35..=65).contains(&share), "{large} of {}", batches.len());
     }
 
     #[test]

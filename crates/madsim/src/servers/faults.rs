@@ -6,7 +6,7 @@ use super::Server;
 use super::runner::{Due, World, lock};
 use squall_core::counters::Event;
 use squall_core::engine::Weight;
-use squall_core::ids::{NodeId, node_list};
+use squall_core::ids::{NodeId, Role, node_list};
 use squall_core::plan::What;
 use squall_world::journal_disk::Loss;
 
@@ -35,14 +35,14 @@ impl<S: Server> World<S> {
                 *for_us
             }
             What::Cut { from, to, for_us } => {
-                hit(Event::LinkCut);
                 self.say(format!(
                     "nothing gets from {} to {}",
                     node_list(from),
                     node_list(to)
                 ));
                 let (from, to): (Vec<usize>, Vec<usize>) = (positions(from), positions(to));
-                self.links.cut(number, &from, &to);
+                let cut = self.links.cut(number, &from, &to);
+                self.count_cuts(&cut);
                 *for_us
             }
             What::Burst { from, to, for_us } => {
@@ -80,22 +80,22 @@ impl<S: Server> World<S> {
                 *for_us
             }
             What::Split { side, for_us } => {
-                hit(Event::LinkCut);
                 self.say(format!("{} are cut off from the others", node_list(side)));
                 let side = positions(side);
                 let others: Vec<usize> = (0..servers).collect();
-                self.links.cut_off(number, &side, &others);
+                let cut = self.links.cut_off(number, &side, &others);
+                self.count_cuts(&cut);
                 *for_us
             }
             What::IsolateLeader { for_us, bridges } => {
                 let Some(leader) = lock(&self.stage).leader() else {
                     return;
                 };
-                hit(Event::LeaderCutOff);
                 self.say(format!("{leader}, which leads, is cut off from the others"));
                 let hears = |at: &usize| bridges.iter().any(|id| id.position() == *at);
                 let others: Vec<usize> = (0..servers).filter(|at| !hears(at)).collect();
-                self.links.cut_off(number, &[leader.position()], &others);
+                let cut = self.links.cut_off(number, &[leader.position()], &others);
+                self.count_cuts(&cut);
                 *for_us
             }
             What::SlowDisk {
@@ -110,7 +110,6 @@ impl<S: Server> World<S> {
                 *for_us
             }
             What::FailSync { node } => {
-                hit(Event::SyncFailed);
                 self.say(format!("{node}'s next sync is to fail"));
                 return self.disks.fail_syncs(self.machines[node.position()], 1);
             }
@@ -149,14 +148,46 @@ impl<S: Server> World<S> {
                     self.runtime.resume(self.machines[at]);
                 }
             }
-            What::SlowDisk { node, .. } => self.disks.slow_down(self.machines[node.position()], 0),
+            What::SlowDisk { node, sync_us, .. } => self
+                .disks
+                .speed_up(self.machines[node.position()], *sync_us),
             What::FullDisk { node, .. } => self.disks.free_up(self.machines[node.position()]),
             What::Drift { node, .. } => {
                 let at = node.position();
                 let drift_ppm = self.plan.cluster.clocks[at].drift_ppm;
                 self.clocks.set_drift(self.machines[at], drift_ppm);
             }
-            _ => {}
+            // Links have their own end of these, above.
+            What::Cut { .. }
+            | What::Split { .. }
+            | What::IsolateLeader { .. }
+            | What::Trouble { .. }
+            | What::Burst { .. }
+            | What::SlowNode { .. } => {}
+            // These have no end, or one of their own.
+            What::Crash { .. }
+            | What::FailSync { .. }
+            | What::LoseMessage
+            | What::DuplicateMessage { .. }
+            | What::DelayMessage { .. }
+            | What::Rot { .. }
+            | What::Jump { .. }
+            | What::Change { .. }
+            | What::Ask { .. } => {}
+        }
+    }
+
+    /// Counts links that are cut, and of them those of a leader.
+    fn count_cuts(&self, cut: &[(usize, usize)]) {
+        let mut stage = lock(&self.stage);
+        for (from, to) in cut {
+            stage.counters.hit(Event::LinkCut);
+            if [from, to]
+                .iter()
+                .any(|at| stage.views[**at].role == Role::Leader)
+            {
+                stage.counters.hit(Event::LeaderCutOff);
+            }
         }
     }
 

@@ -78,21 +78,34 @@ impl Links {
         }
     }
 
-    /// Fault `number` cuts these links, one way.
-    pub(super) fn cut(&mut self, number: usize, from: &[usize], to: &[usize]) {
-        for (from, to) in links(from, to) {
-            self.ours.steer(|network| network.cut(from, to));
-            self.clog((from, to));
-            self.cut_by.entry(number).or_default().push((from, to));
+    /// Fault `number` cuts these links, one way. Returns them.
+    pub(super) fn cut(
+        &mut self,
+        number: usize,
+        from: &[usize],
+        to: &[usize],
+    ) -> Vec<(usize, usize)> {
+        let cut: Vec<_> = links(from, to).collect();
+        for (from, to) in &cut {
+            self.ours.steer(|network| network.cut(*from, *to));
+            self.clog((*from, *to));
         }
+        self.cut_by.entry(number).or_default().extend(&cut);
+        cut
     }
 
-    /// Fault `number` cuts `side` off from all of `machines` that are not of it, both ways.
-    pub(super) fn cut_off(&mut self, number: usize, side: &[usize], machines: &[usize]) {
+    /// Fault `number` cuts `side` off from all of `machines` that are not of it, both ways. Returns the links.
+    pub(super) fn cut_off(
+        &mut self,
+        number: usize,
+        side: &[usize],
+        machines: &[usize],
+    ) -> Vec<(usize, usize)> {
         let is_other = |at: &usize| !side.contains(at);
         let others: Vec<usize> = machines.iter().copied().filter(is_other).collect();
-        self.cut(number, side, &others);
-        self.cut(number, &others, side);
+        let mut cut = self.cut(number, side, &others);
+        cut.extend(self.cut(number, &others, side));
+        cut
     }
 
     /// Fault `number` holds back what goes over these links until `until_us`.
@@ -132,7 +145,22 @@ impl Links {
             What::SlowNode { node, extra_us, .. } => self
                 .ours
                 .steer(|network| network.speed_up(node.position(), *extra_us)),
-            _ => {}
+            // What they did is over above, or is not done to links.
+            What::Cut { .. } | What::Split { .. } | What::IsolateLeader { .. } => {}
+            What::Burst { .. }
+            | What::Crash { .. }
+            | What::Pause { .. }
+            | What::LoseMessage
+            | What::DuplicateMessage { .. }
+            | What::DelayMessage { .. }
+            | What::SlowDisk { .. }
+            | What::FailSync { .. }
+            | What::FullDisk { .. }
+            | What::Rot { .. }
+            | What::Jump { .. }
+            | What::Drift { .. }
+            | What::Change { .. }
+            | What::Ask { .. } => {}
         }
     }
 

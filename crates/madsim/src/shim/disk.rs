@@ -55,7 +55,8 @@ pub(super) struct Machine {
     choices: Choices,
     sync_times: SyncTimes,
     loss: Loss,
-    slow_us: u64,
+    /// Least times that syncs take, one of each fault that slows the disk down; the newest counts.
+    slow_us: Vec<u64>,
     syncs_to_fail: u32,
     /// Power failures so far: a file that was opened before one is no file after it.
     pub(super) crashes: u64,
@@ -80,7 +81,7 @@ impl Simulator for DiskSim {
             choices: Choices::labelled(self.seed, "files", number),
             sync_times: SyncTimes::default(),
             loss: Loss::All,
-            slow_us: 0,
+            slow_us: Vec::new(),
             syncs_to_fail: 0,
             crashes: 0,
             lost: CrashReport::default(),
@@ -140,9 +141,18 @@ impl DiskSim {
         self.with(node, |machine| machine.sync_times = times);
     }
 
-    /// Syncs of the node that begin from now on take so much longer; 0 ends it.
-    pub fn slow_down(&self, node: NodeId, extra_us: u64) {
-        self.with(node, |machine| machine.slow_us = extra_us);
+    /// Syncs of the node that begin from now on take so long at least, until [`DiskSim::speed_up`]. Of several such
+    /// times the newest counts.
+    pub fn slow_down(&self, node: NodeId, least_us: u64) {
+        self.with(node, |machine| machine.slow_us.push(least_us));
+    }
+
+    /// Ends one [`DiskSim::slow_down`] of this time.
+    pub fn speed_up(&self, node: NodeId, least_us: u64) {
+        self.with(node, |machine| {
+            let of_it = machine.slow_us.iter().position(|us| *us == least_us);
+            of_it.map(|place| machine.slow_us.remove(place));
+        });
     }
 
     /// The next syncs of the node fail, so many of them.
@@ -202,7 +212,8 @@ impl DiskSim {
         let is_asked_to = ear.is_some_and(|ear| ear(node));
         let (reach, crashes, takes_us, fails) = self.with(node, |machine| {
             let SyncTimes { min_us, max_us } = machine.sync_times;
-            let takes_us = machine.choices.between(min_us, max_us) + machine.slow_us;
+            let ordinary_us = machine.choices.between(min_us, max_us);
+            let takes_us = ordinary_us.max(machine.slow_us.last().copied().unwrap_or(0));
             let fails = is_asked_to || machine.syncs_to_fail > 0;
             if !is_asked_to {
                 machine.syncs_to_fail = machine.syncs_to_fail.saturating_sub(1);

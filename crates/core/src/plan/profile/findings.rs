@@ -1,7 +1,7 @@
 //! Knobs for what is known to make the library under test fail: each takes the trigger of one finding out of
 //! plans, and no more than the trigger.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::options::{DriverOptions, Persistence, RaftOptions};
 use crate::plan::{Cluster, Plan};
@@ -9,7 +9,7 @@ use crate::plan::{Cluster, Plan};
 /// Knobs for the triggers of known defects of the library under test. Off, the
 /// generator leaves the trigger out, so that a sweep shows what is new; on, it
 /// may draw it.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Findings {
     /// `batch_append` in a driver that steps several inputs before it handles the output.

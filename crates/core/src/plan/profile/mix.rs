@@ -1,10 +1,10 @@
 //! How often what exists in a run: the groups of numbers in a profile. Every `percent` is of runs, 0 to
 //! 100; every pair is a range, both ends included.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The network in ordinary times.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkMix {
     /// Longest ordinary delay, in microseconds.
@@ -22,7 +22,7 @@ pub struct NetworkMix {
 }
 
 /// Something that exists in some runs, at some rate.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateMix {
     /// Runs in which it exists.
@@ -32,7 +32,7 @@ pub struct RateMix {
 }
 
 /// What clients do.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadMix {
     /// How many there are.
@@ -55,7 +55,7 @@ pub struct WorkloadMix {
 }
 
 /// Which Raft options vary: runs in which each differs from a plain setting.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RaftMix {
     /// Runs with pre-vote.
@@ -88,7 +88,7 @@ pub struct RaftMix {
 }
 
 /// Which driver options vary.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DriverMix {
     /// Runs with asynchronous persistence.
@@ -123,7 +123,7 @@ pub struct DriverMix {
 }
 
 /// One kind of fault.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultMix {
     /// Runs in which it exists.

@@ -9,7 +9,7 @@ mod share;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::FaultKind;
 use squall_world::rng::Choices;
@@ -23,7 +23,7 @@ pub use share::Share;
 ///
 /// A file may begin with `extends = "storm"`, or the name of another built-in profile, and then says only what differs.
 /// It may have tables `[[variants]]`, each of which says what differs in it: a seed draws one. Who extends it has none of them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Its name: that of its file.

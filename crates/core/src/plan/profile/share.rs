@@ -1,11 +1,11 @@
 //! How often something must come off: not each time, as a storm may always be in the way, but on a good day nearly.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::counters::{Counters, Event};
 
 /// How often an event must happen, for each time that another does.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
     /// The name of a `sometimes` event.
