@@ -101,10 +101,8 @@ impl<S: Subject> World<'_, '_, S> {
             counters: &self.counters,
             nodes: &self.views,
         };
-        self.watch
-            .until
-            .as_mut()
-            .is_some_and(|until| until(&moment))
+        let until = self.watch.until.as_mut();
+        until.is_some_and(|until| panics::of_watcher(|| until(&moment)))
     }
 
     fn begin(&mut self) -> Verdict {

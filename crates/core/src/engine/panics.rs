@@ -69,7 +69,7 @@ pub(super) fn of_subject<T>(run: impl FnOnce() -> T) -> Result<T, Panic> {
     let outer = (IN_ENGINE.replace(true), IN_SUBJECT.replace(false));
     let done = catch_unwind(AssertUnwindSafe(run));
     let is_of_subject = IN_SUBJECT.replace(outer.1);
-    IN_ENGINE.set(outer.0);
+    let is_ours = IN_ENGINE.replace(outer.0);
     done.map_err(|unwound| {
         let last = LAST.take();
         if is_of_subject {
@@ -79,10 +79,19 @@ pub(super) fn of_subject<T>(run: impl FnOnce() -> T) -> Result<T, Panic> {
                 place: None,
             })
         } else {
-            OURS.set(IN_TEST.get());
+            OURS.set(is_ours && IN_TEST.get());
             resume_unwind(unwound)
         }
     })
+}
+
+/// What whoever watches a run says. Its code is neither the engine's nor the subject's: if it panics, that is its
+/// own doing, or that of the test which it belongs to.
+pub(super) fn of_watcher<T>(watcher: impl FnOnce() -> T) -> T {
+    let outer = IN_ENGINE.replace(false);
+    let said = watcher();
+    IN_ENGINE.set(outer);
+    said
 }
 
 /// What `test` came to: its value, or what it unwound with, and the panic if it was one.
