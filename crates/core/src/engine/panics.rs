@@ -71,10 +71,9 @@ pub(super) fn of_subject<T>(run: impl FnOnce() -> T) -> Result<T, Panic> {
     let is_of_subject = IN_SUBJECT.replace(outer.1);
     let is_ours = IN_ENGINE.replace(outer.0);
     done.map_err(|unwound| {
-        let last = LAST.take();
         if is_of_subject {
             // What goes on unwinding without a panic of its own has no message.
-            last.unwrap_or_else(|| Panic {
+            LAST.take().unwrap_or_else(|| Panic {
                 message: "it unwound without a panic".to_owned(),
                 place: None,
             })
