@@ -3,8 +3,8 @@
 //!
 //! ```no_run
 //! use proptest_state_machine::{StateMachineTest as _, prop_state_machine};
-//! use squall_raft_rs::RaftRs;
-//! use crate::testing::machine::Cluster;
+//! use squall::raft_rs::RaftRs;
+//! use squall::testing::machine::Cluster;
 //!
 //! prop_state_machine! {
 //!     fn my_cluster_answers_as_the_service_alone(sequential 1..20 => Cluster<RaftRs>);

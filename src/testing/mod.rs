@@ -2,7 +2,7 @@
 //! (`#[squall::test]`) for a test that says itself what happens to each simulation.
 //!
 //! ```no_run
-//! # use squall_raft_rs::RaftRs as MyRaft;
+//! # use squall::raft_rs::RaftRs as MyRaft;
 //! squall::check(MyRaft).profile("storm").seeds(0..200).run();
 //! ```
 //!

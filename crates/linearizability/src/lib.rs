@@ -27,8 +27,8 @@
 //! linearizability checking via P-compositionality", FORTE 2015).
 //!
 //! ```
-//! use crate::models::{Register, RegisterInput, RegisterOutput};
-//! use crate::{Budget, Operation, Verdict, check};
+//! use squall_linearizability::models::{Register, RegisterInput, RegisterOutput};
+//! use squall_linearizability::{Budget, Operation, Verdict, check};
 //!
 //! let history = [
 //!     Operation::ok(1, RegisterInput::Write(7), RegisterOutput::Written, 10, 20),

@@ -1,12 +1,12 @@
 //! Strategies for proptest: plans, faults, options, workloads and scripts of membership changes, which compose:
 //!
 //! ```
-//! use crate::{crashes, cuts, plan};
-//! use squall_raft_rs::RaftRs;
+//! use squall_proptest::{crashes, cuts, plan};
 //!
 //! let plans = plan().with_faults(crashes(1..4).and(cuts(0..2))).with_nodes(3..=5);
-//! squall_core::invariants(RaftRs).seeds(20).run_plans(plans);
 //! ```
+//!
+//! In a test, `squall::check(MyRaft).seeds(20).run_plans(plans)` runs them.
 //!
 //! A value is made of parts (a list of faults, some nodes, options), and shrinks by its parts: an element
 //! less, a number that is smaller, an option that is plain again. The seed stays as it is. Every value, and every value

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use madsim::runtime::Runtime;
-//! use crate::shim::{DiskSim, fs};
+//! use squall_madsim::shim::{DiskSim, fs};
 //!
 //! let runtime = Runtime::with_seed_and_config(7, madsim::Config::default());
 //! runtime.add_simulator::<DiskSim>();
