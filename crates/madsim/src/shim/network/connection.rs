@@ -70,7 +70,12 @@ impl Pipe {
         if let Some(segment) = self.get(number) {
             segment.is_acknowledged = true;
         }
-        while let Some(segment) = self.segments.pop_front_if(|first| first.is_acknowledged) {
+        while self
+            .segments
+            .front()
+            .is_some_and(|first| first.is_acknowledged)
+            && let Some(segment) = self.segments.pop_front()
+        {
             self.first += 1;
             if let Says::Bytes(bytes) = segment.says {
                 self.bytes -= bytes.len();
