@@ -166,16 +166,22 @@ impl Subjects {
     /// When there is none.
     pub fn new(all: Vec<Named>) -> Self {
         assert!(!all.is_empty(), "there is no subject");
-        Self {
-            all,
-            engines: vec![Engine::LOCKSTEP],
+        // A subject may have an engine of its own.
+        let mut engines = vec![Engine::LOCKSTEP];
+        for subject in &all {
+            if !engines.contains(&subject.engine) {
+                engines.push(subject.engine);
+            }
         }
+        Self { all, engines }
     }
 
     /// The same, with another engine to run them on.
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
-        self.engines.push(engine);
+        if !self.engines.contains(&engine) {
+            self.engines.push(engine);
+        }
         self
     }
 
