@@ -63,10 +63,9 @@ fn a_quiet_run_counts_no_fault() {
     assert!(outcome.counters.get(Event::CommandApplied) > 100);
 }
 
-#[test]
-fn each_kind_of_fault_leaves_its_mark() {
+/// Faults of kinds that act at a time, those that last for `for_us`, and the marks that each leaves.
+fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
     let [(from, to)] = all_three();
-    let for_us = 300_000;
     let trouble = Trouble {
         loss_ppm: 500_000,
         duplicate_ppm: 500_000,
@@ -74,7 +73,7 @@ fn each_kind_of_fault_leaves_its_mark() {
         tail_ppm: 100_000,
         tail_max_us: 50_000,
     };
-    let cases: Vec<(FaultKind, What, &[Event])> = vec![
+    vec![
         (
             FaultKind::Crash,
             What::Crash {
@@ -179,7 +178,12 @@ fn each_kind_of_fault_leaves_its_mark() {
             },
             &[Event::ClockDrifted],
         ),
-    ];
+    ]
+}
+
+#[test]
+fn each_kind_of_fault_leaves_its_mark() {
+    let cases = cases(300_000);
     for (kind, what, events) in &cases {
         let outcome = at_one_second(what.clone());
         for event in *events {
@@ -234,6 +238,46 @@ fn each_kind_of_fault_leaves_its_mark() {
         FaultKind::ALL.len(),
         "a kind of fault is not tested here"
     );
+}
+
+/// Whether a fault lasts. A new kind says so here.
+fn lasts(what: &What) -> bool {
+    match what {
+        What::Crash { .. }
+        | What::Pause { .. }
+        | What::Cut { .. }
+        | What::Split { .. }
+        | What::IsolateLeader { .. }
+        | What::Trouble { .. }
+        | What::Burst { .. }
+        | What::SlowNode { .. }
+        | What::SlowDisk { .. }
+        | What::FullDisk { .. }
+        | What::Drift { .. } => true,
+        What::FailSync { .. }
+        | What::LoseMessage
+        | What::DuplicateMessage { .. }
+        | What::DelayMessage { .. }
+        | What::Rot { .. }
+        | What::Jump { .. }
+        | What::Change { .. }
+        | What::Ask { .. } => false,
+    }
+}
+
+/// If its end did nothing, a fault would be the same however long it lasts.
+#[test]
+fn each_fault_that_lasts_has_an_end() {
+    let (short, long) = (cases(300_000), cases(600_000));
+    let pairs = short.into_iter().zip(long);
+    let lasting = pairs.filter(|((_, what, _), _)| lasts(what));
+    let mut kinds = Vec::new();
+    for ((kind, short, _), (_, long, _)) in lasting {
+        let [short, long] = [short, long].map(|what| at_one_second(what).digest);
+        assert_ne!(short, long, "{kind:?} does not end");
+        kinds.push(kind);
+    }
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
 }
 
 /// Who the newest configuration of a run lets vote, and the run.
