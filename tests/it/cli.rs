@@ -484,3 +484,20 @@ fn help_says_what_there_is() {
         assert!(sweep.contains(flag), "{flag}");
     }
 }
+
+/// Before anything is read: once for a folder, and not for each of its plans.
+#[test]
+fn an_engine_that_is_not_there_is_told_once_with_those_that_are() {
+    let plan = "sims/findings/outsider-campaigns.json";
+    for arguments in [
+        &["sweep"][..],
+        &["replay", "sims/findings"],
+        &["replay", plan],
+        &["replay", "--seed", "7"],
+        &["shrink", plan],
+    ] {
+        let said = refused(&[arguments, &["--engine", "lokstep"]].concat());
+        let words = "unknown engine \"lokstep\" (did you mean \"lockstep\"?); legal: lockstep";
+        assert!(said.contains(words), "{arguments:?}: {said}");
+    }
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use squall_core::engine::{Line, Outcome, Watch};
+use squall_core::engine::{Engine, Line, Outcome, Watch};
 use squall_core::ids::NodeId;
 use squall_core::plan::{Plan, Profile};
 use squall_core::registry::{Named, Subjects};
@@ -65,8 +65,9 @@ pub struct Options {
 }
 
 pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+    let engine = subjects.engine(&options.engine)?;
     if let Some(folder) = options.plan.as_deref().filter(|path| path.is_dir()) {
-        return all_of(subjects, options, folder);
+        return all_of(subjects, options, engine, folder);
     }
     let mut plan = match (&options.plan, options.seed) {
         (Some(path), _) => read_plan(subjects, path, options.subject.as_deref())?,
@@ -100,7 +101,6 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
             plan.cluster.nodes()
         )));
     }
-    let engine = subjects.engine(&options.engine)?;
     let subject = &subjects.find(&plan.subject)?.on(engine);
     let (path, command) = match &options.plan {
         Some(path) => (path.clone(), replay_command(path, engine)),
@@ -199,7 +199,12 @@ fn steps_around(around: Around, context: u64, subject: &Named, plan: &Plan) -> (
 }
 
 /// Replays every plan of a folder, one line each. The exit status is the worst of them all.
-fn all_of(subjects: &Subjects, options: &Options, folder: &Path) -> Result<u8, CliError> {
+fn all_of(
+    subjects: &Subjects,
+    options: &Options,
+    engine: Engine,
+    folder: &Path,
+) -> Result<u8, CliError> {
     let unreadable = |error: std::io::Error| {
         CliError::Usage(format!("cannot read {}: {error}", folder.display()))
     };
@@ -222,7 +227,7 @@ fn all_of(subjects: &Subjects, options: &Options, folder: &Path) -> Result<u8, C
     let mut worst = 0;
     for path in files {
         let name = path.display();
-        let (status, words) = match one_of(subjects, options, &path) {
+        let (status, words) = match one_of(subjects, options, engine, &path) {
             Ok(outcome) => match &outcome.failure {
                 Some(failure) => (1, format!("VIOLATION {failure}")),
                 None => (0, format!("clean: {} steps", report::group(outcome.steps))),
@@ -235,12 +240,16 @@ fn all_of(subjects: &Subjects, options: &Options, folder: &Path) -> Result<u8, C
     Ok(worst)
 }
 
-fn one_of(subjects: &Subjects, options: &Options, path: &Path) -> Result<Outcome, CliError> {
+fn one_of(
+    subjects: &Subjects,
+    options: &Options,
+    engine: Engine,
+    path: &Path,
+) -> Result<Outcome, CliError> {
     let mut plan = Plan::read(path)?;
     if let Some(name) = &options.subject {
         plan.subject = name.clone();
     }
-    let engine = subjects.engine(&options.engine)?;
     let subject = subjects.find(&plan.subject)?.on(engine);
     Ok(subject.runner.run(&plan, Watch::default()))
 }

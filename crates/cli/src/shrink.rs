@@ -73,8 +73,8 @@ pub(super) fn shrink_and_show(
 }
 
 pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
-    let plan = Plan::read(&options.plan)?;
     let engine = subjects.engine(&options.engine)?;
+    let plan = Plan::read(&options.plan)?;
     let subject = &subjects.find(&plan.subject)?.on(engine);
     let out = match &options.out {
         Some(out) => out.clone(),
