@@ -3,7 +3,7 @@
 
 use raft::{RawNode, eraftpb::Message, raw_node::Ready, storage::MemStorage};
 use squall::prelude::*;
-use squall::raft_rs::kit::{self, Shown, Timeouts};
+use squall::raft_rs::kit::{self, Reported, Timeouts};
 
 pub(crate) struct Mine;
 
@@ -17,16 +17,16 @@ impl Subject for Mine {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message>,
     ) -> Result<OneAtATime<Node>, BootError> {
-        let start = disk.recover(birth, out)?;
-        let (config, log) = (kit::config(birth, &start), kit::logger(birth));
+        let start = disk.recover(boot, out)?;
+        let (config, log) = (kit::config(boot, &start), kit::logger(boot));
         let raw = RawNode::new(&config, kit::mem_storage(&start), &log).expect("valid");
         let node = Node {
-            shown: Shown::new(&raw),
-            timeouts: Timeouts::new(birth),
+            shown: Reported::new(&raw),
+            timeouts: Timeouts::new(boot),
             machine: StateMachine::new(start.service),
             ready: None,
             raw,
@@ -40,7 +40,7 @@ pub(crate) struct Node {
     ready: Option<Ready>,
     machine: StateMachine,
     timeouts: Timeouts,
-    shown: Shown,
+    shown: Reported,
 }
 
 impl Sequential for Node {
@@ -93,5 +93,9 @@ impl Sequential for Node {
 }
 
 fn main() -> std::process::ExitCode {
-    squall::cli::main(vec![Named::new("mine", "my driver around raft-rs", Mine)])
+    squall::cli::main(vec![RegisteredSubject::new(
+        "mine",
+        "my driver around raft-rs",
+        Mine,
+    )])
 }

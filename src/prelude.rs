@@ -3,8 +3,8 @@
 pub use squall_core::adapter::blocking_driver::{OneAtATime, Sequential};
 pub use squall_core::adapter::state_machine::StateMachine;
 pub use squall_core::options::Feature;
-pub use squall_core::registry::Named;
+pub use squall_core::registry::RegisteredSubject;
 pub use squall_core::replica::{
-    Birth, BootError, Input, Label, Output, Recovered, Replica, Request, Subject, SyncResult,
-    Ticket,
+    BootContext, BootError, Input, Label, Output, Recovered, Replica, Request, Subject, SyncId,
+    SyncResult,
 };

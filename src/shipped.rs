@@ -1,19 +1,19 @@
 //! What comes with this crate: the subjects of the adapters that are features of the build, on its engines.
 
-use squall_core::registry::{Named, Subjects, UnknownSubject};
+use squall_core::registry::{RegisteredSubject, Registry, UnknownSubject};
 
 /// The subjects of this build: each honest adapter, then it with each planted bug.
 ///
 /// # Panics
 /// In a build without an adapter: there is none.
-pub fn subjects() -> Subjects {
-    let all: &[Vec<Named>] = &[
+pub fn subjects() -> Registry {
+    let all: &[Vec<RegisteredSubject>] = &[
         #[cfg(feature = "raft-rs")]
         squall_raft_rs::subjects(),
         #[cfg(feature = "noraft")]
         squall_noraft::subjects(),
     ];
-    let subjects = Subjects::new(all.concat());
+    let subjects = Registry::new(all.concat());
     #[cfg(all(feature = "madsim", madsim))]
     let subjects = subjects.with_engine(squall_madsim::ENGINE);
     subjects
@@ -23,6 +23,6 @@ pub fn subjects() -> Subjects {
 ///
 /// # Errors
 /// [`UnknownSubject`] names the nearest and all legal names.
-pub fn subject(name: &str) -> Result<Named, UnknownSubject> {
+pub fn subject(name: &str) -> Result<RegisteredSubject, UnknownSubject> {
     subjects().find(name).cloned()
 }

@@ -9,10 +9,10 @@ mod naive;
 #[allow(dead_code)]
 mod steady;
 
-use squall_core::engine::{Outcome, Watch};
+use squall_core::engine::{Observer, Outcome};
 use squall_core::options::Persistence;
 use squall_core::plan::{Plan, Profile, generate};
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_raft_rs::RaftRs;
 
 use clock::{cpu_ns, median};
@@ -48,8 +48,8 @@ fn main() {
 
 /// The subject on both engines, as every sweep has it.
 struct Both {
-    lockstep: Named,
-    madsim: Named,
+    lockstep: RegisteredSubject,
+    madsim: RegisteredSubject,
 }
 
 impl Both {
@@ -60,8 +60,8 @@ impl Both {
     }
 }
 
-fn run(subject: &Named, plan: &Plan) -> u64 {
-    clean(subject.runner.run(plan, Watch::default())).steps
+fn run(subject: &RegisteredSubject, plan: &Plan) -> u64 {
+    clean(subject.runner.run(plan, Observer::default())).steps
 }
 
 /// CPU time of `act` for each of the steps that it returns, in nanoseconds.
@@ -92,7 +92,7 @@ fn storm(both: &Both, plans: u64, rounds: usize) {
     let profile = Profile::load("storm").expect("it comes with squall");
     let draw = |seed| generate(seed, "raft-rs", &[], &profile);
     let plans: Vec<Plan> = (0..plans).map(draw).collect();
-    let all = |subject: &Named| plans.iter().map(|plan| run(subject, plan)).sum();
+    let all = |subject: &RegisteredSubject| plans.iter().map(|plan| run(subject, plan)).sum();
     let [mut lockstep, mut madsim] = [Vec::new(), Vec::new()];
     for _ in 0..rounds {
         lockstep.push(per_step(|| all(&both.lockstep)));
@@ -115,14 +115,14 @@ fn fixed(both: &Both, runs: u64, rounds: usize) {
         heal_us: 1_000_000,
     }
     .plan();
-    let once = |subject: &Named| {
-        let watch = Watch {
+    let once = |subject: &RegisteredSubject| {
+        let watch = Observer {
             most_steps: Some(0),
-            ..Watch::default()
+            ..Observer::default()
         };
         clean(subject.runner.run(&plan, watch));
     };
-    let each = |subject: &Named| {
+    let each = |subject: &RegisteredSubject| {
         per_step(|| {
             (0..runs).for_each(|_| once(subject));
             runs

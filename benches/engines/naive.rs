@@ -16,7 +16,7 @@ use squall_core::ids::{NodeId, Role};
 use squall_core::options::{DriverOptions, RaftOptions};
 use squall_core::plan::Plan;
 use squall_core::replica::{
-    Birth, Effect, Input, Message, Observation, Output, Recovered, Replica, Request, Subject,
+    BootContext, Effect, Input, Message, Observation, Output, Recovered, Replica, Request, Subject,
     SyncResult,
 };
 use squall_core::service::{Command, Operation, Service};
@@ -78,7 +78,7 @@ where
     let endpoint = Endpoint::bind(address(setting.id.position()))
         .await
         .expect("the address is free");
-    let birth = Birth {
+    let boot = BootContext {
         id: setting.id,
         configuration: setting.configuration,
         life: 0,
@@ -89,7 +89,7 @@ where
         log: None,
     };
     let mut out = Output::default();
-    let booted = subject.boot(&birth, Recovered::default(), &mut out);
+    let booted = subject.boot(&boot, Recovered::default(), &mut out);
     let mut replica = booted.unwrap_or_else(|error| panic!("an empty disk is refused: {error}"));
     let leads = Rc::new(Cell::new(false));
     let mut inputs = Vec::new();
@@ -161,8 +161,8 @@ async fn carry_out<S: Subject>(
     for effect in out.take_effects() {
         match effect {
             Effect::Write(_) => {}
-            Effect::Sync(ticket) => inputs.push(Input::Synced {
-                ticket,
+            Effect::Sync(sync) => inputs.push(Input::Synced {
+                sync,
                 result: SyncResult::Done,
             }),
             Effect::Observe(Observation::Role { role, .. }) => leads.set(role == Role::Leader),

@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use squall_core::bugs::Bug;
 use squall_core::plan::Profile;
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_explore::shrink::{Shrinker, Shrunk, Size};
-use squall_explore::sweep::{Finding, News, Sweep};
+use squall_explore::sweep::{Finding, Sweep, SweepEvent};
 
 /// Plans that are shrunk for each bug.
 const PLANS: usize = 5;
@@ -62,7 +62,7 @@ fn row(bug: Bug) -> String {
 }
 
 /// The first plans by which the bug's check catches it.
-fn failing(subject: &Named, bug: Bug) -> Vec<Finding> {
+fn failing(subject: &RegisteredSubject, bug: Bug) -> Vec<Finding> {
     let profile = bug.profile();
     let stop = AtomicBool::new(false);
     let sweep = Sweep {
@@ -80,7 +80,7 @@ fn failing(subject: &Named, bug: Bug) -> Vec<Finding> {
     };
     let mut found = Vec::new();
     sweep.run(|news| {
-        if let News::Finding(finding) = news
+        if let SweepEvent::Finding(finding) = news
             && finding.failure.violation.property() == bug.caught_by()
             && found.len() < PLANS
         {
@@ -94,7 +94,7 @@ fn failing(subject: &Named, bug: Bug) -> Vec<Finding> {
     found
 }
 
-fn shrink(subject: &Named, finding: &Finding) -> Shrunk {
+fn shrink(subject: &RegisteredSubject, finding: &Finding) -> Shrunk {
     let shrinker = Shrinker {
         subject,
         jobs: 1,

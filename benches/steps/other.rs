@@ -1,11 +1,11 @@
 //! What is not a ratio of steps: setting a run up, the speed of `storm`, and
 //! memory.
 
-use squall_core::engine::{Outcome, Watch, run};
+use squall_core::engine::{Observer, Outcome, run};
 use squall_core::options::Persistence;
 use squall_core::plan::{Plan, Profile, generate};
 use squall_core::replica::{
-    Birth, BootError, Input, Label, Observation, Output, Recovered, Replica, Subject,
+    BootContext, BootError, Input, Label, Observation, Output, Recovered, Replica, Subject,
 };
 use squall_raft_rs::{Message, RaftRs, RaftRsNode};
 
@@ -37,11 +37,11 @@ impl Subject for EndsAtOnce {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message>,
     ) -> Result<EndingNode, BootError> {
-        let _inner = RaftRs.boot(birth, disk, out)?;
+        let _inner = RaftRs.boot(boot, disk, out)?;
         Ok(EndingNode { _inner })
     }
 }
@@ -64,7 +64,7 @@ pub fn set_up() {
     let (mut bare, mut full) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         full.push(each_us(|| {
-            let outcome = run(&plan, &EndsAtOnce, Watch::default());
+            let outcome = run(&plan, &EndsAtOnce, Observer::default());
             assert_eq!(outcome.steps, 1);
         }));
         bare.push(each_us(|| {
@@ -102,7 +102,7 @@ pub fn storm() {
         let start = cpu_ns();
         let outcomes = plans
             .iter()
-            .map(|plan| run(plan, &RaftRs, Watch::default()));
+            .map(|plan| run(plan, &RaftRs, Observer::default()));
         let steps: u64 = outcomes.map(|outcome: Outcome| outcome.steps).sum();
         rates.push(steps as f64 * 1e9 / (cpu_ns() - start) as f64);
     }

@@ -9,7 +9,7 @@ use raft::eraftpb::Message;
 
 use squall_core::ids::NodeId;
 use squall_core::plan::Plan;
-use squall_core::replica::{Input, Ticket};
+use squall_core::replica::{Input, SyncId};
 
 use crate::floor::{Act, Bare, Call, Poll};
 use crate::tape::Recorded;
@@ -41,9 +41,9 @@ struct Books {
     /// What has arrived and is not stepped yet.
     inbox: VecDeque<Input<Message>>,
     /// The sync that it waits for.
-    awaited: Option<Ticket>,
+    awaited: Option<SyncId>,
     /// The sync of each ready on its way to the disk.
-    in_flight: VecDeque<Ticket>,
+    in_flight: VecDeque<SyncId>,
     /// Reads asked for so far.
     reads: u64,
 }
@@ -54,16 +54,9 @@ impl Score {
         let books = &mut self.books[position];
         let mut look = false;
         match recorded.input {
-            Input::Synced { ticket, .. } => {
-                let goes_on = books
-                    .awaited
-                    .take_if(|awaited| *awaited <= ticket)
-                    .is_some();
-                let readies = books
-                    .in_flight
-                    .iter()
-                    .take_while(|of| **of <= ticket)
-                    .count();
+            Input::Synced { sync, .. } => {
+                let goes_on = books.awaited.take_if(|awaited| *awaited <= sync).is_some();
+                let readies = books.in_flight.iter().take_while(|of| **of <= sync).count();
                 books.in_flight.drain(..readies);
                 look = goes_on || readies > 0;
                 if goes_on {
@@ -127,7 +120,7 @@ impl Score {
     }
 
     /// Enters which sync the node's newest output waits for.
-    fn enter_syncs(&mut self, position: usize, syncs: &mut impl Iterator<Item = Ticket>) {
+    fn enter_syncs(&mut self, position: usize, syncs: &mut impl Iterator<Item = SyncId>) {
         let (node, books) = (&self.nodes[position], &mut self.books[position]);
         let mut next = || {
             syncs
@@ -140,12 +133,12 @@ impl Score {
         for asked in node.in_flight().skip(books.in_flight.len()) {
             // One that asks for no sync of its own shares the one before it.
             let shared = books.in_flight.back().copied();
-            let ticket = if asked {
+            let sync = if asked {
                 next()
             } else {
                 shared.expect("there is one before it")
             };
-            books.in_flight.push_back(ticket);
+            books.in_flight.push_back(sync);
         }
     }
 }

@@ -3,15 +3,15 @@
 
 use std::sync::LazyLock;
 
-use squall_core::engine::{Outcome, Watch};
+use squall_core::engine::{Observer, Outcome};
 use squall_core::options::{DriverOptions, Persistence, RaftOptions};
 use squall_core::plan::{ClockOptions, Cluster, DiskOptions, Heal, Plan, VERSION, Workload};
-use squall_core::registry::Named;
-use squall_world::network::Traffic;
+use squall_core::registry::RegisteredSubject;
+use squall_world::network::LinkOptions;
 
 /// The subject as every sweep has it. An engine made for a subject of this program would be a second copy
 /// of the library beside the one that its driver was compiled with, which crowds a core's instruction cache.
-static RAFT_RS: LazyLock<Named> =
+static RAFT_RS: LazyLock<RegisteredSubject> =
     LazyLock::new(|| squall::subject("raft-rs").expect("it is built in"));
 
 /// What the engine does with the commands of the mix. The floor only replicates them.
@@ -80,7 +80,7 @@ impl Steady {
                 persistence: self.persistence,
                 ..DriverOptions::default()
             },
-            network: Traffic::default(),
+            network: LinkOptions::default(),
             disk: DiskOptions {
                 sync_min_us: 100,
                 sync_max_us: 400,
@@ -113,10 +113,10 @@ impl Steady {
     }
 
     /// What the engine is told to leave out.
-    pub fn watch(&self) -> Watch<'static> {
-        Watch {
+    pub fn watch(&self) -> Observer<'static> {
+        Observer {
             log_only: self.scope == Scope::Log,
-            ..Watch::default()
+            ..Observer::default()
         }
     }
 
@@ -133,6 +133,6 @@ impl Steady {
 
 /// The full engine. A function of its own, so that valgrind can count what is inside it.
 #[inline(never)]
-pub fn engine(plan: &Plan, watch: Watch<'_>) -> Outcome {
+pub fn engine(plan: &Plan, watch: Observer<'_>) -> Outcome {
     RAFT_RS.runner.run(plan, watch)
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use squall_core::engine::{Outcome, run};
 use squall_core::ids::{Index, NodeId, Role};
 use squall_core::replica::{
-    Birth, BootError, Effect, Input, Label, Observation, Output, Recovered, Replica, Subject,
-    Ticket,
+    BootContext, BootError, Effect, Input, Label, Observation, Output, Recovered, Replica, Subject,
+    SyncId,
 };
 use squall_core::storage::Record;
 use squall_raft_rs::{Message, RaftRs, RaftRsNode};
@@ -22,7 +22,7 @@ pub struct Recorded {
     /// Whether the node stood for election in it.
     pub campaigned: bool,
     /// The syncs it asked for on behalf of the library's output, and not of a snapshot of its own.
-    pub syncs: Vec<Ticket>,
+    pub syncs: Vec<SyncId>,
     /// How far it compacted its log.
     pub compacted: Option<Index>,
 }
@@ -53,13 +53,13 @@ impl Subject for Recorder {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message>,
     ) -> Result<Taped, BootError> {
         Ok(Taped {
-            node: birth.id,
-            inner: RaftRs.boot(birth, disk, out)?,
+            node: boot.id,
+            inner: RaftRs.boot(boot, disk, out)?,
             tape: Arc::clone(&self.0),
         })
     }
@@ -81,7 +81,7 @@ impl Replica for Taped {
         let mut of_snapshot = false;
         for effect in out.effects() {
             match effect {
-                Effect::Sync(ticket) if !of_snapshot => recorded.syncs.push(ticket),
+                Effect::Sync(sync) if !of_snapshot => recorded.syncs.push(sync),
                 Effect::Write(Record::LogCompact { through }) => {
                     recorded.compacted = Some(*through);
                 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::sim::{Observed, Over, Sim};
 use squall_core::counters::Counters;
 use squall_core::engine::{
-    Failure, Happened, Line, NOTE, Outcome, Recording, Watch, Weight, of_test,
+    Failure, Happened, Line, NOTE, Observer, Outcome, Recording, Weight, of_test,
 };
 use squall_core::invariants::Violation;
 use squall_core::invariants::breach::NoPanic;
@@ -54,13 +54,13 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Body<S, F> {
 }
 
 impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Runner for Body<S, F> {
-    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+    fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
         let is_cut = watch.most_steps.is_some();
         let pulse = watch.pulse.clone();
         let was_cut = || pulse.as_ref().is_some_and(|pulse| pulse.was_cut());
-        let again = || Watch {
+        let again = || Observer {
             pulse: pulse.clone(),
-            ..Watch::default()
+            ..Observer::default()
         };
         let outcome = self.run_once(plan, watch);
         if let Some(unequal) = &self.twice
@@ -81,7 +81,7 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Runner for Body<S, F> {
 }
 
 impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Body<S, F> {
-    fn run_once(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+    fn run_once(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
         let observed = Rc::new(RefCell::new(Observed {
             lines: watch.lines.is_some().then(Vec::new),
             digests: watch.digests.is_some().then(Vec::new),

@@ -27,7 +27,7 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use super::place::Place;
 use super::settings::Settings;
 use super::type_name;
-use squall_core::engine::{Answered, Watch};
+use squall_core::engine::{Answered, Observer};
 use squall_core::fsutil::{Equal, NewName, folder_of, settle, write_new};
 use squall_core::ids::NodeId;
 use squall_core::options::{DriverOptions, RaftOptions};
@@ -37,7 +37,7 @@ use squall_core::plan::{
 };
 use squall_core::registry::Runner;
 use squall_core::service::{Answer, Command, Operation, Service};
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 
 /// Clients, each with a session.
 const CLIENTS: u32 = 3;
@@ -170,7 +170,7 @@ impl Alone {
                 keep_entries: 2,
                 ..DriverOptions::default()
             },
-            network: Traffic::default(),
+            network: LinkOptions::default(),
             disk: DiskOptions {
                 sync_min_us: 100,
                 sync_max_us: 500,
@@ -354,9 +354,9 @@ impl<S: Runner + Default> StateMachineTest for Cluster<S> {
 /// Runs `plan`, and holds what clients are told against what they are to be told.
 fn compare(subject: &impl Runner, plan: &Plan, expected: &[Answer]) -> Result<(), String> {
     let mut answers: Vec<Answered> = Vec::new();
-    let watch = Watch {
+    let watch = Observer {
         answers: Some(&mut answers),
-        ..Watch::default()
+        ..Observer::default()
     };
     let outcome = subject.run(plan, watch);
     if let Some(failure) = outcome.failure {

@@ -38,16 +38,16 @@ pub use sim::{Run, Sim};
 use body::{Body, Unequal};
 use place::Place;
 use settings::Settings;
-use squall_core::counters::Event;
-use squall_core::engine::Watch;
+use squall_core::counters::Counter;
+use squall_core::engine::Observer;
 use squall_core::fsutil::{Equal, NewName, folder_of, settle, write_new};
 use squall_core::plan::{Plan, Profile};
-use squall_core::registry::{Named, Runner};
+use squall_core::registry::{RegisteredSubject, Runner};
 use squall_core::suggest;
 use squall_explore::report;
 use squall_explore::shrink::{Ended, Shrinker, Shrunk};
 use squall_explore::strategy::Kind;
-use squall_explore::sweep::{Finding, Leak, News, Summary, Sweep, find_leak};
+use squall_explore::sweep::{Finding, Leak, Summary, Sweep, SweepEvent, find_leak};
 use squall_explore::watchdog::{Hang, Patience};
 #[cfg(feature = "proptest")]
 use squall_proptest::Drawn;
@@ -274,7 +274,7 @@ impl<S: Runner + 'static> Check<S> {
         let unequal = Unequal::default();
         let twice = settings.determinism.unwrap_or_default();
         let body = Body::new(self.subject, body, twice.then(|| unequal.clone()));
-        let subject = Named::new(name, "", body);
+        let subject = RegisteredSubject::new(name, "", body);
         #[cfg(feature = "proptest")]
         let drawn = match source {
             Source::Profile { .. } => None,
@@ -321,15 +321,15 @@ fn type_name<S>() -> String {
     path.rsplit("::").next().unwrap_or(path).to_owned()
 }
 
-fn known_events(names: &[String]) -> Result<Vec<Event>, Failed> {
+fn known_events(names: &[String]) -> Result<Vec<Counter>, Failed> {
     let known = |name: &String| event(name).map_err(|unknown| Failed::said(&unknown));
     names.iter().map(known).collect()
 }
 
 /// The event of that name.
-fn event(name: &str) -> Result<Event, String> {
-    let names = Event::ALL.iter().map(|event| event.name());
-    Event::named(name).ok_or_else(|| {
+fn event(name: &str) -> Result<Counter, String> {
+    let names = Counter::ALL.iter().map(|event| event.name());
+    Counter::named(name).ok_or_else(|| {
         let near = suggest::suggestion(name, names);
         format!("unknown event \"{name}\"{near}; legal: see `squall list events`")
     })
@@ -348,12 +348,12 @@ enum Source {
 struct Test {
     #[cfg(feature = "proptest")]
     drawn: Option<Drawn>,
-    subject: Named,
+    subject: RegisteredSubject,
     /// Plans whose two runs differed, where all are run twice.
     unequal: Unequal,
     profile: Profile,
     /// What must have happened in some run.
-    sometimes: Vec<Event>,
+    sometimes: Vec<Counter>,
     jobs: usize,
     shrink_for: Duration,
     place: Place,
@@ -366,7 +366,7 @@ impl Test {
         for path in self.place.regressions()? {
             let mut plan = Plan::read(&path).map_err(|error| Failed::regression(&error))?;
             plan.subject.clone_from(&self.subject.name);
-            let outcome = self.subject.runner.run(&plan, Watch::default());
+            let outcome = self.subject.runner.run(&plan, Observer::default());
             if let Some(failure) = outcome.failure {
                 let command = self.place.command(&self.settings.repeated(None));
                 let page = report::failure(&self.subject, &plan, &path, &command);
@@ -403,14 +403,14 @@ impl Test {
         };
         let mut told = Instant::now();
         let mut written = Ok(PathBuf::new());
-        let tell = |news: News<'_>| match news {
+        let tell = |news: SweepEvent<'_>| match news {
             // On the disk before anything else happens to it.
-            News::Finding(finding) => written = self.write(finding),
-            News::Progress { runs, .. } if told.elapsed() >= NEWS_EVERY => {
+            SweepEvent::Finding(finding) => written = self.write(finding),
+            SweepEvent::Progress { runs, .. } if told.elapsed() >= NEWS_EVERY => {
                 told = Instant::now();
                 settings::tell(&format!("{}: {runs} runs so far", self.place.test()));
             }
-            News::Progress { .. } | News::Portion { .. } | News::Kept(_) => {}
+            SweepEvent::Progress { .. } | SweepEvent::Batch { .. } | SweepEvent::Kept(_) => {}
         };
         #[cfg(feature = "proptest")]
         let mut summary = match &self.drawn {
@@ -419,18 +419,18 @@ impl Test {
         };
         #[cfg(not(feature = "proptest"))]
         let mut summary = sweep.run(tell);
-        let never = |event: &&Event| summary.counters.get(**event) == 0;
+        let never = |event: &&Counter| summary.counters.get(**event) == 0;
         // One seed cannot be asked for all that many are to show.
         let wanted = match self.settings.seed {
             Some(_) => &[][..],
             None => &self.sometimes[..],
         };
-        let never: Vec<&Event> = wanted.iter().filter(never).collect();
+        let never: Vec<&Counter> = wanted.iter().filter(never).collect();
         summary
             .missing
             .extend(never.into_iter().map(|event| event.name().to_owned()));
         if let Some(plan) = self.unequal.first() {
-            let before = self.subject.runner.run(&plan, Watch::default());
+            let before = self.subject.runner.run(&plan, Observer::default());
             let leak = find_leak(&self.subject, &plan, &before, None);
             summary.leak = Some(leak.unwrap_or_else(|| Leak {
                 seed: plan.seed,
@@ -511,7 +511,7 @@ impl Test {
     fn minimum(&self, finding: &Finding) -> Plan {
         let property = finding.failure.violation.property();
         let fails = |plan: &Plan| {
-            let outcome = self.subject.runner.run(plan, Watch::default());
+            let outcome = self.subject.runner.run(plan, Observer::default());
             let failure = outcome.failure;
             failure.is_some_and(|failure| failure.violation.property() == property)
         };

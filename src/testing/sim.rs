@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use squall_core::counters::Counters;
-use squall_core::engine::{Line, Moment, NodeAtEnd, Outcome, Pulse, Recording, Watch};
+use squall_core::engine::{Line, Moment, NodeAtEnd, Observer, Outcome, Pulse, Recording};
 use squall_core::plan::Plan;
 use squall_core::registry::Runner;
 
@@ -117,7 +117,7 @@ impl<S: Runner> Sim<S> {
                 }
             }
         });
-        let watch = Watch {
+        let watch = Observer {
             lines: keep.as_mut().map(|keep| keep as _),
             digests: digests.as_mut(),
             recording: recording.as_mut(),
@@ -125,7 +125,7 @@ impl<S: Runner> Sim<S> {
             most_steps: *most_steps,
             pulse: pulse.clone(),
             until: until.as_mut().map(|until| until as _),
-            ..Watch::default()
+            ..Observer::default()
         };
         let ended = self.subject.run(&self.plan, watch);
         *outcome = Some(ended.clone());

@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use squall::prelude::*;
-use squall_core::counters::Event;
-use squall_core::engine::{Moment, Outcome, Watch, of_test};
+use squall_core::counters::Counter;
+use squall_core::engine::{Moment, Observer, Outcome, of_test};
 use squall_core::ids::NodeId;
 use squall_core::invariants::breach::{Breach, NoPanic};
 use squall_core::plan::{Fault, LossMode, Plan, What, When};
@@ -42,12 +42,12 @@ impl Subject for Odd {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message<RaftRs>>,
     ) -> Result<OddNode, BootError> {
-        let node = RaftRs.boot(birth, disk, out)?;
-        if self.0 == Way::HaltsInBoot && birth.life == 1 {
+        let node = RaftRs.boot(boot, disk, out)?;
+        if self.0 == Way::HaltsInBoot && boot.life == 1 {
             out.halt("it does not like what it found");
         }
         Ok(OddNode {
@@ -84,9 +84,9 @@ fn watched(plan: &Plan, way: Way) -> Outcome {
         assert!(moment.step < 500, "whoever watches has a mistake");
         false
     };
-    let watch = Watch {
+    let watch = Observer {
         until: Some(&mut until),
-        ..Watch::default()
+        ..Observer::default()
     };
     Odd(way).run(plan, watch)
 }
@@ -141,7 +141,7 @@ fn a_panic_of_the_engine_is_blamed_on_nobody_else() {
 
 #[test]
 fn of_a_subjects_panics_the_one_that_is_told_is_the_one_that_it_did_not_catch() {
-    let outcome = Odd(Way::CatchesThenPanics).run(&quiet_plan(3), Watch::default());
+    let outcome = Odd(Way::CatchesThenPanics).run(&quiet_plan(3), Observer::default());
     let violation = outcome.failure.unwrap().violation;
     let Breach::NoPanic(NoPanic::Panicked { panic }) = violation.breach else {
         panic!("{violation}");
@@ -152,7 +152,7 @@ fn of_a_subjects_panics_the_one_that_is_told_is_the_one_that_it_did_not_catch() 
 
 #[test]
 fn a_subject_that_catches_its_panics_runs_clean() {
-    let outcome = Odd(Way::Catches).run(&quiet_plan(3), Watch::default());
+    let outcome = Odd(Way::Catches).run(&quiet_plan(3), Observer::default());
     assert_eq!(outcome.failure, None);
 }
 
@@ -167,9 +167,9 @@ fn a_node_that_wants_to_stop_while_it_starts_is_stopped_and_started_again() {
             down_us: 100_000,
         },
     }];
-    let outcome = Odd(Way::HaltsInBoot).run(&plan, Watch::default());
+    let outcome = Odd(Way::HaltsInBoot).run(&plan, Observer::default());
     assert_eq!(outcome.failure, None);
-    assert_eq!(outcome.counters.get(Event::Halt), 1);
-    assert_eq!(outcome.counters.get(Event::Restart), 2);
+    assert_eq!(outcome.counters.get(Counter::Halt), 1);
+    assert_eq!(outcome.counters.get(Counter::Restart), 2);
     assert_eq!(outcome.nodes[1].life, 2);
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use squall_core::counters::Event;
-use squall_core::engine::Watch;
+use squall_core::counters::Counter;
+use squall_core::engine::Observer;
 use squall_core::ids::NodeId;
 use squall_core::plan::{Asked, Fault, Plan, Profile, Try, What, When, builtin_profiles, generate};
 use squall_core::service::Operation;
@@ -172,8 +172,8 @@ fn a_place_that_has_no_number_for_another_client_keeps_the_one_it_has() {
     plan.faults = vec![Fault { when, what }];
     plan.validate().unwrap();
     let subject = squall::subject(&plan.subject).unwrap();
-    let outcome = subject.runner.run(&plan, Watch::default());
+    let outcome = subject.runner.run(&plan, Observer::default());
     assert_eq!(outcome.failure, None);
-    assert_eq!(outcome.counters.get(Event::CommandTimedOut), 132_000);
-    assert_eq!(outcome.counters.get(Event::ClientCrashed), (1 << 17) - 1);
+    assert_eq!(outcome.counters.get(Counter::CommandTimedOut), 132_000);
+    assert_eq!(outcome.counters.get(Counter::ClientCrashed), (1 << 17) - 1);
 }

@@ -1,7 +1,7 @@
 //! The same plan is the same run: twice in a process, in two processes, with one
 //! job and with two, and in every build.
 
-use squall_core::engine::Watch;
+use squall_core::engine::Observer;
 use squall_core::plan::{Profile, generate};
 use squall_explore::sweep::find_leak;
 
@@ -33,9 +33,9 @@ fn a_plan_gives_the_same_hash_after_every_step_each_time() {
         let outcomes = digests.each_mut().map(|digests| {
             subject.runner.run(
                 &plan,
-                Watch {
+                Observer {
                     digests: Some(digests),
-                    ..Watch::default()
+                    ..Observer::default()
                 },
             )
         });
@@ -53,14 +53,14 @@ fn watching_a_run_does_not_change_it() {
         let plan = generate(seed, "raft-rs", &[], &profile);
         let mut lines = 0;
         let mut count = |_| lines += 1;
-        let watch = Watch {
+        let watch = Observer {
             lines: Some(&mut count),
             library_log: true,
-            ..Watch::default()
+            ..Observer::default()
         };
         assert_eq!(
             subject.runner.run(&plan, watch),
-            subject.runner.run(&plan, Watch::default())
+            subject.runner.run(&plan, Observer::default())
         );
         assert!(lines > 100);
     }
@@ -127,14 +127,14 @@ fn every_process_and_every_build_gets_the_digests_in_the_repository() {
 fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
     use squall_core::engine::{Engine, Outcome};
     use squall_core::plan::Plan;
-    use squall_core::registry::{Named, Runner};
+    use squall_core::registry::{RegisteredSubject, Runner};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A subject whose every run has another seed: the worst of leaks.
     struct Leaky(AtomicU64);
     impl Runner for Leaky {
-        fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+        fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
             let mut plan = plan.clone();
             plan.seed += self.0.fetch_add(1, Ordering::Relaxed);
             squall::subject("raft-rs").unwrap().runner.run(&plan, watch)
@@ -144,7 +144,7 @@ fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
             &[]
         }
     }
-    let leaky = Named {
+    let leaky = RegisteredSubject {
         name: "leaky".to_owned(),
         about: String::new(),
         caught_by: None,
@@ -152,7 +152,7 @@ fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
         engine: Engine::default(),
     };
     let plan = super::support::quiet_plan(3);
-    let before = leaky.runner.run(&plan, Watch::default());
+    let before = leaky.runner.run(&plan, Observer::default());
     let leak = find_leak(&leaky, &plan, &before, None).expect("the runs differ");
     assert_eq!(leak.seed, plan.seed);
     assert!(leak.step.is_some_and(|step| step >= 1));

@@ -1,7 +1,7 @@
 //! `examples/bring_your_own.rs`, as its reader would find it.
 
 use squall_core::plan::Profile;
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_explore::sweep::Sweep;
 
 #[allow(dead_code)] // Its main.
@@ -10,7 +10,7 @@ mod bring_your_own;
 
 #[test]
 fn a_driver_of_ones_own_passes_the_storm() {
-    let mine = Named::new("mine", "", bring_your_own::Mine);
+    let mine = RegisteredSubject::new("mine", "", bring_your_own::Mine);
     let sweep = Sweep {
         subject: &mine,
         profile: &Profile::load("storm").unwrap(),

@@ -2,15 +2,15 @@
 //! mark on the run's counters, and the honest subject gets over it.
 
 use squall_core::configuration::{Change, Member, Step, Transition};
-use squall_core::counters::Event;
-use squall_core::engine::{NodeState, Outcome, Watch};
+use squall_core::counters::Counter;
+use squall_core::engine::{NodeState, Observer, Outcome};
 use squall_core::ids::NodeId;
 use squall_core::operator::{Admin, Setting};
 use squall_core::plan::{
     Fault, FaultKind, Heal, JournalName, LossMode, Milestone, Plan, Profile, What, When, generate,
 };
 use squall_core::replica::MessageKind;
-use squall_world::network::Trouble;
+use squall_world::network::LinkDegradation;
 
 use super::support::quiet_plan;
 
@@ -23,7 +23,7 @@ fn run(plan: &Plan) -> Outcome {
     let outcome = squall::subject("raft-rs")
         .unwrap()
         .runner
-        .run(plan, Watch::default());
+        .run(plan, Observer::default());
     assert_eq!(outcome.failure, None);
     outcome
 }
@@ -51,22 +51,22 @@ fn all_three() -> [(Vec<NodeId>, Vec<NodeId>); 1] {
 fn a_quiet_run_counts_no_fault() {
     let outcome = with(&[]);
     for event in [
-        Event::Crash,
-        Event::MessageLost,
-        Event::MessageCut,
-        Event::Pause,
-        Event::ClockJumped,
-        Event::SyncFailed,
+        Counter::Crash,
+        Counter::MessageLost,
+        Counter::MessageCut,
+        Counter::Pause,
+        Counter::ClockJumped,
+        Counter::SyncFailed,
     ] {
         assert_eq!(outcome.counters.get(event), 0, "{event:?}");
     }
-    assert!(outcome.counters.get(Event::CommandApplied) > 100);
+    assert!(outcome.counters.get(Counter::CommandApplied) > 100);
 }
 
 /// Faults of kinds that act at a time, those that last for `for_us`, and the marks that each leaves.
-fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
+fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Counter])> {
     let [(from, to)] = all_three();
-    let trouble = Trouble {
+    let trouble = LinkDegradation {
         loss_ppm: 500_000,
         duplicate_ppm: 500_000,
         reorder_ppm: 500_000,
@@ -81,12 +81,12 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
                 loss: LossMode::LoseAll,
                 down_us: for_us,
             },
-            &[Event::Crash, Event::Restart, Event::MessageToDownNode],
+            &[Counter::Crash, Counter::Restart, Counter::MessageToDownNode],
         ),
         (
             FaultKind::Pause,
             What::Pause { node: N1, for_us },
-            &[Event::Pause, Event::TicksMissed],
+            &[Counter::Pause, Counter::TicksMissed],
         ),
         (
             FaultKind::Cut,
@@ -95,7 +95,7 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
                 to: to.clone(),
                 for_us,
             },
-            &[Event::LinkCut, Event::MessageCut],
+            &[Counter::LinkCut, Counter::MessageCut],
         ),
         (
             FaultKind::Split,
@@ -103,7 +103,7 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
                 side: vec![N2],
                 for_us,
             },
-            &[Event::LinkCut, Event::MessageCut],
+            &[Counter::LinkCut, Counter::MessageCut],
         ),
         (
             FaultKind::Trouble,
@@ -114,16 +114,16 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
                 for_us,
             },
             &[
-                Event::NetworkTrouble,
-                Event::MessageLost,
-                Event::MessageDuplicated,
-                Event::MessageReordered,
+                Counter::NetworkTrouble,
+                Counter::MessageLost,
+                Counter::MessageDuplicated,
+                Counter::MessageReordered,
             ],
         ),
         (
             FaultKind::Burst,
             What::Burst { from, to, for_us },
-            &[Event::LinkHeldBack],
+            &[Counter::LinkHeldBack],
         ),
         (
             FaultKind::SlowNode,
@@ -132,7 +132,7 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
                 extra_us: 20_000,
                 for_us,
             },
-            &[Event::NodeSlow],
+            &[Counter::NodeSlow],
         ),
         (
             FaultKind::SlowDisk,
@@ -141,12 +141,12 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
                 sync_us: 50_000,
                 for_us,
             },
-            &[Event::DiskSlow],
+            &[Counter::DiskSlow],
         ),
         (
             FaultKind::FailSync,
             What::FailSync { node: N1 },
-            &[Event::SyncFailed, Event::Halt, Event::Restart],
+            &[Counter::SyncFailed, Counter::Halt, Counter::Restart],
         ),
         (
             FaultKind::IsolateLeader,
@@ -154,12 +154,12 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
                 for_us,
                 bridges: Vec::new(),
             },
-            &[Event::LinkCut, Event::LeaderCutOff, Event::MessageCut],
+            &[Counter::LinkCut, Counter::LeaderCutOff, Counter::MessageCut],
         ),
         (
             FaultKind::FullDisk,
             What::FullDisk { node: N1, for_us },
-            &[Event::DiskFull, Event::SyncFailed, Event::Halt],
+            &[Counter::DiskFull, Counter::SyncFailed, Counter::Halt],
         ),
         (
             FaultKind::Jump,
@@ -167,7 +167,7 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
                 node: N1,
                 by_us: 500_000,
             },
-            &[Event::ClockJumped, Event::TicksMissed],
+            &[Counter::ClockJumped, Counter::TicksMissed],
         ),
         (
             FaultKind::Drift,
@@ -176,7 +176,7 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Event])> {
                 ppm: 500_000,
                 for_us,
             },
-            &[Event::ClockDrifted],
+            &[Counter::ClockDrifted],
         ),
     ]
 }
@@ -198,24 +198,24 @@ fn each_kind_of_fault_leaves_its_mark() {
         (
             FaultKind::Transfer,
             ask(None, Admin::TransferLeader { to: N2 }),
-            Event::TransferAsked,
+            Counter::TransferAsked,
         ),
         (
             FaultKind::Campaign,
             ask(Some(N2), Admin::Campaign),
-            Event::Campaigned,
+            Counter::Campaigned,
         ),
         (
             FaultKind::RequestSnapshot,
             ask(Some(N2), Admin::RequestSnapshot),
             // Only one of two followers is asked, unless it leads.
-            Event::Converged,
+            Counter::Converged,
         ),
-        (FaultKind::Ping, ask(None, Admin::Ping), Event::Pinged),
+        (FaultKind::Ping, ask(None, Admin::Ping), Counter::Pinged),
         (
             FaultKind::Set,
             ask(Some(N2), Admin::Set(Setting::MaxInflight(1))),
-            Event::SettingChanged,
+            Counter::SettingChanged,
         ),
     ];
     for (kind, what, event) in &asked {
@@ -310,9 +310,9 @@ fn changed(steps: &[(u8, Member)], transition: Transition) -> Outcome {
 fn an_operators_change_comes_about() {
     let outcome = changed(&[(4, Member::Voter)], Transition::Simple);
     for event in [
-        Event::NodeJoined,
-        Event::VoterAdded,
-        Event::SnapshotInstalled,
+        Counter::NodeJoined,
+        Counter::VoterAdded,
+        Counter::SnapshotInstalled,
     ] {
         assert!(outcome.counters.get(event) > 0, "{event:?}");
     }
@@ -326,13 +326,13 @@ fn an_operators_change_comes_about() {
         ];
         let outcome = changed(&steps, transition);
         for event in [
-            Event::JointEntered,
-            Event::JointLeft,
-            Event::VoterAdded,
-            Event::LearnerAdded,
-            Event::VoterDemoted,
-            Event::VoterRemoved,
-            Event::NodeRetired,
+            Counter::JointEntered,
+            Counter::JointLeft,
+            Counter::VoterAdded,
+            Counter::LearnerAdded,
+            Counter::VoterDemoted,
+            Counter::VoterRemoved,
+            Counter::NodeRetired,
         ] {
             assert!(outcome.counters.get(event) > 0, "{transition:?}: {event:?}");
         }
@@ -355,12 +355,15 @@ fn a_message_is_lost_doubled_or_late_by_its_number() {
         nth,
     };
     for (what, event) in [
-        (What::LoseMessage, Event::MessageLost),
+        (What::LoseMessage, Counter::MessageLost),
         (
             What::DuplicateMessage { after_us: 5_000 },
-            Event::MessageDuplicated,
+            Counter::MessageDuplicated,
         ),
-        (What::DelayMessage { by_us: 90_000 }, Event::MessageDelayed),
+        (
+            What::DelayMessage { by_us: 90_000 },
+            Counter::MessageDelayed,
+        ),
     ] {
         let faults = [(when(3), what.clone()), (also(3), what)];
         assert_eq!(
@@ -379,7 +382,10 @@ fn any_fault_can_wait_for_a_sync_or_a_message() {
         down_us: 100_000,
     };
     let sync = When::Sync { node: N2, nth: 5 };
-    assert_eq!(with(&[(sync, crash.clone())]).counters.get(Event::Crash), 1);
+    assert_eq!(
+        with(&[(sync, crash.clone())]).counters.get(Counter::Crash),
+        1
+    );
     let vote = |from, to| When::Message {
         from,
         to,
@@ -388,17 +394,17 @@ fn any_fault_can_wait_for_a_sync_or_a_message() {
     };
     let pairs = [(N1, N2), (N2, N1), (N3, N1)];
     let faults = pairs.map(|(from, to)| (vote(from, to), crash.clone()));
-    assert!(with(&faults).counters.get(Event::Crash) >= 1);
+    assert!(with(&faults).counters.get(Counter::Crash) >= 1);
     let fail = What::FailSync { node: N1 };
     let at = When::Sync { node: N1, nth: 4 };
-    assert_eq!(with(&[(at, fail)]).counters.get(Event::SyncFailed), 1);
+    assert_eq!(with(&[(at, fail)]).counters.get(Counter::SyncFailed), 1);
     let slow = What::SlowDisk {
         node: N1,
         sync_us: 400_000,
         for_us: 1_000,
     };
     let outcome = with(&[(at, slow)]);
-    assert_eq!(outcome.counters.get(Event::DiskSlow), 1);
+    assert_eq!(outcome.counters.get(Counter::DiskSlow), 1);
 }
 
 /// All three nodes crash at their `nth` election.
@@ -427,11 +433,11 @@ fn crashes_at_elections(nth: u32) -> Outcome {
 fn a_fault_can_wait_for_what_comes_about_at_a_node() {
     // Who is elected first goes at once, and so do those that are elected after it.
     let first = crashes_at_elections(1).counters;
-    assert!(first.get(Event::CrashOfLeader) >= 1);
-    assert_eq!(first.get(Event::Crash), first.get(Event::CrashOfLeader));
-    assert!(first.get(Event::LeaderChanged) >= 1);
+    assert!(first.get(Counter::CrashOfLeader) >= 1);
+    assert_eq!(first.get(Counter::Crash), first.get(Counter::CrashOfLeader));
+    assert!(first.get(Counter::LeaderChanged) >= 1);
     // In a quiet run there is one election.
-    assert_eq!(crashes_at_elections(2).counters.get(Event::Crash), 0);
+    assert_eq!(crashes_at_elections(2).counters.get(Counter::Crash), 0);
 }
 
 #[test]
@@ -441,7 +447,7 @@ fn a_leader_that_is_cut_off_is_still_heard_by_bridges() {
             for_us: 300_000,
             bridges: bridges.to_vec(),
         });
-        outcome.counters.get(Event::LinkCut)
+        outcome.counters.get(Counter::LinkCut)
     };
     assert_eq!(cuts(&[]), 4);
     assert_eq!(cuts(&[N1, N2, N3]), 0);
@@ -517,7 +523,7 @@ fn a_rotten_record_is_noticed_at_the_next_start_and_the_others_go_on_without_tha
             },
         ),
     ]);
-    assert_eq!(outcome.counters.get(Event::BootRefused), 1);
+    assert_eq!(outcome.counters.get(Counter::BootRefused), 1);
     assert_eq!(outcome.nodes[1].state, NodeState::Gone);
 }
 
@@ -530,8 +536,8 @@ fn a_clock_that_jumps_back_stops_ticking_until_it_has_caught_up() {
     let quiet = with(&[]);
     assert!(
         jumped.steps < quiet.steps
-            || jumped.counters.get(Event::ElectionStarted)
-                > quiet.counters.get(Event::ElectionStarted)
+            || jumped.counters.get(Counter::ElectionStarted)
+                > quiet.counters.get(Counter::ElectionStarted)
     );
 }
 
@@ -550,7 +556,7 @@ fn every_size_of_cluster_converges() {
     for voters in 1..=9 {
         let outcome = run(&quiet_plan(voters));
         assert!(
-            outcome.counters.get(Event::CommandApplied) > 50,
+            outcome.counters.get(Counter::CommandApplied) > 50,
             "{voters} voters"
         );
     }

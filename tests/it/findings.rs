@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use squall_core::engine::{Line, Outcome, Watch};
+use squall_core::engine::{Line, Observer, Outcome};
 use squall_core::ids::NodeId;
 use squall_core::invariants::breach::{
     AckBeforeDurable, Breach, Linearizability, Liveness, Monotonic, NoPanic, Panic, Unmet,
@@ -208,12 +208,12 @@ fn every_finding_is_kept_as_a_plan_that_shows_it() {
 fn run(plan: &Plan, told: Option<&mut Vec<Line>>) -> Outcome {
     let subject = squall::subject(&plan.subject).unwrap();
     let Some(told) = told else {
-        return subject.runner.run(plan, Watch::default());
+        return subject.runner.run(plan, Observer::default());
     };
     let mut add = |line| told.push(line);
-    let watch = Watch {
+    let watch = Observer {
         lines: Some(&mut add),
-        ..Watch::default()
+        ..Observer::default()
     };
     subject.runner.run(plan, watch)
 }

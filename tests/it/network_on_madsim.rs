@@ -9,7 +9,7 @@ use madsim::runtime::{Handle, NodeHandle, Runtime};
 use madsim::time::{TimeHandle, sleep, timeout};
 use squall::madsim::shim::NetworkSim;
 use squall::madsim::shim::net::{TcpListener, TcpStream, UdpSocket};
-use squall_world::network::{Tampering, Traffic, Trouble};
+use squall_world::network::{LinkDegradation, LinkOptions, MessageFault};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const A: usize = 0;
@@ -17,11 +17,11 @@ const B: usize = 1;
 const AT_B: &str = "10.0.0.2:7000";
 
 /// Every message takes a millisecond.
-fn calm() -> Traffic {
-    Traffic {
+fn calm() -> LinkOptions {
+    LinkOptions {
         delay_min_us: 1_000,
         delay_max_us: 1_000,
-        ..Traffic::default()
+        ..LinkOptions::default()
     }
 }
 
@@ -34,7 +34,7 @@ struct Two {
 
 /// Runs `test` with two machines.
 fn with_two<F: Future<Output = ()> + 'static>(
-    traffic: Traffic,
+    traffic: LinkOptions,
     test: impl FnOnce(Two) -> F + 'static,
 ) {
     let runtime = Runtime::with_seed_and_config(7, madsim::Config::default());
@@ -174,7 +174,7 @@ fn a_sender_whose_acknowledgements_are_cut_off_ends_although_all_has_arrived() {
 
 #[test]
 fn a_lossy_link_that_overtakes_and_doubles_still_carries_a_stream_in_order() {
-    let traffic = Traffic {
+    let traffic = LinkOptions {
         loss_ppm: 200_000,
         duplicate_ppm: 300_000,
         reorder_ppm: 300_000,
@@ -312,7 +312,7 @@ fn what_was_sent_on_a_connection_that_is_given_up_arrives_after_what_is_sent_on_
             async move {
                 let mut first = TcpStream::connect(AT_B).await.unwrap();
                 sleep(ms(5)).await;
-                network.tamper(A, B, Tampering::Delay { by_us: 50_000 });
+                network.tamper(A, B, MessageFault::Delay { by_us: 50_000 });
                 first.write_all(b"old").await.unwrap();
                 drop(first);
                 let mut second = TcpStream::connect(AT_B).await.unwrap();
@@ -333,7 +333,7 @@ fn a_stream_that_loses_a_message_is_broken_off_at_both_ends() {
     with_two(calm(), |two| async move {
         let (mut a, mut b) = connected(&two).await;
         a.write_all(b"before").await.unwrap();
-        two.network.tamper(A, B, Tampering::Lose);
+        two.network.tamper(A, B, MessageFault::Lose);
         a.write_all(b"lost").await.unwrap();
         for stream in [&mut a, &mut b] {
             let ended = timeout(ms(100), stream.read_u8()).await.unwrap();
@@ -358,7 +358,7 @@ fn whoever_does_not_read_holds_up_whoever_writes() {
 }
 
 /// How many datagrams of 100 arrive, and whether each does so once and in order.
-fn arrivals(trouble: Trouble) -> (usize, bool) {
+fn arrivals(trouble: LinkDegradation) -> (usize, bool) {
     let found: Arc<std::sync::Mutex<Vec<u8>>> = Arc::default();
     let seen = Arc::clone(&found);
     with_two(calm(), move |two| async move {
@@ -390,20 +390,20 @@ fn arrivals(trouble: Trouble) -> (usize, bool) {
 #[test]
 fn datagrams_are_lost_doubled_and_overtaken_and_nobody_mends_that() {
     let some = 300_000;
-    assert_eq!(arrivals(Trouble::default()), (100, true));
-    let (count, in_order) = arrivals(Trouble {
+    assert_eq!(arrivals(LinkDegradation::default()), (100, true));
+    let (count, in_order) = arrivals(LinkDegradation {
         loss_ppm: some,
-        ..Trouble::default()
+        ..LinkDegradation::default()
     });
     assert!((50..90).contains(&count) && in_order, "{count}");
-    let (count, in_order) = arrivals(Trouble {
+    let (count, in_order) = arrivals(LinkDegradation {
         duplicate_ppm: some,
-        ..Trouble::default()
+        ..LinkDegradation::default()
     });
     assert!((110..150).contains(&count) && !in_order, "{count}");
-    let (count, in_order) = arrivals(Trouble {
+    let (count, in_order) = arrivals(LinkDegradation {
         reorder_ppm: some,
-        ..Trouble::default()
+        ..LinkDegradation::default()
     });
     assert!(count == 100 && !in_order);
 }

@@ -9,25 +9,25 @@ use madsim::task::NodeId as Machine;
 use madsim::time::TimeHandle;
 use squall::madsim::engine::run as run_on_madsim;
 use squall_core::bugs::Bug;
-use squall_core::engine::{Outcome, Watch, run};
+use squall_core::engine::{Observer, Outcome, run};
 use squall_core::ids::NodeId;
 use squall_core::plan::{Fault, LossMode, Plan, Profile, What, When, generate};
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_core::replica::{
-    Birth, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
+    BootContext, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
 };
 use squall_raft_rs::RaftRs;
 
 use super::support::{quiet_plan, squall, stderr, stdout};
 
 /// Carries the plan of `seed` out on both engines, and returns how it went on both.
-fn on_both(subject: &Named, profile: &Profile, seed: u64) -> Outcome {
+fn on_both(subject: &RegisteredSubject, profile: &Profile, seed: u64) -> Outcome {
     let plan = generate(seed, &subject.name, subject.runner.lacks(), profile);
-    let lockstep = subject.runner.run(&plan, Watch::default());
+    let lockstep = subject.runner.run(&plan, Observer::default());
     let madsim = subject
         .on(squall::madsim::ENGINE)
         .runner
-        .run(&plan, Watch::default());
+        .run(&plan, Observer::default());
     let name = &subject.name;
     assert_eq!(lockstep, madsim, "{name}, {}, seed {seed}", profile.name);
     lockstep
@@ -62,7 +62,7 @@ fn every_planted_bug_is_found_by_both_engines_in_the_same_step() {
         let profile = Profile::load(bug.profile()).unwrap();
         let fails = |seed: &u64| {
             let plan = generate(*seed, &subject.name, subject.runner.lacks(), &profile);
-            let failure = subject.runner.run(&plan, Watch::default()).failure;
+            let failure = subject.runner.run(&plan, Observer::default()).failure;
             failure.is_some_and(|failure| Some(failure.violation.property()) == subject.caught_by)
         };
         let seed = (0..1_000).find(fails);
@@ -96,14 +96,14 @@ impl Subject for Telling {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message<Self>>,
     ) -> Result<TellingReplica, BootError> {
         Ok(TellingReplica {
-            inner: RaftRs.boot(birth, disk, out)?,
-            node: birth.id,
-            life: birth.life,
+            inner: RaftRs.boot(boot, disk, out)?,
+            node: boot.id,
+            life: boot.life,
             places: Arc::clone(&self.0),
         })
     }
@@ -160,7 +160,7 @@ fn each_replica_runs_on_a_machine_of_its_own_by_the_clock_of_the_runtime() {
     let outcome = run_on_madsim(
         &crash_and_pause(),
         &Telling(Arc::clone(&places)),
-        Watch::default(),
+        Observer::default(),
     );
     assert_eq!(outcome.failure, None);
     let places = places.lock().unwrap();
@@ -180,7 +180,7 @@ fn each_replica_runs_on_a_machine_of_its_own_by_the_clock_of_the_runtime() {
     assert!(lives(0) && lives(1));
     let in_pause = |p: &&Place| p.node == NodeId(2) && (800_001..1_100_000).contains(&p.times_us.1);
     assert_eq!(places.iter().filter(in_pause).count(), 0);
-    let plain = run(&crash_and_pause(), &RaftRs, Watch::default());
+    let plain = run(&crash_and_pause(), &RaftRs, Observer::default());
     assert_eq!(outcome.digest, plain.digest);
 }
 
@@ -192,11 +192,11 @@ fn a_panic_in_a_task_is_a_violation_with_its_place() {
         type Replica = PanicsReplica;
         fn boot(
             &self,
-            birth: &Birth<'_>,
+            boot: &BootContext<'_>,
             disk: Recovered,
             out: &mut Output<Message<Self>>,
         ) -> Result<PanicsReplica, BootError> {
-            Ok(PanicsReplica(RaftRs.boot(birth, disk, out)?, 0))
+            Ok(PanicsReplica(RaftRs.boot(boot, disk, out)?, 0))
         }
     }
     impl Replica for PanicsReplica {
@@ -217,8 +217,8 @@ fn a_panic_in_a_task_is_a_violation_with_its_place() {
     }
     let plan = quiet_plan(3);
     let [there, here] = [
-        run(&plan, &Panics, Watch::default()),
-        run_on_madsim(&plan, &Panics, Watch::default()),
+        run(&plan, &Panics, Observer::default()),
+        run_on_madsim(&plan, &Panics, Observer::default()),
     ];
     assert_eq!(there, here);
     let violation = here.failure.unwrap().violation;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use squall_core::ids::Index;
-use squall_core::replica::{Effect, Observation, Output, Reply, ReplyOutcome, Ticket};
+use squall_core::replica::{Effect, Observation, Output, Reply, ReplyOutcome, SyncId};
 use squall_core::storage::{Entry, EntryKind, Record};
 
 /// Data of which it is known whether it still lies somewhere.
@@ -47,14 +47,14 @@ fn full(entries: &Entries) -> Output<&'static str> {
     out.write(entries.entry(1));
     out.observe(Observation::Committed { index: 1 });
     out.write(entries.entry(2));
-    out.sync(Ticket(1));
+    out.sync(SyncId(1));
     out
 }
 
 fn words(effect: &Effect<&Record, &Observation>) -> String {
     match effect {
         Effect::Write(Record::Entry { index, .. }) => format!("entry {index}"),
-        Effect::Sync(Ticket(number)) => format!("sync {number}"),
+        Effect::Sync(SyncId(number)) => format!("sync {number}"),
         Effect::Observe(Observation::Committed { index }) => format!("commit {index}"),
         other => panic!("nobody wanted {other:?}"),
     }
@@ -96,14 +96,14 @@ fn effects_come_out_in_order_each_write_with_its_own_record() {
     assert!(out.is_empty());
     let in_words = taken.iter().map(|effect| match effect {
         Effect::Write(record) => words(&Effect::Write(record)),
-        Effect::Sync(ticket) => words(&Effect::Sync(*ticket)),
+        Effect::Sync(sync) => words(&Effect::Sync(*sync)),
         Effect::Observe(seen) => words(&Effect::Observe(seen)),
     });
     assert_eq!(in_words.collect::<Vec<_>>(), WANTED);
     for effect in taken {
         match effect {
             Effect::Write(record) => out.write(record),
-            Effect::Sync(ticket) => out.sync(ticket),
+            Effect::Sync(sync) => out.sync(sync),
             Effect::Observe(seen) => out.observe(seen),
         }
     }
@@ -111,7 +111,7 @@ fn effects_come_out_in_order_each_write_with_its_own_record() {
         .effects_mut()
         .map(|effect| match effect {
             Effect::Write(record) => words(&Effect::Write(&record.take())),
-            Effect::Sync(ticket) => words(&Effect::Sync(ticket)),
+            Effect::Sync(sync) => words(&Effect::Sync(sync)),
             Effect::Observe(seen) => words(&Effect::Observe(seen)),
         })
         .collect();

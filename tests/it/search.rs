@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use squall_core::coverage::Coverage;
-use squall_core::engine::Watch;
+use squall_core::engine::Observer;
 use squall_core::plan::{Plan, Profile};
 use squall_explore::shrink::Shrinker;
-use squall_explore::strategy::{Kind, Pct, Space, Strategy as _};
+use squall_explore::strategy::{Kind, Pct, PlanSpace, Strategy as _};
 use squall_explore::sweep::{Summary, Sweep};
 
 use super::support::{quiet_plan, squall, stderr, stdout};
@@ -55,7 +55,7 @@ fn a_guided_sweep_makes_plans_from_others_and_they_replay() {
     let finding = summary.findings.iter().find(made).unwrap();
     let subject = squall::subject("raft-rs+grant-any-vote").unwrap();
     let plan: Plan = serde_json::from_str(&finding.plan.to_json()).unwrap();
-    let outcome = subject.runner.run(&plan, Watch::default());
+    let outcome = subject.runner.run(&plan, Observer::default());
     assert_eq!(outcome.failure.as_ref(), Some(&finding.failure));
 }
 
@@ -66,12 +66,12 @@ fn coverage_changes_no_run() {
     for seed in 0..40 {
         let plan = squall_core::plan::generate(seed, "raft-rs", &[], &profile);
         let mut coverage = Coverage::new(plan.nodes().len());
-        let watch = Watch {
+        let watch = Observer {
             coverage: Some(&mut coverage),
-            ..Watch::default()
+            ..Observer::default()
         };
         let watched = subject.runner.run(&plan, watch);
-        assert_eq!(watched, subject.runner.run(&plan, Watch::default()));
+        assert_eq!(watched, subject.runner.run(&plan, Observer::default()));
         assert!(coverage.trail().transitions.len() > 10, "seed {seed}");
     }
 }
@@ -79,26 +79,26 @@ fn coverage_changes_no_run() {
 #[test]
 fn a_schedule_replays_from_its_file_decides_who_is_late_and_shrinks_away() {
     let profile = Profile::load("storm").unwrap();
-    let pct = Pct::over(Space {
+    let pct = Pct::over(PlanSpace {
         subject: "raft-rs+grant-any-vote",
         lacks: &[],
         profile: &profile,
     });
     let subject = squall::subject("raft-rs+grant-any-vote").unwrap();
-    let fails = |plan: &Plan| subject.runner.run(plan, Watch::default()).failure;
+    let fails = |plan: &Plan| subject.runner.run(plan, Observer::default()).failure;
     let plan = (0..500)
         .map(|seed| pct.plan(seed))
         .find(|plan| plan.schedule.is_some() && fails(plan).is_some())
         .unwrap();
     let read: Plan = serde_json::from_str(&plan.to_json()).unwrap();
     assert_eq!(read, plan);
-    let with = subject.runner.run(&plan, Watch::default());
-    assert_eq!(with, subject.runner.run(&read, Watch::default()));
+    let with = subject.runner.run(&plan, Observer::default());
+    assert_eq!(with, subject.runner.run(&read, Observer::default()));
     let without = Plan {
         schedule: None,
         ..plan.clone()
     };
-    let without = subject.runner.run(&without, Watch::default());
+    let without = subject.runner.run(&without, Observer::default());
     assert_ne!(with.digest, without.digest);
     let shrinker = Shrinker {
         subject: &subject,

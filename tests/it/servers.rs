@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use madsim::time::sleep;
-use squall::madsim::servers::{Judged, Life, Seat, Server, Started, Storm};
+use squall::madsim::servers::{ClientHandle, Judged, Life, Server, Started, Storm};
 use squall::madsim::shim::fs;
-use squall_core::counters::Event;
-use squall_core::engine::{Engine, Line, Outcome, Watch};
+use squall_core::counters::Counter;
+use squall_core::engine::{Engine, Line, Observer, Outcome};
 use squall_core::ids::{NodeId, Role};
 use squall_core::invariants::Verdict;
 use squall_core::invariants::breach::{
     Breach, DurableCommit, LeaderAppendOnly, Monotonic, NoPanic,
 };
 use squall_core::plan::{Fault, LossMode, Plan, What, When};
-use squall_core::registry::{Named, Runner};
+use squall_core::registry::{RegisteredSubject, Runner};
 use squall_core::storage::{Entry, EntryKind};
 
 use super::support::quiet_plan;
@@ -108,7 +108,7 @@ impl Server for Counting {
         serve(self.0, life).await.unwrap_or(());
     }
 
-    async fn ask(self: Arc<Self>, run: Arc<AtomicU64>, seat: Seat) {
+    async fn ask(self: Arc<Self>, run: Arc<AtomicU64>, seat: ClientHandle) {
         while seat.storms() {
             run.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_millis(50)).await;
@@ -143,7 +143,7 @@ fn crash(at_us: u64) -> Fault {
 }
 
 fn run(wrong: Wrong, faults: Vec<Fault>) -> Outcome {
-    Storm::over(Counting(wrong)).run(&plan(faults), Watch::default())
+    Storm::over(Counting(wrong)).run(&plan(faults), Observer::default())
 }
 
 fn breaks(wrong: Wrong) -> Breach {
@@ -155,8 +155,8 @@ fn breaks(wrong: Wrong) -> Breach {
 fn a_server_that_keeps_its_word_stands_a_crash_and_goes_the_same_way_twice() {
     let outcome = run(Wrong::Nothing, vec![crash(205_000), crash(400_000)]);
     assert_eq!(outcome.failure, None);
-    assert_eq!(outcome.counters.get(Event::Crash), 2);
-    assert_eq!(outcome.counters.get(Event::Restart), 2);
+    assert_eq!(outcome.counters.get(Counter::Crash), 2);
+    assert_eq!(outcome.counters.get(Counter::Restart), 2);
     assert_eq!(outcome.nodes[0].life, 2);
     assert_eq!(
         outcome,
@@ -197,7 +197,7 @@ fn a_server_whose_sync_fails_stops_and_its_machine_is_switched_off_and_on() {
     };
     let outcome = run(Wrong::Nothing, vec![fails]);
     assert_eq!(outcome.failure, None);
-    assert_eq!(outcome.counters.get(Event::Halt), 1);
+    assert_eq!(outcome.counters.get(Counter::Halt), 1);
     assert_eq!(outcome.nodes[0].life, 1);
 }
 
@@ -217,21 +217,21 @@ fn a_fault_strikes_when_a_disk_begins_its_nth_sync() {
     for (what, halts) in [(crash, 0), (fails, 1)] {
         let outcome = run(Wrong::Nothing, vec![at_sync(3, what)]);
         assert_eq!(outcome.failure, None);
-        assert_eq!(outcome.counters.get(Event::Halt), halts);
-        assert_eq!(outcome.counters.get(Event::WriteLost), 1 - halts);
+        assert_eq!(outcome.counters.get(Counter::Halt), halts);
+        assert_eq!(outcome.counters.get(Counter::WriteLost), 1 - halts);
         assert_eq!(outcome.nodes[0].life, 1);
         outcomes.push(outcome);
     }
-    assert_eq!(outcomes[1].counters.get(Event::SyncFailed), 1);
+    assert_eq!(outcomes[1].counters.get(Counter::SyncFailed), 1);
 }
 
 #[test]
 fn a_server_is_on_madsim_whatever_engine_is_asked_for() {
-    let named = Named::new("counting", "counts", Storm::over(Counting(Wrong::Nothing)));
+    let named = RegisteredSubject::new("counting", "counts", Storm::over(Counting(Wrong::Nothing)));
     assert_eq!(named.engine, squall::madsim::ENGINE);
     let asked = named.on(Engine::LOCKSTEP);
     assert_eq!(asked.title(), "counting on madsim");
-    let outcome = asked.runner.run(&plan(Vec::new()), Watch::default());
+    let outcome = asked.runner.run(&plan(Vec::new()), Observer::default());
     assert_eq!(outcome, run(Wrong::Nothing, Vec::new()));
 }
 
@@ -246,9 +246,9 @@ fn the_trace_says_what_happens_and_what_is_left_out() {
     };
     let mut lines = Vec::new();
     let mut add = |line: Line| lines.push(line.to_string());
-    let watch = Watch {
+    let watch = Observer {
         lines: Some(&mut add),
-        ..Watch::default()
+        ..Observer::default()
     };
     let plan = plan(vec![jump, crash(205_000)]);
     let outcome = Storm::over(Counting(Wrong::Nothing)).run(&plan, watch);

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use squall_core::bugs::Bug;
-use squall_core::engine::{Engine, Failure, Outcome, Recording, Watch};
+use squall_core::engine::{Engine, Failure, Observer, Outcome, Recording};
 use squall_core::ids::NodeId;
 use squall_core::invariants::{Property, Violation};
 use squall_core::options::Feature;
 use squall_core::plan::{Fault, Plan, Profile, What, When, generate};
-use squall_core::registry::{Named, Runner};
+use squall_core::registry::{RegisteredSubject, Runner};
 use squall_explore::shrink::{Clean, Ended, Shrinker, Shrunk, Size};
-use squall_explore::sweep::{News, Sweep};
-use squall_world::network::Trouble;
+use squall_explore::sweep::{Sweep, SweepEvent};
+use squall_world::network::LinkDegradation;
 
 use super::support::{quiet_plan, root, squall, stderr, stdout};
 
@@ -21,7 +21,12 @@ fn shrink(plan: &Plan, jobs: usize, stopped: bool) -> Result<Shrunk, Clean> {
     shrink_on(&subject, plan, jobs, stopped)
 }
 
-fn shrink_on(subject: &Named, plan: &Plan, jobs: usize, stopped: bool) -> Result<Shrunk, Clean> {
+fn shrink_on(
+    subject: &RegisteredSubject,
+    plan: &Plan,
+    jobs: usize,
+    stopped: bool,
+) -> Result<Shrunk, Clean> {
     let stop = AtomicBool::new(stopped);
     let shrinker = Shrinker {
         subject,
@@ -33,10 +38,10 @@ fn shrink_on(subject: &Named, plan: &Plan, jobs: usize, stopped: bool) -> Result
     shrinker.run(plan, &mut |_| ())
 }
 
-fn recorded(recording: &mut Recording) -> Watch<'_> {
-    Watch {
+fn recorded(recording: &mut Recording) -> Observer<'_> {
+    Observer {
         recording: Some(recording),
-        ..Watch::default()
+        ..Observer::default()
     }
 }
 
@@ -60,7 +65,7 @@ fn failing(bug: Bug) -> Plan {
         lookout: None,
     };
     sweep.run(|news| {
-        if let News::Finding(finding) = news
+        if let SweepEvent::Finding(finding) = news
             && finding.failure.violation.property() == bug.caught_by()
         {
             found.get_or_insert_with(|| finding.plan.clone());
@@ -88,7 +93,7 @@ fn every_planted_bugs_plan_gets_small_and_still_shows_it_and_nothing_else() {
         let small: Plan = serde_json::from_str(&small.to_json()).unwrap();
         let run = |subject: &str| {
             let subject = squall::subject(subject).unwrap();
-            subject.runner.run(&small, Watch::default()).failure
+            subject.runner.run(&small, Observer::default()).failure
         };
         let failure = run(&plan.subject).expect(name);
         assert_eq!(failure.violation.property(), bug.caught_by(), "{name}");
@@ -171,15 +176,15 @@ struct Lossless {
 }
 
 impl Runner for Lossless {
-    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+    fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
         let mut recording = Recording::default();
         let mut lines = Vec::new();
         let honest = squall::subject("raft-rs").unwrap();
         let mut keep = |line: squall_core::engine::Line| lines.push(line.text);
-        let inner = Watch {
+        let inner = Observer {
             recording: Some(&mut recording),
             lines: Some(&mut keep),
-            ..Watch::default()
+            ..Observer::default()
         };
         let mut outcome = honest.runner.run(plan, inner);
         let lost = lines
@@ -207,8 +212,8 @@ impl Runner for Lossless {
     }
 }
 
-fn lossless(most_lost: usize) -> Named {
-    Named {
+fn lossless(most_lost: usize) -> RegisteredSubject {
+    RegisteredSubject {
         name: "raft-rs".to_owned(),
         about: "raft-rs, and only so many messages may be lost".to_owned(),
         caught_by: None,
@@ -283,9 +288,9 @@ fn a_frozen_network_is_taken_back_where_it_does_not_pay_and_kept_where_it_does()
         what: What::Trouble {
             from: vec![NodeId(1), NodeId(2), NodeId(3)],
             to: vec![NodeId(1), NodeId(2), NodeId(3)],
-            trouble: Trouble {
+            trouble: LinkDegradation {
                 loss_ppm: 200_000,
-                ..Trouble::default()
+                ..LinkDegradation::default()
             },
             for_us: 400_000,
         },

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use squall_core::plan::Plan;
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_explore::scenario::{COMMANDS, Story, Told, of_plan, stories_in};
 
 use super::support::{plans, root, squall, stderr, stdout};
 
-fn told(story: &Story, subject: &Named) -> Option<Told> {
+fn told(story: &Story, subject: &RegisteredSubject) -> Option<Told> {
     match story.tell(subject) {
         Ok(told) => told.ok(),
         Err(error) => panic!("{error}"),

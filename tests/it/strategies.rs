@@ -9,7 +9,7 @@ use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
 use squall::testing::check;
 use squall::testing::machine::{Cluster, Reference};
 use squall_core::bugs::{Bug, Planted};
-use squall_core::engine::{Outcome, Watch};
+use squall_core::engine::{Observer, Outcome};
 use squall_core::options::Feature;
 use squall_core::plan::{FaultKind, Plan, Profile, builtin_profiles, generate};
 use squall_core::registry::Runner;
@@ -159,8 +159,9 @@ fn a_plan_shrinks_by_its_parts_and_its_minimum_is_saved_and_fails_alike() {
         (minimum.cluster.voters, &minimum.raft),
         (3, &Default::default())
     );
-    let fails =
-        |plan: &Plan, subject: &dyn Runner| subject.run(plan, Watch::default()).failure.is_some();
+    let fails = |plan: &Plan, subject: &dyn Runner| {
+        subject.run(plan, Observer::default()).failure.is_some()
+    };
     assert!(fails(&minimum, &subject()) && !fails(&minimum, &RaftRs));
     // It is what the next run begins with, and this crate's own shrinker makes it smaller still.
     assert!(
@@ -254,7 +255,7 @@ fn whatever_fails_shrinks_to_a_plan_that_fails_alike() {
         let name = format!("raft-rs+{}", bugs[bug].name());
         let subject = squall::subject(&name).unwrap();
         let plan = generate(seed, &name, &[], &Profile::load("smoke").unwrap());
-        let Some(failure) = subject.runner.run(&plan, Watch::default()).failure else {
+        let Some(failure) = subject.runner.run(&plan, Observer::default()).failure else {
             return Err(TestCaseError::reject("it does not fail"));
         };
         let shrinker = Shrinker {
@@ -266,7 +267,10 @@ fn whatever_fails_shrinks_to_a_plan_that_fails_alike() {
         };
         let shrunk = shrinker.run(&plan, &mut |_| ()).unwrap();
         prop_assert_eq!(shrunk.plan.validate(), Ok(()));
-        let again = subject.runner.run(&shrunk.plan, Watch::default()).failure;
+        let again = subject
+            .runner
+            .run(&shrunk.plan, Observer::default())
+            .failure;
         prop_assert_eq!(again.as_ref(), Some(&shrunk.failure));
         prop_assert_eq!(
             shrunk.failure.violation.property(),
@@ -286,7 +290,7 @@ fn whatever_fails_shrinks_to_a_plan_that_fails_alike() {
 struct Repeats;
 
 impl Runner for Repeats {
-    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+    fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
         let subject = Planted {
             subject: RaftRs,
             bug: Bug::ApplyRetries,
@@ -328,7 +332,7 @@ fn a_cluster_that_answers_otherwise_is_told_with_its_smallest_plan() {
         .unwrap();
     let minimum = Plan::read(file.as_ref()).unwrap();
     assert!(
-        Repeats.run(&minimum, Watch::default()).failure.is_some(),
+        Repeats.run(&minimum, Observer::default()).failure.is_some(),
         "{text}"
     );
     std::fs::remove_dir_all(super::support::root().join("squall-regressions/it")).unwrap();

@@ -9,7 +9,7 @@ use squall_core::plan::{
     ClockOptions, Cluster, DiskOptions, Heal, Plan, Profile, VERSION, Workload,
 };
 use squall_explore::sweep::{Summary, Sweep};
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 
 /// The project's folder.
 pub fn root() -> &'static Path {
@@ -91,7 +91,7 @@ pub fn quiet_plan(voters: u8) -> Plan {
         },
         raft: RaftOptions::default(),
         driver: DriverOptions::default(),
-        network: Traffic::default(),
+        network: LinkOptions::default(),
         disk: DiskOptions {
             sync_min_us: 100,
             sync_max_us: 500,

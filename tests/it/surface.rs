@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use squall_core::counters::{Counters, Event};
+use squall_core::counters::{Counter, Counters};
 
 use super::support::{library_source as source, root, seeds, sweep};
 
@@ -42,7 +42,7 @@ fn happened(row: &[String], swept: &mut BTreeMap<String, Counters>) -> Vec<u64> 
         panic!("{row:?} is too short");
     };
     let count = |name: &str| {
-        let event = Event::named(name).unwrap_or_else(|| panic!("no event \"{name}\""));
+        let event = Counter::named(name).unwrap_or_else(|| panic!("no event \"{name}\""));
         let counters = swept
             .entry(profile.clone())
             .or_insert_with(|| sweep("raft-rs", profile, seeds(800), 2).counters);

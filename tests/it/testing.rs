@@ -245,7 +245,10 @@ fn a_body_may_change_plans_and_end_runs_early() {
         let run = sim.run_until(|now| now.nodes.iter().any(|node| node.commit > 5));
         assert_eq!(run.met(), run.nodes().iter().any(|node| node.commit > 5));
     });
-    assert_eq!(summary.counters.get(squall_core::counters::Event::Crash), 0);
+    assert_eq!(
+        summary.counters.get(squall_core::counters::Counter::Crash),
+        0
+    );
     let folder = tempfile::tempdir().unwrap();
     let failed = check(RaftRs)
         .regressions(folder.path())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use squall_core::fsutil;
 use squall_core::plan::{Plan, PlanError, Profile};
-use squall_core::registry::Subjects;
+use squall_core::registry::Registry;
 use squall_explore::fuzz_input::{PROFILE, RUN, is_json, plan_of};
 
 use super::CliError;
@@ -15,7 +15,7 @@ const OTHER_TARGETS: [&str; 4] = ["messages", "linearizability", "disk", "plan_j
 /// The plan in the file `path`: a plan's JSON, or an input of the fuzz target `storm`, for the subject of that
 /// name or the first.
 pub fn read_plan(
-    subjects: &Subjects,
+    subjects: &Registry,
     path: &Path,
     subject: Option<&str>,
 ) -> Result<Plan, CliError> {

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use squall_core::coverage::{Coverage, Map, Trail, cover};
-use squall_core::engine::Watch;
+use squall_core::coverage::{Coverage, Map, RunCoverage, cover};
+use squall_core::engine::Observer;
 use squall_core::plan::Plan;
-use squall_core::registry::Subjects;
+use squall_core::registry::Registry;
 use squall_explore::report::{group, many};
 use squall_explore::strategy::{Contents, Folder};
 
@@ -49,11 +49,11 @@ struct Entry {
     file: PathBuf,
     plan: Plan,
     steps: u64,
-    trail: Trail,
+    trail: RunCoverage,
     fails: bool,
 }
 
-pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     match &options.command {
         Command::List { dir } => list(subjects, dir),
         Command::Merge { into, from } => merge(subjects, into, from),
@@ -76,7 +76,7 @@ pub fn read(dir: &Path) -> Result<Vec<(PathBuf, Plan)>, CliError> {
 }
 
 /// Reads a corpus that must be there, and runs what is in it.
-fn entries(subjects: &Subjects, dir: &Path) -> Result<Vec<Entry>, CliError> {
+fn entries(subjects: &Registry, dir: &Path) -> Result<Vec<Entry>, CliError> {
     if !dir.is_dir() {
         return Err(CliError::Unreadable {
             path: dir.to_path_buf(),
@@ -94,9 +94,9 @@ fn entries(subjects: &Subjects, dir: &Path) -> Result<Vec<Entry>, CliError> {
             continue;
         };
         let mut coverage = Coverage::new(plan.nodes().len());
-        let watch = Watch {
+        let watch = Observer {
             coverage: Some(&mut coverage),
-            ..Watch::default()
+            ..Observer::default()
         };
         let outcome = subject.runner.run(&plan, watch);
         entries.push(Entry {
@@ -119,7 +119,7 @@ fn total(map: &Map, plans: usize) -> String {
     )
 }
 
-fn list(subjects: &Subjects, dir: &Path) -> Result<(), CliError> {
+fn list(subjects: &Registry, dir: &Path) -> Result<(), CliError> {
     let mut map = Map::default();
     let entries = entries(subjects, dir)?;
     let mut text = String::new();
@@ -141,7 +141,7 @@ fn list(subjects: &Subjects, dir: &Path) -> Result<(), CliError> {
     say(&format!("{text}{}", total(&map, entries.len())))
 }
 
-fn merge(subjects: &Subjects, into: &Path, from: &[PathBuf]) -> Result<(), CliError> {
+fn merge(subjects: &Registry, into: &Path, from: &[PathBuf]) -> Result<(), CliError> {
     let mut map = Map::default();
     let mut plans = 0;
     if into.exists() {
@@ -172,9 +172,9 @@ fn merge(subjects: &Subjects, into: &Path, from: &[PathBuf]) -> Result<(), CliEr
     ))
 }
 
-fn minimise(subjects: &Subjects, dir: &Path, dry_run: bool) -> Result<(), CliError> {
+fn minimise(subjects: &Registry, dir: &Path, dry_run: bool) -> Result<(), CliError> {
     let entries = entries(subjects, dir)?;
-    let runs: Vec<(u64, Trail)> = entries
+    let runs: Vec<(u64, RunCoverage)> = entries
         .iter()
         .map(|entry| (entry.steps, entry.trail.clone()))
         .collect();

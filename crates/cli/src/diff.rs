@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use squall_core::engine::{Happened, Line, Outcome, Watch};
+use squall_core::engine::{Happened, Line, Observer, Outcome};
 use squall_core::plan::Plan;
-use squall_core::registry::{Named, Subjects};
+use squall_core::registry::{RegisteredSubject, Registry};
 
 use super::{CliError, say};
 
@@ -27,7 +27,7 @@ pub struct Options {
     b: PathBuf,
 }
 
-pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let plans = [Plan::read(&options.a)?, Plan::read(&options.b)?];
     let [a, b] = &plans;
     let on = [subjects.find(&a.subject)?, subjects.find(&b.subject)?];
@@ -102,12 +102,12 @@ fn ending(outcome: &Outcome) -> String {
     }
 }
 
-fn lines_of(subject: &Named, plan: &Plan) -> (Vec<Line>, Outcome) {
+fn lines_of(subject: &RegisteredSubject, plan: &Plan) -> (Vec<Line>, Outcome) {
     let mut lines = Vec::new();
     let mut keep = |line: Line| lines.push(line);
-    let watch = Watch {
+    let watch = Observer {
         lines: Some(&mut keep),
-        ..Watch::default()
+        ..Observer::default()
     };
     let outcome = subject.runner.run(plan, watch);
     (lines, outcome)

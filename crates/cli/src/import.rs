@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use squall_core::engine::Engine;
-use squall_core::registry::Subjects;
+use squall_core::registry::Registry;
 use squall_explore::report;
 
 use super::artifact::read_plan;
@@ -32,7 +32,7 @@ pub struct Options {
     jobs: Option<u16>,
 }
 
-pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let mut plan = read_plan(subjects, &options.artifact, options.subject.as_deref())?;
     if let Some(name) = &options.subject {
         plan.subject.clone_from(name);

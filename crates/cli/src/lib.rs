@@ -30,7 +30,7 @@ use clap::{Parser, Subcommand};
 use squall_core::engine::{Engine, UnknownEngine};
 use squall_core::fsutil::{folder_of, quoted, write_output, write_whole};
 use squall_core::plan::{Plan, PlanError, ProfileError};
-use squall_core::registry::{Subjects, UnknownSubject};
+use squall_core::registry::{Registry, UnknownSubject};
 use squall_core::text::{one_line, printable, printable_json};
 use squall_explore::scenario::StoryError;
 use squall_explore::seed_range as seed;
@@ -143,7 +143,7 @@ impl CliError {
 ///
 /// # Panics
 /// Without a subject.
-pub fn main(subjects: impl Into<Subjects>) -> ExitCode {
+pub fn main(subjects: impl Into<Registry>) -> ExitCode {
     run(subjects, std::env::args_os()).into()
 }
 
@@ -151,7 +151,7 @@ pub fn main(subjects: impl Into<Subjects>) -> ExitCode {
 ///
 /// # Panics
 /// Without a subject.
-pub fn run(subjects: impl Into<Subjects>, arguments: impl IntoIterator<Item = OsString>) -> u8 {
+pub fn run(subjects: impl Into<Registry>, arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let subjects = subjects.into();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,

@@ -2,10 +2,10 @@
 
 use clap::{Args, ValueEnum};
 
-use squall_core::counters::Event;
+use squall_core::counters::Counter;
 use squall_core::invariants::Property;
 use squall_core::plan::{FaultKind, Profile, builtin_profiles};
-use squall_core::registry::Subjects;
+use squall_core::registry::Registry;
 use squall_explore::strategy;
 
 use super::{CliError, say};
@@ -18,7 +18,7 @@ pub struct Options {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
-    Subjects,
+    Registry,
     Profiles,
     Strategies,
     Checks,
@@ -26,9 +26,9 @@ enum What {
     Events,
 }
 
-pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let rows: Vec<(String, String)> = match options.what {
-        What::Subjects => subjects
+        What::Registry => subjects
             .iter()
             .map(|subject| (subject.name.clone(), subject.about.clone()))
             .collect(),
@@ -53,7 +53,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
             .iter()
             .map(|(_, name, about)| ((*name).to_owned(), (*about).to_owned()))
             .collect(),
-        What::Events => Event::ALL
+        What::Events => Counter::ALL
             .iter()
             .map(|event| (event.name().to_owned(), event.about().to_owned()))
             .collect(),

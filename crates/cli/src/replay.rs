@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use squall_core::engine::{Engine, Line, Outcome, Watch};
+use squall_core::engine::{Engine, Line, Observer, Outcome};
 use squall_core::ids::NodeId;
 use squall_core::plan::{Plan, Profile};
-use squall_core::registry::{Named, Subjects};
-use squall_explore::explain::Chronicle;
+use squall_core::registry::{RegisteredSubject, Registry};
+use squall_explore::explain::CausalTrace;
 use squall_explore::report;
-use squall_explore::strategy::{self, Space};
+use squall_explore::strategy::{self, PlanSpace};
 
 use narrow::{Around, Narrow};
 
@@ -64,7 +64,7 @@ pub struct Options {
     break_at: Option<u64>,
 }
 
-pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let engine = subjects.engine(&options.engine)?;
     if let Some(folder) = options.plan.as_deref().filter(|path| path.is_dir()) {
         return all_of(subjects, options, engine, folder);
@@ -79,7 +79,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
                     "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),
                 ));
             }
-            let space = Space {
+            let space = PlanSpace {
                 subject: &subject.name,
                 lacks: subject.runner.lacks(),
                 profile: &profile,
@@ -130,7 +130,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
     narrow.everything &= !options.log;
     let mut output = Ok(());
     let mut printed = false;
-    let mut chronicle = Chronicle::default();
+    let mut chronicle = CausalTrace::default();
     let mut line = |line: Line| {
         if narrow.shows(&line) && output.is_ok() {
             output = say(&format!("{line}\n"));
@@ -141,11 +141,11 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         }
         chronicle.add(line);
     };
-    let watch = Watch {
+    let watch = Observer {
         lines: Some(&mut line),
         library_log: options.trace || options.log || narrow.around.is_some(),
         most_steps: options.until,
-        ..Watch::default()
+        ..Observer::default()
     };
     let outcome = subject.runner.run(&plan, watch);
     output?;
@@ -185,11 +185,16 @@ fn ending(outcome: &Outcome, until: Option<u64>) -> String {
 }
 
 /// The first and the last step to be shown. To find the violation, the plan is carried out once more.
-fn steps_around(around: Around, context: u64, subject: &Named, plan: &Plan) -> (u64, u64) {
+fn steps_around(
+    around: Around,
+    context: u64,
+    subject: &RegisteredSubject,
+    plan: &Plan,
+) -> (u64, u64) {
     let step = match around {
         Around::Step(step) => step,
         Around::Violation => {
-            let outcome = subject.runner.run(plan, Watch::default());
+            let outcome = subject.runner.run(plan, Observer::default());
             outcome
                 .failure
                 .map_or(outcome.steps, |failure| failure.step)
@@ -200,7 +205,7 @@ fn steps_around(around: Around, context: u64, subject: &Named, plan: &Plan) -> (
 
 /// Replays every plan of a folder, one line each. The exit status is the worst of them all.
 fn all_of(
-    subjects: &Subjects,
+    subjects: &Registry,
     options: &Options,
     engine: Engine,
     folder: &Path,
@@ -241,7 +246,7 @@ fn all_of(
 }
 
 fn one_of(
-    subjects: &Subjects,
+    subjects: &Registry,
     options: &Options,
     engine: Engine,
     path: &Path,
@@ -251,7 +256,7 @@ fn one_of(
         plan.subject = name.clone();
     }
     let subject = subjects.find(&plan.subject)?.on(engine);
-    Ok(subject.runner.run(&plan, Watch::default()))
+    Ok(subject.runner.run(&plan, Observer::default()))
 }
 
 /// Does nothing. A debugger stops here, just before a step's input goes into its node: a few frames up.

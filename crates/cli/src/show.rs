@@ -6,7 +6,7 @@ use clap::Args;
 
 use squall_core::engine::Engine;
 use squall_core::plan::Plan;
-use squall_core::registry::Subjects;
+use squall_core::registry::Registry;
 use squall_explore::report;
 
 use super::{CliError, replay_command, say};
@@ -21,7 +21,7 @@ pub struct Options {
     subject: Option<String>,
 }
 
-pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let mut plan = Plan::read(&options.plan)?;
     if let Some(name) = &options.subject {
         plan.subject = name.clone();

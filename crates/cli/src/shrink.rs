@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use squall_core::plan::Plan;
-use squall_core::registry::{Named, Subjects};
+use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::report;
 use squall_explore::shrink::{Clean, Progress, Shrinker, Shrunk};
 use squall_explore::watchdog::{Hang, Patience, USUAL_PATIENCE};
@@ -42,7 +42,7 @@ pub struct Options {
 /// # Errors
 /// When it does not fail.
 pub(super) fn shrink_and_show(
-    subject: &Named,
+    subject: &RegisteredSubject,
     plan: &Plan,
     jobs: Option<u16>,
     time_limit: Option<Duration>,
@@ -72,7 +72,7 @@ pub(super) fn shrink_and_show(
     shrunk
 }
 
-pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let engine = subjects.engine(&options.engine)?;
     let plan = Plan::read(&options.plan)?;
     let subject = &subjects.find(&plan.subject)?.on(engine);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use squall_core::plan::Plan;
-use squall_core::registry::{Named, Subjects};
+use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::scenario::{COMMANDS, Skipped, Story, of_plan, stories_in};
 
 use super::{CliError, say, write_beside, write_file};
@@ -35,7 +35,7 @@ pub struct Options {
     commands: bool,
 }
 
-pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     if options.commands {
         return list();
     }
@@ -66,7 +66,7 @@ fn list() -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn from(subjects: &Subjects, path: &std::path::Path) -> Result<u8, CliError> {
+fn from(subjects: &Registry, path: &std::path::Path) -> Result<u8, CliError> {
     let plan = Plan::read(path)?;
     let subject = subjects.find(&plan.subject)?;
     let story = Story::parse(path, &of_plan(&plan));
@@ -85,8 +85,8 @@ fn from(subjects: &Subjects, path: &std::path::Path) -> Result<u8, CliError> {
 
 /// Goes through one story; says how that went.
 fn tell(
-    subjects: &Subjects,
-    named: Option<&Named>,
+    subjects: &Registry,
+    named: Option<&RegisteredSubject>,
     story: &Story,
     options: &Options,
 ) -> Result<u8, CliError> {
@@ -138,7 +138,7 @@ fn tell(
 }
 
 /// What happened where something else was expected, in words; empty when nothing did.
-fn differences(story: &Story, subject: &Named, outputs: &[String]) -> String {
+fn differences(story: &Story, subject: &RegisteredSubject, outputs: &[String]) -> String {
     let mut text = String::new();
     for (block, output) in story.blocks.iter().zip(outputs) {
         let expected = block.expected_of(&subject.name).unwrap_or_default();

@@ -11,10 +11,10 @@ use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use squall_core::plan::{Plan, Profile};
-use squall_core::registry::{Named, Subjects};
+use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::report::{self, Files, JsonSummary, Swept};
 use squall_explore::strategy::{self, Folder};
-use squall_explore::sweep::{News, Summary, Sweep};
+use squall_explore::sweep::{Summary, Sweep, SweepEvent};
 use squall_explore::watchdog::Hang;
 
 use super::interrupt::stop_at_interrupt;
@@ -96,7 +96,7 @@ impl Default for Options {
     }
 }
 
-pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let resumed = options.resume.as_deref().map(Unfinished::read);
     let resumed = resumed.transpose()?;
     let asked = match &resumed {
@@ -198,9 +198,9 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
         stop,
         lookout: Some(&watcher),
     };
-    let tell = |news: News<'_>| {
+    let tell = |news: SweepEvent<'_>| {
         let done = match news {
-            News::Progress {
+            SweepEvent::Progress {
                 runs,
                 findings,
                 states,
@@ -213,16 +213,16 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
                 bar.set_message(both.join(", "));
                 Ok(())
             }
-            News::Portion { next, summary } => match &mut unfinished {
+            SweepEvent::Batch { next, summary } => match &mut unfinished {
                 Some(unfinished) => unfinished.stands(scratch, next, summary, lock().files()),
                 None => Ok(()),
             },
-            News::Kept(plan) => match &folder {
+            SweepEvent::Kept(plan) => match &folder {
                 Some(folder) => (folder.keep(plan).map(drop))
                     .map_err(|failed| CliError::file(folder.path(), &failed)),
                 None => Ok(()),
             },
-            News::Finding(finding) => bar.suspend(|| lock().finding(finding)),
+            SweepEvent::Finding(finding) => bar.suspend(|| lock().finding(finding)),
         };
         if let Err(failed) = done {
             error.get_or_insert(failed);
@@ -267,7 +267,7 @@ pub fn run(subjects: &Subjects, options: &Options) -> Result<u8, CliError> {
 }
 
 /// What the command line asks for, with all that it leaves out.
-fn asked_for(subjects: &Subjects, options: &Options) -> Result<Asked, CliError> {
+fn asked_for(subjects: &Registry, options: &Options) -> Result<Asked, CliError> {
     let subject = subjects.find_or_first(options.subject.as_deref())?;
     let profile = Profile::load(&options.profile)?;
     let end = if options.time.is_some() {
@@ -292,7 +292,7 @@ fn asked_for(subjects: &Subjects, options: &Options) -> Result<Asked, CliError> 
 /// The corpus that the sweep keeps, and the plans in it that it can begin with.
 fn corpus(
     options: &Options,
-    subject: &Named,
+    subject: &RegisteredSubject,
     profile: &Profile,
 ) -> Result<(Option<Folder>, Vec<Plan>), CliError> {
     let Some(dir) = &options.corpus else {
@@ -342,7 +342,11 @@ fn tell_of_unfinished(out: &Path) {
 }
 
 /// Says what the first finding is, and how to repeat it.
-fn say_first(summary: &Summary, files: &[Files], subject: &Named) -> Result<(), CliError> {
+fn say_first(
+    summary: &Summary,
+    files: &[Files],
+    subject: &RegisteredSubject,
+) -> Result<(), CliError> {
     let (Some(finding), Some(files)) = (summary.findings.first(), files.first()) else {
         return Ok(());
     };
@@ -356,7 +360,7 @@ fn conclude_hang(
     options: &Options,
     so_far: &Summary,
     hang: &Hang,
-    subject: &Named,
+    subject: &RegisteredSubject,
     swept: Swept<'_>,
     written: &Written<'_>,
 ) -> Result<u8, CliError> {
@@ -384,7 +388,7 @@ fn conclude_hang(
 fn conclude(
     options: &Options,
     summary: &Summary,
-    subject: &Named,
+    subject: &RegisteredSubject,
     swept: Swept<'_>,
     files: &[Files],
 ) -> Result<(), CliError> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use squall_core::fsutil::{Equal, NewName, folder_of, write_new};
 use squall_core::plan::Plan;
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_explore::running::{Died, Left, Running, left_in};
 use squall_explore::strategy::Kind;
 use squall_explore::sweep::{Lookout, Summary};
@@ -162,7 +162,11 @@ pub fn in_words(title: &str, profile: &str, hang: &Hang) -> String {
 }
 
 /// Says that a plan hangs that a failure was to be shrunk to, and writes it to a file whose name begins as `stem`.
-pub fn tell_of_shrinking(stem: &Path, subject: &Named, hang: &Hang) -> Result<(), CliError> {
+pub fn tell_of_shrinking(
+    stem: &Path,
+    subject: &RegisteredSubject,
+    hang: &Hang,
+) -> Result<(), CliError> {
     let mut stem = stem.to_path_buf().into_os_string();
     stem.push(format!("-seed-{}-hang", hang.seed));
     let name = NewName {

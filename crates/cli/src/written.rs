@@ -13,7 +13,7 @@ use squall_core::engine::Engine;
 use squall_core::fsutil::{Equal, NewName, name_part, write_new};
 use squall_core::invariants::Property;
 use squall_core::plan::Plan;
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_explore::report::{self, Files};
 use squall_explore::shrink::{Shrinker, Shrunk};
 use squall_explore::strategy::Kind;
@@ -26,7 +26,7 @@ use super::{CliError, replay_command, say};
 /// How findings are written down.
 pub struct Writing<'a> {
     /// What was swept.
-    pub subject: &'a Named,
+    pub subject: &'a RegisteredSubject,
     /// The folder.
     pub out: &'a Path,
     /// A folder for temporary files, on the same file system.

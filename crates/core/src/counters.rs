@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::options::Feature;
-use crate::replica::Doing;
+use crate::replica::LibraryEvent;
 
 macro_rules! events {
     ($($variant:ident = $name:literal, $about:literal;)*) => {
@@ -13,20 +13,20 @@ macro_rules! events {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
         #[allow(missing_docs)] // Each variant's line is its text in `about`.
-        pub enum Event { $($variant,)* }
+        pub enum Counter { $($variant,)* }
 
-        impl Event {
+        impl Counter {
             /// All events.
-            pub const ALL: &'static [Event] = &[$(Event::$variant,)*];
+            pub const ALL: &'static [Counter] = &[$(Counter::$variant,)*];
 
             /// Its name.
             pub fn name(self) -> &'static str {
-                match self { $(Event::$variant => $name,)* }
+                match self { $(Counter::$variant => $name,)* }
             }
 
             /// What it is, in one line.
             pub fn about(self) -> &'static str {
-                match self { $(Event::$variant => $about,)* }
+                match self { $(Counter::$variant => $about,)* }
             }
         }
     };
@@ -184,88 +184,88 @@ events! {
     WithBurstTicks = "with-burst-ticks", "a run made up for missed ticks in a burst";
 }
 
-impl From<Doing> for Event {
-    fn from(doing: Doing) -> Self {
+impl From<LibraryEvent> for Counter {
+    fn from(doing: LibraryEvent) -> Self {
         match doing {
-            Doing::DroppedProposal => Event::ProposalDropped,
-            Doing::DeclinedChange => Event::ChangeDeclined,
-            Doing::SkippedChange | Doing::ChangedOtherwise => Event::ChangeSkipped,
-            Doing::FetchBegun => Event::FetchBegun,
-            Doing::FetchDone => Event::FetchDone,
-            Doing::SnapshotWanted => Event::SnapshotWanted,
-            Doing::SnapshotAsked => Event::SnapshotAsked,
-            Doing::SettingChanged => Event::SettingChanged,
-            Doing::Pinged => Event::Pinged,
-            Doing::Campaigned => Event::Campaigned,
-            Doing::ForwardedRead => Event::ReadForwarded,
-            Doing::ForwardedCommand => Event::CommandForwarded,
+            LibraryEvent::DroppedProposal => Counter::ProposalDropped,
+            LibraryEvent::DeclinedChange => Counter::ChangeDeclined,
+            LibraryEvent::SkippedChange | LibraryEvent::ChangedOtherwise => Counter::ChangeSkipped,
+            LibraryEvent::FetchBegun => Counter::FetchBegun,
+            LibraryEvent::FetchDone => Counter::FetchDone,
+            LibraryEvent::SnapshotWanted => Counter::SnapshotWanted,
+            LibraryEvent::SnapshotAsked => Counter::SnapshotAsked,
+            LibraryEvent::SettingChanged => Counter::SettingChanged,
+            LibraryEvent::Pinged => Counter::Pinged,
+            LibraryEvent::Campaigned => Counter::Campaigned,
+            LibraryEvent::ForwardedRead => Counter::ReadForwarded,
+            LibraryEvent::ForwardedCommand => Counter::CommandForwarded,
         }
     }
 }
 
 /// How many events there are.
-const COUNT: usize = Event::ALL.len();
+const COUNT: usize = Counter::ALL.len();
 
-impl Event {
+impl Counter {
     /// What a subject must have for this to happen: any one of these, or nothing.
     pub fn needs(self) -> &'static [Feature] {
         match self {
-            Event::PreVoteStarted => &[Feature::PreVote],
-            Event::CommittedWithoutLeaderDisk => &[Feature::AsynchronousPersistence],
-            Event::SyncsInFlight => &[Feature::AsynchronousPersistence, Feature::Snapshots],
-            Event::CommandForwarded | Event::ReadForwarded | Event::ReadServedByFollower => {
+            Counter::PreVoteStarted => &[Feature::PreVote],
+            Counter::CommittedWithoutLeaderDisk => &[Feature::AsynchronousPersistence],
+            Counter::SyncsInFlight => &[Feature::AsynchronousPersistence, Feature::Snapshots],
+            Counter::CommandForwarded | Counter::ReadForwarded | Counter::ReadServedByFollower => {
                 &[Feature::Forwarding]
             }
-            Event::ReadSent
-            | Event::ReadConfirmed
-            | Event::ReadServed
-            | Event::ReadRetried
-            | Event::ReadAtDeposedLeader
-            | Event::ReadsInFlight => &[Feature::ReadIndex],
-            Event::LeaseReadServed | Event::StaleLeaseRead => &[Feature::LeaseReads],
-            Event::ChangeAsked
-            | Event::ChangeAppended
-            | Event::Configured
-            | Event::VoterAdded
-            | Event::VoterRemoved
-            | Event::LeaderRemoved
-            | Event::NodeJoined
-            | Event::NodeRetired => &[Feature::SimpleChange, Feature::JointChange],
-            Event::JointEntered
-            | Event::JointLeft
-            | Event::CrashInJoint
-            | Event::LeaderElectedInJoint => &[Feature::JointChange],
-            Event::VoterDemoted => &[Feature::Demotion],
-            Event::LearnerAdded | Event::LearnerPromoted | Event::LearnerRemoved => {
+            Counter::ReadSent
+            | Counter::ReadConfirmed
+            | Counter::ReadServed
+            | Counter::ReadRetried
+            | Counter::ReadAtDeposedLeader
+            | Counter::ReadsInFlight => &[Feature::ReadIndex],
+            Counter::LeaseReadServed | Counter::StaleLeaseRead => &[Feature::LeaseReads],
+            Counter::ChangeAsked
+            | Counter::ChangeAppended
+            | Counter::Configured
+            | Counter::VoterAdded
+            | Counter::VoterRemoved
+            | Counter::LeaderRemoved
+            | Counter::NodeJoined
+            | Counter::NodeRetired => &[Feature::SimpleChange, Feature::JointChange],
+            Counter::JointEntered
+            | Counter::JointLeft
+            | Counter::CrashInJoint
+            | Counter::LeaderElectedInJoint => &[Feature::JointChange],
+            Counter::VoterDemoted => &[Feature::Demotion],
+            Counter::LearnerAdded | Counter::LearnerPromoted | Counter::LearnerRemoved => {
                 &[Feature::Learners]
             }
-            Event::TransferAsked | Event::TransferBegun | Event::TimeoutNowSent => {
+            Counter::TransferAsked | Counter::TransferBegun | Counter::TimeoutNowSent => {
                 &[Feature::Transfer]
             }
-            Event::Campaigned => &[Feature::Campaign],
-            Event::SnapshotAsked => &[Feature::RequestSnapshot],
-            Event::SnapshotTaken
-            | Event::SnapshotWanted
-            | Event::SnapshotWithChange
-            | Event::CrashWithSnapshot
-            | Event::SnapshotSent
-            | Event::SnapshotLost
-            | Event::SnapshotReportedFailed
-            | Event::SnapshotInstalled
-            | Event::LogCompacted => &[Feature::Snapshots],
-            Event::FetchBegun | Event::FetchDone => &[Feature::AsynchronousFetch],
-            Event::ProposalDropped => &[Feature::UncommittedLimit],
-            Event::SettingChanged
-            | Event::Pinged
-            | Event::PriorityChanged
-            | Event::BatchAppendSwitched
-            | Event::SkipBroadcastCommitSwitched
-            | Event::CheckQuorumSwitched
-            | Event::MaxInflightChanged
-            | Event::MaxCommittedSizeChanged
-            | Event::GroupCommitSwitched => &[Feature::Settings],
-            Event::WithPriorities => &[Feature::Priorities],
-            Event::WithGroupCommit => &[Feature::GroupCommit],
+            Counter::Campaigned => &[Feature::Campaign],
+            Counter::SnapshotAsked => &[Feature::RequestSnapshot],
+            Counter::SnapshotTaken
+            | Counter::SnapshotWanted
+            | Counter::SnapshotWithChange
+            | Counter::CrashWithSnapshot
+            | Counter::SnapshotSent
+            | Counter::SnapshotLost
+            | Counter::SnapshotReportedFailed
+            | Counter::SnapshotInstalled
+            | Counter::LogCompacted => &[Feature::Snapshots],
+            Counter::FetchBegun | Counter::FetchDone => &[Feature::AsynchronousFetch],
+            Counter::ProposalDropped => &[Feature::UncommittedLimit],
+            Counter::SettingChanged
+            | Counter::Pinged
+            | Counter::PriorityChanged
+            | Counter::BatchAppendSwitched
+            | Counter::SkipBroadcastCommitSwitched
+            | Counter::CheckQuorumSwitched
+            | Counter::MaxInflightChanged
+            | Counter::MaxCommittedSizeChanged
+            | Counter::GroupCommitSwitched => &[Feature::Settings],
+            Counter::WithPriorities => &[Feature::Priorities],
+            Counter::WithGroupCommit => &[Feature::GroupCommit],
             _ => &[],
         }
     }
@@ -289,7 +289,7 @@ impl Default for Counters {
 impl Counters {
     /// It happened once more.
     #[inline]
-    pub fn hit(&mut self, event: Event) {
+    pub fn hit(&mut self, event: Counter) {
         // Counted at every step: not in a lifetime does this come to its end.
         let count = &mut self.0[event as usize];
         *count = count.wrapping_add(1);
@@ -297,7 +297,7 @@ impl Counters {
 
     /// It happened `times` more.
     #[inline]
-    pub fn add(&mut self, event: Event, times: u64) {
+    pub fn add(&mut self, event: Counter, times: u64) {
         self.0[event as usize] += times;
     }
 
@@ -305,7 +305,7 @@ impl Counters {
     pub fn of_named<'a>(named: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
         let mut counters = Self::default();
         for (name, times) in named {
-            if let Some(event) = Event::named(name) {
+            if let Some(event) = Counter::named(name) {
                 counters.add(event, times);
             }
         }
@@ -313,7 +313,7 @@ impl Counters {
     }
 
     /// How often it happened.
-    pub fn get(&self, event: Event) -> u64 {
+    pub fn get(&self, event: Counter) -> u64 {
         self.0[event as usize]
     }
 
@@ -326,7 +326,7 @@ impl Counters {
 
     /// Name and count of every event, those that never happened too.
     pub fn named(&self) -> BTreeMap<&'static str, u64> {
-        Event::ALL
+        Counter::ALL
             .iter()
             .map(|event| (event.name(), self.get(*event)))
             .collect()

@@ -7,7 +7,7 @@ use crate::bugs::{Planted, Tamper};
 use crate::ids::NodeId;
 use crate::options::Feature;
 use crate::replica::{
-    Birth, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
+    BootContext, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
 };
 
 /// How many messages of the past a node's link remembers.
@@ -220,14 +220,14 @@ where
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message<S>>,
     ) -> Result<HostileNode<S>, BootError> {
-        let inner = self.subject.boot(birth, disk, out)?;
+        let inner = self.subject.boot(boot, disk, out)?;
         Ok(HostileNode {
             inner,
-            link: self.link(birth.id),
+            link: self.link(boot.id),
             doings: Arc::clone(&self.doings),
         })
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::bugs::{Bug, Planted, Tamper};
-use crate::engine::{self, Engine, Outcome, UnknownEngine, Watch};
+use crate::engine::{self, Engine, Observer, Outcome, UnknownEngine};
 use crate::invariants::Property;
 use crate::options::Feature;
 use crate::plan::Plan;
@@ -14,12 +14,12 @@ use crate::suggest;
 /// A subject that a plan can be carried out on, whatever its types.
 pub trait Runner: Send + Sync {
     /// Carries out `plan`: see [`engine::run`].
-    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome;
+    fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome;
 
     /// Carries it out with every replica in a task of `host`: see [`engine::run_hosted`]. A runner that does not know
     /// of hosts goes by its [`run`](Runner::run), whose outcome is the same.
     #[cfg(feature = "hosted")]
-    fn run_hosted(&self, plan: &Plan, watch: Watch<'_>, _host: &dyn engine::Host) -> Outcome {
+    fn run_hosted(&self, plan: &Plan, watch: Observer<'_>, _host: &dyn engine::Host) -> Outcome {
         self.run(plan, watch)
     }
 
@@ -37,12 +37,12 @@ where
     S::Replica: 'static,
     Message<S>: 'static,
 {
-    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+    fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
         engine::run(plan, self, watch)
     }
 
     #[cfg(feature = "hosted")]
-    fn run_hosted(&self, plan: &Plan, watch: Watch<'_>, host: &dyn engine::Host) -> Outcome {
+    fn run_hosted(&self, plan: &Plan, watch: Observer<'_>, host: &dyn engine::Host) -> Outcome {
         engine::run_hosted(plan, self, watch, host)
     }
 
@@ -53,7 +53,7 @@ where
 
 /// A subject with its name.
 #[derive(Clone)]
-pub struct Named {
+pub struct RegisteredSubject {
     /// Its name.
     pub name: String,
     /// What it is, in one line.
@@ -80,14 +80,14 @@ pub fn with_bugs<S: Tamper + Copy + Send + Sync + 'static>(
     name: &str,
     about: &str,
     subject: S,
-) -> Vec<Named> {
-    let honest = Named::new(name, about, subject);
+) -> Vec<RegisteredSubject> {
+    let honest = RegisteredSubject::new(name, about, subject);
     let planted = Bug::ALL
         .iter()
         .filter(|bug| S::can(**bug))
-        .map(|bug| Named {
+        .map(|bug| RegisteredSubject {
             caught_by: Some(S::caught_by(*bug)),
-            ..Named::new(
+            ..RegisteredSubject::new(
                 format!("{name}+{}", bug.name()),
                 format!("{} (caught by {})", bug.about(), S::caught_by(*bug)),
                 Planted { subject, bug: *bug },
@@ -96,7 +96,7 @@ pub fn with_bugs<S: Tamper + Copy + Send + Sync + 'static>(
     std::iter::once(honest).chain(planted).collect()
 }
 
-impl Named {
+impl RegisteredSubject {
     /// A subject by this name, which is to be one word.
     pub fn new(
         name: impl Into<String>,
@@ -138,33 +138,33 @@ impl Named {
 }
 
 /// The subjects of a program, of which the first is meant where none is named, and its engines.
-pub struct Subjects {
-    all: Vec<Named>,
+pub struct Registry {
+    all: Vec<RegisteredSubject>,
     engines: Vec<Engine>,
 }
 
-impl IntoIterator for Subjects {
-    type Item = Named;
-    type IntoIter = std::vec::IntoIter<Named>;
+impl IntoIterator for Registry {
+    type Item = RegisteredSubject;
+    type IntoIter = std::vec::IntoIter<RegisteredSubject>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.all.into_iter()
     }
 }
 
-impl From<Vec<Named>> for Subjects {
-    /// See [`Subjects::new`].
-    fn from(all: Vec<Named>) -> Self {
+impl From<Vec<RegisteredSubject>> for Registry {
+    /// See [`Registry::new`].
+    fn from(all: Vec<RegisteredSubject>) -> Self {
         Self::new(all)
     }
 }
 
-impl Subjects {
+impl Registry {
     /// These subjects.
     ///
     /// # Panics
     /// When there is none.
-    pub fn new(all: Vec<Named>) -> Self {
+    pub fn new(all: Vec<RegisteredSubject>) -> Self {
         assert!(!all.is_empty(), "there is no subject");
         // A subject may have an engine of its own.
         let mut engines = vec![Engine::LOCKSTEP];
@@ -199,7 +199,7 @@ impl Subjects {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Named> {
+    pub fn iter(&self) -> impl Iterator<Item = &RegisteredSubject> {
         self.all.iter()
     }
 
@@ -207,7 +207,7 @@ impl Subjects {
     ///
     /// # Errors
     /// [`UnknownSubject`] names the nearest and all legal names.
-    pub fn find(&self, name: &str) -> Result<&Named, UnknownSubject> {
+    pub fn find(&self, name: &str) -> Result<&RegisteredSubject, UnknownSubject> {
         let names: Vec<&str> = self.iter().map(|subject| subject.name.as_str()).collect();
         let found = self.iter().find(|subject| subject.name == name);
         found.ok_or_else(|| UnknownSubject {
@@ -219,7 +219,7 @@ impl Subjects {
 
     /// Those without a planted bug by name, for the others are many.
     fn in_short(&self) -> String {
-        let (planted, honest): (Vec<&Named>, Vec<&Named>) =
+        let (planted, honest): (Vec<&RegisteredSubject>, Vec<&RegisteredSubject>) =
             self.iter().partition(|subject| subject.caught_by.is_some());
         let mut names: Vec<String> = honest.iter().map(|subject| subject.name.clone()).collect();
         if let Some(first) = planted.first() {
@@ -232,8 +232,8 @@ impl Subjects {
     /// The subject of that name, or the first.
     ///
     /// # Errors
-    /// As [`Subjects::find`].
-    pub fn find_or_first(&self, name: Option<&str>) -> Result<&Named, UnknownSubject> {
+    /// As [`Registry::find`].
+    pub fn find_or_first(&self, name: Option<&str>) -> Result<&RegisteredSubject, UnknownSubject> {
         match name {
             Some(name) => self.find(name),
             None => Ok(&self.all[0]),

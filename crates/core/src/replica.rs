@@ -47,7 +47,7 @@ pub trait Subject {
     /// [`BootError`] when the replica refuses to run on this disk.
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message<Self>>,
     ) -> Result<Self::Replica, BootError>;
@@ -84,11 +84,11 @@ pub trait Replica {
     fn synced(
         &mut self,
         now_us: u64,
-        ticket: Ticket,
+        sync: SyncId,
         result: SyncResult,
         out: &mut Output<Self::Message>,
     ) {
-        self.step(now_us, Input::Synced { ticket, result }, out);
+        self.step(now_us, Input::Synced { sync, result }, out);
     }
 
     /// What `message` is, and what its sender promises by sending it.
@@ -103,7 +103,7 @@ pub trait Replica {
 
 /// What a node is told when it starts.
 #[derive(Clone, Debug)]
-pub struct Birth<'a> {
+pub struct BootContext<'a> {
     /// This node.
     pub id: NodeId,
     /// The cluster's first configuration, for a disk that holds no snapshot. This
@@ -171,7 +171,11 @@ impl Recovered {
     ///
     /// # Panics
     /// When the snapshot is not one of the service's.
-    pub fn recover<M>(self, birth: &Birth<'_>, out: &mut Output<M>) -> Result<Start, BootError> {
+    pub fn recover<M>(
+        self,
+        boot: &BootContext<'_>,
+        out: &mut Output<M>,
+    ) -> Result<Start, BootError> {
         if let Some(journal) = self.rotten.first() {
             return Err(BootError::Corrupt(*journal));
         }
@@ -182,8 +186,8 @@ impl Recovered {
         }
         let hard = state.hard;
         let snapshot_index = state.snapshot_index();
-        let mut service = birth.service.clone();
-        let mut configuration = birth.configuration;
+        let mut service = boot.service.clone();
+        let mut configuration = boot.configuration;
         if let Some(snapshot) = &state.snapshot {
             let whole = service.restore(&snapshot.data);
             assert!(whole, "a snapshot is whole or not there");
@@ -234,7 +238,7 @@ pub enum Input<M> {
     /// A sync that it asked for is over. All syncs asked for before are over with it.
     Synced {
         /// Which.
-        ticket: Ticket,
+        sync: SyncId,
         /// How it went.
         result: SyncResult,
     },
@@ -282,7 +286,7 @@ pub struct Request {
 
 /// Names a sync; a replica numbers its own, upwards from 1 in each life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
+pub struct SyncId(pub u64);
 
 /// A change inside a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -348,7 +352,7 @@ pub enum Observation {
         index: Index,
     },
     /// The library did something that no other observation shows.
-    Did(Doing),
+    Did(LibraryEvent),
     /// It wrote a snapshot of its own state machine.
     SnapshotTaken {
         /// The snapshot's index.
@@ -360,7 +364,7 @@ pub enum Observation {
 ///
 /// The numbers go into the digests of runs: a new variant takes a new one, wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
+pub enum LibraryEvent {
     /// A proposal was dropped because too much is uncommitted.
     DroppedProposal = 0,
     /// A change of the configuration was declined when it was proposed.

@@ -157,7 +157,7 @@ impl std::fmt::Display for Journal {
 
 /// A record on its way to the disk, with the harness's own mark on it.
 #[derive(Clone, Debug)]
-pub struct Marked {
+pub struct ChainedRecord {
     /// The record.
     pub record: Record,
     /// The chain of the log up to the entry, the snapshot, or the place where the log is reset.
@@ -258,7 +258,7 @@ impl StableState {
 
     /// Whether the log joins on to the snapshot: no entry is missing between
     /// them, and where they overlap they agree.
-    pub fn joins_on(&self) -> bool {
+    pub fn is_contiguous(&self) -> bool {
         let snapshot = self.snapshot_index();
         match self.log.get(snapshot) {
             Some(entry) => self.snapshot.as_ref().is_none_or(|s| s.term == entry.term),
@@ -268,7 +268,7 @@ impl StableState {
 
     /// The last index that a replica can make use of: the log's if it joins on to the snapshot, else the snapshot's.
     pub fn usable_last(&self) -> Index {
-        match self.joins_on() {
+        match self.is_contiguous() {
             true => self.log.last().max(self.snapshot_index()),
             false => self.snapshot_index(),
         }
@@ -285,7 +285,7 @@ impl StableState {
     pub fn mend(&mut self) -> Option<Record> {
         let snapshot = self.snapshot_index();
         let snapshot_term = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.term);
-        let reset = (!self.joins_on()).then(|| {
+        let reset = (!self.is_contiguous()).then(|| {
             self.log.0.restart_at(snapshot + 1);
             Record::LogReset { next: snapshot + 1 }
         });
@@ -315,11 +315,11 @@ impl StableState {
 }
 
 impl Image for StableState {
-    type Record = Marked;
+    type Record = ChainedRecord;
     const JOURNALS: usize = 3;
 
     #[inline]
-    fn journal(marked: &Marked) -> usize {
+    fn journal(marked: &ChainedRecord) -> usize {
         match marked.record {
             Record::HardState(_) => Journal::HardState as usize,
             Record::Entry { .. }
@@ -332,7 +332,7 @@ impl Image for StableState {
 
     /// Inlined for what comes all the time.
     #[inline(always)]
-    fn apply(&mut self, marked: Marked) {
+    fn apply(&mut self, marked: ChainedRecord) {
         match marked.record {
             Record::Entry { index, entry } => {
                 let chain = marked.chain;

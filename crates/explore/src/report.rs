@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 pub use markdown::{Swept, markdown};
 use serde::Serialize;
 
-use crate::explain::Chronicle;
+use crate::explain::CausalTrace;
 use crate::shrink::{Ended, Shrunk, Size};
 use crate::sweep::{Leak, RUNS_FOR_REQUIRED, Summary, USUAL_CAUSES, Verdict};
-use squall_core::counters::Event;
-use squall_core::engine::{Line, Outcome, Watch};
+use squall_core::counters::Counter;
+use squall_core::engine::{Line, Observer, Outcome};
 use squall_core::ids::node_list;
 use squall_core::invariants::Violation;
 use squall_core::plan::{Heal, Plan};
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_core::text::seconds;
 
 /// Operations of clients that a failure's page lists.
@@ -26,18 +26,23 @@ const MOST_OPERATIONS: usize = 12;
 
 /// Carries `plan` out once more and writes the page of its failure; none when it
 /// does not fail. `path` is where the plan lies, `command` what repeats it.
-pub fn failure(subject: &Named, plan: &Plan, path: &Path, command: &str) -> Option<String> {
+pub fn failure(
+    subject: &RegisteredSubject,
+    plan: &Plan,
+    path: &Path,
+    command: &str,
+) -> Option<String> {
     let (outcome, chronicle) = watched(subject, plan);
     page(plan, &outcome, &chronicle, path, command)
 }
 
 /// Carries `plan` out, and keeps what its story needs.
-pub fn watched(subject: &Named, plan: &Plan) -> (Outcome, Chronicle) {
-    let mut chronicle = Chronicle::default();
+pub fn watched(subject: &RegisteredSubject, plan: &Plan) -> (Outcome, CausalTrace) {
+    let mut chronicle = CausalTrace::default();
     let mut keep = |line: Line| chronicle.add(line);
-    let watch = Watch {
+    let watch = Observer {
         lines: Some(&mut keep),
-        ..Watch::default()
+        ..Observer::default()
     };
     let outcome = subject.runner.run(plan, watch);
     (outcome, chronicle)
@@ -45,7 +50,7 @@ pub fn watched(subject: &Named, plan: &Plan) -> (Outcome, Chronicle) {
 
 /// The story of a run, for people who have never seen it: what it was, how its violation came
 /// about, or what happened in it when it was clean. `command` repeats it.
-pub fn story(plan: &Plan, outcome: &Outcome, chronicle: &Chronicle, command: &str) -> String {
+pub fn story(plan: &Plan, outcome: &Outcome, chronicle: &CausalTrace, command: &str) -> String {
     let Plan { cluster, .. } = plan;
     let mut parts = vec![many(cluster.voters.into(), "voter")];
     for (number, what) in [
@@ -85,7 +90,7 @@ pub fn story(plan: &Plan, outcome: &Outcome, chronicle: &Chronicle, command: &st
 pub fn page(
     plan: &Plan,
     outcome: &Outcome,
-    chronicle: &Chronicle,
+    chronicle: &CausalTrace,
     path: &Path,
     command: &str,
 ) -> Option<String> {
@@ -290,7 +295,7 @@ impl<'a> JsonSummary<'a> {
     /// The JSON form of `summary`; `files` are those of its findings, in their order.
     pub fn new(
         summary: &'a Summary,
-        subject: &'a Named,
+        subject: &'a RegisteredSubject,
         profile: &'a str,
         first_seed: u64,
         files: &[Files],
@@ -373,63 +378,63 @@ pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
         "elections",
         format!(
             "{} started, {} leaders, {} changes of leader",
-            count(Event::ElectionStarted),
-            count(Event::LeaderElected),
-            count(Event::LeaderChanged)
+            count(Counter::ElectionStarted),
+            count(Counter::LeaderElected),
+            count(Counter::LeaderChanged)
         ),
     );
     row(
         "entries",
         format!(
             "{} committed, {} cut off as conflicting",
-            count(Event::EntryCommitted),
-            count(Event::EntryTruncated)
+            count(Counter::EntryCommitted),
+            count(Counter::EntryTruncated)
         ),
     );
     row(
         "nodes",
         format!(
             "{} crashes, {} restarts, {} stopped by a failing disk, {} pauses",
-            count(Event::Crash),
-            count(Event::Restart),
-            count(Event::Halt),
-            count(Event::Pause)
+            count(Counter::Crash),
+            count(Counter::Restart),
+            count(Counter::Halt),
+            count(Counter::Pause)
         ),
     );
     row(
         "links",
         format!(
             "{} cuts, {} messages met one",
-            count(Event::LinkCut),
-            count(Event::MessageCut)
+            count(Counter::LinkCut),
+            count(Counter::MessageCut)
         ),
     );
     row(
         "messages",
         format!(
             "{} sent, {} lost, {} duplicated, {} reordered",
-            count(Event::MessageSent),
-            count(Event::MessageLost),
-            count(Event::MessageDuplicated),
-            count(Event::MessageReordered)
+            count(Counter::MessageSent),
+            count(Counter::MessageLost),
+            count(Counter::MessageDuplicated),
+            count(Counter::MessageReordered)
         ),
     );
     row(
         "snapshots",
         format!(
             "{} taken, {} sent, {} installed",
-            count(Event::SnapshotTaken),
-            count(Event::SnapshotSent),
-            count(Event::SnapshotInstalled)
+            count(Counter::SnapshotTaken),
+            count(Counter::SnapshotSent),
+            count(Counter::SnapshotInstalled)
         ),
     );
     row(
         "writes in crashes",
         format!(
             "{} lost, {} torn, {} survived unsynced",
-            count(Event::WriteLost),
-            count(Event::WriteTorn),
-            count(Event::WriteKept)
+            count(Counter::WriteLost),
+            count(Counter::WriteTorn),
+            count(Counter::WriteKept)
         ),
     );
     if let Some(map) = &summary.coverage {
@@ -444,7 +449,7 @@ pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
         format!("{}, to see that runs repeat", group(summary.double_runs)),
     );
     text.push_str("\n  what happened, and how often\n");
-    let events: Vec<String> = Event::ALL
+    let events: Vec<String> = Counter::ALL
         .iter()
         .map(|event| format!("{:<30} {:>13}", event.name(), count(*event)))
         .collect();

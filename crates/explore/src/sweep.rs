@@ -17,13 +17,13 @@ pub use leak::{Leak, USUAL_CAUSES, find_leak};
 pub use lookout::{Lookout, NoThreads};
 pub(crate) use threads::pool;
 
-use crate::strategy::{Kind, Lesson, Space, Strategy};
+use crate::strategy::{Feedback, Kind, PlanSpace, Strategy};
 use crate::watchdog::{Hang, Watchdog};
-use squall_core::counters::{Counters, Event};
-use squall_core::coverage::{Coverage, Map, Trail};
-use squall_core::engine::{Failure, Outcome, Watch};
+use squall_core::counters::{Counter, Counters};
+use squall_core::coverage::{Coverage, Map, RunCoverage};
+use squall_core::engine::{Failure, Observer, Outcome};
 use squall_core::plan::{Plan, Profile};
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_world::hash::mix;
 
 /// One seed in so many is run twice, to see that both runs are the same.
@@ -35,7 +35,7 @@ pub const RUNS_FOR_REQUIRED: u64 = 1_000;
 /// What to sweep.
 pub struct Sweep<'a> {
     /// The subject.
-    pub subject: &'a Named,
+    pub subject: &'a RegisteredSubject,
     /// What plans are drawn from.
     pub profile: &'a Profile,
     /// How plans are looked for in [`Sweep::run`].
@@ -59,7 +59,7 @@ pub struct Sweep<'a> {
 }
 
 /// Something that a sweep tells while it goes on.
-pub enum News<'a> {
+pub enum SweepEvent<'a> {
     /// So many runs are done, with so many findings.
     Progress {
         /// Runs done.
@@ -74,7 +74,7 @@ pub enum News<'a> {
     /// A run ended in a violation.
     Finding(&'a Finding),
     /// All seeds before `next` are done, and come to this: a sweep can go on from here ([`Sweep::go_on`]).
-    Portion {
+    Batch {
         /// The first seed that is not done.
         next: u64,
         /// What the others came to, `missing` aside.
@@ -214,7 +214,7 @@ struct Run {
     outcome: Outcome,
     leak: Option<Leak>,
     doubled: bool,
-    trail: Option<Trail>,
+    trail: Option<RunCoverage>,
 }
 
 impl Sweep<'_> {
@@ -222,7 +222,7 @@ impl Sweep<'_> {
     ///
     /// # Panics
     /// When the operating system refuses to start a thread.
-    pub fn run(&self, tell: impl FnMut(News<'_>)) -> Summary {
+    pub fn run(&self, tell: impl FnMut(SweepEvent<'_>)) -> Summary {
         self.run_with(&mut *self.strategy(), tell)
     }
 
@@ -232,8 +232,8 @@ impl Sweep<'_> {
     }
 
     /// What strategies for this sweep make plans for.
-    pub fn space(&self) -> Space<'_> {
-        Space {
+    pub fn space(&self) -> PlanSpace<'_> {
+        PlanSpace {
             subject: &self.subject.name,
             lacks: self.subject.runner.lacks(),
             profile: self.profile,
@@ -248,12 +248,16 @@ impl Sweep<'_> {
     ///
     /// # Panics
     /// When the operating system refuses to start a thread.
-    pub fn run_with(&self, strategy: &mut dyn Strategy, tell: impl FnMut(News<'_>)) -> Summary {
+    pub fn run_with(
+        &self,
+        strategy: &mut dyn Strategy,
+        tell: impl FnMut(SweepEvent<'_>),
+    ) -> Summary {
         let begun = self.go_on(strategy, self.seeds.start, Summary::default(), tell);
         begun.unwrap_or_else(|no_threads| panic!("{no_threads}"))
     }
 
-    /// As [`Sweep::run_with`], from where a sweep was that told of [`News::Portion`]: it ends as that sweep would
+    /// As [`Sweep::run_with`], from where a sweep was that told of [`SweepEvent::Batch`]: it ends as that sweep would
     /// have ended, where its strategy learns nothing from runs.
     ///
     /// # Errors
@@ -264,7 +268,7 @@ impl Sweep<'_> {
         strategy: &mut dyn Strategy,
         next: u64,
         summary: Summary,
-        tell: impl FnMut(News<'_>),
+        tell: impl FnMut(SweepEvent<'_>),
     ) -> Result<Summary, NoThreads> {
         let refused = |why: String| NoThreads {
             jobs: self.jobs,
@@ -307,7 +311,7 @@ impl Sweep<'_> {
         mut next: u64,
         shared: &Mutex<Summary>,
         threads: &Threads<'_>,
-        mut tell: impl FnMut(News<'_>),
+        mut tell: impl FnMut(SweepEvent<'_>),
     ) {
         let mut summary = lock(shared);
         let (cpu_then, wall_then) = (summary.cpu, summary.wall);
@@ -344,7 +348,7 @@ impl Sweep<'_> {
                 let (lesson, finding) = summary.take(run);
                 lessons.extend(lesson);
                 if let Some(finding) = finding {
-                    tell(News::Finding(finding));
+                    tell(SweepEvent::Finding(finding));
                     if !self.keep_going {
                         break;
                     }
@@ -353,10 +357,10 @@ impl Sweep<'_> {
             if let Some(map) = &summary.coverage {
                 let kept = strategy.learn(&lessons, map);
                 kept.iter()
-                    .for_each(|kept| tell(News::Kept(&lessons[*kept].plan)));
+                    .for_each(|kept| tell(SweepEvent::Kept(&lessons[*kept].plan)));
             }
             let findings = summary.findings.len() as u64;
-            tell(News::Progress {
+            tell(SweepEvent::Progress {
                 runs: summary.runs,
                 findings,
                 steps: summary.steps,
@@ -371,7 +375,7 @@ impl Sweep<'_> {
             next = end;
             if whole && !stops(&summary) {
                 let summary = &*summary;
-                tell(News::Portion { next, summary });
+                tell(SweepEvent::Batch { next, summary });
             }
         }
         summary.cpu = cpu_then + process_cpu().saturating_sub(cpu_before);
@@ -393,10 +397,10 @@ impl Sweep<'_> {
         let mut coverage =
             (self.coverage || strategy.learns()).then(|| Coverage::new(plan.nodes().len()));
         let pulse = &watched.pulse;
-        let watch = Watch {
+        let watch = Observer {
             coverage: coverage.as_mut(),
             pulse: Some(pulse.clone()),
-            ..Watch::default()
+            ..Observer::default()
         };
         let outcome = self.subject.runner.run(&plan, watch);
         if pulse.was_cut() {
@@ -427,9 +431,9 @@ impl Sweep<'_> {
             .profile
             .require
             .iter()
-            .filter_map(|name| Event::named(name));
+            .filter_map(|name| Counter::named(name));
         let lacks = self.subject.runner.lacks();
-        let can = |event: &Event| {
+        let can = |event: &Counter| {
             let needs = event.needs();
             needs.is_empty() || needs.iter().any(|feature| !lacks.contains(feature))
         };
@@ -444,7 +448,7 @@ impl Sweep<'_> {
 
 impl Summary {
     /// Takes a run in: what is to be learnt from it, and how it failed.
-    fn take(&mut self, run: Run) -> (Option<Lesson>, Option<&Finding>) {
+    fn take(&mut self, run: Run) -> (Option<Feedback>, Option<&Finding>) {
         let Run {
             seed,
             plan,
@@ -469,7 +473,7 @@ impl Summary {
             seed,
         });
         let lesson = match (&mut self.coverage, trail) {
-            (Some(map), Some(trail)) => Some(Lesson {
+            (Some(map), Some(trail)) => Some(Feedback {
                 seed,
                 plan,
                 news: map.add(&trail),

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::{Finding, is_json, plan_of, storm};
-use squall_core::engine::{self, Failure, Watch};
+use squall_core::engine::{self, Failure, Observer};
 use squall_core::ids::NodeId;
 use squall_core::invariants::Property;
 use squall_core::invariants::breach::Panic;
@@ -212,9 +212,9 @@ impl Hearing {
         let within = |attack: &&Attack| attack.how.class() <= most;
         let attacks = self.attacks.iter().filter(within).copied().collect();
         let hostile = Hostile::new(subject, attacks);
-        let watch = Watch {
+        let watch = Observer {
             most_steps: Some(storm::MOST_STEPS),
-            ..Watch::default()
+            ..Observer::default()
         };
         let outcome = engine::run(&self.plan, &hostile, watch);
         (outcome.failure, hostile.doings())

@@ -7,15 +7,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Finding;
-use squall_core::coverage::{Coverage, Trail};
-use squall_core::engine::{Outcome, Watch};
+use squall_core::coverage::{Coverage, RunCoverage};
+use squall_core::engine::{Observer, Outcome};
 use squall_core::ids::node_list;
 use squall_core::options::{DriverOptions, RaftOptions};
 use squall_core::plan::{Heal, Plan, PlanError, Profile};
-use squall_core::registry::{Named, UnknownSubject};
+use squall_core::registry::{RegisteredSubject, UnknownSubject};
 use squall_core::text::seconds;
 use squall_explore::fuzz_input;
-use squall_explore::strategy::{Space, mutate};
+use squall_explore::strategy::{PlanSpace, mutate};
 use squall_world::rng::Choices;
 
 /// Longer runs end here, without a verdict: a fuzzer is better off with another plan.
@@ -23,7 +23,7 @@ pub const MOST_STEPS: u64 = 20_000;
 
 /// A subject to storm over.
 pub struct Storm {
-    subject: Named,
+    subject: RegisteredSubject,
     profile: Profile,
     /// The input that was written last, and its plan: a fuzzer runs it next, and mostly mutates it then. Reading
     /// it again would take longer than all else but the run itself.
@@ -79,17 +79,17 @@ impl Storm {
     }
 
     /// Carries `plan` out, and says which abstract states of the cluster it went through.
-    pub fn run_covered(&self, plan: &Plan) -> (Outcome, Trail) {
+    pub fn run_covered(&self, plan: &Plan) -> (Outcome, RunCoverage) {
         let mut coverage = Coverage::new(plan.nodes().len());
         let outcome = self.run_watched(plan, Some(&mut coverage));
         (outcome, coverage.trail())
     }
 
     fn run_watched(&self, plan: &Plan, coverage: Option<&mut Coverage>) -> Outcome {
-        let watch = Watch {
+        let watch = Observer {
             most_steps: Some(MOST_STEPS),
             coverage,
-            ..Watch::default()
+            ..Observer::default()
         };
         self.subject.runner.run(plan, watch)
     }
@@ -100,7 +100,7 @@ impl Storm {
     pub fn mutated(&self, bytes: &[u8], other: Option<&[u8]>, seed: u64) -> Option<Vec<u8>> {
         let parent = self.plan(bytes).ok()?;
         let mut choices = Choices::labelled(seed, "mutant of an input", 0);
-        let space = Space {
+        let space = PlanSpace {
             subject: &self.subject.name,
             lacks: self.subject.runner.lacks(),
             profile: &self.profile,

@@ -6,7 +6,7 @@ use noraft::LogIndex;
 use super::driver::NoraftNode;
 use super::messages::{self, Message};
 use squall_core::ids::{Index, NodeId, Term};
-use squall_core::replica::{Observation, Output, Ticket};
+use squall_core::replica::{Observation, Output, SyncId};
 use squall_core::storage::{Record, Snapshot};
 
 /// Bytes that an entry takes in the log beside its data, as the driver counts growth.
@@ -35,14 +35,14 @@ enum Stage {
         due_us: u64,
     },
     /// It is on its way to the disk.
-    Syncing(Ticket),
+    Syncing(SyncId),
     Durable,
 }
 
 impl OwnSnapshot {
-    /// Syncs up to and including `ticket` are done.
-    pub(super) fn synced(&mut self, ticket: Ticket) {
-        if matches!(self.stage, Stage::Syncing(awaited) if awaited <= ticket) {
+    /// Syncs up to and including `sync` are done.
+    pub(super) fn synced(&mut self, sync: SyncId) {
+        if matches!(self.stage, Stage::Syncing(awaited) if awaited <= sync) {
             self.stage = Stage::Durable;
         }
     }
@@ -67,7 +67,7 @@ impl NoraftNode {
 
     /// Does the state machine's work that is due.
     #[inline]
-    pub(super) fn work_off(&mut self, now_us: u64, out: &mut Output<Message>) {
+    pub(super) fn drain_backlog(&mut self, now_us: u64, out: &mut Output<Message>) {
         if self.backlog.is_empty() {
             return;
         }
@@ -128,12 +128,12 @@ impl NoraftNode {
             snapshot,
             stage: Stage::Building { due_us },
         });
-        self.tend_own_snapshot(now_us, out);
+        self.poll_snapshot(now_us, out);
     }
 
     /// Writes its own snapshot once it is built, and compacts the log once it is durable.
     #[inline]
-    pub(super) fn tend_own_snapshot(&mut self, now_us: u64, out: &mut Output<Message>) {
+    pub(super) fn poll_snapshot(&mut self, now_us: u64, out: &mut Output<Message>) {
         let longest_us = self.options.snapshot_build_us;
         let built = |own: &mut OwnSnapshot| match own.stage {
             // Where it seems to take longer, the clock has jumped back.

@@ -29,7 +29,9 @@ use squall_core::ids::{Index, NodeId, Term};
 use squall_core::log_vec::Indexed;
 use squall_core::operator::Admin;
 use squall_core::options::{DriverOptions, MissedTicks};
-use squall_core::replica::{Birth, Input, Label, Output, Replica, Request, SyncResult, Ticket};
+use squall_core::replica::{
+    BootContext, Input, Label, Output, Replica, Request, SyncId, SyncResult,
+};
 use squall_core::service::Service;
 use squall_core::storage::{Entry, Snapshot, StableState};
 
@@ -45,7 +47,7 @@ pub struct NoraftNode {
     /// What has arrived and is not yet handed to the node.
     inbox: VecDeque<Input<Message>>,
     wait: Wait,
-    tickets: u64,
+    syncs: u64,
     /// The vote that was written last, and its term.
     pub(super) saved_vote: (Term, Option<NodeId>),
     /// In which term the first of the entries that are to be saved came.
@@ -66,7 +68,7 @@ pub struct NoraftNode {
     /// The last index put into the backlog, or applied past it.
     pub(super) scheduled: Index,
     pub(super) reads: Reads,
-    pub(super) shown: Shown,
+    pub(super) shown: Reported,
     /// Log growth since the last snapshot.
     pub(super) grown_bytes: u64,
     pub(super) own_snapshot: Option<OwnSnapshot>,
@@ -76,15 +78,15 @@ pub struct NoraftNode {
 enum Wait {
     Nothing,
     /// For recovery's writes.
-    Boot(Ticket),
+    Boot(SyncId),
     /// For what it was asked to save, before these messages leave.
-    Saved(Ticket, Vec<Message>),
+    Saved(SyncId, Vec<Message>),
     /// For a leader's snapshot, before the log may be given up for it.
-    Snapshot(Ticket, Snapshot),
+    Snapshot(SyncId, Snapshot),
 }
 
 /// What has been reported last.
-pub(super) struct Shown {
+pub(super) struct Reported {
     pub(super) role: noraft::Role,
     pub(super) term: Term,
     pub(super) commit: Index,
@@ -94,9 +96,14 @@ pub(super) struct Shown {
 }
 
 impl NoraftNode {
-    pub(super) fn new(birth: &Birth<'_>, node: Node, state: StableState, service: Service) -> Self {
+    pub(super) fn new(
+        boot: &BootContext<'_>,
+        node: Node,
+        state: StableState,
+        service: Service,
+    ) -> Self {
         let applied = state.snapshot_index();
-        let shown = Shown {
+        let shown = Reported {
             role: node.role(),
             term: node.current_term().get(),
             commit: applied,
@@ -104,18 +111,18 @@ impl NoraftNode {
             configuration: (applied, node.log().snapshot_config().clone()),
         };
         Self {
-            id: birth.id,
+            id: boot.id,
             node,
             machine: StateMachine::new(service),
-            options: birth.driver.clone(),
-            max_size: birth.raft.max_size_per_message,
-            timer: Timer::new(birth),
+            options: boot.driver.clone(),
+            max_size: boot.raft.max_size_per_message,
+            timer: Timer::new(boot),
             inbox: VecDeque::new(),
             wait: Wait::Nothing,
-            tickets: 0,
+            syncs: 0,
             saved_vote: (state.hard.term, state.hard.vote),
             unsaved_since: None,
-            agreed: (0, birth.id, 0),
+            agreed: (0, boot.id, 0),
             log: entries::contents(&state),
             fresh: BTreeMap::new(),
             snapshot: state.snapshot,
@@ -131,27 +138,27 @@ impl NoraftNode {
 
     /// Asks for a sync of what recovery wrote, and waits for it before all else.
     pub(super) fn sync_before_anything(&mut self, out: &mut Output<Message>) {
-        let ticket = self.sync(out);
-        self.wait = Wait::Boot(ticket);
+        let sync = self.sync(out);
+        self.wait = Wait::Boot(sync);
     }
 
-    pub(super) fn sync(&mut self, out: &mut Output<Message>) -> Ticket {
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
-        out.sync(ticket);
-        ticket
+    pub(super) fn sync(&mut self, out: &mut Output<Message>) -> SyncId {
+        self.syncs += 1;
+        let sync = SyncId(self.syncs);
+        out.sync(sync);
+        sync
     }
 
     /// Waits for the writes so far, and sends these messages then.
     pub(super) fn wait_to_send(&mut self, messages: Vec<Message>, out: &mut Output<Message>) {
-        let ticket = self.sync(out);
-        self.wait = Wait::Saved(ticket, messages);
+        let sync = self.sync(out);
+        self.wait = Wait::Saved(sync, messages);
     }
 
     /// Waits for a leader's snapshot to be durable.
     pub(super) fn wait_to_install(&mut self, snapshot: Snapshot, out: &mut Output<Message>) {
-        let ticket = self.sync(out);
-        self.wait = Wait::Snapshot(ticket, snapshot);
+        let sync = self.sync(out);
+        self.wait = Wait::Snapshot(sync, snapshot);
     }
 
     fn waits(&self) -> bool {
@@ -176,8 +183,8 @@ impl NoraftNode {
     /// Does what has come due beside the library.
     #[inline]
     fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) {
-        self.work_off(now_us, out);
-        self.tend_own_snapshot(now_us, out);
+        self.drain_backlog(now_us, out);
+        self.poll_snapshot(now_us, out);
         self.tend_reads(out);
     }
 
@@ -352,17 +359,17 @@ impl NoraftNode {
         voted.map(messages::node)
     }
 
-    fn synced(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
+    fn synced(&mut self, sync: SyncId, now_us: u64, out: &mut Output<Message>) {
         if let Some(own) = &mut self.own_snapshot {
-            own.synced(ticket);
+            own.synced(sync);
         }
         match std::mem::replace(&mut self.wait, Wait::Nothing) {
             Wait::Nothing => {}
-            Wait::Boot(awaited) if awaited <= ticket => {}
-            Wait::Saved(awaited, messages) if awaited <= ticket => {
+            Wait::Boot(awaited) if awaited <= sync => {}
+            Wait::Saved(awaited, messages) if awaited <= sync => {
                 self.finish(messages, now_us, out);
             }
-            Wait::Snapshot(awaited, snapshot) if awaited <= ticket => {
+            Wait::Snapshot(awaited, snapshot) if awaited <= sync => {
                 self.install(snapshot, now_us, out);
             }
             still => self.wait = still,
@@ -383,9 +390,9 @@ impl Replica for NoraftNode {
                 return;
             }
             Input::Synced {
-                ticket,
+                sync,
                 result: SyncResult::Done,
-            } => self.synced(ticket, now_us, out),
+            } => self.synced(sync, now_us, out),
             input => {
                 let is_tick = |input: &Input<Message>| matches!(input, Input::Tick);
                 let missed = is_tick(&input)

@@ -14,8 +14,8 @@ mod writes;
 use noraft::{Node, Term};
 
 use squall_core::options::Feature;
-use squall_core::registry::{Named, with_bugs};
-use squall_core::replica::{Birth, BootError, Output, Recovered, Subject};
+use squall_core::registry::{RegisteredSubject, with_bugs};
+use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
 
 pub use driver::NoraftNode;
 pub use messages::Message;
@@ -25,7 +25,7 @@ pub use messages::Message;
 pub struct Noraft;
 
 /// The subject `noraft`, then it with each planted bug.
-pub fn subjects() -> Vec<Named> {
+pub fn subjects() -> Vec<RegisteredSubject> {
     let about = "sile's noraft 0.7.1, unmodified, behind an honest driver";
     with_bugs("noraft", about, Noraft)
 }
@@ -60,26 +60,26 @@ impl Subject for Noraft {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message>,
     ) -> Result<NoraftNode, BootError> {
-        let start = disk.recover(birth, out)?;
+        let start = disk.recover(boot, out)?;
         let (state, configuration) = (start.state, start.configuration);
         // A founder with nothing on its disk starts from an empty log as well, after a snapshot
         // at position zero that holds the cluster's first configuration: `Node::create_cluster`
         // is for one node that makes a cluster of others that know nothing, and here
         // each of them knows from the start, as from a configuration file.
-        let node = match configuration.is_empty() && birth.life == 0 {
-            true => Node::start(messages::id(birth.id)),
+        let node = match configuration.is_empty() && boot.life == 0 {
+            true => Node::start(messages::id(boot.id)),
             false => Node::restart(
-                messages::id(birth.id),
+                messages::id(boot.id),
                 Term::new(state.hard.term),
                 state.hard.vote.map(messages::id),
                 entries::log(&state, &configuration),
             ),
         };
-        let mut node = NoraftNode::new(birth, node, state, start.service);
+        let mut node = NoraftNode::new(boot, node, state, start.service);
         node.show_recovered_configurations(out);
         if start.must_sync {
             node.sync_before_anything(out);

@@ -6,7 +6,7 @@ use super::driver::NoraftNode;
 use super::messages::{self, Message};
 use squall_core::configuration::{Change, Member, Transition};
 use squall_core::operator::Admin;
-use squall_core::replica::{Doing, Observation, Output};
+use squall_core::replica::{LibraryEvent, Observation, Output};
 
 impl NoraftNode {
     pub(super) fn administer(&mut self, admin: Admin, out: &mut Output<Message>) {
@@ -14,14 +14,14 @@ impl NoraftNode {
             Admin::Change(change) => self
                 .propose_change(&change, out)
                 .is_none()
-                .then_some(Doing::DeclinedChange),
+                .then_some(LibraryEvent::DeclinedChange),
             Admin::Campaign => {
                 if !self.node.role().is_leader() {
                     self.node.handle_election_timeout();
                 }
-                Some(Doing::Campaigned)
+                Some(LibraryEvent::Campaigned)
             }
-            Admin::Ping => self.node.heartbeat().then_some(Doing::Pinged),
+            Admin::Ping => self.node.heartbeat().then_some(LibraryEvent::Pinged),
             // Left out of plans: see `Subject::lacks`.
             Admin::TransferLeader { .. } | Admin::RequestSnapshot | Admin::Set(_) => None,
         };

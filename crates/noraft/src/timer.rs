@@ -4,7 +4,7 @@
 
 use noraft::Role;
 
-use squall_core::replica::Birth;
+use squall_core::replica::BootContext;
 use squall_world::hash::{finish, mix};
 
 #[derive(Debug)]
@@ -18,12 +18,12 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    pub(super) fn new(birth: &Birth<'_>) -> Self {
-        let node = u64::from(birth.id.0) << 32 | u64::from(birth.life);
+    pub(super) fn new(boot: &BootContext<'_>) -> Self {
+        let node = u64::from(boot.id.0) << 32 | u64::from(boot.life);
         Self {
-            key: mix(birth.seed, node),
-            election_ticks: birth.raft.election_ticks.into(),
-            heartbeat_ticks: birth.raft.heartbeat_ticks.into(),
+            key: mix(boot.seed, node),
+            election_ticks: boot.raft.election_ticks.into(),
+            heartbeat_ticks: boot.raft.heartbeat_ticks.into(),
             waits: 0,
             left: None,
         }

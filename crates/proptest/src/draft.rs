@@ -10,7 +10,7 @@ use squall_core::plan::{
     ClockOptions, Cluster, Fault, Findings, Heal, Plan, VERSION, What, When, Workload, is_lacking,
     leave_out,
 };
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 
 /// Microseconds between two ticks.
 const TICK_US: u64 = 10_000;
@@ -26,7 +26,7 @@ pub(super) struct Draft {
     pub(super) faults: Vec<Fault>,
     pub(super) changes: Wishes,
     pub(super) options: Settings,
-    pub(super) network: Traffic,
+    pub(super) network: LinkOptions,
     pub(super) workload: Workload,
 }
 

@@ -12,7 +12,7 @@ use squall_core::ids::NodeId;
 use squall_core::operator::{Admin, Setting};
 use squall_core::plan::{Fault, JournalName, LossMode, MAX_NODES, Milestone, What, When};
 use squall_core::replica::MessageKind;
-use squall_world::network::Trouble;
+use squall_world::network::LinkDegradation;
 
 /// The storm that faults are drawn for, in microseconds.
 pub(super) const STORM_US: u64 = 1_000_000;
@@ -162,7 +162,7 @@ pub fn troubles(count: impl Into<Count>) -> Faults {
     let rate = || prop_oneof![Just(0u32), 1_000..600_000u32];
     let rates = (rate(), rate(), rate(), rate(), skewed(0..LONGEST_US));
     let trouble = rates.prop_map(
-        |(loss_ppm, duplicate_ppm, reorder_ppm, tail_ppm, tail_max_us)| Trouble {
+        |(loss_ppm, duplicate_ppm, reorder_ppm, tail_ppm, tail_max_us)| LinkDegradation {
             loss_ppm,
             duplicate_ppm,
             reorder_ppm,

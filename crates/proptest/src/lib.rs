@@ -42,7 +42,7 @@ pub use options::{Settings, network, options, workload};
 use draft::Draft;
 use squall_core::options::Feature;
 use squall_core::plan::{Plan, Workload};
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 
 /// The subject of a plan of which none is said.
 pub const DEFAULT_SUBJECT: &str = "raft-rs";
@@ -57,7 +57,7 @@ pub fn plan() -> Plans {
         faults: Vec::new(),
         changes: None,
         options: Just(Settings::default()).sboxed(),
-        network: Just(Traffic::default()).sboxed(),
+        network: Just(LinkOptions::default()).sboxed(),
         workload: workload().sboxed(),
     }
 }
@@ -72,7 +72,7 @@ pub struct Plans {
     faults: Vec<SBoxedStrategy<Vec<squall_core::plan::Fault>>>,
     changes: Option<Changes>,
     options: SBoxedStrategy<Settings>,
-    network: SBoxedStrategy<Traffic>,
+    network: SBoxedStrategy<LinkOptions>,
     workload: SBoxedStrategy<Workload>,
 }
 
@@ -130,7 +130,7 @@ impl Plans {
     /// The network in ordinary times.
     pub fn with_network(
         self,
-        network: impl Strategy<Value = Traffic> + Send + Sync + 'static,
+        network: impl Strategy<Value = LinkOptions> + Send + Sync + 'static,
     ) -> Self {
         Self {
             network: network.sboxed(),

@@ -13,7 +13,7 @@ use super::{Count, Plans};
 use squall_core::operator::{Admin, Setting};
 use squall_core::options::{DriverOptions, MissedTicks, Persistence, RaftOptions, ReadContext};
 use squall_core::plan::{DiskOptions, MAX_NODES, MAX_TIME_US, Workload};
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 
 /// The longest that a driver's work may take, in microseconds.
 const LONG_US: u64 = 60_000_000;
@@ -157,8 +157,8 @@ fn driver() -> impl Strategy<Value = DriverOptions> + Send + Sync {
 }
 
 /// A network of which each number is plain or at an end: messages that all are lost, or come after a week.
-pub fn network_at_limits() -> impl Strategy<Value = Traffic> + Send + Sync {
-    let plain = Traffic::default();
+pub fn network_at_limits() -> impl Strategy<Value = LinkOptions> + Send + Sync {
+    let plain = LinkOptions::default();
     let delays = [(0, 0), (0, MAX_TIME_US), (MAX_TIME_US, MAX_TIME_US)];
     let rate = || ends(0, &[1, ALL_PPM]);
     let whole = (
@@ -172,10 +172,10 @@ pub fn network_at_limits() -> impl Strategy<Value = Traffic> + Send + Sync {
         // Where no message arrives before the run ends, all of them would be kept.
         let is_late = delay.1 == MAX_TIME_US || tail_max_us == MAX_TIME_US;
         let capacity = match is_late {
-            true => capacity.min(Traffic::default().capacity),
+            true => capacity.min(LinkOptions::default().capacity),
             false => capacity,
         };
-        Traffic {
+        LinkOptions {
             delay_min_us: delay.0,
             delay_max_us: delay.1,
             loss_ppm,

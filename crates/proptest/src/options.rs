@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::skewed;
 use squall_core::options::{DriverOptions, MissedTicks, Persistence, RaftOptions, ReadContext};
 use squall_core::plan::{DiskOptions, MAX_NODES, Workload};
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 
 /// The options of a plan: the library's, its driver's, and how long a sync takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ fn driver() -> impl Strategy<Value = DriverOptions> {
 }
 
 /// A network that loses, doubles, reorders and delays.
-pub fn network() -> impl Strategy<Value = Traffic> + Send + Sync {
+pub fn network() -> impl Strategy<Value = LinkOptions> + Send + Sync {
     let rate = || prop_oneof![2 => Just(0u32), 1 => 1_000..200_000u32];
     let rates = [rate(), rate(), rate(), rate()];
     let capacity = prop_oneof![4 => Just(1_024u32), 1 => 2..8u32];
@@ -134,7 +134,7 @@ pub fn network() -> impl Strategy<Value = Traffic> + Send + Sync {
     );
     whole.prop_map(|(delay_max_us, part, rates, tail_max_us, capacity)| {
         let [loss_ppm, duplicate_ppm, reorder_ppm, tail_ppm] = rates;
-        Traffic {
+        LinkOptions {
             delay_min_us: delay_max_us / part,
             delay_max_us,
             loss_ppm,

@@ -10,7 +10,7 @@ use super::driver::RaftRsNode;
 use super::messages;
 use squall_core::configuration::{Change, Refused};
 use squall_core::ids::Index;
-use squall_core::replica::{Doing, Observation, Output, Ticket};
+use squall_core::replica::{LibraryEvent, Observation, Output, SyncId};
 use squall_core::storage::{Record, Snapshot};
 
 /// Bytes that an entry takes in the log beside its data, as the driver counts growth.
@@ -39,14 +39,14 @@ enum Stage {
         due_us: u64,
     },
     /// It is on its way to the disk.
-    Syncing(Ticket),
+    Syncing(SyncId),
     Durable,
 }
 
 impl OwnSnapshot {
-    /// Syncs up to and including `ticket` are done.
-    pub(super) fn synced(&mut self, ticket: Ticket) {
-        if matches!(self.stage, Stage::Syncing(awaited) if awaited <= ticket) {
+    /// Syncs up to and including `sync` are done.
+    pub(super) fn synced(&mut self, sync: SyncId) {
+        if matches!(self.stage, Stage::Syncing(awaited) if awaited <= sync) {
             self.stage = Stage::Durable;
         }
     }
@@ -95,7 +95,7 @@ impl RaftRsNode {
 
     /// Does the state machine's work that is due.
     #[inline]
-    pub(super) fn work_off(&mut self, now_us: u64, out: &mut Output<Message>) {
+    pub(super) fn drain_backlog(&mut self, now_us: u64, out: &mut Output<Message>) {
         if self.backlog.is_empty() {
             return;
         }
@@ -180,7 +180,7 @@ impl RaftRsNode {
             Err(refused) => matches!(refused, Refused::Joint | Refused::NotJoint),
         };
         if is_wrong {
-            out.observe(Observation::Did(Doing::ChangedOtherwise));
+            out.observe(Observation::Did(LibraryEvent::ChangedOtherwise));
         }
         match applied {
             Ok(conf) => {
@@ -199,7 +199,7 @@ impl RaftRsNode {
                 self.assign_groups();
                 self.show_role(out);
             }
-            Err(_) => out.observe(Observation::Did(Doing::SkippedChange)),
+            Err(_) => out.observe(Observation::Did(LibraryEvent::SkippedChange)),
         }
     }
 
@@ -231,16 +231,16 @@ impl RaftRsNode {
             snapshot,
             stage: Stage::Building { due_us },
         });
-        self.tend_own_snapshot(now_us, out);
+        self.poll_snapshot(now_us, out);
     }
 
     /// Writes its own snapshot once it is built, compacts the log once it is
     /// durable, and begins one that a peer waits for.
     #[inline]
-    pub(super) fn tend_own_snapshot(&mut self, now_us: u64, out: &mut Output<Message>) {
+    pub(super) fn poll_snapshot(&mut self, now_us: u64, out: &mut Output<Message>) {
         if self.own_snapshot.is_none() {
             if self.raw.store().wanted.take() {
-                out.observe(Observation::Did(Doing::SnapshotWanted));
+                out.observe(Observation::Did(LibraryEvent::SnapshotWanted));
                 self.begin_own_snapshot(now_us, out);
             }
             return;
@@ -284,7 +284,7 @@ impl RaftRsNode {
             return 0;
         }
         for context in self.raw.store().asked.take() {
-            out.observe(Observation::Did(Doing::FetchBegun));
+            out.observe(Observation::Did(LibraryEvent::FetchBegun));
             self.fetching
                 .push_back((now_us + self.options.fetch_us, context));
         }
@@ -298,7 +298,7 @@ impl RaftRsNode {
             self.raw.mut_store().fetches = false;
             self.raw.on_entries_fetched(context);
             self.raw.mut_store().fetches = true;
-            out.observe(Observation::Did(Doing::FetchDone));
+            out.observe(Observation::Did(LibraryEvent::FetchDone));
             done += 1;
         }
         done

@@ -26,7 +26,7 @@ use raft::{GetEntriesContext, StateRole};
 
 use super::apply::{Backlog, OwnSnapshot, Work};
 use super::contract::{Asked, Contract};
-use super::kit::{self, Shown};
+use super::kit::{self, Reported};
 use super::messages;
 use super::reads::Reads;
 use super::store::Store;
@@ -34,7 +34,9 @@ use super::timeouts::Timeouts;
 use squall_core::adapter::state_machine::StateMachine;
 use squall_core::ids::{Index, NodeId};
 use squall_core::options::{DriverOptions, Persistence};
-use squall_core::replica::{Birth, Doing, Input, Observation, Output, Request, Ticket};
+use squall_core::replica::{
+    BootContext, Input, LibraryEvent, Observation, Output, Request, SyncId,
+};
 use squall_core::service::Service;
 use squall_core::storage::{Record, Snapshot};
 
@@ -57,11 +59,11 @@ pub struct RaftRsNode {
     held_messages: Option<Vec<Message>>,
     /// Readies whose writes are on their way to the disk, oldest first.
     in_flight: VecDeque<InFlight>,
-    tickets: u64,
+    syncs: u64,
     /// What is committed and not applied yet, oldest first.
     pub(super) backlog: VecDeque<Backlog>,
     pub(super) reads: Reads,
-    shown: Shown,
+    shown: Reported,
     /// How far the service has applied the log.
     pub(super) applied: Index,
     /// Log growth since the last snapshot.
@@ -76,42 +78,42 @@ pub struct RaftRsNode {
 pub(super) enum Wait {
     Nothing,
     /// For recovery's writes.
-    Boot(Ticket),
+    Boot(SyncId),
     /// For the writes of the ready that is held.
-    Ready(Ticket),
+    Ready(SyncId),
     /// For the snapshot of the ready that is held, before its log may be written.
-    Snapshot(Ticket),
+    Snapshot(SyncId),
 }
 
 /// A ready that is not durable yet (asynchronous persistence).
 struct InFlight {
     number: u64,
-    ticket: Ticket,
+    sync: SyncId,
     messages: Vec<Message>,
     /// Where it writes entries: the first index and the one after the last.
     entries: Range<Index>,
 }
 
 impl RaftRsNode {
-    pub(super) fn new(birth: &Birth<'_>, raw: RawNode<Store>, service: Service) -> Self {
+    pub(super) fn new(boot: &BootContext<'_>, raw: RawNode<Store>, service: Service) -> Self {
         Self {
-            id: birth.id,
-            shown: Shown::new(&raw),
+            id: boot.id,
+            shown: Reported::new(&raw),
             applied: raw.raft.raft_log.applied,
             raw,
             machine: StateMachine::new(service),
-            options: birth.driver.clone(),
-            takes_one: birth.driver.inputs_per_ready <= 1,
-            timeouts: Timeouts::new(birth),
-            contract: Contract::new(birth),
+            options: boot.driver.clone(),
+            takes_one: boot.driver.inputs_per_ready <= 1,
+            timeouts: Timeouts::new(boot),
+            contract: Contract::new(boot),
             inbox: VecDeque::new(),
             wait: Wait::Nothing,
             held: None,
             held_messages: None,
             in_flight: VecDeque::new(),
-            tickets: 0,
+            syncs: 0,
             backlog: VecDeque::new(),
-            reads: Reads::new(birth),
+            reads: Reads::new(boot),
             grown_bytes: 0,
             own_snapshot: None,
             fetching: VecDeque::new(),
@@ -120,15 +122,15 @@ impl RaftRsNode {
 
     /// Asks for a sync of what recovery wrote, and waits for it before all else.
     pub(super) fn sync_before_anything(&mut self, out: &mut Output<Message>) {
-        let ticket = self.sync(out);
-        self.wait = Wait::Boot(ticket);
+        let sync = self.sync(out);
+        self.wait = Wait::Boot(sync);
     }
 
-    pub(super) fn sync(&mut self, out: &mut Output<Message>) -> Ticket {
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
-        out.sync(ticket);
-        ticket
+    pub(super) fn sync(&mut self, out: &mut Output<Message>) -> SyncId {
+        self.syncs += 1;
+        let sync = SyncId(self.syncs);
+        out.sync(sync);
+        sync
     }
 
     /// Inlined, so that a message is moved once less.
@@ -195,13 +197,13 @@ impl RaftRsNode {
         match proposed {
             Ok(()) => {
                 if !leads {
-                    out.observe(Observation::Did(Doing::ForwardedCommand));
+                    out.observe(Observation::Did(LibraryEvent::ForwardedCommand));
                 }
                 self.machine.take(client, sequence);
             }
             Err(_) => {
                 if leads && self.raw.raft.lead_transferee.is_none() {
-                    out.observe(Observation::Did(Doing::DroppedProposal));
+                    out.observe(Observation::Did(LibraryEvent::DroppedProposal));
                 }
                 let leader = self.leader();
                 self.machine.refuse(&request, leader, out);
@@ -334,10 +336,10 @@ impl RaftRsNode {
         }
         let must_sync = ready.must_sync();
         self.raw.advance_append_async(ready);
-        let ticket = match self.in_flight.back() {
+        let sync = match self.in_flight.back() {
             _ if must_sync => self.sync(out),
             // It asks for no sync of its own, but readies are persisted in order.
-            Some(before) => before.ticket,
+            Some(before) => before.sync,
             None => {
                 self.raw.on_persist_ready(number);
                 self.show_role(out);
@@ -347,7 +349,7 @@ impl RaftRsNode {
         };
         self.in_flight.push_back(InFlight {
             number,
-            ticket,
+            sync,
             messages,
             entries,
         });
@@ -362,9 +364,9 @@ impl RaftRsNode {
         meets(now) || self.in_flight.iter().any(|ready| meets(&ready.entries))
     }
 
-    /// Readies up to and including `ticket` are durable.
-    fn settle_in_flight(&mut self, ticket: Ticket, out: &mut Output<Message>) {
-        let is_durable = |oldest: &InFlight| oldest.ticket <= ticket;
+    /// Readies up to and including `sync` are durable.
+    fn settle_in_flight(&mut self, sync: SyncId, out: &mut Output<Message>) {
+        let is_durable = |oldest: &InFlight| oldest.sync <= sync;
         while self.in_flight.front().is_some_and(is_durable)
             && let Some(settled) = self.in_flight.pop_front()
         {
@@ -419,15 +421,15 @@ impl RaftRsNode {
     }
 
     /// What that sync covered is durable.
-    pub(super) fn persisted(&mut self, ticket: Ticket, now_us: u64, out: &mut Output<Message>) {
+    pub(super) fn persisted(&mut self, sync: SyncId, now_us: u64, out: &mut Output<Message>) {
         if let Some(own) = &mut self.own_snapshot {
-            own.synced(ticket);
+            own.synced(sync);
         }
         let wait = self.wait;
         let (Wait::Boot(awaited) | Wait::Ready(awaited) | Wait::Snapshot(awaited)) = wait else {
-            return self.settle_in_flight(ticket, out);
+            return self.settle_in_flight(sync, out);
         };
-        if awaited > ticket {
+        if awaited > sync {
             return;
         }
         self.wait = Wait::Nothing;

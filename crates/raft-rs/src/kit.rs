@@ -9,7 +9,7 @@ use raft::{Config, RawNode, ReadOnlyOption, StateRole, Storage};
 
 use super::messages;
 use squall_core::ids::{Index, NodeId, Term};
-use squall_core::replica::{Birth, Observation, Output, Start};
+use squall_core::replica::{BootContext, Observation, Output, Start};
 use squall_core::storage::{EntryKind, Record, StableState};
 
 pub use super::log::logger;
@@ -19,8 +19,8 @@ pub use super::messages::{
 pub use super::timeouts::Timeouts;
 
 /// The library's configuration for a node's settings.
-pub fn config(birth: &Birth<'_>, start: &Start) -> Config {
-    let (id, options) = (birth.id, birth.raft);
+pub fn config(boot: &BootContext<'_>, start: &Start) -> Config {
+    let (id, options) = (boot.id, boot.raft);
     Config {
         id: id.0.into(),
         election_tick: options.election_ticks as usize,
@@ -123,14 +123,14 @@ pub fn leader<S: Storage>(raw: &RawNode<S>) -> Option<NodeId> {
 
 /// What a node has reported last.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown {
+pub struct Reported {
     role: StateRole,
     term: Term,
     transferee: Option<u64>,
     commit: Index,
 }
 
-impl Shown {
+impl Reported {
     /// What it starts with, which [`squall_core::replica::Recovered::recover`] has reported.
     pub fn new<S: Storage>(raw: &RawNode<S>) -> Self {
         Self {

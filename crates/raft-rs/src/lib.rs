@@ -22,8 +22,8 @@ use raft::raw_node::RawNode;
 use squall_core::configuration::Configuration;
 use squall_core::log_vec::Indexed;
 use squall_core::options::DriverOptions;
-use squall_core::registry::{Named, with_bugs};
-use squall_core::replica::{Birth, BootError, Output, Recovered, Subject};
+use squall_core::registry::{RegisteredSubject, with_bugs};
+use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
 use squall_core::storage::StableState;
 
 pub use driver::RaftRsNode;
@@ -37,7 +37,7 @@ use store::Store;
 pub struct RaftRs;
 
 /// The subject `raft-rs`, then it with each planted bug.
-pub fn subjects() -> Vec<Named> {
+pub fn subjects() -> Vec<RegisteredSubject> {
     let about = "tikv's raft 0.7.0, unmodified, behind an honest driver";
     with_bugs("raft-rs", about, RaftRs)
 }
@@ -47,18 +47,18 @@ impl Subject for RaftRs {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message>,
     ) -> Result<RaftRsNode, BootError> {
-        let start = disk.recover(birth, out)?;
-        let config = kit::config(birth, &start);
-        let logger = kit::logger(birth);
-        let store = store(start.state, &start.configuration, birth.driver);
+        let start = disk.recover(boot, out)?;
+        let config = kit::config(boot, &start);
+        let logger = kit::logger(boot);
+        let store = store(start.state, &start.configuration, boot.driver);
         let raw =
             RawNode::new(&config, store, &logger).expect("a validated plan makes a valid Config");
-        let mut node = RaftRsNode::new(birth, raw, start.service);
-        if birth.raft.group_commit {
+        let mut node = RaftRsNode::new(boot, raw, start.service);
+        if boot.raft.group_commit {
             node.raw.raft.enable_group_commit(true);
             node.assign_groups();
         }

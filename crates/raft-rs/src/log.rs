@@ -2,11 +2,11 @@
 
 use slog::{Drain, Logger, OwnedKVList, Record, o};
 
-use squall_core::replica::{Birth, LogSink};
+use squall_core::replica::{BootContext, LogSink};
 
 /// A logger into the sink that a node is born with; one that drops everything when there is none.
-pub fn logger(birth: &Birth<'_>) -> Logger {
-    match birth.log.clone() {
+pub fn logger(boot: &BootContext<'_>) -> Logger {
+    match boot.log.clone() {
         None => Logger::root(slog::Discard, o!()),
         Some(sink) => Logger::root(Lines(sink), o!()),
     }

@@ -12,14 +12,14 @@ use super::messages;
 use super::store::Store;
 use squall_core::configuration::{Change, Member, Refused, Step, Transition};
 use squall_core::operator::{Admin, Setting};
-use squall_core::replica::{Doing, Observation, Output};
+use squall_core::replica::{LibraryEvent, Observation, Output};
 
 impl RaftRsNode {
     pub(super) fn administer(&mut self, admin: Admin, out: &mut Output<Message>) {
         let doing = match admin {
             Admin::Change(change) => self
                 .propose_change(&change)
-                .then_some(Doing::DeclinedChange),
+                .then_some(LibraryEvent::DeclinedChange),
             Admin::TransferLeader { to } => {
                 let before = Asked::new(&self.raw);
                 self.raw.transfer_leader(to.0.into());
@@ -33,7 +33,7 @@ impl RaftRsNode {
                 if may {
                     let _ = self.raw.campaign();
                 }
-                may.then_some(Doing::Campaigned)
+                may.then_some(LibraryEvent::Campaigned)
             }
             Admin::RequestSnapshot => {
                 let log = &self.raw.raft.raft_log;
@@ -45,17 +45,17 @@ impl RaftRsNode {
                 if asked {
                     before.passed_on(&self.raw);
                 }
-                asked.then_some(Doing::SnapshotAsked)
+                asked.then_some(LibraryEvent::SnapshotAsked)
             }
             Admin::Ping => {
                 let before = Asked::new(&self.raw);
                 self.raw.ping();
                 before.pinged(&self.raw);
-                (self.raw.raft.state == StateRole::Leader).then_some(Doing::Pinged)
+                (self.raw.raft.state == StateRole::Leader).then_some(LibraryEvent::Pinged)
             }
             Admin::Set(setting) => {
                 self.set(setting);
-                Some(Doing::SettingChanged)
+                Some(LibraryEvent::SettingChanged)
             }
         };
         if let Some(doing) = doing {

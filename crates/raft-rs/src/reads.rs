@@ -8,7 +8,9 @@ use super::driver::RaftRsNode;
 use super::store::Store;
 use squall_core::ids::Index;
 use squall_core::options::ReadContext;
-use squall_core::replica::{Birth, Doing, Observation, Output, Reply, ReplyOutcome, Request};
+use squall_core::replica::{
+    BootContext, LibraryEvent, Observation, Output, Reply, ReplyOutcome, Request,
+};
 
 /// Reads under way at a node.
 pub(super) struct Reads {
@@ -29,9 +31,9 @@ struct Waiting {
 }
 
 impl Reads {
-    pub(super) fn new(birth: &Birth<'_>) -> Self {
-        let mut prefix = [birth.id.0; 5];
-        prefix[1..].copy_from_slice(&birth.life.to_be_bytes());
+    pub(super) fn new(boot: &BootContext<'_>) -> Self {
+        let mut prefix = [boot.id.0; 5];
+        prefix[1..].copy_from_slice(&boot.life.to_be_bytes());
         Self {
             prefix,
             asked: 0,
@@ -84,7 +86,7 @@ impl RaftRsNode {
             return;
         }
         if !leads {
-            out.observe(Observation::Did(Doing::ForwardedRead));
+            out.observe(Observation::Did(LibraryEvent::ForwardedRead));
         }
         let context = self.reads.context(&request, self.options.read_context);
         self.reads

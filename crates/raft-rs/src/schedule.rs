@@ -7,7 +7,7 @@ use super::driver::{RaftRsNode, Wait};
 use super::messages;
 use squall_core::ids::NodeId;
 use squall_core::options::MissedTicks;
-use squall_core::replica::{Input, Label, Output, Replica, SyncResult, Ticket};
+use squall_core::replica::{Input, Label, Output, Replica, SyncId, SyncResult};
 
 impl Replica for RaftRsNode {
     type Message = Message;
@@ -42,18 +42,12 @@ impl Replica for RaftRsNode {
     }
 
     #[inline(always)]
-    fn synced(
-        &mut self,
-        now_us: u64,
-        ticket: Ticket,
-        result: SyncResult,
-        out: &mut Output<Message>,
-    ) {
+    fn synced(&mut self, now_us: u64, sync: SyncId, result: SyncResult, out: &mut Output<Message>) {
         if result == SyncResult::Failed {
             out.halt("a sync failed");
             return;
         }
-        self.persisted(ticket, now_us, out);
+        self.persisted(sync, now_us, out);
         if matches!(self.wait, Wait::Nothing) && self.is_idle() {
             self.go_on(now_us, out);
         } else {
@@ -96,7 +90,7 @@ impl RaftRsNode {
     /// inputs that was for the library. A change of the configuration that was applied is one as well, where it made the library send something.
     #[inline(always)]
     fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
-        let fetched = match self.rests() {
+        let fetched = match self.is_quiescent() {
             true => 0,
             false => self.look_after_all(now_us, out),
         };
@@ -105,7 +99,7 @@ impl RaftRsNode {
 
     /// Whether nothing beside the library can come due.
     #[inline(always)]
-    fn rests(&self) -> bool {
+    fn is_quiescent(&self) -> bool {
         self.backlog.is_empty()
             && self.own_snapshot.is_none()
             && !self.raw.store().wanted.get()
@@ -114,8 +108,8 @@ impl RaftRsNode {
 
     #[inline(never)]
     fn look_after_all(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
-        self.work_off(now_us, out);
-        self.tend_own_snapshot(now_us, out);
+        self.drain_backlog(now_us, out);
+        self.poll_snapshot(now_us, out);
         self.finish_fetches(now_us, out)
     }
 
@@ -152,15 +146,15 @@ impl RaftRsNode {
     /// Whether there is nothing to do but what the library wants.
     #[inline(always)]
     fn is_idle(&self) -> bool {
-        self.inbox.is_empty() && self.rests()
+        self.inbox.is_empty() && self.is_quiescent()
     }
 
     /// Takes in what cannot be stepped at once. Returns whether there is something to run.
     #[inline(always)]
     fn take_in(&mut self, now_us: u64, input: Input<Message>, out: &mut Output<Message>) -> bool {
         match input {
-            Input::Synced { ticket, result } => {
-                self.synced(now_us, ticket, result, out);
+            Input::Synced { sync, result } => {
+                self.synced(now_us, sync, result, out);
                 false
             }
             input => {

@@ -10,7 +10,7 @@
 use raft::raw_node::RawNode;
 use raft::{StateRole, Storage};
 
-use squall_core::replica::Birth;
+use squall_core::replica::BootContext;
 use squall_world::hash::{finish, mix};
 
 #[derive(Debug)]
@@ -26,11 +26,11 @@ pub struct Timeouts {
 
 impl Timeouts {
     /// Those of the node that is born.
-    pub fn new(birth: &Birth<'_>) -> Self {
-        let node = u64::from(birth.id.0) << 32 | u64::from(birth.life);
-        let least = u64::from(birth.raft.election_ticks);
+    pub fn new(boot: &BootContext<'_>) -> Self {
+        let node = u64::from(boot.id.0) << 32 | u64::from(boot.life);
+        let least = u64::from(boot.raft.election_ticks);
         let mut timeouts = Self {
-            key: mix(birth.seed, node),
+            key: mix(boot.seed, node),
             least,
             spread: least,
             waits: 0,

@@ -9,7 +9,7 @@ use crate::rng::Choices;
 /// How a link treats messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Traffic {
+pub struct LinkOptions {
     /// Shortest delay, in microseconds.
     pub delay_min_us: u64,
     /// Longest ordinary delay, in microseconds; no shorter than `delay_min_us`.
@@ -28,7 +28,7 @@ pub struct Traffic {
     pub capacity: u32,
 }
 
-impl Default for Traffic {
+impl Default for LinkOptions {
     /// A calm local network.
     fn default() -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Default for Traffic {
     }
 }
 
-impl Traffic {
+impl LinkOptions {
     /// How many ordinary delays there are, in whole microseconds, where nothing but one of them befalls a message; else 0.
     fn calm_delays(&self) -> u64 {
         let chances = [
@@ -60,7 +60,7 @@ impl Traffic {
     }
 
     /// This traffic with `trouble` on top: chances add up, delays are the longer ones.
-    fn with(self, trouble: &Trouble) -> Self {
+    fn with(self, trouble: &LinkDegradation) -> Self {
         let add = |a: u32, b: u32| a.saturating_add(b).min(crate::rng::PPM);
         Self {
             loss_ppm: add(self.loss_ppm, trouble.loss_ppm),
@@ -76,7 +76,7 @@ impl Traffic {
 /// Trouble on some links for some time, on top of their ordinary traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Trouble {
+pub struct LinkDegradation {
     /// More messages in a million that are lost.
     pub loss_ppm: u32,
     /// More messages in a million that arrive twice.
@@ -120,7 +120,7 @@ pub enum Lost {
 
 /// What is done to one message on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tampering {
+pub enum MessageFault {
     /// It is lost.
     Lose,
     /// It arrives a second time.
@@ -137,7 +137,7 @@ pub enum Tampering {
 
 #[derive(Clone, Debug)]
 struct Link {
-    traffic: Traffic,
+    traffic: LinkOptions,
     /// How many ordinary delays there are to choose from, where nothing but one of them befalls what is sent on it: it
     /// is neither cut, stalled, held nor slow, no message holds up any link, and its traffic has no chances. Else 0.
     calm_delays: u64,
@@ -155,13 +155,13 @@ struct Link {
 struct Active {
     id: u64,
     links: Vec<(usize, usize)>,
-    trouble: Trouble,
+    trouble: LinkDegradation,
 }
 
 /// All links between `n` nodes.
 #[derive(Clone, Debug)]
 pub struct Network {
-    ordinary: Traffic,
+    ordinary: LinkOptions,
     /// Of every node to every other, at [`Network::place`].
     links: Vec<Link>,
     /// How many bits of a link's place say where it leads to.
@@ -176,7 +176,7 @@ pub struct Network {
 
 impl Network {
     /// A network of `nodes` nodes whose links all carry `ordinary` traffic.
-    pub fn new(nodes: usize, ordinary: Traffic) -> Self {
+    pub fn new(nodes: usize, ordinary: LinkOptions) -> Self {
         let link = Link {
             traffic: ordinary,
             calm_delays: ordinary.calm_delays(),
@@ -354,7 +354,7 @@ impl Network {
     }
 
     /// Puts `trouble`, known from then on by `id`, on `links`.
-    pub fn trouble(&mut self, id: u64, links: Vec<(usize, usize)>, trouble: Trouble) {
+    pub fn trouble(&mut self, id: u64, links: Vec<(usize, usize)>, trouble: LinkDegradation) {
         self.troubles.push(Active { id, links, trouble });
         self.refresh();
     }
@@ -367,7 +367,7 @@ impl Network {
 
     /// Ends all cuts, stalls, holds, slowness and trouble, and sets ordinary traffic to
     /// `ordinary`. What is on its way no longer holds up what is sent after it.
-    pub fn heal(&mut self, ordinary: Traffic) {
+    pub fn heal(&mut self, ordinary: LinkOptions) {
         self.ordinary = ordinary;
         self.troubles.clear();
         self.slow_us.fill(0);

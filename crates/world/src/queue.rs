@@ -6,7 +6,7 @@
 
 /// Where in a [`Slab`] a value lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(u32);
+pub struct SlabKey(u32);
 
 /// Values that stay where they are put until they are taken.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Slab<T> {
     /// One value each, or none. A list gives its last value away without a trace, where
     /// an option must be marked as empty: so a large value moves once less.
     slots: Vec<Vec<T>>,
-    free: Vec<Place>,
+    free: Vec<SlabKey>,
 }
 
 impl<T> Slab<T> {
@@ -28,36 +28,36 @@ impl<T> Slab<T> {
 
     /// Sets a place aside, for a value to be put there.
     #[inline(always)]
-    pub fn reserve(&mut self) -> Place {
+    pub fn reserve(&mut self) -> SlabKey {
         self.free.pop().unwrap_or_else(|| {
             let place = u32::try_from(self.slots.len()).expect("fewer than 2^32 values wait");
             self.slots.push(Vec::new());
-            Place(place)
+            SlabKey(place)
         })
     }
 
     /// Puts a value at `place`, which was set aside for it.
     #[inline(always)]
-    pub fn put(&mut self, place: Place, value: T) {
+    pub fn put(&mut self, place: SlabKey, value: T) {
         self.slots[place.0 as usize].push(value);
     }
 
     /// Puts a list's only value at `place`, which was set aside for it. The value does not move.
     #[inline(always)]
-    pub fn put_only(&mut self, place: Place, list: Vec<T>) {
+    pub fn put_only(&mut self, place: SlabKey, list: Vec<T>) {
         debug_assert_eq!(list.len(), 1, "a place is for one value");
         self.slots[place.0 as usize] = list;
     }
 
     /// The value at `place`.
     #[inline]
-    pub fn get(&self, place: Place) -> Option<&T> {
+    pub fn get(&self, place: SlabKey) -> Option<&T> {
         self.slots[place.0 as usize].last()
     }
 
     /// Takes out what was put at `place`; none when nothing lies there, and the place is what it was.
     #[inline(always)]
-    pub fn take(&mut self, place: Place) -> Option<T> {
+    pub fn take(&mut self, place: SlabKey) -> Option<T> {
         let taken = self.slots[place.0 as usize].pop();
         // A place that was empty is free already, or set aside for a value to come.
         if taken.is_some() {

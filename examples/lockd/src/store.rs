@@ -20,8 +20,8 @@ impl Store {
     /// written through to its end when the power failed. Whether it was so.
     pub fn recover(mut log: Kept, snapshot: Snapshot, voters: Vec<u64>) -> (Self, bool) {
         let meta = snapshot.get_metadata();
-        let joins_on = meta.index == 0 || log.term(meta.index) == Some(meta.term);
-        if !joins_on {
+        let is_contiguous = meta.index == 0 || log.term(meta.index) == Some(meta.term);
+        if !is_contiguous {
             log.start = (meta.index, meta.term);
             log.entries.clear();
             if log.hard.term < meta.term {
@@ -36,7 +36,7 @@ impl Store {
             snapshot,
             voters,
         };
-        (store, !joins_on)
+        (store, !is_contiguous)
     }
 
     /// The index of the newest snapshot; 0 when there is none.

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use raft::StateRole;
 use raft::eraftpb::{Entry, Message};
-use squall::counters::Event;
+use squall::counters::Counter;
 use squall::ids::{NodeId, Role};
 use squall::invariants::{Property, Verdict, Violation};
-use squall::madsim::servers::{self, Judged, Life, Seat, Server, address_of};
+use squall::madsim::servers::{self, ClientHandle, Judged, Life, Server, address_of};
 use squall::plan::Plan;
 use squall::raft_rs::{entry, label, node};
 use tokio::time::{Instant, sleep};
@@ -92,7 +92,7 @@ impl Server for Lockd {
     fn ask(
         self: Arc<Self>,
         run: Arc<Run>,
-        seat: Seat,
+        seat: ClientHandle,
     ) -> impl Future<Output = ()> + Send + 'static {
         let workload = seat.plan.workload;
         // A try that is given up before its answer can be there never gets one: that takes four delays and two syncs,
@@ -125,7 +125,7 @@ impl Server for Lockd {
 }
 
 /// Asks for one thing after another until the storm is over, and then until something is answered.
-async fn storm_on(run: Arc<Run>, seat: Seat, mut client: Client) {
+async fn storm_on(run: Arc<Run>, seat: ClientHandle, mut client: Client) {
     let mut choices = seat.choices();
     let workload = seat.plan.workload;
     for count in 1.. {
@@ -140,9 +140,9 @@ async fn storm_on(run: Arc<Run>, seat: Seat, mut client: Client) {
         seat.say(|| format!("asks for {asked:?}, and gets {answer:?}"));
         let is_answered = answer.is_some();
         seat.hit(match &answer {
-            None => Event::CommandTimedOut,
-            Some(Answer::Granted(_)) => Event::LockGranted,
-            Some(_) => Event::CommandApplied,
+            None => Counter::CommandTimedOut,
+            Some(Answer::Granted(_)) => Counter::LockGranted,
+            Some(_) => Counter::CommandApplied,
         });
         run.add(Seen {
             client: seat.number,
@@ -224,10 +224,10 @@ impl Probe for ToSquall {
 }
 
 /// lockd as it is, and with each mistake: what `lockd-storm` sweeps.
-pub fn subjects() -> Vec<squall::registry::Named> {
+pub fn subjects() -> Vec<squall::registry::RegisteredSubject> {
     let named = |name: String, about: &str, bug: Option<Bug>| {
         let server = squall::madsim::servers::Storm::over(Lockd(Planted(bug)));
-        squall::registry::Named::new(name, about, server)
+        squall::registry::RegisteredSubject::new(name, about, server)
     };
     let honest = named("lockd".to_owned(), "lockd as it is", None);
     let planted =

@@ -5,10 +5,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockd::storm::subjects;
-use squall::counters::Event;
-use squall::engine::{Outcome, Watch};
+use squall::counters::Counter;
+use squall::engine::{Observer, Outcome};
 use squall::plan::{Plan, Profile, generate};
-use squall::registry::Named;
+use squall::registry::RegisteredSubject;
 
 /// Seeds that lockd as it is stands here; the sweep of `docs/madsim.md` has 5,000.
 const SEEDS: u64 = 100;
@@ -18,13 +18,15 @@ const WITHIN: u64 = 600;
 
 const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/storm.toml");
 
-fn plan(subject: &Named, seed: u64) -> Plan {
+fn plan(subject: &RegisteredSubject, seed: u64) -> Plan {
     let profile = Profile::load(PROFILE).unwrap();
     generate(seed, &subject.name, subject.runner.lacks(), &profile)
 }
 
-fn run(subject: &Named, seed: u64) -> Outcome {
-    subject.runner.run(&plan(subject, seed), Watch::default())
+fn run(subject: &RegisteredSubject, seed: u64) -> Outcome {
+    subject
+        .runner
+        .run(&plan(subject, seed), Observer::default())
 }
 
 #[test]
@@ -34,7 +36,7 @@ fn lockd_stands_the_storm() {
     for seed in 0..SEEDS {
         let outcome = run(honest, seed);
         assert_eq!(outcome.failure, None, "seed {seed}");
-        answered += outcome.counters.get(Event::CommandApplied);
+        answered += outcome.counters.get(Counter::CommandApplied);
     }
     assert!(answered > 20 * SEEDS, "{answered} answers test nothing");
 }

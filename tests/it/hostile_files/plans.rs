@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use squall_core::engine::Watch;
+use squall_core::engine::Observer;
 use squall_core::options::Persistence;
 use squall_core::plan::{Plan, Profile, generate};
 
@@ -23,9 +23,9 @@ pub fn attempt(text: &str, fails: bool) -> Fate {
     if let Some(feature) = plan.asks_for_any(subject.runner.lacks()) {
         return Fate::Refused(format!("{} lacks {feature:?}", subject.name));
     }
-    let watch = Watch {
+    let watch = Observer {
         most_steps: Some(MOST_STEPS),
-        ..Watch::default()
+        ..Observer::default()
     };
     let outcome = subject.runner.run(&plan, watch);
     // What is written is read again as it was.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use squall_core::engine::Watch;
+use squall_core::engine::Observer;
 use squall_core::plan::{Profile, builtin_profiles, generate};
 
 use super::spoilt::{NUMBERS, PLACE, Spoilt, texts, whole};
@@ -142,9 +142,9 @@ fn attempt(file: &Path, text: &str) -> Fate {
                 "seed {seed} draws a plan that cannot be: {impossible}"
             ));
         }
-        let watch = Watch {
+        let watch = Observer {
             most_steps: Some(MOST_STEPS / 10),
-            ..Watch::default()
+            ..Observer::default()
         };
         let outcome = subject.runner.run(&plan, watch);
         match outcome.failure {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use subject::{Misbehaving, SEED, forever, mode};
 
 use super::support::{root, stderr, stdout};
@@ -32,7 +32,7 @@ fn program() {
         return;
     }
     let words = std::iter::once("squall").chain(arguments.split_whitespace());
-    let subject = Named::new(
+    let subject = RegisteredSubject::new(
         "misbehaving",
         "raft-rs, in a driver that misbehaves",
         Misbehaving,

@@ -42,21 +42,21 @@ impl Subject for Misbehaving {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message<RaftRs>>,
     ) -> Result<Misbehaves, BootError> {
-        let is_it = birth.seed == SEED && birth.id.0 == NODE;
+        let is_it = boot.seed == SEED && boot.id.0 == NODE;
         let hangs = match mode().as_str() {
             "hang-in-boot" => is_it,
             // Every other plan than the one that was found.
-            "hang-when-shrunk" => birth.seed != SEED,
+            "hang-when-shrunk" => boot.seed != SEED,
             _ => false,
         };
         if hangs {
             forever();
         }
-        let node = RaftRs.boot(birth, disk, out)?;
+        let node = RaftRs.boot(boot, disk, out)?;
         let left = if is_it { STEP } else { 0 };
         Ok(Misbehaves { node, left })
     }

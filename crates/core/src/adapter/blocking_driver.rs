@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
-use crate::replica::{Input, Label, Output, Replica, SyncResult, Ticket};
+use crate::replica::{Input, Label, Output, Replica, SyncId, SyncResult};
 
 /// A driver that does nothing else while it waits for its disk.
 pub trait Sequential {
@@ -38,7 +38,7 @@ pub trait Sequential {
 pub struct OneAtATime<D: Sequential> {
     driver: D,
     inbox: VecDeque<Input<D::Message>>,
-    tickets: u64,
+    syncs: u64,
     waits: bool,
 }
 
@@ -48,7 +48,7 @@ impl<D: Sequential> OneAtATime<D> {
         let mut made = Self {
             driver,
             inbox: VecDeque::new(),
-            tickets: 0,
+            syncs: 0,
             waits: false,
         };
         made.wait(must_sync, out);
@@ -58,8 +58,8 @@ impl<D: Sequential> OneAtATime<D> {
     fn wait(&mut self, must_sync: bool, out: &mut Output<D::Message>) {
         self.waits = must_sync;
         if must_sync {
-            self.tickets += 1;
-            out.sync(Ticket(self.tickets));
+            self.syncs += 1;
+            out.sync(SyncId(self.syncs));
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::configuration::Configuration;
 use crate::ids::{Index, Role};
 use crate::log_vec::Indexed;
 use crate::replica::{
-    Birth, Effect, Input, Label, Message, MessageKind, Observation, Output, Replica, Reply,
-    ReplyOutcome, Subject, SyncResult, Ticket,
+    BootContext, Effect, Input, Label, Message, MessageKind, Observation, Output, Replica, Reply,
+    ReplyOutcome, Subject, SyncId, SyncResult,
 };
 use crate::service::Service;
 use crate::storage::{Entry, EntryKind, HardState, Record, Snapshot, StableState};
@@ -62,9 +62,9 @@ pub(super) struct Memory {
 
 impl Memory {
     /// What a disk kept.
-    pub(super) fn of(birth: &Birth<'_>, state: &StableState) -> Self {
-        let mut service = birth.service.clone();
-        let mut configuration = birth.configuration;
+    pub(super) fn of(boot: &BootContext<'_>, state: &StableState) -> Self {
+        let mut service = boot.service.clone();
+        let mut configuration = boot.configuration;
         if let Some(snapshot) = &state.snapshot {
             service.restore(&snapshot.data);
             configuration = snapshot.configuration;
@@ -138,12 +138,12 @@ impl<S: Tamper> Replica for PlantedNode<S> {
 }
 
 impl<S: Tamper> PlantedNode<S> {
-    pub(super) fn new(inner: S::Replica, bug: Bug, birth: &Birth<'_>, memory: Memory) -> Self {
+    pub(super) fn new(inner: S::Replica, bug: Bug, boot: &BootContext<'_>, memory: Memory) -> Self {
         Self {
             inner,
             bug,
-            id: birth.id.0.into(),
-            life: birth.life,
+            id: boot.id.0.into(),
+            life: boot.life,
             role: Role::Follower,
             applied: 0,
             memory,
@@ -178,7 +178,7 @@ impl<S: Tamper> PlantedNode<S> {
         }
         for effect in inner.take_effects() {
             match effect {
-                Effect::Sync(ticket) => self.sync(ticket, &mut fake, out),
+                Effect::Sync(sync) => self.sync(sync, &mut fake, out),
                 Effect::Write(record) => self.write(record, out),
                 Effect::Observe(seen) => self.observe(seen, out),
             }
@@ -190,9 +190,9 @@ impl<S: Tamper> PlantedNode<S> {
         if let Some(reason) = inner.take_halt() {
             out.halt(reason);
         }
-        for ticket in fake {
+        for sync in fake {
             let result = SyncResult::Done;
-            self.step_inner(now_us, Input::Synced { ticket, result }, out);
+            self.step_inner(now_us, Input::Synced { sync, result }, out);
         }
     }
 
@@ -201,15 +201,15 @@ impl<S: Tamper> PlantedNode<S> {
         matches!(self.bug, Bug::SendBeforeSync | Bug::SkipFsync)
     }
 
-    fn sync(&mut self, ticket: Ticket, fake: &mut Vec<Ticket>, out: &mut Output<Message<S>>) {
+    fn sync(&mut self, sync: SyncId, fake: &mut Vec<SyncId>, out: &mut Output<Message<S>>) {
         let spares = self.bug == Bug::SyncEntriesOnly && !self.has_entries;
         self.has_entries = false;
         if self.bug != Bug::SkipFsync && !spares {
-            out.sync(ticket);
+            out.sync(sync);
         }
         let early = self.bug == Bug::LeaderCountsItselfEarly && self.role == Role::Leader;
         if self.fakes_sync() || early || spares {
-            fake.push(ticket);
+            fake.push(sync);
         }
     }
 

@@ -8,7 +8,7 @@ mod buggy_node;
 
 use crate::invariants::Property;
 use crate::options::Feature;
-use crate::replica::{Birth, BootError, Message, Output, Recovered, Subject};
+use crate::replica::{BootContext, BootError, Message, Output, Recovered, Subject};
 use crate::service::{Flaw, Service};
 use crate::storage::{HardState, Journal, StableState};
 
@@ -160,11 +160,11 @@ impl<S: Tamper> Subject for Planted<S> {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         mut disk: Recovered,
         out: &mut Output<Message<S>>,
     ) -> Result<PlantedNode<S>, BootError> {
-        if self.bug == Bug::ReuseOldLogOnRestart && birth.life > 0 {
+        if self.bug == Bug::ReuseOldLogOnRestart && boot.life > 0 {
             lose_newest_third(&mut disk.state);
         }
         if self.bug == Bug::StartOnDamage {
@@ -173,17 +173,17 @@ impl<S: Tamper> Subject for Planted<S> {
             }
         }
         let flawed = self.bug.flaw().map(Service::flawed);
-        let birth = Birth {
-            service: flawed.as_ref().unwrap_or(birth.service),
-            ..birth.clone()
+        let boot = BootContext {
+            service: flawed.as_ref().unwrap_or(boot.service),
+            ..boot.clone()
         };
-        let memory = Memory::of(&birth, &disk.state);
-        if self.bug == Bug::ReplayOnRestart && birth.life > 0 {
-            apply_ahead(&mut disk.state, birth.service);
+        let memory = Memory::of(&boot, &disk.state);
+        if self.bug == Bug::ReplayOnRestart && boot.life > 0 {
+            apply_ahead(&mut disk.state, boot.service);
         }
         let mut inner_out = Output::default();
-        let inner = self.subject.boot(&birth, disk, &mut inner_out)?;
-        let mut node = PlantedNode::new(inner, self.bug, &birth, memory);
+        let inner = self.subject.boot(&boot, disk, &mut inner_out)?;
+        let mut node = PlantedNode::new(inner, self.bug, &boot, memory);
         node.pass_on(0, &mut inner_out, out);
         Ok(node)
     }

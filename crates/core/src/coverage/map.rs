@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Trail;
+use super::RunCoverage;
 
 /// What a set of runs covered.
 #[derive(Clone, Debug, Default)]
@@ -14,14 +14,14 @@ pub struct Map {
 
 /// What a run added to a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct News {
+pub struct NewCoverage {
     /// States that no run before had been in.
     pub states: u64,
     /// Transitions that no run before had made, rising.
     pub transitions: Vec<u64>,
 }
 
-impl News {
+impl NewCoverage {
     /// Whether there are any.
     pub fn is_empty(&self) -> bool {
         self.states == 0 && self.transitions.is_empty()
@@ -30,8 +30,8 @@ impl News {
 
 impl Map {
     /// Takes in what a run covered, and says what of it is new.
-    pub fn add(&mut self, trail: &Trail) -> News {
-        let mut news = News::default();
+    pub fn add(&mut self, trail: &RunCoverage) -> NewCoverage {
+        let mut news = NewCoverage::default();
         for state in &trail.states {
             news.states += u64::from(self.states.insert(*state));
         }
@@ -46,7 +46,7 @@ impl Map {
     }
 
     /// Whether some run has covered all of it.
-    pub fn covers(&self, trail: &Trail) -> bool {
+    pub fn covers(&self, trail: &RunCoverage) -> bool {
         let state = |state| self.states.contains(state);
         let transition = |transition| self.transitions.contains_key(transition);
         trail.states.iter().all(state) && trail.transitions.iter().all(transition)
@@ -70,7 +70,7 @@ impl Map {
 
 /// Of runs that make so many steps and cover so much, some that cover what all do, in rising
 /// order. Short runs are preferred, and none of those chosen can be left out.
-pub fn cover(runs: &[(u64, Trail)]) -> Vec<usize> {
+pub fn cover(runs: &[(u64, RunCoverage)]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|place| (runs[*place].0, *place));
     let mut map = Map::default();
@@ -81,7 +81,7 @@ pub fn cover(runs: &[(u64, Trail)]) -> Vec<usize> {
     // Some of the short ones may be covered by longer ones that were needed all the same.
     let mut times = FxHashMap::<(bool, u64), u32>::default();
     let features = |place: usize| {
-        let trail: &Trail = &runs[place].1;
+        let trail: &RunCoverage = &runs[place].1;
         let states = trail.states.iter().map(|state| (false, *state));
         states.chain(
             trail
@@ -108,8 +108,8 @@ pub fn cover(runs: &[(u64, Trail)]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    fn trail(transitions: &[u64]) -> Trail {
-        Trail {
+    fn trail(transitions: &[u64]) -> RunCoverage {
+        RunCoverage {
             states: transitions.iter().map(|one| one / 10).collect(),
             transitions: transitions.to_vec(),
         }

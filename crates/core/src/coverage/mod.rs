@@ -16,7 +16,7 @@ mod tests;
 mod word;
 
 pub use facts::{Cut, Facts, Part, Standing};
-pub use map::{Map, News, cover};
+pub use map::{Map, NewCoverage, cover};
 
 use word::{Mark, Marks};
 
@@ -47,7 +47,7 @@ pub struct Coverage {
 
 /// What a run covered: hashes, rising.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trail {
+pub struct RunCoverage {
     /// Signatures of the abstract states that it was in.
     pub states: Vec<u64>,
     /// Pairs of one such state and the next.
@@ -135,13 +135,13 @@ impl Coverage {
     }
 
     /// What the run covered.
-    pub fn trail(&self) -> Trail {
+    pub fn trail(&self) -> RunCoverage {
         let rising = |set: &FxHashSet<u64>| {
             let mut all: Vec<u64> = set.iter().copied().collect();
             all.sort_unstable();
             all
         };
-        Trail {
+        RunCoverage {
             states: rising(&self.states),
             transitions: rising(&self.transitions),
         }

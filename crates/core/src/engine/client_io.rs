@@ -2,9 +2,9 @@
 
 use super::Answered;
 use super::clients::{Ask, Clients, Next, Taken};
-use super::event::Happening;
+use super::event::Event;
 use super::world::World;
-use crate::counters::Event;
+use crate::counters::Counter;
 use crate::ids::{NodeId, Role};
 use crate::invariants::Verdict;
 use crate::plan::Try;
@@ -32,21 +32,21 @@ impl<S: Subject> World<'_, '_, S> {
         let (node, ask) = match next {
             Next::Ask(node, ask) => {
                 self.counters.hit(match ask.reads {
-                    true => Event::ReadSent,
-                    false => Event::CommandSent,
+                    true => Counter::ReadSent,
+                    false => Counter::CommandSent,
                 });
                 (node, ask)
             }
             Next::Again(node, ask) => {
                 self.counters.hit(match ask.reads {
-                    true => Event::ReadRetried,
-                    false => Event::CommandRetried,
+                    true => Counter::ReadRetried,
+                    false => Counter::CommandRetried,
                 });
                 (node, ask)
             }
         };
         if ask.reads && self.clients.others_read(client) {
-            self.counters.hit(Event::ReadsInFlight);
+            self.counters.hit(Counter::ReadsInFlight);
         }
         if let Some(recording) = &mut self.watch.recording {
             let at = Try {
@@ -55,7 +55,7 @@ impl<S: Subject> World<'_, '_, S> {
             };
             recording.asked(client, at, &ask.request, ask.reads, is_new);
         }
-        let gives_up = Happening::ClientGivesUp {
+        let gives_up = Event::ClientGivesUp {
             client,
             sequence: ask.request.sequence,
             attempt: ask.request.attempt,
@@ -80,7 +80,7 @@ impl<S: Subject> World<'_, '_, S> {
             return self.answer(node, &refused);
         }
         if reads && self.is_deposed(node) {
-            self.counters.hit(Event::ReadAtDeposedLeader);
+            self.counters.hit(Counter::ReadAtDeposedLeader);
         }
         let input = match reads {
             true => Input::Read(request),
@@ -103,12 +103,12 @@ impl<S: Subject> World<'_, '_, S> {
             Taken::Ignored => {}
             Taken::Ends(operation, command, pauses) => {
                 if let ReplyOutcome::Read { .. } = reply.outcome {
-                    self.counters.hit(Event::ReadServed);
+                    self.counters.hit(Counter::ReadServed);
                     if self.plan.raft.lease_reads {
-                        self.counters.hit(Event::LeaseReadServed);
+                        self.counters.hit(Counter::LeaseReadServed);
                     }
                     if self.views[node.position()].role != Role::Leader {
-                        self.counters.hit(Event::ReadServedByFollower);
+                        self.counters.hit(Counter::ReadServedByFollower);
                     }
                 }
                 self.checks.answered(
@@ -150,12 +150,12 @@ impl<S: Subject> World<'_, '_, S> {
 
     pub(super) fn client_gives_up(&mut self, client: u32, sequence: u64, attempt: u32) {
         let counters = &mut self.counters;
-        let crashes = counters.get(Event::ClientCrashed);
+        let crashes = counters.get(Counter::ClientCrashed);
         let Some(abandoned) = self.clients.timed_out(client, sequence, attempt, counters) else {
             return;
         };
         if let Some(recording) = &mut self.watch.recording
-            && self.counters.get(Event::ClientCrashed) > crashes
+            && self.counters.get(Counter::ClientCrashed) > crashes
         {
             recording.crashed(client);
         }
@@ -171,6 +171,6 @@ impl<S: Subject> World<'_, '_, S> {
             return;
         }
         let at_us = self.queue.now_us() + self.clients.think_us();
-        self.queue.push(at_us, Happening::ClientWakes { client });
+        self.queue.push(at_us, Event::ClientWakes { client });
     }
 }

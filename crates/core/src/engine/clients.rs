@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use crate::counters::{Counters, Event};
+use crate::counters::{Counter, Counters};
 use crate::history::OperationId;
 use crate::ids::{Index, NodeId};
 use crate::plan::Workload;
@@ -342,10 +342,10 @@ impl Clients {
                     return Taken::Ignored;
                 }
                 waiting.sent = false;
-                counters.hit(Event::CommandRefused);
+                counters.hit(Counter::CommandRefused);
                 client.friend = leader.filter(|leader| *leader != from);
                 if client.friend.is_some() {
-                    counters.hit(Event::CommandRedirected);
+                    counters.hit(Counter::CommandRedirected);
                 }
                 if waiting.attempt < waiting.retries {
                     waiting.attempt += 1;
@@ -361,7 +361,7 @@ impl Clients {
                 client.friend = Some(from);
                 client.learn(&command, answer);
                 if let ReplyOutcome::Applied { .. } = outcome {
-                    counters.hit(Event::CommandApplied);
+                    counters.hit(Counter::CommandApplied);
                     self.acknowledged = self.acknowledged.max(index);
                 }
                 Taken::Ends(id, command, pauses)
@@ -407,12 +407,12 @@ impl Clients {
             Some(_) => waiting.crashes_at == Some(attempt),
             None => crashes,
         } && client.number < LAST_NUMBERS;
-        counters.hit(Event::CommandTimedOut);
+        counters.hit(Counter::CommandTimedOut);
         client.friend = None;
         waiting.refused = false;
         waiting.sent = false;
         if crashes {
-            counters.hit(Event::ClientCrashed);
+            counters.hit(Counter::ClientCrashed);
             let id = waiting.id;
             client.waiting = None;
             client.sequence = 0;

@@ -1,11 +1,11 @@
 //! After the storm: who takes part, what is asked of them, and when they have converged.
 
-use super::event::Happening;
+use super::event::Event;
 use super::world::World;
-use crate::counters::Event;
+use crate::counters::Counter;
 use crate::ids::NodeId;
 use crate::invariants::liveness::{self, Target};
-use crate::invariants::{Scene, Verdict};
+use crate::invariants::{ClusterView, Verdict};
 use crate::replica::Subject;
 
 impl<S: Subject> World<'_, '_, S> {
@@ -33,9 +33,9 @@ impl<S: Subject> World<'_, '_, S> {
     /// Starts asking for something fresh and looking for convergence.
     pub(super) fn begin_audits(&mut self) {
         let now_us = self.queue.now_us();
-        self.queue.push(now_us, Happening::Probe);
-        self.queue.push(now_us, Happening::Operate);
-        self.queue.push(now_us, Happening::Audit);
+        self.queue.push(now_us, Event::Probe);
+        self.queue.push(now_us, Event::Operate);
+        self.queue.push(now_us, Event::Audit);
     }
 
     /// Asks for something fresh, and goes on asking until it is answered.
@@ -49,10 +49,10 @@ impl<S: Subject> World<'_, '_, S> {
             .clients
             .next_probe(now_us, &members, |command| checks.invoked(command));
         self.queue
-            .push(now_us + self.plan.election_us(), Happening::Probe);
+            .push(now_us + self.plan.election_us(), Event::Probe);
         self.counters.hit(match ask.reads {
-            true => Event::ReadSent,
-            false => Event::CommandSent,
+            true => Counter::ReadSent,
+            false => Counter::CommandSent,
         });
         self.request(now_us, node, ask)
     }
@@ -60,7 +60,7 @@ impl<S: Subject> World<'_, '_, S> {
     /// Looks after joint configurations and removed nodes, every other election time-out.
     pub(super) fn operate(&mut self, now_us: u64) -> Verdict {
         self.queue
-            .push(now_us + 2 * self.plan.election_us(), Happening::Operate);
+            .push(now_us + 2 * self.plan.election_us(), Event::Operate);
         self.stop_removed(now_us);
         self.end_joint(now_us)
     }
@@ -73,19 +73,19 @@ impl<S: Subject> World<'_, '_, S> {
             reads: self.clients.is_served(),
             configuration,
         };
-        let scene = Scene {
+        let scene = ClusterView {
             nodes: &self.views,
             disks: &self.disks,
         };
         self.unmet = liveness::unmet(scene, &self.members(), target);
         if self.unmet.is_none() {
-            self.counters.hit(Event::Converged);
+            self.counters.hit(Counter::Converged);
             self.converged = true;
             // Nothing more is to happen.
             self.queue.clear();
             return;
         }
         self.queue
-            .push(now_us + self.plan.cluster.tick_us, Happening::Audit);
+            .push(now_us + self.plan.cluster.tick_us, Event::Audit);
     }
 }

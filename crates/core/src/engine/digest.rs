@@ -2,7 +2,7 @@
 //! between two runs of one plan and would matter to someone goes in.
 
 use crate::ids::{Index, NodeId};
-use crate::replica::{Claim, Input, Label, Observation, Reply, ReplyOutcome, SyncResult, Ticket};
+use crate::replica::{Claim, Input, Label, Observation, Reply, ReplyOutcome, SyncId, SyncResult};
 use crate::storage::{Chain, Record};
 use squall_world::hash::mix;
 
@@ -14,10 +14,10 @@ pub(super) fn delivery(from: NodeId) -> u64 {
 
 /// A sync's end that is stepped into a replica.
 #[inline]
-pub(super) fn synced(ticket: Ticket, result: SyncResult) -> u64 {
+pub(super) fn synced(sync: SyncId, result: SyncResult) -> u64 {
     match result {
-        SyncResult::Done => 3 | ticket.0 << 8,
-        SyncResult::Failed => 4 | ticket.0 << 8,
+        SyncResult::Done => 3 | sync.0 << 8,
+        SyncResult::Failed => 4 | sync.0 << 8,
     }
 }
 
@@ -26,7 +26,7 @@ pub(super) fn input<M>(input: &Input<M>) -> u64 {
     match input {
         Input::Tick => 1,
         Input::Deliver { from, .. } => delivery(*from),
-        Input::Synced { ticket, result } => synced(*ticket, *result),
+        Input::Synced { sync, result } => synced(*sync, *result),
         Input::Request(request) => 5 | request.sequence << 8,
         Input::Read(request) => 8 | request.sequence << 8,
         Input::Admin(_) => 9,
@@ -126,16 +126,16 @@ pub(super) fn reply(reply: &Reply) -> u64 {
 mod tests {
     use crate::ids::Role;
     use crate::invariants::Property;
-    use crate::replica::{Doing, MessageKind};
+    use crate::replica::{LibraryEvent, MessageKind};
 
     /// Digests of old runs hang on them.
     #[test]
     fn the_numbers_in_digests_stay() {
         assert_eq!([Role::Follower as u64, Role::Leader as u64], [0, 3]);
         let doings = [
-            Doing::DroppedProposal,
-            Doing::Campaigned,
-            Doing::ChangedOtherwise,
+            LibraryEvent::DroppedProposal,
+            LibraryEvent::Campaigned,
+            LibraryEvent::ChangedOtherwise,
         ];
         assert_eq!(doings.map(|doing| doing as u64), [0, 9, 12]);
         for (number, kind) in MessageKind::ALL.iter().enumerate() {

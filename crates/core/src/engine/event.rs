@@ -1,12 +1,12 @@
 //! What can happen in a world: the events of its queue.
 
 use crate::ids::NodeId;
-use crate::replica::{MessageKind, Ticket};
-use squall_world::queue::Place;
+use crate::replica::{MessageKind, SyncId};
+use squall_world::queue::SlabKey;
 
 /// What can happen next.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Happening {
+pub(super) enum Event {
     /// A tick is due at a node, if the timer is still the one that counts.
     Tick { node: NodeId, timer: u32 },
     /// The message at `parcel` arrives.
@@ -14,13 +14,13 @@ pub(super) enum Happening {
         from: NodeId,
         to: NodeId,
         kind: MessageKind,
-        parcel: Place,
+        parcel: SlabKey,
     },
     /// A sync of a life is over.
     Synced {
         node: NodeId,
         life: u32,
-        ticket: Ticket,
+        sync: SyncId,
         fails: bool,
     },
     /// The transport reports to a sender.

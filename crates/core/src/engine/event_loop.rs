@@ -4,19 +4,19 @@
 //! It must not know any Raft library, nor decide anything that the plan and its
 //! choice streams do not.
 
-use super::event::{Happening, Report};
+use super::event::{Event, Report};
 use super::node::Slot;
 use super::options;
 use super::panics;
 use super::world::World;
-use super::{Moment, Outcome, Watch};
-use crate::counters::Event;
+use super::{Moment, Observer, Outcome};
+use crate::counters::Counter;
 use crate::ids::NodeId;
 use crate::invariants::{Verdict, Violation, breach};
 use crate::options::MissedTicks;
 use crate::plan::{Plan, When};
 use crate::replica::{Input, MessageKind, Subject};
-use squall_world::queue::Place;
+use squall_world::queue::SlabKey;
 
 /// Carries `plan` out on `subject`.
 ///
@@ -27,7 +27,7 @@ use squall_world::queue::Place;
 /// # Panics
 /// When the plan is not valid ([`Plan::validate`]), or on a bug of this crate.
 /// A panic of the subject is caught and is a violation of `no-panic`.
-pub fn run<S: Subject>(plan: &Plan, subject: &S, watch: Watch<'_>) -> Outcome {
+pub fn run<S: Subject>(plan: &Plan, subject: &S, watch: Observer<'_>) -> Outcome {
     run_paced(plan, subject, watch, |_, _| {})
 }
 
@@ -35,8 +35,8 @@ pub fn run<S: Subject>(plan: &Plan, subject: &S, watch: Watch<'_>) -> Outcome {
 pub(super) fn run_paced<S: Subject>(
     plan: &Plan,
     subject: &S,
-    watch: Watch<'_>,
-    pace: impl FnMut(&[Slot<S::Replica, Happening>], u64),
+    watch: Observer<'_>,
+    pace: impl FnMut(&[Slot<S::Replica, Event>], u64),
 ) -> Outcome {
     let mut world = World::new(plan, subject, watch);
     let driven = panics::of_subject(|| world.drive(pace));
@@ -56,7 +56,7 @@ pub(super) fn run_paced<S: Subject>(
 
 impl<S: Subject> World<'_, '_, S> {
     /// Runs to the end of the plan, to convergence, or to the first violation.
-    fn drive(&mut self, mut pace: impl FnMut(&[Slot<S::Replica, Happening>], u64)) -> Verdict {
+    fn drive(&mut self, mut pace: impl FnMut(&[Slot<S::Replica, Event>], u64)) -> Verdict {
         options::count(self.plan, &mut self.counters);
         self.begin()?;
         let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
@@ -108,16 +108,16 @@ impl<S: Subject> World<'_, '_, S> {
     fn begin(&mut self) -> Verdict {
         for (number, fault) in self.plan.faults.iter().enumerate() {
             if let When::AtUs(at_us) = fault.when {
-                self.queue.push(at_us, Happening::Strike { fault: number });
+                self.queue.push(at_us, Event::Strike { fault: number });
             }
         }
-        self.queue.push(self.plan.heal_us, Happening::Heal);
+        self.queue.push(self.plan.heal_us, Event::Heal);
         if self.plan.script.is_some() {
             self.begin_script();
         } else {
             for client in 0..self.clients.count() {
                 let at_us = self.clients.think_us();
-                self.queue.push(at_us, Happening::ClientWakes { client });
+                self.queue.push(at_us, Event::ClientWakes { client });
             }
         }
         let (_, founders) = self.configuration;
@@ -129,19 +129,19 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[inline(always)]
-    fn happen(&mut self, now_us: u64, happening: Happening) -> Verdict {
+    fn happen(&mut self, now_us: u64, happening: Event) -> Verdict {
         match happening {
-            Happening::Tick { node, .. }
-            | Happening::Arrival { to: node, .. }
-            | Happening::Synced { node, .. }
-            | Happening::Report { node, .. }
+            Event::Tick { node, .. }
+            | Event::Arrival { to: node, .. }
+            | Event::Synced { node, .. }
+            | Event::Report { node, .. }
                 if self.stands_still(node) =>
             {
                 self.slots[node.position()].held.push(happening);
                 Ok(())
             }
-            Happening::Tick { node, timer } => self.tick(now_us, node, timer),
-            Happening::Arrival {
+            Event::Tick { node, timer } => self.tick(now_us, node, timer),
+            Event::Arrival {
                 from,
                 to,
                 kind,
@@ -150,33 +150,33 @@ impl<S: Subject> World<'_, '_, S> {
                 self.network.arrived(from.position(), to.position());
                 self.arrive(now_us, from, to, kind, parcel)
             }
-            Happening::Synced {
+            Event::Synced {
                 node,
                 life,
-                ticket,
+                sync,
                 fails,
-            } => self.synced(now_us, node, life, ticket, fails),
-            Happening::Report { node, life, report } => {
+            } => self.synced(now_us, node, life, sync, fails),
+            Event::Report { node, life, report } => {
                 if self.views[node.position()].life != life || !self.is_up(node) {
                     return Ok(());
                 }
                 let input = match report {
                     Report::Unreachable { peer } => {
-                        self.counters.hit(Event::PeerUnreachable);
+                        self.counters.hit(Counter::PeerUnreachable);
                         Input::Unreachable { peer }
                     }
                     Report::SnapshotSent { peer, delivered } => {
                         if !delivered {
-                            self.counters.hit(Event::SnapshotReportedFailed);
+                            self.counters.hit(Counter::SnapshotReportedFailed);
                         }
                         Input::SnapshotSent { peer, delivered }
                     }
                 };
                 self.step(now_us, node, input)
             }
-            Happening::ClientWakes { client } => self.client_wakes(now_us, client),
-            Happening::ScriptedTry { operation, nth } => self.scripted_try(now_us, operation, nth),
-            Happening::ClientGivesUp {
+            Event::ClientWakes { client } => self.client_wakes(now_us, client),
+            Event::ScriptedTry { operation, nth } => self.scripted_try(now_us, operation, nth),
+            Event::ClientGivesUp {
                 client,
                 sequence,
                 attempt,
@@ -184,33 +184,31 @@ impl<S: Subject> World<'_, '_, S> {
                 self.client_gives_up(client, sequence, attempt);
                 Ok(())
             }
-            Happening::AskAgain { fault, left } => {
-                self.ask_for_change(now_us, fault as usize, left)
-            }
-            Happening::Operate => self.operate(now_us),
-            Happening::Strike { fault } => self.strike(now_us, fault),
-            Happening::Over { fault } => {
+            Event::AskAgain { fault, left } => self.ask_for_change(now_us, fault as usize, left),
+            Event::Operate => self.operate(now_us),
+            Event::Strike { fault } => self.strike(now_us, fault),
+            Event::Over { fault } => {
                 self.over(now_us, fault);
                 self.look_around();
                 Ok(())
             }
-            Happening::Boot { node } => {
+            Event::Boot { node } => {
                 self.boot(node)?;
                 self.look_around();
                 self.strike_due(now_us)
             }
-            Happening::Resume { node } => {
+            Event::Resume { node } => {
                 self.resume(now_us, node);
                 self.look_around();
                 Ok(())
             }
-            Happening::Heal => {
+            Event::Heal => {
                 self.heal(now_us)?;
                 self.look_around();
                 Ok(())
             }
-            Happening::Probe => self.probe(now_us),
-            Happening::Audit => {
+            Event::Probe => self.probe(now_us),
+            Event::Audit => {
                 self.audit(now_us);
                 Ok(())
             }
@@ -224,7 +222,7 @@ impl<S: Subject> World<'_, '_, S> {
         slot.timer += 1;
         let timer = slot.timer;
         let at_us = slot.clock.time_us(slot.tick_due_us, now_us);
-        self.queue.push(at_us, Happening::Tick { node, timer });
+        self.queue.push(at_us, Event::Tick { node, timer });
     }
 
     #[inline(never)]
@@ -241,7 +239,7 @@ impl<S: Subject> World<'_, '_, S> {
         // Ten election time-outs in a burst change all that a burst can change.
         let mut ticks = due.min(10 * u64::from(self.plan.raft.election_ticks));
         if due > 1 {
-            self.counters.hit(Event::TicksMissed);
+            self.counters.hit(Counter::TicksMissed);
             if self.plan.driver.missed_ticks == MissedTicks::Skip {
                 ticks = 1;
             }
@@ -260,7 +258,7 @@ impl<S: Subject> World<'_, '_, S> {
         from: NodeId,
         to: NodeId,
         kind: MessageKind,
-        parcel: Place,
+        parcel: SlabKey,
     ) -> Verdict {
         let up = self.is_up(to);
         if kind == MessageKind::Snapshot {
@@ -268,7 +266,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         if !up {
             drop(self.parcels.take(parcel));
-            self.counters.hit(Event::MessageToDownNode);
+            self.counters.hit(Counter::MessageToDownNode);
             self.report_unreachable(now_us, from, to);
             return Ok(());
         }

@@ -1,20 +1,20 @@
 //! What faults do to the lockstep engine's world, and how it heals.
 
-use super::event::Happening;
+use super::event::Event;
 use super::panics;
 use super::step::OUT_IS_BACK;
 use super::trace::{Happened, Weight};
 use super::world::World;
 use crate::configuration::Configuration;
-use crate::counters::Event;
+use crate::counters::Counter;
 use crate::ids::{NodeId, Role};
 use crate::invariants::{NodeView, Verdict, Violation, breach};
 use crate::plan::{Heal, What};
-use crate::replica::{Birth, Recovered, Subject};
+use crate::replica::{BootContext, Recovered, Subject};
 use crate::storage::Journal;
 use crate::text::seconds;
 use squall_world::journal_disk::Loss;
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 
 /// Ticks that a node which stopped itself stays down.
 const HALT_TICKS: u64 = 20;
@@ -73,13 +73,13 @@ impl<S: Subject> World<'_, '_, S> {
                 let mut links = Vec::new();
                 self.each_link(from, to, |_, from, to| links.push((from, to)));
                 self.network.trouble(number as u64, links, *trouble);
-                self.counters.hit(Event::NetworkTrouble);
+                self.counters.hit(Counter::NetworkTrouble);
                 Some(*for_us)
             }
             What::Burst { from, to, for_us } => {
                 let until_us = now_us + for_us;
                 self.each_link(from, to, |world, from, to| {
-                    world.counters.hit(Event::LinkHeldBack);
+                    world.counters.hit(Counter::LinkHeldBack);
                     world.network.stall(from, to, until_us);
                 });
                 None
@@ -90,7 +90,7 @@ impl<S: Subject> World<'_, '_, S> {
                 for_us,
             } => {
                 self.network.slow_down(node.position(), *extra_us);
-                self.counters.hit(Event::NodeSlow);
+                self.counters.hit(Counter::NodeSlow);
                 Some(*for_us)
             }
             What::SlowDisk {
@@ -99,7 +99,7 @@ impl<S: Subject> World<'_, '_, S> {
                 for_us,
             } => {
                 self.slots[node.position()].slow_us.push(*sync_us);
-                self.counters.hit(Event::DiskSlow);
+                self.counters.hit(Counter::DiskSlow);
                 Some(*for_us)
             }
             What::FailSync { node } => {
@@ -108,23 +108,23 @@ impl<S: Subject> World<'_, '_, S> {
             }
             What::FullDisk { node, for_us } => {
                 self.disks[node.position()].fill_up();
-                self.counters.hit(Event::DiskFull);
+                self.counters.hit(Counter::DiskFull);
                 Some(*for_us)
             }
             What::Rot { node, journal } => {
                 self.disks[node.position()].rot(Journal::from(*journal) as usize);
-                self.counters.hit(Event::RecordRotted);
+                self.counters.hit(Counter::RecordRotted);
                 None
             }
             What::Jump { node, by_us } => {
                 self.slots[node.position()].clock.jump(now_us, *by_us);
-                self.counters.hit(Event::ClockJumped);
+                self.counters.hit(Counter::ClockJumped);
                 self.set_timer(*node);
                 None
             }
             What::Drift { node, ppm, for_us } => {
                 self.slots[node.position()].clock.set_drift(now_us, *ppm);
-                self.counters.hit(Event::ClockDrifted);
+                self.counters.hit(Counter::ClockDrifted);
                 self.set_timer(*node);
                 Some(*for_us)
             }
@@ -141,7 +141,7 @@ impl<S: Subject> World<'_, '_, S> {
         };
         if let Some(for_us) = for_us {
             self.queue
-                .push(now_us + for_us, Happening::Over { fault: number });
+                .push(now_us + for_us, Event::Over { fault: number });
         }
         self.look_around();
         Ok(())
@@ -248,10 +248,10 @@ impl<S: Subject> World<'_, '_, S> {
 
     fn cut(&mut self, from: usize, to: usize) {
         self.network.cut(from, to);
-        self.counters.hit(Event::LinkCut);
+        self.counters.hit(Counter::LinkCut);
         let leads = |position: usize| self.views[position].role == Role::Leader;
         if leads(from) || leads(to) {
-            self.counters.hit(Event::LeaderCutOff);
+            self.counters.hit(Counter::LeaderCutOff);
         }
     }
 
@@ -259,27 +259,27 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn crash(&mut self, now_us: u64, node: NodeId, loss: Loss, down_us: Option<u64>) {
         let position = node.position();
         if self.slots[position].replica.is_some() {
-            self.counters.hit(Event::Crash);
+            self.counters.hit(Counter::Crash);
             if self.views[position].role == Role::Leader {
-                self.counters.hit(Event::CrashOfLeader);
+                self.counters.hit(Counter::CrashOfLeader);
             }
             if !self.slots[position].in_flight.is_empty() {
-                self.counters.hit(Event::CrashDuringSync);
+                self.counters.hit(Counter::CrashDuringSync);
             }
             let view = &self.views[position];
             if view.configuration.1.is_joint() {
-                self.counters.hit(Event::CrashInJoint);
+                self.counters.hit(Counter::CrashInJoint);
             }
             if view.role == Role::Leader && view.change_pending() {
-                self.counters.hit(Event::LeaderCrashedWithChange);
+                self.counters.hit(Counter::LeaderCrashedWithChange);
             }
             if view.snapshot.0 > self.disks[position].durable().snapshot_index() {
-                self.counters.hit(Event::CrashWithSnapshot);
+                self.counters.hit(Counter::CrashWithSnapshot);
             }
             self.stop(node, loss);
             if let Some(down_us) = down_us {
                 self.queue
-                    .push(now_us + down_us.max(1), Happening::Boot { node });
+                    .push(now_us + down_us.max(1), Event::Boot { node });
             }
         }
         if down_us.is_none() {
@@ -289,7 +289,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// The node stops itself: a failed disk is no disk to go on with.
     pub(super) fn halt(&mut self, now_us: u64, node: NodeId, reason: &str) {
-        self.counters.hit(Event::Halt);
+        self.counters.hit(Counter::Halt);
         if self.is_watched() {
             self.tell(
                 Some(node),
@@ -300,15 +300,15 @@ impl<S: Subject> World<'_, '_, S> {
         // The process ends and the machine does not: any of its unsynced writes may still be written back.
         self.stop(node, Loss::Prefix);
         let down_us = HALT_TICKS * self.plan.cluster.tick_us;
-        self.queue.push(now_us + down_us, Happening::Boot { node });
+        self.queue.push(now_us + down_us, Event::Boot { node });
     }
 
     fn stop(&mut self, node: NodeId, loss: Loss) {
         let position = node.position();
         let report = self.disks[position].crash(loss, &mut self.disk_choices);
-        self.counters.add(Event::WriteKept, report.kept);
-        self.counters.add(Event::WriteLost, report.lost);
-        self.counters.add(Event::WriteTorn, report.torn);
+        self.counters.add(Counter::WriteKept, report.kept);
+        self.counters.add(Counter::WriteLost, report.lost);
+        self.counters.add(Counter::WriteTorn, report.torn);
         self.fold(report.kept << 32 | report.lost);
         if self.is_watched() {
             self.tell_down(node, &report);
@@ -317,13 +317,13 @@ impl<S: Subject> World<'_, '_, S> {
         let view = &mut self.views[position];
         self.checks.crashed(node, view, durable);
         if durable.usable_last() < view.last() {
-            self.counters.hit(Event::EntryLost);
+            self.counters.hit(Counter::EntryLost);
         }
         if (durable.hard.term, durable.hard.vote) != (view.hard.term, view.hard.vote) {
-            self.counters.hit(Event::VoteLost);
+            self.counters.hit(Counter::VoteLost);
         }
-        if !durable.joins_on() {
-            self.counters.hit(Event::LogMended);
+        if !durable.is_contiguous() {
+            self.counters.hit(Counter::LogMended);
         }
         view.up = false;
         view.role = Role::Follower;
@@ -346,7 +346,7 @@ impl<S: Subject> World<'_, '_, S> {
         let life = slot.lives;
         slot.lives += 1;
         if life > 0 {
-            self.counters.hit(Event::Restart);
+            self.counters.hit(Counter::Restart);
         }
         let disk = &self.disks[position];
         self.views[position] = NodeView::booting(disk.durable(), life);
@@ -358,7 +358,7 @@ impl<S: Subject> World<'_, '_, S> {
                 .map(|journal| Journal::ALL[*journal])
                 .collect(),
         };
-        let birth = Birth {
+        let boot = BootContext {
             id: node,
             configuration: self.first_configuration_of(node),
             life,
@@ -374,7 +374,7 @@ impl<S: Subject> World<'_, '_, S> {
             pulse.boots(self.step, node);
         }
         panics::enter();
-        let booted = self.subject.boot(&birth, recovered, &mut out);
+        let booted = self.subject.boot(&boot, recovered, &mut out);
         panics::leave();
         self.stepping = None;
         let mut halt = None;
@@ -398,7 +398,7 @@ impl<S: Subject> World<'_, '_, S> {
                 ))
             }
             Err(reason) => {
-                self.counters.hit(Event::BootRefused);
+                self.counters.hit(Counter::BootRefused);
                 self.views[position].up = false;
                 self.views[position].gone = true;
                 self.tell(
@@ -433,10 +433,10 @@ impl<S: Subject> World<'_, '_, S> {
         if slot.replica.is_none() {
             return;
         }
-        self.counters.hit(Event::Pause);
+        self.counters.hit(Counter::Pause);
         let until_us = (now_us + for_us).max(slot.paused_until_us.unwrap_or(0));
         slot.paused_until_us = Some(until_us);
-        self.queue.push(until_us, Happening::Resume { node });
+        self.queue.push(until_us, Event::Resume { node });
     }
 
     /// A pause is over, if it has not been prolonged: what was held back happens now.
@@ -462,10 +462,10 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn heal(&mut self, now_us: u64) -> Verdict {
         let ordinary = self.plan.network;
         let prompt_us = self.plan.prompt_us();
-        self.network.heal(Traffic {
+        self.network.heal(LinkOptions {
             delay_min_us: ordinary.delay_min_us.min(prompt_us),
             delay_max_us: ordinary.delay_max_us.min(prompt_us),
-            ..Traffic::default()
+            ..LinkOptions::default()
         });
         self.triggers.disarm();
         for number in 0..self.plan.faults.len() {
@@ -493,7 +493,7 @@ impl<S: Subject> World<'_, '_, S> {
         // What the storm held up comes now, not when the storm had meant it to.
         let prompt_us = now_us + prompt_us;
         self.queue.hasten(|happening| match happening {
-            Happening::Arrival { .. } | Happening::Synced { .. } => Some(prompt_us),
+            Event::Arrival { .. } | Event::Synced { .. } => Some(prompt_us),
             _ => None,
         });
         self.healed = true;

@@ -9,11 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use super::event_loop::run_paced;
-use super::{Outcome, Watch, panics};
+use super::{Observer, Outcome, panics};
 use crate::options::Feature;
 use crate::plan::Plan;
 use crate::replica::{
-    Birth, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
+    BootContext, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
 };
 
 /// A runtime that hosts the replicas of one run. Nodes go by their position in the plan's list, from 0.
@@ -47,7 +47,7 @@ pub trait Task {
 pub fn run_hosted<S: Subject>(
     plan: &Plan,
     subject: &S,
-    watch: Watch<'_>,
+    watch: Observer<'_>,
     host: &dyn Host,
 ) -> Outcome
 where
@@ -81,12 +81,12 @@ where
     /// A replica that refuses its disk has no task.
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message<Self>>,
     ) -> Result<Self::Replica, BootError> {
-        let replica = self.subject.boot(birth, disk, out)?;
-        let position = birth.id.position();
+        let replica = self.subject.boot(boot, disk, out)?;
+        let position = boot.id.position();
         let desk = Rc::new(Desk {
             replica: RefCell::new(replica),
             next: Cell::new(None),
@@ -159,7 +159,7 @@ impl<R: Replica> Task for Desk<R> {
         panics::enter();
         let stepped = catch_unwind(AssertUnwindSafe(|| match input {
             Input::Deliver { from, message } => replica.deliver(now_us, from, message, &mut out),
-            Input::Synced { ticket, result } => replica.synced(now_us, ticket, result, &mut out),
+            Input::Synced { sync, result } => replica.synced(now_us, sync, result, &mut out),
             input => replica.step(now_us, input, &mut out),
         }));
         panics::leave();

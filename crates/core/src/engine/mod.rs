@@ -51,7 +51,7 @@ use crate::text::seconds;
 
 /// What a run is watched with. The default watches nothing, which is fastest.
 #[derive(Default)]
-pub struct Watch<'a> {
+pub struct Observer<'a> {
     /// Gets every event in words, as it happens.
     pub lines: Option<&'a mut dyn FnMut(Line)>,
     /// Gets the digest after every step.

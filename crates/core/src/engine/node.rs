@@ -1,7 +1,7 @@
 //! What the lockstep engine keeps for each node beside its view and its disk.
 
 use crate::ids::NodeId;
-use crate::replica::Ticket;
+use crate::replica::SyncId;
 use squall_world::clock::Clock;
 use squall_world::journal_disk::SyncPoint;
 
@@ -30,7 +30,7 @@ pub(super) struct Slot<R, E> {
     /// Syncs begun after that, over all lives.
     pub(super) overwriting_syncs: u32,
     /// Syncs of this life that are not over.
-    pub(super) in_flight: Vec<(Ticket, SyncPoint)>,
+    pub(super) in_flight: Vec<(SyncId, SyncPoint)>,
     /// A sync has failed in this life, so those in flight fail with it.
     pub(super) disk_failed: bool,
     /// Syncs that are to fail.

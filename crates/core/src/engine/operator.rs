@@ -2,12 +2,12 @@
 //! change of the configuration does not come about, starts nodes that are to join,
 //! and stops those that have left.
 
-use super::event::Happening;
+use super::event::Event;
 use super::options;
 use super::trace::Weight;
 use super::world::World;
 use crate::configuration::{Change, Configuration, Member, Step, Transition};
-use crate::counters::Event;
+use crate::counters::Counter;
 use crate::ids::{Index, NodeId, NodeSet, Role};
 use crate::invariants::Verdict;
 use crate::operator::{Admin, Setting};
@@ -47,7 +47,7 @@ impl<S: Subject> World<'_, '_, S> {
             return Ok(());
         };
         if let Admin::TransferLeader { .. } = admin {
-            self.counters.hit(Event::TransferAsked);
+            self.counters.hit(Counter::TransferAsked);
         }
         let slot = &self.slots[node.position()];
         if slot.replica.is_none() || slot.paused_until_us.is_some() {
@@ -107,8 +107,8 @@ impl<S: Subject> World<'_, '_, S> {
             return Ok(());
         }
         self.counters.hit(match left == *retries {
-            true => Event::ChangeAsked,
-            false => Event::ChangeRetried,
+            true => Counter::ChangeAsked,
+            false => Counter::ChangeRetried,
         });
         if !self.asked.contains(&number) {
             self.asked.push(number);
@@ -126,7 +126,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         if left > 0 {
             let pause_us = 2 * self.plan.election_us();
-            let again = Happening::AskAgain {
+            let again = Event::AskAgain {
                 fault: number as u32,
                 left: left - 1,
             };
@@ -139,7 +139,7 @@ impl<S: Subject> World<'_, '_, S> {
         if self.slots[node.position()].lives > 0 {
             return Ok(());
         }
-        self.counters.hit(Event::NodeJoined);
+        self.counters.hit(Counter::NodeJoined);
         self.boot(node)
     }
 
@@ -164,7 +164,7 @@ impl<S: Subject> World<'_, '_, S> {
         let left = before.members().without(after.members());
         for node in left.iter() {
             if self.views[node.position()].role == Role::Leader {
-                self.counters.hit(Event::LeaderRemoved);
+                self.counters.hit(Counter::LeaderRemoved);
             }
         }
         self.past.push((index, after));
@@ -201,12 +201,12 @@ impl<S: Subject> World<'_, '_, S> {
                 _ => Member::Nobody,
             };
             let event = match (part(&before), part(after)) {
-                (Member::Learner, Member::Voter) => Event::LearnerPromoted,
-                (Member::Nobody, Member::Voter) => Event::VoterAdded,
-                (Member::Voter, Member::Learner) => Event::VoterDemoted,
-                (Member::Nobody, Member::Learner) => Event::LearnerAdded,
-                (Member::Voter, Member::Nobody) => Event::VoterRemoved,
-                (Member::Learner, Member::Nobody) => Event::LearnerRemoved,
+                (Member::Learner, Member::Voter) => Counter::LearnerPromoted,
+                (Member::Nobody, Member::Voter) => Counter::VoterAdded,
+                (Member::Voter, Member::Learner) => Counter::VoterDemoted,
+                (Member::Nobody, Member::Learner) => Counter::LearnerAdded,
+                (Member::Voter, Member::Nobody) => Counter::VoterRemoved,
+                (Member::Learner, Member::Nobody) => Counter::LearnerRemoved,
                 _ => continue,
             };
             self.counters.hit(event);
@@ -234,7 +234,7 @@ impl<S: Subject> World<'_, '_, S> {
     /// Stops the nodes that are to be stopped for good.
     pub(super) fn stop_retired(&mut self, now_us: u64) {
         for node in std::mem::take(&mut self.retiring) {
-            self.counters.hit(Event::NodeRetired);
+            self.counters.hit(Counter::NodeRetired);
             self.crash(now_us, node, Loss::All, None);
         }
     }
@@ -273,7 +273,7 @@ impl<S: Subject> World<'_, '_, S> {
             Some(wanted) if !self.changes_pending() => wanted,
             _ => {
                 let everyone = all.collect();
-                self.counters.hit(Event::HealedEveryone);
+                self.counters.hit(Counter::HealedEveryone);
                 return everyone;
             }
         };
@@ -297,7 +297,7 @@ impl<S: Subject> World<'_, '_, S> {
             }
         }
         chosen.sort();
-        self.counters.hit(Event::HealedQuorum);
+        self.counters.hit(Counter::HealedQuorum);
         chosen
     }
 

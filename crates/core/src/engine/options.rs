@@ -1,6 +1,6 @@
 //! Counts which options a run had, so that a sweep's summary shows that each was tried.
 
-use crate::counters::{Counters, Event};
+use crate::counters::{Counter, Counters};
 use crate::operator::Setting;
 use crate::options::{MissedTicks, Persistence, RaftOptions};
 use crate::plan::Plan;
@@ -16,47 +16,53 @@ pub(super) fn count(plan: &Plan, counters: &mut Counters) {
     let plain = RaftOptions::default();
     let asynchronous = driver.persistence == Persistence::Asynchronous;
     let options = [
-        (raft.pre_vote, Event::WithPreVote),
-        (raft.check_quorum, Event::WithCheckQuorum),
+        (raft.pre_vote, Counter::WithPreVote),
+        (raft.check_quorum, Counter::WithCheckQuorum),
         (
             raft.max_inflight_messages <= SMALL_WINDOW,
-            Event::WithSmallInflight,
+            Counter::WithSmallInflight,
         ),
         (
             raft.max_size_per_message <= SMALL_BYTES,
-            Event::WithSmallMessages,
+            Counter::WithSmallMessages,
         ),
         (
             raft.max_committed_size_per_ready <= SMALL_BYTES,
-            Event::WithSmallReady,
+            Counter::WithSmallReady,
         ),
-        (raft.batch_append, Event::WithBatchAppend),
-        (raft.skip_broadcast_commit, Event::WithSkipBroadcastCommit),
-        (!raft.priorities.is_empty(), Event::WithPriorities),
-        (raft.lease_reads, Event::WithLeaseReads),
+        (raft.batch_append, Counter::WithBatchAppend),
+        (raft.skip_broadcast_commit, Counter::WithSkipBroadcastCommit),
+        (!raft.priorities.is_empty(), Counter::WithPriorities),
+        (raft.lease_reads, Counter::WithLeaseReads),
         (
             raft.max_uncommitted_size != plain.max_uncommitted_size,
-            Event::WithUncommittedLimit,
+            Counter::WithUncommittedLimit,
         ),
-        (raft.group_commit, Event::WithGroupCommit),
-        (!asynchronous, Event::WithSynchronousPersistence),
-        (asynchronous, Event::WithAsynchronousPersistence),
-        (driver.inputs_per_ready > 1, Event::WithBatchedInputs),
-        (driver.apply_lag_us > 0, Event::WithApplyLag),
-        (driver.send_after_sync, Event::WithSendAfterSync),
+        (raft.group_commit, Counter::WithGroupCommit),
+        (!asynchronous, Counter::WithSynchronousPersistence),
+        (asynchronous, Counter::WithAsynchronousPersistence),
+        (driver.inputs_per_ready > 1, Counter::WithBatchedInputs),
+        (driver.apply_lag_us > 0, Counter::WithApplyLag),
+        (driver.send_after_sync, Counter::WithSendAfterSync),
         (
             driver.acknowledge_newest && asynchronous,
-            Event::WithAcknowledgeNewest,
+            Counter::WithAcknowledgeNewest,
         ),
         (
             driver.advance_whole && !asynchronous,
-            Event::WithAdvanceWhole,
+            Counter::WithAdvanceWhole,
         ),
-        (driver.snapshot_build_us > 0, Event::WithBackgroundSnapshots),
-        (driver.snapshot_install_us > 0, Event::WithBackgroundInstall),
+        (
+            driver.snapshot_build_us > 0,
+            Counter::WithBackgroundSnapshots,
+        ),
+        (
+            driver.snapshot_install_us > 0,
+            Counter::WithBackgroundInstall,
+        ),
         (
             driver.missed_ticks == MissedTicks::Burst,
-            Event::WithBurstTicks,
+            Counter::WithBurstTicks,
         ),
     ];
     for (on, event) in options {
@@ -64,14 +70,14 @@ pub(super) fn count(plan: &Plan, counters: &mut Counters) {
     }
 }
 
-pub(super) fn switched(setting: Setting) -> Event {
+pub(super) fn switched(setting: Setting) -> Counter {
     match setting {
-        Setting::BatchAppend(_) => Event::BatchAppendSwitched,
-        Setting::SkipBroadcastCommit(_) => Event::SkipBroadcastCommitSwitched,
-        Setting::CheckQuorum(_) => Event::CheckQuorumSwitched,
-        Setting::Priority(_) => Event::PriorityChanged,
-        Setting::MaxInflight(_) => Event::MaxInflightChanged,
-        Setting::MaxCommittedSize(_) => Event::MaxCommittedSizeChanged,
-        Setting::GroupCommit(_) => Event::GroupCommitSwitched,
+        Setting::BatchAppend(_) => Counter::BatchAppendSwitched,
+        Setting::SkipBroadcastCommit(_) => Counter::SkipBroadcastCommitSwitched,
+        Setting::CheckQuorum(_) => Counter::CheckQuorumSwitched,
+        Setting::Priority(_) => Counter::PriorityChanged,
+        Setting::MaxInflight(_) => Counter::MaxInflightChanged,
+        Setting::MaxCommittedSize(_) => Counter::MaxCommittedSizeChanged,
+        Setting::GroupCommit(_) => Counter::GroupCommitSwitched,
     }
 }

@@ -1,7 +1,7 @@
 //! Clients that go by a plan's script and draw nothing.
 
 use super::clients::{Ask, Clients, Hold, Next, Waiting};
-use super::event::Happening;
+use super::event::Event;
 use super::world::World;
 use crate::history::OperationId;
 use crate::ids::NodeId;
@@ -15,7 +15,7 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn begin_script(&mut self) {
         for (number, asked) in self.plan.script.iter().flatten().enumerate() {
             for (nth, one) in asked.tries.iter().enumerate() {
-                let try_it = Happening::ScriptedTry {
+                let try_it = Event::ScriptedTry {
                     operation: number as u32,
                     nth: nth as u32,
                 };

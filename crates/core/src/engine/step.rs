@@ -5,14 +5,14 @@
 use super::digest;
 use super::panics;
 use super::world::World;
-use crate::counters::Event;
+use crate::counters::Counter;
 use crate::ids::{Index, NodeId};
 use crate::invariants::Verdict;
 use crate::replica::{
-    Effect, Input, Message, Observation, Output, Replica, Subject, SyncResult, Ticket,
+    Effect, Input, Message, Observation, Output, Replica, Subject, SyncId, SyncResult,
 };
-use crate::storage::{Chain, Marked, Record};
-use squall_world::queue::Place;
+use crate::storage::{Chain, ChainedRecord, Record};
+use squall_world::queue::SlabKey;
 
 pub(super) const OUT_IS_BACK: &str = "the output is put back once it is carried out";
 
@@ -24,7 +24,7 @@ impl<S: Subject> World<'_, '_, S> {
         now_us: u64,
         from: NodeId,
         to: NodeId,
-        parcel: Place,
+        parcel: SlabKey,
     ) -> Verdict {
         self.begin_step(now_us, to, digest::delivery(from));
         if self.watch.lines.is_some() {
@@ -73,15 +73,15 @@ impl<S: Subject> World<'_, '_, S> {
         &mut self,
         now_us: u64,
         node: NodeId,
-        ticket: Ticket,
+        sync: SyncId,
         result: SyncResult,
     ) -> Verdict {
-        self.begin_step(now_us, node, digest::synced(ticket, result));
+        self.begin_step(now_us, node, digest::synced(sync, result));
         if self.watch.lines.is_some() {
-            self.tell_input(node, &Input::Synced { ticket, result });
+            self.tell_input(node, &Input::Synced { sync, result });
         }
         self.hand_over(now_us, node, |replica, local_us, out| {
-            replica.synced(local_us, ticket, result, out);
+            replica.synced(local_us, sync, result, out);
         })
     }
 
@@ -246,8 +246,8 @@ impl<S: Subject> World<'_, '_, S> {
     ) -> Verdict {
         match effect {
             Effect::Write(record) => self.write(node, record),
-            Effect::Sync(ticket) => {
-                self.begin_sync(now_us, node, ticket);
+            Effect::Sync(sync) => {
+                self.begin_sync(now_us, node, sync);
                 Ok(())
             }
             // The two that come all the time have a way of their own, where it is known which they are.
@@ -266,13 +266,13 @@ impl<S: Subject> World<'_, '_, S> {
         let chain = match &*record {
             Record::Entry { index, entry } => {
                 let view = &mut self.views[node.position()];
-                let overwritten = self.counters.get(Event::EntryTruncated);
+                let overwritten = self.counters.get(Counter::EntryTruncated);
                 let (index, counters) = (*index, &mut self.counters);
                 let chain = self
                     .checks
                     .wrote_entry(view, node, index, entry, counters)?;
                 if self.triggers.await_overwrites() {
-                    let now = self.counters.get(Event::EntryTruncated);
+                    let now = self.counters.get(Counter::EntryTruncated);
                     self.slots[node.position()].overwrites |= now > overwritten;
                 }
                 self.fold(digest::entry(index, chain));
@@ -286,7 +286,7 @@ impl<S: Subject> World<'_, '_, S> {
             }
             other => self.write_other(node, other)?,
         };
-        self.disks[node.position()].write(Marked {
+        self.disks[node.position()].write(ChainedRecord {
             record: record.take(),
             chain,
         });

@@ -1,18 +1,18 @@
 //! A sync, from a replica's wish to its end: how long it takes, whether it fails,
 //! and what is durable after it.
 
-use super::event::Happening;
+use super::event::Event;
 use super::world::World;
-use crate::counters::Event;
+use crate::counters::Counter;
 use crate::ids::NodeId;
-use crate::invariants::{Scene, Verdict};
+use crate::invariants::{ClusterView, Verdict};
 use crate::plan::What;
-use crate::replica::{Subject, SyncResult, Ticket};
+use crate::replica::{Subject, SyncId, SyncResult};
 use squall_world::journal_disk::SyncPoint;
 
 /// What faults do to a sync.
 #[derive(Clone, Copy, Default)]
-struct Trouble {
+struct SyncTrouble {
     fails: bool,
     /// It takes at least so long.
     slow_us: u64,
@@ -21,7 +21,7 @@ struct Trouble {
 impl<S: Subject> World<'_, '_, S> {
     /// Begins the sync that a replica asks for.
     #[inline(never)]
-    pub(super) fn begin_sync(&mut self, now_us: u64, node: NodeId, ticket: Ticket) {
+    pub(super) fn begin_sync(&mut self, now_us: u64, node: NodeId, sync: SyncId) {
         let position = node.position();
         let slot = &mut self.slots[position];
         slot.syncs += 1;
@@ -30,8 +30,8 @@ impl<S: Subject> World<'_, '_, S> {
             && slot.fail_next == 0
             && slot.slow_us.is_empty()
             && !self.disks[position].would_fail();
-        let Trouble { fails, slow_us } = match is_calm {
-            true => Trouble::default(),
+        let SyncTrouble { fails, slow_us } = match is_calm {
+            true => SyncTrouble::default(),
             false => self.trouble_with_sync(node),
         };
         let options = self.plan.disk;
@@ -43,18 +43,18 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let slot = &mut self.slots[position];
         if !slot.in_flight.is_empty() {
-            self.counters.hit(Event::SyncsInFlight);
+            self.counters.hit(Counter::SyncsInFlight);
         }
         let point: SyncPoint = self.disks[position].begin_sync();
-        slot.in_flight.push((ticket, point));
+        slot.in_flight.push((sync, point));
         let life = self.views[position].life;
         let at_us = now_us + ordinary_us.max(slow_us);
         self.queue.push(
             at_us,
-            Happening::Synced {
+            Event::Synced {
                 node,
                 life,
-                ticket,
+                sync,
                 fails,
             },
         );
@@ -63,7 +63,7 @@ impl<S: Subject> World<'_, '_, S> {
     /// What faults that wait for this sync, or go on, do to it.
     #[cold]
     #[inline(never)]
-    fn trouble_with_sync(&mut self, node: NodeId) -> Trouble {
+    fn trouble_with_sync(&mut self, node: NodeId) -> SyncTrouble {
         let position = node.position();
         let slot = &mut self.slots[position];
         self.triggers.sync(node, slot.syncs, &mut self.due);
@@ -95,20 +95,20 @@ impl<S: Subject> World<'_, '_, S> {
             });
         let fails = slot.fail_next > 0 || self.disks[position].would_fail();
         slot.fail_next = slot.fail_next.saturating_sub(1);
-        Trouble {
+        SyncTrouble {
             fails,
             slow_us: slot.slow_us.last().copied().max(slow_here).unwrap_or(0),
         }
     }
 
-    /// The sync of that ticket is over.
+    /// That sync is over.
     #[inline(never)]
     pub(super) fn synced(
         &mut self,
         now_us: u64,
         node: NodeId,
         life: u32,
-        ticket: Ticket,
+        sync: SyncId,
         fails: bool,
     ) -> Verdict {
         let position = node.position();
@@ -116,11 +116,7 @@ impl<S: Subject> World<'_, '_, S> {
         if slot.replica.is_none() || self.views[position].life != life {
             return Ok(());
         }
-        let Some(place) = slot
-            .in_flight
-            .iter()
-            .position(|(other, _)| *other == ticket)
-        else {
+        let Some(place) = slot.in_flight.iter().position(|(other, _)| *other == sync) else {
             return Ok(());
         };
         let (_, point) = slot.in_flight.remove(place);
@@ -128,15 +124,15 @@ impl<S: Subject> World<'_, '_, S> {
         let result = if fails || slot.disk_failed {
             slot.disk_failed = true;
             disk.fail_sync(point);
-            self.counters.hit(Event::SyncFailed);
+            self.counters.hit(Counter::SyncFailed);
             SyncResult::Failed
         } else {
             let before = disk.durable().snapshot_index();
             disk.complete_sync(point);
             let snapshot_is_new = disk.durable().snapshot_index() != before;
-            self.counters.hit(Event::SyncDone);
+            self.counters.hit(Counter::SyncDone);
             if snapshot_is_new {
-                self.checks.forget(Scene {
+                self.checks.forget(ClusterView {
                     nodes: &self.views,
                     disks: &self.disks,
                 });
@@ -144,6 +140,6 @@ impl<S: Subject> World<'_, '_, S> {
             SyncResult::Done
         };
         self.look(node);
-        self.end_sync(now_us, node, ticket, result)
+        self.end_sync(now_us, node, sync, result)
     }
 }

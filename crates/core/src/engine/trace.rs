@@ -8,7 +8,7 @@ use crate::replica::{Label, MessageKind, Observation, Reply, SyncResult};
 use crate::service::Operation;
 use crate::storage::{EntryKind, HardState, Record};
 use crate::text::seconds;
-use squall_world::queue::Place;
+use squall_world::queue::SlabKey;
 
 /// What the words of a line of the library's own log begin with.
 pub(super) const LIBRARY: &str = "| ";
@@ -43,7 +43,7 @@ pub enum Happened {
         /// What it is.
         label: Label,
         /// Where it lies on its way.
-        parcel: Place,
+        parcel: SlabKey,
         /// It is the second copy of a message.
         copy: bool,
     },
@@ -88,7 +88,7 @@ pub enum Trigger {
         /// What it is.
         label: Label,
         /// Where it lay on its way.
-        parcel: Place,
+        parcel: SlabKey,
     },
     /// The end of a sync.
     Synced(SyncResult),

@@ -12,7 +12,7 @@ use crate::service::Command;
 use crate::storage::Record;
 use squall_world::hash::{mix, mix_bytes};
 use squall_world::journal_disk::CrashReport;
-use squall_world::queue::Place;
+use squall_world::queue::SlabKey;
 
 impl<S: Subject> World<'_, '_, S> {
     #[cold]
@@ -47,7 +47,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// A message is about to be stepped into its receiver.
     #[cold]
-    pub(super) fn tell_delivery(&mut self, node: NodeId, from: NodeId, parcel: Place) {
+    pub(super) fn tell_delivery(&mut self, node: NodeId, from: NodeId, parcel: SlabKey) {
         let Some(message) = self.parcels.get(parcel) else {
             return;
         };
@@ -64,7 +64,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// A message is on its way, and lies at `parcel`.
     #[cold]
-    pub(super) fn tell_sent(&mut self, from: NodeId, parcel: Place, copy: bool) {
+    pub(super) fn tell_sent(&mut self, from: NodeId, parcel: SlabKey, copy: bool) {
         let Some(message) = self.parcels.get(parcel) else {
             return;
         };

@@ -3,17 +3,17 @@
 //! reports to its sender.
 
 use super::digest;
-use super::event::{Happening, Report};
+use super::event::{Event, Report};
 use super::panics;
 use super::trace::{Happened, Weight};
 use super::world::World;
-use crate::counters::Event;
+use crate::counters::Counter;
 use crate::ids::NodeId;
-use crate::invariants::{Scene, Verdict};
+use crate::invariants::{ClusterView, Verdict};
 use crate::plan::Plan;
 use crate::replica::{Label, Message, MessageKind, Replica, Subject};
-use squall_world::network::{Fate, Lost, Network, Tampering};
-use squall_world::queue::Place;
+use squall_world::network::{Fate, Lost, MessageFault, Network};
+use squall_world::queue::SlabKey;
 
 /// The network as it is at the start.
 pub(super) fn network(plan: &Plan) -> Network {
@@ -65,7 +65,7 @@ impl<S: Subject> World<'_, '_, S> {
     ///
     /// Out of line, for a loop around all of this would keep in memory what fits the registers.
     #[inline(never)]
-    fn post(&mut self, now_us: u64, from: NodeId, parcel: Place) -> Verdict {
+    fn post(&mut self, now_us: u64, from: NodeId, parcel: SlabKey) -> Verdict {
         let Some(message) = self.parcels.get(parcel) else {
             return Ok(());
         };
@@ -74,8 +74,8 @@ impl<S: Subject> World<'_, '_, S> {
         panics::leave();
         let Label { to, kind, .. } = label;
         self.fold(digest::label(&label));
-        self.counters.hit(Event::MessageSent);
-        let scene = Scene {
+        self.counters.hit(Counter::MessageSent);
+        let scene = ClusterView {
             nodes: &self.views,
             disks: &self.disks,
         };
@@ -85,8 +85,8 @@ impl<S: Subject> World<'_, '_, S> {
             return Ok(());
         }
         match kind {
-            MessageKind::Snapshot => self.counters.hit(Event::SnapshotSent),
-            MessageKind::TimeoutNow => self.counters.hit(Event::TimeoutNowSent),
+            MessageKind::Snapshot => self.counters.hit(Counter::SnapshotSent),
+            MessageKind::TimeoutNow => self.counters.hit(Counter::TimeoutNowSent),
             _ => {}
         }
         let is_watched = self.watch.recording.is_some() || self.triggers.watches(from, to, kind);
@@ -110,7 +110,7 @@ impl<S: Subject> World<'_, '_, S> {
             },
         };
         self.fold(at_us);
-        let arrival = Happening::Arrival {
+        let arrival = Event::Arrival {
             from,
             to,
             kind,
@@ -126,10 +126,10 @@ impl<S: Subject> World<'_, '_, S> {
     /// When a message arrives that something may befall; never, when it is lost. Its copy, if it has
     /// one, is on its way then.
     #[inline(never)]
-    fn route(&mut self, now_us: u64, from: NodeId, label: &Label, parcel: Place) -> Option<u64> {
+    fn route(&mut self, now_us: u64, from: NodeId, label: &Label, parcel: SlabKey) -> Option<u64> {
         let Label { to, kind, .. } = *label;
         let tampering = self.tampering(from, to, kind);
-        if tampering == Some(Tampering::Lose) {
+        if tampering == Some(MessageFault::Lose) {
             self.lost(now_us, from, label, Lost::Chance);
             return None;
         }
@@ -160,27 +160,27 @@ impl<S: Subject> World<'_, '_, S> {
             } => (at_us, again_at_us, overtakable),
         };
         match tampering {
-            Some(Tampering::Delay { by_us }) => {
-                self.counters.hit(Event::MessageDelayed);
+            Some(MessageFault::Delay { by_us }) => {
+                self.counters.hit(Counter::MessageDelayed);
                 at_us += by_us;
             }
-            Some(Tampering::Duplicate { after_us }) if again_at_us.is_none() => {
+            Some(MessageFault::Duplicate { after_us }) if again_at_us.is_none() => {
                 self.network.add_in_flight(from.position(), to.position());
                 again_at_us = Some(at_us + after_us);
             }
             _ => {}
         }
         if overtakable {
-            self.counters.hit(Event::MessageReordered);
+            self.counters.hit(Counter::MessageReordered);
         }
         if let Some(again_at_us) = again_at_us {
-            self.counters.hit(Event::MessageDuplicated);
+            self.counters.hit(Counter::MessageDuplicated);
             let message = self.parcels.get(parcel).cloned();
             let parcel = self.parcels.reserve();
             if let Some(message) = message {
                 self.parcels.put(parcel, message);
             }
-            let arrival = Happening::Arrival {
+            let arrival = Event::Arrival {
                 from,
                 to,
                 kind,
@@ -195,7 +195,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// What a fault that waits for this message does to it.
-    fn tampering(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<Tampering> {
+    fn tampering(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<MessageFault> {
         if let Some(recording) = &mut self.watch.recording {
             recording.sent(from, to, kind);
         }
@@ -206,7 +206,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[cold]
-    fn triggered(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<Tampering> {
+    fn triggered(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<MessageFault> {
         let before = self.due.len();
         self.triggers.message(from, to, kind, &mut self.due);
         if self.due.len() == before {
@@ -229,9 +229,9 @@ impl<S: Subject> World<'_, '_, S> {
     fn lost(&mut self, now_us: u64, from: NodeId, label: &Label, lost: Lost) {
         let to = label.to;
         self.counters.hit(match lost {
-            Lost::Cut => Event::MessageCut,
-            Lost::Full => Event::MessageOverflowed,
-            Lost::Chance => Event::MessageLost,
+            Lost::Cut => Counter::MessageCut,
+            Lost::Full => Counter::MessageOverflowed,
+            Lost::Chance => Counter::MessageLost,
         });
         if self.watch.lines.is_some() {
             let text = format!("its {} to {to} is lost ({lost:?})", label.kind.words());
@@ -250,7 +250,7 @@ impl<S: Subject> World<'_, '_, S> {
     /// a transport may take a delivered one for lost, as after a time-out.
     pub(super) fn report_snapshot(&mut self, now_us: u64, from: NodeId, to: NodeId, arrived: bool) {
         if !arrived {
-            self.counters.hit(Event::SnapshotLost);
+            self.counters.hit(Counter::SnapshotLost);
         }
         let mistaken = !self.healed && self.network_choices.below(16) == 0;
         let report = Report::SnapshotSent {
@@ -276,6 +276,6 @@ impl<S: Subject> World<'_, '_, S> {
             .network_choices
             .between(1, 2 * self.plan.network.delay_max_us.max(1));
         self.queue
-            .push(now_us + delay_us, Happening::Report { node, life, report });
+            .push(now_us + delay_us, Event::Report { node, life, report });
     }
 }

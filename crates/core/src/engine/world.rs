@@ -2,9 +2,9 @@
 //! them, clients and an operator, and what looks at them. How it goes on, `lockstep`
 //! says; this is what there is.
 
-use super::Watch;
+use super::Observer;
 use super::clients::Clients;
-use super::event::Happening;
+use super::event::Event;
 use super::node::Slot;
 use super::transport;
 use super::triggers::Triggers;
@@ -17,25 +17,25 @@ use crate::options::Feature;
 use crate::plan::{Cluster, Plan};
 use crate::replica::{LogSink, Message, Output, Subject};
 use crate::service::Service;
-use crate::storage::{Chain, HardState, Marked, Record, Snapshot, StableState};
+use crate::storage::{Chain, ChainedRecord, HardState, Record, Snapshot, StableState};
 use squall_world::clock::Clock;
 use squall_world::hash::mix;
 use squall_world::journal_disk::Disk;
 use squall_world::network::Network;
-use squall_world::queue::{Place, Queue, Slab};
+use squall_world::queue::{Queue, Slab, SlabKey};
 use squall_world::rng::Choices;
 
 pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) plan: &'p Plan,
     pub(super) subject: &'p S,
     pub(super) nodes: Vec<NodeId>,
-    pub(super) queue: Queue<Happening>,
+    pub(super) queue: Queue<Event>,
     /// The messages on their way, so that each moves in and out once.
     pub(super) parcels: Slab<Message<S>>,
     /// Of the messages being sent: where those lie that are not posted yet, the next one last.
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<SlabKey>,
     pub(super) network: Network,
-    pub(super) slots: Vec<Slot<S::Replica, Happening>>,
+    pub(super) slots: Vec<Slot<S::Replica, Event>>,
     pub(super) views: Vec<NodeView>,
     pub(super) disks: Vec<Disk<StableState>>,
     pub(super) checks: Checks,
@@ -73,7 +73,7 @@ pub(super) struct World<'p, 'w, S: Subject> {
     /// Whom a client may ask; kept so that it need not be made anew.
     pub(super) asked_of: Vec<NodeId>,
     pub(super) due: Vec<usize>,
-    pub(super) watch: Watch<'w>,
+    pub(super) watch: Observer<'w>,
     pub(super) digest: u64,
     pub(super) step: u64,
     pub(super) stepping: Option<NodeId>,
@@ -83,7 +83,7 @@ pub(super) struct World<'p, 'w, S: Subject> {
 
 impl<'p, 'w, S: Subject> World<'p, 'w, S> {
     /// The world before anything has happened.
-    pub(super) fn new(plan: &'p Plan, subject: &'p S, watch: Watch<'w>) -> Self {
+    pub(super) fn new(plan: &'p Plan, subject: &'p S, watch: Observer<'w>) -> Self {
         let nodes = plan.nodes();
         let configuration = plan.first_configuration();
         let service = match watch.log_only {
@@ -177,7 +177,7 @@ fn first_disk(
     let mut disk = Disk::default();
     let term = cluster.first_term;
     let chain = Chain::default();
-    let mut write = |record| disk.write(Marked { record, chain });
+    let mut write = |record| disk.write(ChainedRecord { record, chain });
     if cluster.first_index > 0 {
         write(Record::Snapshot(Box::new(Snapshot {
             index: cluster.first_index,

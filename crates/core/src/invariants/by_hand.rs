@@ -3,12 +3,12 @@
 use bytes::Bytes;
 
 use super::breach::Breach;
-use super::{Checks, NodeView, Scene, Verdict};
+use super::{Checks, ClusterView, NodeView, Verdict};
 use crate::configuration::Configuration;
 use crate::counters::Counters;
 use crate::ids::{Index, NodeId, NodeSet, Role, Term};
 use crate::replica::{Claim, Label, MessageKind, Observation};
-use crate::storage::{Entry, EntryKind, HardState, Marked, Record, Snapshot, StableState};
+use crate::storage::{ChainedRecord, Entry, EntryKind, HardState, Record, Snapshot, StableState};
 use squall_world::journal_disk::Disk;
 
 /// The nodes from 1 on, which all vote.
@@ -67,8 +67,8 @@ impl ByHand {
         self.observe(node, started)
     }
 
-    pub(super) fn scene(&self) -> Scene<'_> {
-        Scene {
+    pub(super) fn scene(&self) -> ClusterView<'_> {
+        ClusterView {
             nodes: &self.nodes,
             disks: &self.disks,
         }
@@ -79,7 +79,7 @@ impl ByHand {
         let (id, at) = (NodeId(node), NodeId(node).position());
         let (view, counters) = (&mut self.nodes[at], &mut self.counters);
         let chain = self.checks.wrote(view, id, &record, counters)?;
-        self.disks[at].write(Marked { record, chain });
+        self.disks[at].write(ChainedRecord { record, chain });
         Ok(())
     }
 
@@ -189,7 +189,7 @@ impl ByHand {
             term,
             claim,
         };
-        let scene = Scene {
+        let scene = ClusterView {
             nodes: &self.nodes,
             disks: &self.disks,
         };

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::ids::Role;
     use crate::invariants::by_hand::{ByHand, broken, voters};
-    use crate::replica::{Doing, Observation};
+    use crate::replica::{LibraryEvent, Observation};
 
     /// n1 leads, and these changes in its log, by index, are committed.
     fn committed(nodes: u8, changes: &[Index]) -> ByHand {
@@ -278,7 +278,7 @@ mod tests {
             index: 1,
             before: voters(&[1, 2, 3]),
         };
-        let did = Observation::Did(Doing::ChangedOtherwise);
+        let did = Observation::Did(LibraryEvent::ChangedOtherwise);
         assert_eq!(broken(cluster.observe(1, did)), breach.into());
     }
 }

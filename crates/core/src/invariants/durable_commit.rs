@@ -5,14 +5,14 @@
 //! durable is read off the disks, so this finds a missing fsync without a crash.
 
 use super::ledger::Ledger;
-use super::{Scene, Verdict, Violation, breach};
-use crate::counters::{Counters, Event};
+use super::{ClusterView, Verdict, Violation, breach};
+use crate::counters::{Counter, Counters};
 use crate::ids::{Index, NodeId, NodeSet, Role};
 
 /// `id` says that its log is committed up to `index`; enters what is new into the ledger.
 #[inline]
 pub(super) fn committed(
-    scene: Scene<'_>,
+    scene: ClusterView<'_>,
     id: NodeId,
     index: Index,
     ledger: &mut Ledger,
@@ -25,7 +25,7 @@ pub(super) fn committed(
 }
 
 fn committed_first(
-    scene: Scene<'_>,
+    scene: ClusterView<'_>,
     id: NodeId,
     index: Index,
     ledger: &mut Ledger,
@@ -52,7 +52,7 @@ fn committed_first(
         return Err(Violation::by(id, breach));
     }
     if !scene.durable(id).holds(index, chain) {
-        counters.hit(Event::CommittedWithoutLeaderDisk);
+        counters.hit(Counter::CommittedWithoutLeaderDisk);
     }
     // A leader commits by counting only entries of its own term (paper, section
     // 5.4.2), and it is the first to know: so the last of them tells its term, unless what is committed up to the change
@@ -63,9 +63,9 @@ fn committed_first(
     for new in ledger.last() + 1..=index {
         let chain = view.chain_at(new).unwrap_or_default();
         ledger.commit(chain, by);
-        counters.hit(Event::EntryCommitted);
+        counters.hit(Counter::EntryCommitted);
         if view.term_at(new).is_some_and(|term| term < view.term) {
-            counters.hit(Event::CommittedAcrossTerms);
+            counters.hit(Counter::CommittedAcrossTerms);
         }
     }
     Ok(())
@@ -81,7 +81,7 @@ pub(super) fn no_entry(id: NodeId, index: Index) -> Box<Violation> {
 mod tests {
     use super::breach::{Breach, DurableCommit};
     use crate::configuration::Configuration;
-    use crate::counters::Event;
+    use crate::counters::Counter;
     use crate::ids::{Index, NodeSet};
     use crate::invariants::by_hand::{ByHand, broken, voters};
     use crate::replica::Observation;
@@ -112,7 +112,7 @@ mod tests {
         cluster.replicate(&[3], 1, 1);
         cluster.replicate(&[3], 2, 1);
         assert_eq!(cluster.commit(1, 2), Ok(()), "its own disk is behind");
-        let hits = cluster.counters.get(Event::CommittedWithoutLeaderDisk);
+        let hits = cluster.counters.get(Counter::CommittedWithoutLeaderDisk);
         assert_eq!(hits, 1);
     }
 

@@ -10,8 +10,8 @@
 //! leaders send is sent by who was elected in the term that it is sent in. Of async servers this is not demanded: they tell of an election
 //! after what they send because of it.
 
-use super::{NodeView, Scene, Verdict, Violation, breach};
-use crate::counters::{Counters, Event};
+use super::{ClusterView, NodeView, Verdict, Violation, breach};
+use crate::counters::{Counter, Counters};
 use crate::ids::{NodeId, NodeSet, Role, Term};
 use crate::replica::{Label, MessageKind};
 
@@ -77,7 +77,7 @@ impl ElectionSafety {
 
     pub(super) fn elected(
         &mut self,
-        scene: Scene<'_>,
+        scene: ClusterView<'_>,
         id: NodeId,
         term: Term,
         counters: &mut Counters,
@@ -92,15 +92,15 @@ impl ElectionSafety {
             }
             Err(_) if term <= self.forgotten => {}
             Err(place) => {
-                counters.hit(Event::LeaderElected);
+                counters.hit(Counter::LeaderElected);
                 if self.leaders.last().is_some_and(|(_, leader)| *leader != id) {
-                    counters.hit(Event::LeaderChanged);
+                    counters.hit(Counter::LeaderChanged);
                 }
                 let unaware = |node: &super::NodeView| {
                     node.up && node.role == Role::Leader && node.term < term
                 };
                 if scene.nodes.iter().any(unaware) {
-                    counters.hit(Event::TwoLeadersAtOnce);
+                    counters.hit(Counter::TwoLeadersAtOnce);
                 }
                 won(scene, id, term)?;
                 self.leaders.insert(place, (term, id));
@@ -115,7 +115,7 @@ impl ElectionSafety {
 
 /// Whether a quorum of the configuration that `id` goes by may have voted for it in `term`. It may vote for itself in the
 /// step in which it wins, where no other vote is needed.
-fn won(scene: Scene<'_>, id: NodeId, term: Term) -> Verdict {
+fn won(scene: ClusterView<'_>, id: NodeId, term: Term) -> Verdict {
     let (_, configuration) = scene.node(id).configuration;
     let may_have_voted = |node: &NodeId| {
         let hard = &scene.durable(*node).hard;

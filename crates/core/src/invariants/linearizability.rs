@@ -7,7 +7,7 @@
 //! The work is `history`'s; this file says what its findings mean.
 
 use super::{Verdict, Violation, breach};
-use crate::counters::{Counters, Event};
+use crate::counters::{Counter, Counters};
 use crate::history::{Settled, Wrong};
 use crate::ids::NodeId;
 
@@ -20,11 +20,11 @@ pub(super) fn judge(
     match settled {
         Ok(Settled::ByLog) => Ok(()),
         Ok(Settled::BySearch) => {
-            counters.hit(Event::OrderSearched);
+            counters.hit(Counter::OrderSearched);
             Ok(())
         }
         Ok(Settled::NotYet) => {
-            counters.hit(Event::OrderUndecided);
+            counters.hit(Counter::OrderUndecided);
             Ok(())
         }
         Err(wrong) => Err(broken(id, wrong)),

@@ -4,7 +4,7 @@
 //! them, and the first that is not met is the one reported.
 
 use super::breach::Unmet;
-use super::{NodeView, Scene};
+use super::{ClusterView, NodeView};
 use crate::configuration::Configuration;
 use crate::ids::{Index, NodeId, Role};
 
@@ -24,7 +24,7 @@ pub struct Target {
 /// The first condition of convergence that the cluster does not meet yet; none
 /// when it has converged. `participants` are the nodes that were healed; those of
 /// them count that are in the configuration.
-pub fn unmet(scene: Scene<'_>, participants: &[NodeId], target: Target) -> Option<Unmet> {
+pub fn unmet(scene: ClusterView<'_>, participants: &[NodeId], target: Target) -> Option<Unmet> {
     let is_member = |id: &NodeId| target.configuration.members().has(*id);
     let members: Vec<NodeId> = participants.iter().copied().filter(is_member).collect();
     let node = |id: &NodeId| &scene.nodes[id.position()];

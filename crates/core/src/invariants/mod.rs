@@ -31,10 +31,10 @@ pub use view::{NodeView, Written};
 pub use violation::{Verdict, Violation};
 
 use crate::configuration::Configuration;
-use crate::counters::{Counters, Event};
+use crate::counters::{Counter, Counters};
 use crate::history::{History, OperationId, Settled, Wrong};
 use crate::ids::{Index, NodeId, Role};
-use crate::replica::{Doing, Label, Observation, ReplyOutcome};
+use crate::replica::{Label, LibraryEvent, Observation, ReplyOutcome};
 use crate::service::{Answer, Command, Operation};
 use crate::storage::{Chain, Entry, EntryKind, Record, StableState};
 use squall_linearizability::Budget;
@@ -44,14 +44,14 @@ use ledger::Ledger;
 
 /// What the checks may look at: every node as it has shown itself, and every disk.
 #[derive(Clone, Copy)]
-pub struct Scene<'a> {
+pub struct ClusterView<'a> {
     /// Every node, in order of id.
     pub nodes: &'a [NodeView],
     /// Every node's disk, in order of id.
     pub disks: &'a [Disk<StableState>],
 }
 
-impl Scene<'_> {
+impl ClusterView<'_> {
     fn node(&self, id: NodeId) -> &NodeView {
         &self.nodes[id.position()]
     }
@@ -141,7 +141,7 @@ impl Checks {
             }
             Record::LogCompact { through } => {
                 view.compact(*through);
-                counters.hit(Event::LogCompacted);
+                counters.hit(Counter::LogCompacted);
             }
             Record::Snapshot(snapshot) => {
                 chain = view
@@ -173,11 +173,11 @@ impl Checks {
         let written = written.map_err(|gap| log_matching::gap(id, index, gap))?;
         if let Some(last) = written.cut_after {
             leader_append_only::check(id, view, index, last)?;
-            counters.hit(Event::EntryTruncated);
+            counters.hit(Counter::EntryTruncated);
         }
-        counters.hit(Event::EntryAppended);
+        counters.hit(Counter::EntryAppended);
         if entry.kind != EntryKind::Normal {
-            counters.hit(Event::ChangeAppended);
+            counters.hit(Counter::ChangeAppended);
             if view.role == Role::Leader && view.term == entry.term {
                 configuration::proposed(id, view, index)?;
             }
@@ -237,17 +237,17 @@ impl Checks {
                 nodes[position].role = role;
                 nodes[position].term = term;
                 if role == Role::Leader {
-                    let scene = Scene { nodes, disks };
+                    let scene = ClusterView { nodes, disks };
                     self.election_safety.elected(scene, id, term, counters)?;
                     if scene.node(id).configuration.1.is_joint() {
-                        counters.hit(Event::LeaderElectedInJoint);
+                        counters.hit(Counter::LeaderElectedInJoint);
                     }
                     leader_completeness::check(id, scene.node(id), &self.ledger)?;
                     configuration::elected(id, scene.node(id))?;
                 }
             }
             Observation::Committed { index } => {
-                let scene = Scene { nodes, disks };
+                let scene = ClusterView { nodes, disks };
                 monotonic::commit(id, scene.node(id).commit, index)?;
                 state_machine_safety::committed(id, scene.node(id), index, &self.ledger)?;
                 let before = self.ledger.last();
@@ -264,17 +264,17 @@ impl Checks {
                 let view = &mut nodes[position];
                 monotonic::applied(id, view.applied, index)?;
                 state_machine_safety::applied(id, view, index, state, &mut self.ledger)?;
-                counters.hit(Event::EntryApplied);
+                counters.hit(Counter::EntryApplied);
                 view.applied = index;
             }
             Observation::Installed { index, state } => {
                 let view = &mut nodes[position];
                 monotonic::applied(id, view.applied, index)?;
                 state_machine_safety::installed(id, index, state, &mut self.ledger)?;
-                counters.hit(Event::SnapshotInstalled);
+                counters.hit(Counter::SnapshotInstalled);
                 view.applied = index;
             }
-            Observation::SnapshotTaken { .. } => counters.hit(Event::SnapshotTaken),
+            Observation::SnapshotTaken { .. } => counters.hit(Counter::SnapshotTaken),
             Observation::Configured {
                 index,
                 configuration,
@@ -285,21 +285,21 @@ impl Checks {
                 count_configuration(view, &configuration, counters);
                 view.configuration = (index, configuration);
             }
-            Observation::ReadConfirmed { .. } => counters.hit(Event::ReadConfirmed),
+            Observation::ReadConfirmed { .. } => counters.hit(Counter::ReadConfirmed),
             Observation::Transfer { to } => {
                 nodes[position].transfer = to;
-                counters.add(Event::TransferBegun, to.is_some().into());
+                counters.add(Counter::TransferBegun, to.is_some().into());
             }
-            Observation::Did(Doing::ChangedOtherwise) => {
+            Observation::Did(LibraryEvent::ChangedOtherwise) => {
                 return configuration::changed_otherwise(id, &nodes[position]);
             }
-            Observation::Did(doing) => counters.hit(Event::from(doing)),
+            Observation::Did(doing) => counters.hit(Counter::from(doing)),
         }
         Ok(())
     }
 
     /// The entry at `index` is committed: what clients are told is held against it from now on.
-    fn perform(&mut self, scene: Scene<'_>, id: NodeId, index: Index) -> Verdict {
+    fn perform(&mut self, scene: ClusterView<'_>, id: NodeId, index: Index) -> Verdict {
         let chain = self.ledger.committed(index).unwrap_or_default();
         let mut disks = scene.disks.iter();
         let entry = disks.find_map(|disk| disk.durable().log.get_of(index, chain));
@@ -348,7 +348,7 @@ impl Checks {
     /// # Errors
     /// [`Property::ElectionSafety`], when it speaks as a leader that it was not; those of [`Checks::sent`].
     #[inline(always)]
-    pub fn spoken(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
+    pub fn spoken(&mut self, scene: ClusterView<'_>, from: NodeId, label: &Label) -> Verdict {
         self.election_safety.sent(from, scene.node(from), label)?;
         self.sent(scene, from, label)
     }
@@ -359,7 +359,7 @@ impl Checks {
     /// [`Property::AckBeforeDurable`], when it promises what is not durable; [`Property::LogMatching`], when it acknowledges what
     /// its leader does not have.
     #[inline(always)]
-    pub fn sent(&mut self, scene: Scene<'_>, from: NodeId, label: &Label) -> Verdict {
+    pub fn sent(&mut self, scene: ClusterView<'_>, from: NodeId, label: &Label) -> Verdict {
         let (view, durable) = (scene.node(from), scene.durable(from));
         let elected = &self.election_safety;
         let acknowledged = self
@@ -411,7 +411,7 @@ impl Checks {
         let reads = matches!(outcome, ReplyOutcome::Read { .. });
         if reads && told.lease_lag_us != Some(0) && settled != Ok(Settled::ByLog) {
             // What is not settled now might turn out stale at the end of the run.
-            counters.add(Event::StaleLeaseRead, settled.is_err().into());
+            counters.add(Counter::StaleLeaseRead, settled.is_err().into());
             let floor = told.history.lags(operation, index);
             let floor = floor.filter(|_| told.lease_lag_us.is_some());
             told.history.disregard(operation);
@@ -439,7 +439,7 @@ impl Checks {
 
     /// Some snapshot has become durable: forgets what no check will ask for again.
     /// A node that is gone for good asks for nothing.
-    pub fn forget(&mut self, scene: Scene<'_>) {
+    pub fn forget(&mut self, scene: ClusterView<'_>) {
         let horizon = scene
             .nodes
             .iter()
@@ -470,41 +470,41 @@ impl Checks {
 
 fn count_role(view: &NodeView, role: Role, counters: &mut Counters) {
     match role {
-        Role::Candidate => counters.hit(Event::ElectionStarted),
-        Role::PreCandidate => counters.hit(Event::PreVoteStarted),
-        Role::Follower if view.role == Role::Leader => counters.hit(Event::LeaderSteppedDown),
+        Role::Candidate => counters.hit(Counter::ElectionStarted),
+        Role::PreCandidate => counters.hit(Counter::PreVoteStarted),
+        Role::Follower if view.role == Role::Leader => counters.hit(Counter::LeaderSteppedDown),
         Role::Follower | Role::Leader => {}
     }
 }
 
 fn count_configuration(view: &NodeView, after: &Configuration, counters: &mut Counters) {
     let (_, before) = view.configuration;
-    counters.hit(Event::Configured);
+    counters.hit(Counter::Configured);
     if view.snapshot.0 == view.applied && view.applied > 0 && before != *after {
-        counters.hit(Event::SnapshotWithChange);
+        counters.hit(Counter::SnapshotWithChange);
     }
     if after.is_joint() && !before.is_joint() {
-        counters.hit(Event::JointEntered);
+        counters.hit(Counter::JointEntered);
     }
     if before.is_joint() && !after.is_joint() {
-        counters.hit(Event::JointLeft);
+        counters.hit(Counter::JointLeft);
     }
 }
 
 fn count_answer(command: &Command, answer: Answer, counters: &mut Counters) {
     counters.hit(match answer {
-        Answer::Value { .. } => Event::KeyRead,
-        Answer::Done { .. } => Event::KeyWritten,
-        Answer::Differs { .. } => Event::ComparisonFailed,
+        Answer::Value { .. } => Counter::KeyRead,
+        Answer::Done { .. } => Counter::KeyWritten,
+        Answer::Differs { .. } => Counter::ComparisonFailed,
         Answer::Granted { .. } => match command.operation {
-            Operation::Renew { .. } => Event::LockRenewed,
-            _ => Event::LockGranted,
+            Operation::Renew { .. } => Counter::LockRenewed,
+            _ => Counter::LockGranted,
         },
-        Answer::Waiting => Event::LockAwaited,
-        Answer::Held => Event::LockHeld,
-        Answer::NotHeld => Event::LockLost,
-        Answer::Released { .. } => Event::LockReleased,
-        Answer::Written => Event::GuardedWrite,
-        Answer::Stale => Event::StaleTokenRefused,
+        Answer::Waiting => Counter::LockAwaited,
+        Answer::Held => Counter::LockHeld,
+        Answer::NotHeld => Counter::LockLost,
+        Answer::Released { .. } => Counter::LockReleased,
+        Answer::Written => Counter::GuardedWrite,
+        Answer::Stale => Counter::StaleTokenRefused,
     });
 }

@@ -12,7 +12,7 @@ use crate::operator::Admin;
 use crate::replica::MessageKind;
 use crate::storage::Journal;
 use squall_world::journal_disk::Loss;
-use squall_world::network::{Tampering, Trouble};
+use squall_world::network::{LinkDegradation, MessageFault};
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ pub enum What {
         /// to any of those.
         to: Vec<NodeId>,
         /// How often.
-        trouble: Trouble,
+        trouble: LinkDegradation,
         /// How long, in microseconds.
         for_us: u64,
     },
@@ -219,13 +219,13 @@ pub enum What {
 
 impl What {
     /// What it does to the message that triggers it; none if it does something else.
-    pub fn tampering(&self) -> Option<Tampering> {
+    pub fn tampering(&self) -> Option<MessageFault> {
         match self {
-            What::LoseMessage => Some(Tampering::Lose),
-            What::DuplicateMessage { after_us } => Some(Tampering::Duplicate {
+            What::LoseMessage => Some(MessageFault::Lose),
+            What::DuplicateMessage { after_us } => Some(MessageFault::Duplicate {
                 after_us: *after_us,
             }),
-            What::DelayMessage { by_us } => Some(Tampering::Delay { by_us: *by_us }),
+            What::DelayMessage { by_us } => Some(MessageFault::Delay { by_us: *by_us }),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use super::{
 use crate::ids::NodeId;
 use crate::options::{DriverOptions, Feature, MissedTicks, Persistence, RaftOptions, ReadContext};
 use crate::plan::profile::RateMix;
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 use squall_world::rng::Choices;
 
 /// After the storm, a cluster gets this many election time-outs to converge. It
@@ -283,11 +283,11 @@ impl Draw<'_> {
         }
     }
 
-    fn network(&mut self, cluster: &Cluster) -> Traffic {
+    fn network(&mut self, cluster: &Cluster) -> LinkOptions {
         let mix = &self.profile.network;
         let delay_max_us = self.skewed(mix.delay_max_us);
         let small = self.percent(mix.small_capacity_percent);
-        Traffic {
+        LinkOptions {
             delay_min_us: delay_max_us / self.choices.between(1, 8),
             delay_max_us,
             tail_ppm: self.rate(mix.tail),

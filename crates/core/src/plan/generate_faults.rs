@@ -6,7 +6,7 @@ use super::{Fault, FaultKind, Heal, JournalName, LossMode, Milestone, Plan, What
 use crate::ids::NodeId;
 use crate::operator::{Admin, Setting};
 use crate::replica::MessageKind;
-use squall_world::network::Trouble;
+use squall_world::network::LinkDegradation;
 
 impl Draw<'_> {
     pub(super) fn faults(&mut self, plan: &Plan, election_us: u64) -> Vec<Fault> {
@@ -196,7 +196,7 @@ impl Draw<'_> {
                     1 => self.choices.skewed(1_000, 600_000) as u32,
                     _ => self.choices.between(1_000, 600_000) as u32,
                 };
-                let trouble = Trouble {
+                let trouble = LinkDegradation {
                     loss_ppm: ppm(),
                     duplicate_ppm: ppm(),
                     reorder_ppm: ppm(),

@@ -37,7 +37,7 @@ use crate::fsutil;
 use crate::ids::{Index, NodeId, NodeSet, Term};
 use crate::operator::{Admin, Setting};
 use crate::options::{DriverOptions, RaftOptions};
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 
 /// The version of the plan format that this build reads and writes.
 pub const VERSION: u32 = 2;
@@ -67,7 +67,7 @@ pub struct Plan {
     /// Settings of the code around it.
     pub driver: DriverOptions,
     /// How the network treats messages in ordinary times.
-    pub network: Traffic,
+    pub network: LinkOptions,
     /// Whose messages go first, where that is not left to chance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,

@@ -6,7 +6,7 @@ use super::{Cluster, Heal, MAX_NODES, MAX_VOTERS, Plan, What, When};
 use crate::configuration::Transition;
 use crate::ids::NodeId;
 use crate::operator::{Admin, Setting};
-use squall_world::network::{Traffic, Trouble};
+use squall_world::network::{LinkDegradation, LinkOptions};
 use squall_world::rng::PPM;
 
 /// Longest run a plan may ask for: a week of simulated time.
@@ -561,7 +561,7 @@ fn drift(field: &str, ppm: i32) -> Result<(), Impossible> {
     )
 }
 
-fn traffic(traffic: &Traffic) -> Result<(), Impossible> {
+fn traffic(traffic: &LinkOptions) -> Result<(), Impossible> {
     ordered("network.delay", traffic.delay_min_us, traffic.delay_max_us)?;
     at_most("network.delay_max_us", traffic.delay_max_us, MAX_TIME_US)?;
     check(
@@ -570,7 +570,7 @@ fn traffic(traffic: &Traffic) -> Result<(), Impossible> {
         traffic.capacity,
         "at least 1",
     )?;
-    let Traffic {
+    let LinkOptions {
         tail_ppm,
         tail_max_us,
         loss_ppm,
@@ -580,7 +580,7 @@ fn traffic(traffic: &Traffic) -> Result<(), Impossible> {
     } = *traffic;
     rates(
         "network",
-        &Trouble {
+        &LinkDegradation {
             loss_ppm,
             duplicate_ppm,
             reorder_ppm,
@@ -590,7 +590,7 @@ fn traffic(traffic: &Traffic) -> Result<(), Impossible> {
     )
 }
 
-fn rates(field: &str, rates: &Trouble) -> Result<(), Impossible> {
+fn rates(field: &str, rates: &LinkDegradation) -> Result<(), Impossible> {
     for (name, ppm) in [
         ("loss_ppm", rates.loss_ppm),
         ("duplicate_ppm", rates.duplicate_ppm),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Fault, LossMode, What, When};
 use crate::ids::node_list;
 use crate::text::seconds;
-use squall_world::network::Trouble;
+use squall_world::network::LinkDegradation;
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,7 +180,7 @@ impl fmt::Display for What {
 }
 
 /// What trouble adds, in words.
-fn worse(trouble: &Trouble) -> String {
+fn worse(trouble: &LinkDegradation) -> String {
     let late = format!("late by up to {}", seconds(trouble.tail_max_us));
     let parts: Vec<String> = [
         (trouble.loss_ppm, "lost"),

@@ -2,7 +2,7 @@
 
 use std::mem::ManuallyDrop;
 
-use super::{Observation, Reply, Ticket};
+use super::{Observation, Reply, SyncId};
 use crate::storage::Record;
 
 /// One thing a replica does to its disk, or reports. `R` is a record and `O` an observation: by
@@ -12,7 +12,7 @@ pub enum Effect<R = Record, O = Observation> {
     /// Put this record into the disk's cache.
     Write(R),
     /// Make all writes before this durable, then say so.
-    Sync(Ticket),
+    Sync(SyncId),
     /// Something changed inside the replica.
     Observe(O),
 }
@@ -39,7 +39,7 @@ pub struct Output<M> {
 #[repr(u8)]
 enum Kind {
     Write,
-    Sync(Ticket),
+    Sync(SyncId),
     Observe(Observation),
 }
 
@@ -68,8 +68,8 @@ impl<M> Output<M> {
 
     /// Asks for all writes so far to be made durable.
     #[inline]
-    pub fn sync(&mut self, ticket: Ticket) {
-        self.kinds.push(Kind::Sync(ticket));
+    pub fn sync(&mut self, sync: SyncId) {
+        self.kinds.push(Kind::Sync(sync));
     }
 
     /// Reports something that the replica's writes do not show.
@@ -138,7 +138,7 @@ impl<M> Output<M> {
         let mut records = self.records.iter().map(|record| &**record);
         self.kinds.iter().map(move |kind| match kind {
             Kind::Write => Effect::Write(records.next().expect(HAS_RECORD)),
-            Kind::Sync(ticket) => Effect::Sync(*ticket),
+            Kind::Sync(sync) => Effect::Sync(*sync),
             Kind::Observe(seen) => Effect::Observe(seen),
         })
     }
@@ -150,7 +150,7 @@ impl<M> Output<M> {
         let mut records = self.records.iter_mut().map(|record| &mut **record);
         self.kinds.iter().map(move |kind| match kind {
             Kind::Write => Effect::Write(records.next().expect(HAS_RECORD)),
-            Kind::Sync(ticket) => Effect::Sync(*ticket),
+            Kind::Sync(sync) => Effect::Sync(*sync),
             Kind::Observe(seen) => Effect::Observe(seen),
         })
     }
@@ -163,7 +163,7 @@ impl<M> Output<M> {
         let kinds = std::mem::take(&mut self.kinds).into_iter();
         kinds.map(move |kind| match kind {
             Kind::Write => Effect::Write(records.next().expect(HAS_RECORD)),
-            Kind::Sync(ticket) => Effect::Sync(ticket),
+            Kind::Sync(sync) => Effect::Sync(sync),
             Kind::Observe(seen) => Effect::Observe(seen),
         })
     }

@@ -27,9 +27,9 @@ pub const MOST_LINES: usize = 16;
 
 /// Collects a run's lines, and tells its story.
 #[derive(Debug, Default)]
-pub struct Chronicle(Moments);
+pub struct CausalTrace(Moments);
 
-impl Chronicle {
+impl CausalTrace {
     /// Takes in the next line of the run.
     pub fn add(&mut self, line: Line) {
         self.0.add(line);

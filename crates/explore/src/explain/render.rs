@@ -256,10 +256,10 @@ fn observed(said: &mut Said, moment: &Moment, seen: &Observation, telling: &Tell
         }
         Observation::Transfer { to: None } => {}
         Observation::Did(doing) => said.add(match doing {
-            squall_core::replica::Doing::DroppedProposal => "drops a proposal".to_owned(),
-            squall_core::replica::Doing::DeclinedChange => "declines the change".to_owned(),
-            squall_core::replica::Doing::SkippedChange => "skips the change".to_owned(),
-            squall_core::replica::Doing::SnapshotAsked => "asks for a snapshot".to_owned(),
+            squall_core::replica::LibraryEvent::DroppedProposal => "drops a proposal".to_owned(),
+            squall_core::replica::LibraryEvent::DeclinedChange => "declines the change".to_owned(),
+            squall_core::replica::LibraryEvent::SkippedChange => "skips the change".to_owned(),
+            squall_core::replica::LibraryEvent::SnapshotAsked => "asks for a snapshot".to_owned(),
             _ => return,
         }),
     }

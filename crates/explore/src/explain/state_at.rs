@@ -8,11 +8,11 @@ use squall_core::ids::{Index, NodeId, Role, Term};
 use squall_core::plan::Plan;
 use squall_core::replica::{Claim, MessageKind, Observation, SyncResult};
 
-use super::Chronicle;
+use super::CausalTrace;
 use super::render;
 use super::step_graph::{LogEnd, Moment};
 
-impl Chronicle {
+impl CausalTrace {
     /// What happened from one time on until before another, in simulated microseconds, one line
     /// each. What several nodes did alike, one right after the other, is one line. After the storm
     /// only what is not the harness's own doing is told: it goes on asking for something.

@@ -7,7 +7,7 @@ use squall_core::configuration::Configuration;
 use squall_core::engine::{Happened, Line, Trigger, Wrote};
 use squall_core::ids::{Index, NodeId, Role, Term};
 use squall_core::replica::{Claim, Observation};
-use squall_world::queue::Place;
+use squall_world::queue::SlabKey;
 
 /// Moments that are kept. A run that has more is told from where these begin.
 const MOST: usize = 1_000_000;
@@ -72,7 +72,7 @@ pub struct Moments {
     /// Where the last thing told was put.
     current: Option<usize>,
     last_of: BTreeMap<NodeId, usize>,
-    on_their_way: Vec<(Place, usize)>,
+    on_their_way: Vec<(SlabKey, usize)>,
     logs: BTreeMap<NodeId, BTreeMap<Index, Term>>,
     configurations: BTreeMap<NodeId, Configuration>,
     leaders: BTreeSet<NodeId>,
@@ -201,7 +201,7 @@ impl Moments {
         events.rev().any(|event| matches!(event, Happened::Down(_)))
     }
 
-    fn take(&mut self, parcel: Place) -> Option<usize> {
+    fn take(&mut self, parcel: SlabKey) -> Option<usize> {
         let place = self.on_their_way.iter().position(|(at, _)| *at == parcel)?;
         let (_, sender) = self.on_their_way.swap_remove(place);
         Some(sender)

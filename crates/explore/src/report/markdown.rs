@@ -5,22 +5,22 @@ use std::path::Path;
 
 use super::{Files, group};
 use crate::sweep::{Summary, Verdict};
-use squall_core::counters::Event;
+use squall_core::counters::Counter;
 use squall_core::text::{markdown as markdown_text, printable};
 
 /// Findings that a page lists; a sweep that goes on may have thousands.
 const MOST_FINDINGS: usize = 50;
 
 /// Events that a page shows, in this order.
-const SHOWN: [Event; 8] = [
-    Event::LeaderElected,
-    Event::LeaderChanged,
-    Event::EntryCommitted,
-    Event::EntryTruncated,
-    Event::Crash,
-    Event::LinkCut,
-    Event::MessageSent,
-    Event::MessageLost,
+const SHOWN: [Counter; 8] = [
+    Counter::LeaderElected,
+    Counter::LeaderChanged,
+    Counter::EntryCommitted,
+    Counter::EntryTruncated,
+    Counter::Crash,
+    Counter::LinkCut,
+    Counter::MessageSent,
+    Counter::MessageLost,
 ];
 
 /// What was swept, as a page names it.

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use squall_core::engine::{Happened, Line, Watch};
+use squall_core::engine::{Happened, Line, Observer};
 use squall_core::ids::NodeId;
 use squall_core::options::{DriverOptions, RaftOptions};
 use squall_core::plan::{
     Asked, ClockOptions, Cluster, DiskOptions, Fault, Heal, Plan, Try, VERSION, What, When,
     Workload,
 };
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_core::replica::MessageKind;
-use squall_world::network::Traffic;
+use squall_world::network::LinkOptions;
 
 use super::words::Wrong;
 
@@ -54,7 +54,7 @@ pub struct Draft<'a> {
     pub block: usize,
     /// The subjects that the story is for; empty for all that have what it needs.
     pub subjects: Vec<String>,
-    subject: &'a Named,
+    subject: &'a RegisteredSubject,
     marks: Vec<Mark>,
     /// Faults whose end has not been told yet, by their place in the plan.
     open: Vec<usize>,
@@ -89,10 +89,10 @@ pub fn base(voters: u8, learners: u8, spares: u8) -> Plan {
             ..RaftOptions::default()
         },
         driver: DriverOptions::default(),
-        network: Traffic {
+        network: LinkOptions {
             delay_min_us: 1_000,
             delay_max_us: 1_000,
-            ..Traffic::default()
+            ..LinkOptions::default()
         },
         disk: DiskOptions {
             sync_min_us: 100,
@@ -123,7 +123,7 @@ pub fn base(voters: u8, learners: u8, spares: u8) -> Plan {
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(subject: &'a Named) -> Self {
+    pub fn new(subject: &'a RegisteredSubject) -> Self {
         Self {
             plan: base(3, 0, 0),
             now_us: 0,
@@ -261,9 +261,9 @@ impl<'a> Draft<'a> {
             let is_it = (line.node, label.to, label.kind) == (Some(from), to, kind);
             sent += u32::from(is_it && line.time_us < self.now_us);
         };
-        let watch = Watch {
+        let watch = Observer {
             lines: Some(&mut count),
-            ..Watch::default()
+            ..Observer::default()
         };
         self.subject.runner.run(&plan, watch);
         Ok(sent)

@@ -21,13 +21,13 @@ pub use commands::COMMANDS;
 pub use file::{Block, Story};
 pub use from_plan::of_plan;
 
-use crate::explain::Chronicle;
+use crate::explain::CausalTrace;
 use draft::{Draft, Mark};
-use squall_core::engine::{Line, Watch};
+use squall_core::engine::{Line, Observer};
 use squall_core::invariants::Violation;
 use squall_core::options::Feature;
 use squall_core::plan::{Impossible, Plan};
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_core::suggest;
 
 /// Something in a story that cannot be carried out.
@@ -86,7 +86,7 @@ impl Story {
     ///
     /// # Errors
     /// [`StoryError`] names the line.
-    pub fn tell(&self, subject: &Named) -> Result<Result<Told, Skipped>, StoryError> {
+    pub fn tell(&self, subject: &RegisteredSubject) -> Result<Result<Told, Skipped>, StoryError> {
         let draft = self.draft(subject)?;
         if !draft.subjects.is_empty() && !draft.subjects.contains(&subject.name) {
             return Ok(Err(Skipped::NotNamed));
@@ -100,11 +100,11 @@ impl Story {
         if let Some(feature) = plan.asks_for_any(subject.runner.lacks()) {
             return Ok(Err(Skipped::Lacks(feature)));
         }
-        let mut chronicle = Chronicle::default();
+        let mut chronicle = CausalTrace::default();
         let mut keep = |line: Line| chronicle.add(line);
-        let watch = Watch {
+        let watch = Observer {
             lines: Some(&mut keep),
-            ..Watch::default()
+            ..Observer::default()
         };
         let outcome = subject.runner.run(&plan, watch);
         let mut outputs = vec![String::new(); self.blocks.len()];
@@ -140,7 +140,7 @@ impl Story {
 
     /// Whether the story is for `subject` where none is asked for: if it names it, or, where it
     /// names none, if it is an honest one.
-    pub fn is_for(&self, subject: &Named) -> bool {
+    pub fn is_for(&self, subject: &RegisteredSubject) -> bool {
         let commands = self.blocks.iter().flat_map(|block| &block.commands);
         let mut named = commands.filter_map(|(_, text)| text.strip_prefix("subjects "));
         match named.next() {
@@ -149,7 +149,7 @@ impl Story {
         }
     }
 
-    fn draft<'a>(&self, subject: &'a Named) -> Result<Draft<'a>, StoryError> {
+    fn draft<'a>(&self, subject: &'a RegisteredSubject) -> Result<Draft<'a>, StoryError> {
         let mut draft = Draft::new(subject);
         let mut last_line = 1;
         for (number, block) in self.blocks.iter().enumerate() {

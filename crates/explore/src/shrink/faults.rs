@@ -7,7 +7,7 @@ use squall_core::configuration::{Change, Transition};
 use squall_core::ids::NodeId;
 use squall_core::operator::Admin;
 use squall_core::plan::{Fault, FaultKind, LossMode, Plan, What, When};
-use squall_world::network::Trouble;
+use squall_world::network::LinkDegradation;
 
 /// How often one fault is made simpler in a row; each time halves something or more.
 const MOST_TIMES: usize = 100;
@@ -220,21 +220,21 @@ fn variants(what: &What) -> Vec<What> {
 }
 
 /// Trouble without one of its parts.
-fn milder(trouble: &Trouble) -> Vec<Trouble> {
+fn milder(trouble: &LinkDegradation) -> Vec<LinkDegradation> {
     let without = [
-        Trouble {
+        LinkDegradation {
             loss_ppm: 0,
             ..*trouble
         },
-        Trouble {
+        LinkDegradation {
             duplicate_ppm: 0,
             ..*trouble
         },
-        Trouble {
+        LinkDegradation {
             reorder_ppm: 0,
             ..*trouble
         },
-        Trouble {
+        LinkDegradation {
             tail_ppm: 0,
             tail_max_us: 0,
             ..*trouble

@@ -4,7 +4,7 @@
 use super::trial::Trial;
 use super::{faults, nodes, operations, times};
 use squall_core::plan::{Fault, Plan, What, When};
-use squall_world::network::{Traffic, Trouble};
+use squall_world::network::{LinkDegradation, LinkOptions};
 
 /// What takes away after something was made explicit: much of it, then each piece.
 const REMOVAL: &[fn(&mut Trial<'_>)] = &[
@@ -36,7 +36,7 @@ pub(super) fn network(trial: &mut Trial<'_>) {
     }
     let drawn = trial.record().network;
     let mut plan = trial.best().clone();
-    plan.network = Traffic {
+    plan.network = LinkOptions {
         loss_ppm: 0,
         duplicate_ppm: 0,
         reorder_ppm: 0,
@@ -74,7 +74,7 @@ pub(super) fn times(trial: &mut Trial<'_>) {
 /// Whether chance decides what becomes of some message.
 fn has_rates(plan: &Plan) -> bool {
     let network = &plan.network;
-    let ordinary = Trouble {
+    let ordinary = LinkDegradation {
         loss_ppm: network.loss_ppm,
         duplicate_ppm: network.duplicate_ppm,
         reorder_ppm: network.reorder_ppm,
@@ -85,5 +85,5 @@ fn has_rates(plan: &Plan) -> bool {
         .faults
         .iter()
         .any(|fault| matches!(fault.what, What::Trouble { .. }));
-    ordinary != Trouble::default() || troubled
+    ordinary != LinkDegradation::default() || troubled
 }

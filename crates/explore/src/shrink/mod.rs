@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use crate::watchdog::{Patience, Watchdog};
 use squall_core::engine::Failure;
 use squall_core::plan::Plan;
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use trial::Trial;
 
 /// One way to look for a simpler plan.
@@ -65,7 +65,7 @@ const MOST_ROUNDS: usize = 256;
 /// Shrinks plans of one subject.
 pub struct Shrinker<'a> {
     /// The subject.
-    pub subject: &'a Named,
+    pub subject: &'a RegisteredSubject,
     /// Threads; at least 1. The result does not depend on it.
     pub jobs: usize,
     /// End with the best so far after this long.

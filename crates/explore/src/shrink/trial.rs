@@ -11,11 +11,11 @@ use super::{Clean, Ended, Progress, Shrinker, Shrunk, Size, Tried};
 use crate::sweep::{pool, process_cpu};
 use crate::watchdog::{Watchdog, Watched};
 use squall_core::configuration::{Member, Step};
-use squall_core::engine::{Failure, Outcome, Recording, Watch};
+use squall_core::engine::{Failure, Observer, Outcome, Recording};
 use squall_core::ids::NodeSet;
 use squall_core::invariants::{Property, Violation};
 use squall_core::plan::{Plan, What};
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 use squall_world::hash::{finish, mix_bytes};
 
 /// A run that makes more steps than so many times those of the best, and
@@ -36,15 +36,21 @@ struct Aim(Violation);
 
 impl Aim {
     /// How `plan` goes within so many steps.
-    fn judge(&self, subject: &Named, watchdog: &Watchdog, plan: &Plan, most_steps: u64) -> Judged {
+    fn judge(
+        &self,
+        subject: &RegisteredSubject,
+        watchdog: &Watchdog,
+        plan: &Plan,
+        most_steps: u64,
+    ) -> Judged {
         let mut recording = Recording::default();
         let watched = watched(watchdog, plan);
-        let watch = Watch {
+        let watch = Observer {
             most_steps: Some(most_steps),
             pulse: Some(watched.pulse.clone()),
             // What clients draw is known by a run only.
             recording: plan.script.is_none().then_some(&mut recording),
-            ..Watch::default()
+            ..Observer::default()
         };
         let outcome = subject.runner.run(plan, watch);
         let failure = outcome.failure.as_ref();
@@ -67,7 +73,7 @@ struct Judged {
 
 /// One plan being shrunk.
 pub(super) struct Trial<'a> {
-    subject: &'a Named,
+    subject: &'a RegisteredSubject,
     aim: Aim,
     best: Plan,
     /// Whether a plan may be left with a lone voter that tells its peers what it has not saved.
@@ -422,13 +428,13 @@ fn watched<'a>(watchdog: &'a Watchdog, plan: &Plan) -> Watched<'a> {
 }
 
 /// Runs a plan and records what chance decides in it.
-fn record(subject: &Named, watchdog: &Watchdog, plan: &Plan) -> (Outcome, Recording) {
+fn record(subject: &RegisteredSubject, watchdog: &Watchdog, plan: &Plan) -> (Outcome, Recording) {
     let mut recording = Recording::default();
     let watched = watched(watchdog, plan);
-    let watch = Watch {
+    let watch = Observer {
         pulse: Some(watched.pulse.clone()),
         recording: Some(&mut recording),
-        ..Watch::default()
+        ..Observer::default()
     };
     let outcome = subject.runner.run(plan, watch);
     (outcome, recording)

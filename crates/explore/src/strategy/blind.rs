@@ -1,16 +1,16 @@
 //! Strategies that learn nothing: a plan is a function of its seed.
 
-use super::{Space, Strategy};
+use super::{PlanSpace, Strategy};
 use squall_core::plan::{Plan, Profile};
 
 /// Swarm testing: what the profile's percentages say.
 pub struct Swarm<'a> {
-    space: Space<'a>,
+    space: PlanSpace<'a>,
 }
 
 impl<'a> Swarm<'a> {
     /// Over these plans.
-    pub fn over(space: Space<'a>) -> Self {
+    pub fn over(space: PlanSpace<'a>) -> Self {
         Self { space }
     }
 }
@@ -27,13 +27,13 @@ impl Strategy for Swarm<'_> {
 
 /// No swarm: whatever exists in some runs of the profile exists in all of them.
 pub struct Uniform<'a> {
-    space: Space<'a>,
+    space: PlanSpace<'a>,
     everything: Profile,
 }
 
 impl<'a> Uniform<'a> {
     /// Over these plans.
-    pub fn over(space: Space<'a>) -> Self {
+    pub fn over(space: PlanSpace<'a>) -> Self {
         Self {
             space,
             everything: everything(space.profile),
@@ -43,7 +43,7 @@ impl<'a> Uniform<'a> {
 
 impl Strategy for Uniform<'_> {
     fn plan(&self, seed: u64) -> Plan {
-        let space = Space {
+        let space = PlanSpace {
             profile: &self.everything,
             ..self.space
         };
@@ -123,8 +123,8 @@ mod tests {
     use super::*;
     use squall_core::plan::{builtin_profiles, generate};
 
-    fn space(profile: &Profile) -> Space<'_> {
-        Space {
+    fn space(profile: &Profile) -> PlanSpace<'_> {
+        PlanSpace {
             subject: "raft-rs",
             lacks: &[],
             profile,

@@ -7,7 +7,7 @@
 //! to do, and the shorter its run, the more often it is picked.
 
 use super::mutate::mutate;
-use super::{Lesson, Space, Strategy, Swarm, Uniform};
+use super::{Feedback, PlanSpace, Strategy, Swarm, Uniform};
 use squall_core::coverage::Map;
 use squall_core::plan::Plan;
 use squall_world::rng::Choices;
@@ -62,7 +62,7 @@ pub struct Guided<'a> {
 
 impl<'a> Guided<'a> {
     /// Over these plans, in a sweep that begins with `first_seed`. Its first runs are those of `given`.
-    pub fn over(space: Space<'a>, first_seed: u64, given: Vec<Plan>) -> Self {
+    pub fn over(space: PlanSpace<'a>, first_seed: u64, given: Vec<Plan>) -> Self {
         Self {
             swarm: Swarm::over(space),
             uniform: Uniform::over(space),
@@ -123,7 +123,7 @@ impl Strategy for Guided<'_> {
         true
     }
 
-    fn learn(&mut self, lessons: &[Lesson], map: &Map) -> Vec<usize> {
+    fn learn(&mut self, lessons: &[Feedback], map: &Map) -> Vec<usize> {
         for lesson in lessons {
             if self.given(lesson.seed).is_none()
                 && let Some(place) = self.parent(&mut Self::choices(lesson.seed))

@@ -14,7 +14,7 @@ pub use guided::Guided;
 pub use mutate::mutate;
 pub use pct::Pct;
 
-use squall_core::coverage::{Map, News, Trail};
+use squall_core::coverage::{Map, NewCoverage, RunCoverage};
 use squall_core::options::Feature;
 use squall_core::plan::{Plan, Profile, generate};
 
@@ -44,22 +44,22 @@ pub trait Strategy: Sync {
 
     /// Takes in what the runs of a portion came to, in the order of their seeds, after `map` has. Returns
     /// which of them it keeps the plans of.
-    fn learn(&mut self, _lessons: &[Lesson], _map: &Map) -> Vec<usize> {
+    fn learn(&mut self, _lessons: &[Feedback], _map: &Map) -> Vec<usize> {
         Vec::new()
     }
 }
 
 /// What one run came to.
 #[derive(Clone, Debug)]
-pub struct Lesson {
+pub struct Feedback {
     /// The seed that it was the run of.
     pub seed: u64,
     /// What was run.
     pub plan: Plan,
     /// What it covered.
-    pub trail: Trail,
+    pub trail: RunCoverage,
     /// What of that no run before it had covered.
-    pub news: News,
+    pub news: NewCoverage,
     /// Steps that it made.
     pub steps: u64,
     /// Whether it ended in a violation.
@@ -68,7 +68,7 @@ pub struct Lesson {
 
 /// What strategies make plans for, and from.
 #[derive(Clone, Copy, Debug)]
-pub struct Space<'a> {
+pub struct PlanSpace<'a> {
     /// The subject's name.
     pub subject: &'a str,
     /// What plans must not ask for.
@@ -77,7 +77,7 @@ pub struct Space<'a> {
     pub profile: &'a Profile,
 }
 
-impl Space<'_> {
+impl PlanSpace<'_> {
     /// The plan that the profile draws from `seed`.
     pub fn draw(&self, seed: u64) -> Plan {
         generate(seed, self.subject, self.lacks, self.profile)
@@ -125,7 +125,7 @@ impl Kind {
     /// first runs the plans of `given`.
     pub fn over<'a>(
         self,
-        space: Space<'a>,
+        space: PlanSpace<'a>,
         first_seed: u64,
         given: Vec<Plan>,
     ) -> Box<dyn Strategy + 'a> {

@@ -1,6 +1,6 @@
 //! PCT: what goes wrong is drawn as in swarm, and whose messages go first by priority, in place of chance.
 
-use super::{Space, Strategy};
+use super::{PlanSpace, Strategy};
 use squall_core::plan::{Demotion, Link, Plan, Schedule};
 use squall_world::rng::Choices;
 
@@ -12,12 +12,12 @@ const MESSAGES: [u64; 2] = [16, 4_096];
 
 /// Priority-based scheduling of message deliveries (Burckhardt et al., ASPLOS 2010).
 pub struct Pct<'a> {
-    space: Space<'a>,
+    space: PlanSpace<'a>,
 }
 
 impl<'a> Pct<'a> {
     /// Over these plans.
-    pub fn over(space: Space<'a>) -> Self {
+    pub fn over(space: PlanSpace<'a>) -> Self {
         Self { space }
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn plans_are_valid_and_nearly_all_have_a_schedule() {
         let profile = Profile::load("storm").unwrap();
-        let pct = Pct::over(Space {
+        let pct = Pct::over(PlanSpace {
             subject: "raft-rs",
             lacks: &[],
             profile: &profile,

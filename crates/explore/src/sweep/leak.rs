@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use squall_core::engine::{Line, Outcome, Pulse, Watch};
+use squall_core::engine::{Line, Observer, Outcome, Pulse};
 use squall_core::plan::Plan;
-use squall_core::registry::Named;
+use squall_core::registry::RegisteredSubject;
 
 /// Runs that are compared step by step until two of them differ.
 const MOST_RUNS: usize = 8;
@@ -39,7 +39,7 @@ struct Run {
 /// Runs `plan` again and compares with how it went before; with a `pulse` that ends both. A run that is cut short is
 /// compared with nothing.
 pub fn find_leak(
-    subject: &Named,
+    subject: &RegisteredSubject,
     plan: &Plan,
     before: &Outcome,
     pulse: Option<&Arc<Pulse>>,
@@ -47,9 +47,9 @@ pub fn find_leak(
     let was_cut = || pulse.is_some_and(|pulse| pulse.was_cut());
     let again = subject.runner.run(
         plan,
-        Watch {
+        Observer {
             pulse: pulse.cloned(),
-            ..Watch::default()
+            ..Observer::default()
         },
     );
     if again == *before || was_cut() {
@@ -79,14 +79,14 @@ pub fn find_leak(
     Some(leak)
 }
 
-fn step_by_step(subject: &Named, plan: &Plan, pulse: Option<&Arc<Pulse>>) -> Run {
+fn step_by_step(subject: &RegisteredSubject, plan: &Plan, pulse: Option<&Arc<Pulse>>) -> Run {
     let (mut digests, mut lines) = (Vec::new(), Vec::new());
     let mut keep = |line: Line| lines.push(line);
-    let watch = Watch {
+    let watch = Observer {
         digests: Some(&mut digests),
         lines: Some(&mut keep),
         pulse: pulse.cloned(),
-        ..Watch::default()
+        ..Observer::default()
     };
     subject.runner.run(plan, watch);
     Run { digests, lines }

@@ -28,7 +28,7 @@ use corosensei::stack::DefaultStack;
 use corosensei::{CoroutineResult, ScopedCoroutine, ScopedCoroutineRef, Yielder};
 
 use cluster::Cluster;
-use squall_core::engine::{Engine, Host, Outcome, Task, Watch};
+use squall_core::engine::{Engine, Host, Observer, Outcome, Task};
 use squall_core::options::Feature;
 use squall_core::plan::Plan;
 use squall_core::registry::Runner;
@@ -40,7 +40,7 @@ pub const ENGINE: Engine = Engine::new("madsim", |runner| Arc::new(OnMadsim(runn
 struct OnMadsim(Arc<dyn Runner>);
 
 impl Runner for OnMadsim {
-    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+    fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
         run(plan, &*self.0, watch)
     }
 
@@ -68,7 +68,7 @@ thread_local! {
 ///
 /// # Panics
 /// As [`Runner::run`], and inside another simulation on madsim.
-pub fn run(plan: &Plan, runner: &dyn Runner, watch: Watch<'_>) -> Outcome {
+pub fn run(plan: &Plan, runner: &dyn Runner, watch: Observer<'_>) -> Outcome {
     let runtime = Runtime::with_seed_and_config(plan.seed, ::madsim::Config::default());
     let cluster = Cluster::new(runtime.handle().clone(), plan.nodes().len());
     let world = |yielder: &Yielder<(), Wish>, ()| {

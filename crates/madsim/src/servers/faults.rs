@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Server;
 use super::runner::{Due, World, lock};
-use squall_core::counters::Event;
+use squall_core::counters::Counter;
 use squall_core::engine::Weight;
 use squall_core::ids::{NodeId, Role, node_list};
 use squall_core::plan::What;
@@ -27,7 +27,7 @@ impl<S: Server> World<S> {
                 return self.crash(*node, (*loss).into(), *down_us);
             }
             What::Pause { node, for_us } => {
-                hit(Event::Pause);
+                hit(Counter::Pause);
                 self.say(format!("{node} stands still"));
                 let at = node.position();
                 *self.paused.entry(at).or_default() += 1;
@@ -46,7 +46,7 @@ impl<S: Server> World<S> {
                 *for_us
             }
             What::Burst { from, to, for_us } => {
-                hit(Event::LinkHeldBack);
+                hit(Counter::LinkHeldBack);
                 self.say(format!(
                     "what goes from {} to {} is held back",
                     node_list(from),
@@ -63,7 +63,7 @@ impl<S: Server> World<S> {
                 trouble,
                 for_us,
             } => {
-                hit(Event::NetworkTrouble);
+                hit(Counter::NetworkTrouble);
                 self.say(plan.faults[number].what.to_string());
                 self.links
                     .trouble(number, &positions(from), &positions(to), *trouble);
@@ -74,7 +74,7 @@ impl<S: Server> World<S> {
                 extra_us,
                 for_us,
             } => {
-                hit(Event::NodeSlow);
+                hit(Counter::NodeSlow);
                 self.say(plan.faults[number].what.to_string());
                 self.links.slow_down(node.position(), *extra_us);
                 *for_us
@@ -103,7 +103,7 @@ impl<S: Server> World<S> {
                 sync_us,
                 for_us,
             } => {
-                hit(Event::DiskSlow);
+                hit(Counter::DiskSlow);
                 self.say(format!("{node}'s disk becomes slow"));
                 self.disks
                     .slow_down(self.machines[node.position()], *sync_us);
@@ -114,13 +114,13 @@ impl<S: Server> World<S> {
                 return self.disks.fail_syncs(self.machines[node.position()], 1);
             }
             What::FullDisk { node, for_us } => {
-                hit(Event::DiskFull);
+                hit(Counter::DiskFull);
                 self.say(format!("{node}'s disk is full"));
                 self.disks.fill_up(self.machines[node.position()]);
                 *for_us
             }
             What::Drift { node, ppm, for_us } => {
-                hit(Event::ClockDrifted);
+                hit(Counter::ClockDrifted);
                 self.say(plan.faults[number].what.to_string());
                 self.clocks.set_drift(self.machines[node.position()], *ppm);
                 *for_us
@@ -181,12 +181,12 @@ impl<S: Server> World<S> {
     fn count_cuts(&self, cut: &[(usize, usize)]) {
         let mut stage = lock(&self.stage);
         for (from, to) in cut {
-            stage.counters.hit(Event::LinkCut);
+            stage.counters.hit(Counter::LinkCut);
             if [from, to]
                 .iter()
                 .any(|at| stage.views[**at].role == Role::Leader)
             {
-                stage.counters.hit(Event::LeaderCutOff);
+                stage.counters.hit(Counter::LeaderCutOff);
             }
         }
     }
@@ -208,8 +208,8 @@ impl<S: Server> World<S> {
                 report.kept, report.lost, report.torn
             )
         });
-        stage.counters.add(Event::WriteLost, report.lost);
-        stage.counters.add(Event::WriteTorn, report.torn);
+        stage.counters.add(Counter::WriteLost, report.lost);
+        stage.counters.add(Counter::WriteTorn, report.torn);
         stage.crashed(node);
         drop(stage);
         // A machine that starts anew does not stand still.

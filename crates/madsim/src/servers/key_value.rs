@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use ::madsim::time::{TimeHandle, sleep, timeout};
 
-use super::{Judged, Life, Seat, Server, Storm, address_of};
-use squall_core::counters::Event;
+use super::{ClientHandle, Judged, Life, Server, Storm, address_of};
+use squall_core::counters::Counter;
 use squall_core::ids::NodeId;
 use squall_core::invariants::{Verdict, Violation, breach};
 use squall_core::plan::Plan;
@@ -113,7 +113,7 @@ where
         (self.serve)(life)
     }
 
-    async fn ask(self: Arc<Self>, run: Arc<Seen>, seat: Seat) {
+    async fn ask(self: Arc<Self>, run: Arc<Seen>, seat: ClientHandle) {
         let mut choices = seat.choices();
         let plan = Arc::clone(&seat.plan);
         let (workload, nodes) = (plan.workload, plan.nodes());
@@ -144,9 +144,9 @@ where
             let reply = timeout(patience, asked).await.unwrap_or(Reply::Nothing);
             seat.say(|| format!("asks {node}: {request}, and gets {reply:?}"));
             seat.hit(match reply {
-                Reply::Value(_) | Reply::Done => Event::CommandApplied,
-                Reply::Refused => Event::CommandRefused,
-                Reply::Nothing => Event::CommandTimedOut,
+                Reply::Value(_) | Reply::Done => Counter::CommandApplied,
+                Reply::Refused => Counter::CommandRefused,
+                Reply::Nothing => Counter::CommandTimedOut,
             });
             if matches!(reply, Reply::Refused | Reply::Nothing) {
                 node = *choices.pick(&nodes);

@@ -45,7 +45,7 @@ use squall_world::rng::Choices;
 
 pub use key_value::{Asked, ByFunctions, Reply, Request, Seen, key_value};
 pub use probe::{Probe, Started, SyncPoint};
-pub use runner::{Seat, Storm};
+pub use runner::{ClientHandle, Storm};
 
 /// All features but snapshots, and what makes elections calmer.
 pub const ALL_BUT_SNAPSHOTS: &[Feature] = &[
@@ -90,11 +90,11 @@ pub trait Server: Send + Sync + 'static {
     /// its machine is switched off and on again.
     fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static;
 
-    /// A client, which goes on until [`Seat::storms`] is false and it has then seen that a fresh command is answered.
+    /// A client, which goes on until [`ClientHandle::storms`] is false and it has then seen that a fresh command is answered.
     fn ask(
         self: Arc<Self>,
         run: Arc<Self::Run>,
-        seat: Seat,
+        seat: ClientHandle,
     ) -> impl Future<Output = ()> + Send + 'static;
 
     /// The run is over. Judges what its clients saw.

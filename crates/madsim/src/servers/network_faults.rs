@@ -12,7 +12,7 @@ use ::madsim::task::NodeId as Machine;
 use crate::shim::NetworkSim;
 use squall_core::engine::hold_links;
 use squall_core::plan::{Plan, What};
-use squall_world::network::{Traffic, Trouble};
+use squall_world::network::{LinkDegradation, LinkOptions};
 
 /// The links of one run. Machines are positions: servers first, then clients.
 pub(super) struct Links {
@@ -49,7 +49,7 @@ impl Links {
         self.set_runtimes(plan.network);
     }
 
-    fn set_runtimes(&self, traffic: Traffic) {
+    fn set_runtimes(&self, traffic: LinkOptions) {
         self.runtimes.update_config(|config| {
             let us = Duration::from_micros;
             let most_us = traffic.delay_max_us.max(traffic.delay_min_us + 1);
@@ -118,7 +118,13 @@ impl Links {
     }
 
     /// Fault `number` brings trouble to these links.
-    pub(super) fn trouble(&self, number: usize, from: &[usize], to: &[usize], trouble: Trouble) {
+    pub(super) fn trouble(
+        &self,
+        number: usize,
+        from: &[usize],
+        to: &[usize],
+        trouble: LinkDegradation,
+    ) {
         let links = links(from, to).collect();
         self.ours
             .steer(|network| network.trouble(number as u64, links, trouble));
@@ -167,10 +173,10 @@ impl Links {
     /// The storm is over.
     pub(super) fn heal(&self, plan: &Plan) {
         let prompt_us = plan.prompt_us();
-        let traffic = Traffic {
+        let traffic = LinkOptions {
             delay_min_us: plan.network.delay_min_us.min(prompt_us),
             delay_max_us: plan.network.delay_max_us.min(prompt_us),
-            ..Traffic::default()
+            ..LinkOptions::default()
         };
         self.ours.heal(traffic, prompt_us);
         self.set_runtimes(traffic);

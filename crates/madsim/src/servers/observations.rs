@@ -6,10 +6,10 @@ use super::Started;
 use super::observed_state::{Stage, Told};
 use super::probe::SyncPoint;
 use super::shadow_disk;
-use squall_core::counters::Event;
+use squall_core::counters::Counter;
 use squall_core::engine::Weight;
 use squall_core::ids::{Index, NodeId, Role, Term};
-use squall_core::invariants::{NodeView, Scene, Violation, breach};
+use squall_core::invariants::{ClusterView, NodeView, Violation, breach};
 use squall_core::replica::{Label, Observation};
 use squall_core::storage::{Entry, HardState, Record, Snapshot};
 
@@ -29,9 +29,9 @@ impl Stage {
         let had = self.disks[at].durable().log.last();
         self.shadows[at].recover(&mut self.disks[at], started);
         let kept = self.disks[at].durable().log.last();
-        self.counters.add(Event::WriteKept, (kept > had).into());
+        self.counters.add(Counter::WriteKept, (kept > had).into());
         let life = self.views[at].life;
-        self.counters.add(Event::Restart, (life > 0).into());
+        self.counters.add(Counter::Restart, (life > 0).into());
         self.views[at] = NodeView::booting(self.disks[at].durable(), life);
         let (index, term) = started.snapshot;
         let untold = index > self.disks[at].durable().snapshot_index();
@@ -40,7 +40,7 @@ impl Stage {
             self.take_snapshot(node, index, term)?;
             let kept = self.disks[at].durable();
             let cleared = started.entries.is_empty() && started.log_start == index;
-            if !kept.joins_on() || (cleared && kept.log.last() != index) {
+            if !kept.is_contiguous() || (cleared && kept.log.last() != index) {
                 self.write(node, Record::LogReset { next: index + 1 })?;
             }
             self.synced_all(node);
@@ -128,7 +128,7 @@ impl Stage {
         self.say(Some(node), Weight::Routine, || {
             "has synced its disk".to_owned()
         });
-        self.counters.hit(Event::SyncDone);
+        self.counters.hit(Counter::SyncDone);
         let at = node.position();
         self.shadows[at].synced(&mut self.disks[at], point.0);
         Ok(())
@@ -144,9 +144,9 @@ impl Stage {
                 label.to
             )
         });
-        self.counters.hit(Event::MessageSent);
+        self.counters.hit(Counter::MessageSent);
         self.count_message(node, label);
-        let scene = Scene {
+        let scene = ClusterView {
             nodes: &self.views,
             disks: &self.disks,
         };
@@ -228,7 +228,7 @@ impl Stage {
     }
 
     fn forget(&mut self) {
-        let scene = Scene {
+        let scene = ClusterView {
             nodes: &self.views,
             disks: &self.disks,
         };

@@ -10,14 +10,14 @@ use ::madsim::time::TimeHandle;
 use super::shadow_disk::Shadow;
 use crate::shim::{NetworkSim, Noted};
 use squall_core::configuration::Configuration;
-use squall_core::counters::{Counters, Event};
+use squall_core::counters::{Counter, Counters};
 use squall_core::engine::{Failure, Happened, Line, NodeAtEnd, NodeState, Pulse, Triggers, Weight};
 use squall_core::ids::{NodeId, Role};
 use squall_core::invariants::breach::{NoPanic, Panic, Unmet};
 use squall_core::invariants::{Checks, NodeView, Verdict, Violation};
 use squall_core::plan::{Plan, What};
 use squall_core::replica::Observation;
-use squall_core::storage::{Chain, Marked, Record, StableState};
+use squall_core::storage::{Chain, ChainedRecord, Record, StableState};
 use squall_world::hash::{mix, mix_bytes};
 use squall_world::journal_disk::Disk;
 use squall_world::network::Lost;
@@ -213,7 +213,7 @@ impl Stage {
         let chain: Chain =
             self.checks
                 .wrote(&mut self.views[at], node, &record, &mut self.counters)?;
-        self.shadows[at].write(&mut self.disks[at], Marked { record, chain });
+        self.shadows[at].write(&mut self.disks[at], ChainedRecord { record, chain });
         Ok(())
     }
 
@@ -245,7 +245,7 @@ impl Stage {
             match self.plan.faults[number].what {
                 What::FailSync { node } if syncs == Some(node) => {
                     fails = true;
-                    self.counters.hit(Event::SyncFailed);
+                    self.counters.hit(Counter::SyncFailed);
                     self.say(Some(node), Weight::Notable, || {
                         "this sync is to fail".to_owned()
                     });
@@ -290,9 +290,9 @@ impl Stage {
         let (event, from, text) = match noted {
             Noted::Lost { from, to, why } => {
                 let event = match why {
-                    Lost::Cut => Event::MessageCut,
-                    Lost::Full => Event::MessageOverflowed,
-                    Lost::Chance => Event::MessageLost,
+                    Lost::Cut => Counter::MessageCut,
+                    Lost::Full => Counter::MessageOverflowed,
+                    Lost::Chance => Counter::MessageLost,
                 };
                 (
                     Some(event),
@@ -305,7 +305,7 @@ impl Stage {
                 to,
                 in_vain: false,
             } => (
-                Some(Event::MessageDuplicated),
+                Some(Counter::MessageDuplicated),
                 from,
                 format!("what it sends to {} arrives twice", name(to)),
             ),
@@ -319,17 +319,17 @@ impl Stage {
                 ),
             ),
             Noted::Overtaken { from, to } => (
-                Some(Event::MessageReordered),
+                Some(Counter::MessageReordered),
                 from,
                 format!("what it sends to {} may be overtaken", name(to)),
             ),
             Noted::Delayed { from, to } => (
-                Some(Event::MessageDelayed),
+                Some(Counter::MessageDelayed),
                 from,
                 format!("what it sends to {} is held back", name(to)),
             ),
             Noted::BrokenOff { from, to } => (
-                Some(Event::MessageLost),
+                Some(Counter::MessageLost),
                 from,
                 format!(
                     "its connection with {} is broken off, with all that is on its way",
@@ -337,7 +337,7 @@ impl Stage {
                 ),
             ),
             Noted::TimedOut { from, to } => (
-                Some(Event::PeerUnreachable),
+                Some(Counter::PeerUnreachable),
                 from,
                 format!(
                     "its connection with {} ends: nothing gets through",
@@ -386,9 +386,9 @@ impl Stage {
         if !self.views[at].up {
             return;
         }
-        self.counters.hit(Event::Crash);
+        self.counters.hit(Counter::Crash);
         self.counters.add(
-            Event::CrashOfLeader,
+            Counter::CrashOfLeader,
             (self.views[at].role == Role::Leader).into(),
         );
         self.shadows[at].crash(&mut self.disks[at], &mut self.choices);

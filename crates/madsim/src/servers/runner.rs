@@ -16,8 +16,8 @@ use super::network_faults::Links;
 use super::observed_state::{Look, Stage};
 use super::{Judged, Life, Lives, Probe, Server, address_of, choices_of, unsupported};
 use crate::shim::{ClockSim, DiskSim, NetworkSim, SyncTimes};
-use squall_core::counters::Event;
-use squall_core::engine::{Engine, Outcome, Watch, Weight, of_test};
+use squall_core::counters::Counter;
+use squall_core::engine::{Engine, Observer, Outcome, Weight, of_test};
 use squall_core::ids::NodeId;
 use squall_core::invariants::Violation;
 use squall_core::invariants::breach::Liveness;
@@ -46,7 +46,7 @@ impl<S: Server> Storm<S> {
 
 /// What a client is told.
 #[derive(Clone)]
-pub struct Seat {
+pub struct ClientHandle {
     /// Which client, from 1.
     pub number: u32,
     /// What is to happen.
@@ -54,7 +54,7 @@ pub struct Seat {
     stage: Arc<Mutex<Stage>>,
 }
 
-impl Seat {
+impl ClientHandle {
     /// Whether the storm goes on.
     pub fn storms(&self) -> bool {
         lock(&self.stage).storms
@@ -66,7 +66,7 @@ impl Seat {
     }
 
     /// Counts something that has happened to it.
-    pub fn hit(&self, event: Event) {
+    pub fn hit(&self, event: Counter) {
         lock(&self.stage).counters.hit(event);
     }
 
@@ -84,7 +84,7 @@ pub(super) fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
 }
 
 impl<S: Server> Runner for Storm<S> {
-    fn run(&self, plan: &Plan, watch: Watch<'_>) -> Outcome {
+    fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
         let runtime = Runtime::with_seed_and_config(plan.seed, ::madsim::Config::default());
         runtime.add_simulator::<DiskSim>();
         runtime.add_simulator::<NetworkSim>();
@@ -253,7 +253,7 @@ impl<S: Server> World<S> {
             match judged {
                 Ok(Judged::Fine) => {}
                 Ok(Judged::Undecided(why)) => {
-                    stage.counters.hit(Event::OrderUndecided);
+                    stage.counters.hit(Counter::OrderUndecided);
                     stage.say(None, Weight::Notable, || {
                         format!("whether clients saw what they must is undecided: {why}")
                     });
@@ -322,7 +322,7 @@ impl<S: Server> World<S> {
             self.machines.push(machine);
         }
         for number in 1..=plan.workload.clients {
-            let seat = Seat {
+            let seat = ClientHandle {
                 number,
                 plan: Arc::clone(&plan),
                 stage: Arc::clone(&self.stage),
@@ -381,7 +381,7 @@ impl<S: Server> World<S> {
             Due::Look | Due::End => {
                 let mut stage = lock(&self.stage);
                 let Some(unmet) = stage.unmet(self.clients.len()) else {
-                    stage.counters.hit(Event::Converged);
+                    stage.counters.hit(Counter::Converged);
                     stage.say(None, Weight::Notable, || "converged".to_owned());
                     return true;
                 };
@@ -402,7 +402,7 @@ impl<S: Server> World<S> {
     /// The server has stopped by itself: the machine is switched off and on, for what a process
     /// reads after a failed sync is not what its disk has.
     fn halt(&mut self, node: NodeId) {
-        lock(&self.stage).counters.hit(Event::Halt);
+        lock(&self.stage).counters.hit(Counter::Halt);
         self.say(format!("{node}'s server has stopped by itself"));
         self.crash(node, Loss::All, HALT_US);
     }
@@ -437,7 +437,7 @@ impl<S: Server> World<S> {
         }
         let mut stage = lock(&self.stage);
         stage.end_storm();
-        stage.counters.hit(Event::HealedEveryone);
+        stage.counters.hit(Counter::HealedEveryone);
         stage.say(None, Weight::Notable, || "the storm is over".to_owned());
         drop(stage);
         let soon = self.now_us() + LOOK_US;

@@ -3,7 +3,7 @@
 //! not synced have survived for that to be so, and if none could, something is lost that must not be.
 
 use squall_core::ids::Index;
-use squall_core::storage::{Entry, HardState, Journal, Marked, StableState};
+use squall_core::storage::{ChainedRecord, Entry, HardState, Journal, StableState};
 use squall_world::journal_disk::{Disk, Image as _, Loss};
 use squall_world::rng::Choices;
 
@@ -13,12 +13,12 @@ use super::Started;
 #[derive(Debug, Default)]
 pub(super) struct Shadow {
     /// Writes since what is durable, in order.
-    unsynced: Vec<Marked>,
+    unsynced: Vec<ChainedRecord>,
 }
 
 impl Shadow {
     /// A record is written.
-    pub(super) fn write(&mut self, disk: &mut Disk<StableState>, marked: Marked) {
+    pub(super) fn write(&mut self, disk: &mut Disk<StableState>, marked: ChainedRecord) {
         self.unsynced.push(marked.clone());
         disk.write(marked);
     }
@@ -53,7 +53,7 @@ impl Shadow {
             vote: started.vote,
         };
         for journal in [Journal::HardState, Journal::Log] {
-            let records: Vec<&Marked> = unsynced
+            let records: Vec<&ChainedRecord> = unsynced
                 .iter()
                 .filter(|marked| StableState::journal(marked) == journal as usize)
                 .collect();

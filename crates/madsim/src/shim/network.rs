@@ -27,7 +27,7 @@ use ::madsim::runtime::Handle;
 use ::madsim::task::NodeId;
 use ::madsim::time::TimeHandle;
 
-use squall_world::network::{Network, Tampering, Traffic};
+use squall_world::network::{LinkOptions, MessageFault, Network};
 
 pub use state::Noted;
 pub(super) use state::{Bound, State};
@@ -68,7 +68,7 @@ impl NetworkSim {
     ///
     /// # Panics
     /// Outside of a task, and when two machines have one address.
-    pub fn lay(self: &Arc<Self>, hosts: &[(NodeId, IpAddr)], ordinary: Traffic) -> NodeId {
+    pub fn lay(self: &Arc<Self>, hosts: &[(NodeId, IpAddr)], ordinary: LinkOptions) -> NodeId {
         self.with(|state| state.lay(hosts, ordinary));
         let carrier = Handle::current().create_node().name("network").build();
         drop(carrier.spawn(carry(Arc::downgrade(self), self.time.clone())));
@@ -82,12 +82,12 @@ impl NetworkSim {
 
     /// The next segment or datagram from one machine to another is tampered with. A stream whose segment is lost in this
     /// way is broken off, and what is on its way on it is lost; a copy of one is thrown away by whoever gets it.
-    pub fn tamper(&self, from: usize, to: usize, tampering: Tampering) {
+    pub fn tamper(&self, from: usize, to: usize, tampering: MessageFault) {
         self.with(|state| state.tamperings.push((from, to, tampering)));
     }
 
     /// Ends all that links suffer from, and what is on its way arrives in `prompt_us` at the latest.
-    pub fn heal(&self, ordinary: Traffic, prompt_us: u64) {
+    pub fn heal(&self, ordinary: LinkOptions, prompt_us: u64) {
         self.with(|state| state.heal(ordinary, prompt_us));
     }
 

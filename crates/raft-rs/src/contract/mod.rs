@@ -20,7 +20,7 @@ use super::store::Store;
 use squall_core::ids::{Index, Term};
 use squall_core::operator::Setting;
 use squall_core::options::RaftOptions;
-use squall_core::replica::Birth;
+use squall_core::replica::BootContext;
 
 use elections::Beats;
 use leader_stickiness::Bond;
@@ -103,9 +103,9 @@ pub(super) struct Before {
 
 impl Contract {
     /// Of a node in a new life.
-    pub(super) fn new(birth: &Birth<'_>) -> Self {
-        let options: &RaftOptions = birth.raft;
-        let priority = options.priorities.get(birth.id.position());
+    pub(super) fn new(boot: &BootContext<'_>) -> Self {
+        let options: &RaftOptions = boot.raft;
+        let priority = options.priorities.get(boot.id.position());
         let mut contract = Self {
             watches: false,
             check_quorum: options.check_quorum,

@@ -1,9 +1,9 @@
 //! A library that goes by other settings than it was given is found out.
 
 use crate::{Message, RaftRs, RaftRsNode};
-use squall_core::engine::{self, Watch};
+use squall_core::engine::{self, Observer};
 use squall_core::plan::{Profile, generate};
-use squall_core::replica::{Birth, BootError, Output, Recovered, Subject};
+use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
 
 /// Changes something of the library behind its driver's back.
 type Tamper = fn(&mut RaftRsNode);
@@ -16,11 +16,11 @@ impl Subject for Tampered {
 
     fn boot(
         &self,
-        birth: &Birth<'_>,
+        boot: &BootContext<'_>,
         disk: Recovered,
         out: &mut Output<Message>,
     ) -> Result<RaftRsNode, BootError> {
-        let mut node = RaftRs.boot(birth, disk, out)?;
+        let mut node = RaftRs.boot(boot, disk, out)?;
         (self.0)(&mut node);
         Ok(node)
     }
@@ -31,7 +31,7 @@ fn first_failure(tamper: Tamper) -> Option<String> {
     let storm = Profile::load("storm").expect("a built-in profile");
     (0..400).find_map(|seed| {
         let plan = generate(seed, "raft-rs", &[], &storm);
-        let outcome = engine::run(&plan, &Tampered(tamper), Watch::default());
+        let outcome = engine::run(&plan, &Tampered(tamper), Observer::default());
         let failure = outcome.failure?;
         let panic = failure.violation.panic().map(|panic| panic.message.clone());
         Some(panic.unwrap_or_else(|| panic!("no panic: {failure}")))

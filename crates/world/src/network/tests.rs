@@ -15,7 +15,7 @@ fn arrivals(network: &mut Network, count: u64, choices: &mut Choices) -> Vec<u64
 
 #[test]
 fn a_calm_link_delivers_everything_in_order() {
-    let mut network = Network::new(2, Traffic::default());
+    let mut network = Network::new(2, LinkOptions::default());
     let times = arrivals(&mut network, 500, &mut choices());
     assert_eq!(times.len(), 500);
     assert!(times.is_sorted());
@@ -23,7 +23,7 @@ fn a_calm_link_delivers_everything_in_order() {
 
 #[test]
 fn a_cut_is_one_way_and_counts() {
-    let mut network = Network::new(2, Traffic::default());
+    let mut network = Network::new(2, LinkOptions::default());
     network.cut(0, 1);
     network.cut(0, 1);
     network.mend(0, 1);
@@ -44,9 +44,9 @@ fn a_cut_is_one_way_and_counts() {
 fn a_full_link_loses_what_comes_on_top_until_something_arrives() {
     let mut network = Network::new(
         2,
-        Traffic {
+        LinkOptions {
             capacity: 2,
-            ..Traffic::default()
+            ..LinkOptions::default()
         },
     );
     let choices = &mut choices();
@@ -61,7 +61,7 @@ fn a_full_link_loses_what_comes_on_top_until_something_arrives() {
 
 #[test]
 fn a_stalled_link_delivers_in_one_burst() {
-    let mut network = Network::new(2, Traffic::default());
+    let mut network = Network::new(2, LinkOptions::default());
     network.stall(0, 1, 50_000);
     let times = arrivals(&mut network, 5, &mut choices());
     assert_eq!(times, vec![50_000; 5]);
@@ -69,8 +69,8 @@ fn a_stalled_link_delivers_in_one_burst() {
 
 #[test]
 fn trouble_raises_the_rates_of_its_links_until_it_ends() {
-    let mut network = Network::new(3, Traffic::default());
-    let trouble = Trouble {
+    let mut network = Network::new(3, LinkOptions::default());
+    let trouble = LinkDegradation {
         loss_ppm: 500_000,
         duplicate_ppm: 500_000,
         reorder_ppm: 500_000,
@@ -109,9 +109,9 @@ type Change = fn(&mut Network);
 
 #[test]
 fn the_short_way_is_open_on_calm_links_only_and_leads_to_the_same() {
-    let tail = Trouble {
+    let tail = LinkDegradation {
         tail_ppm: 1,
-        ..Trouble::default()
+        ..LinkDegradation::default()
     };
     let changes: [(Change, Change); 3] = [
         (|network| network.cut(0, 1), |network| network.mend(0, 1)),
@@ -121,10 +121,10 @@ fn the_short_way_is_open_on_calm_links_only_and_leads_to_the_same() {
         ),
         (
             |network| network.stall(0, 1, 50),
-            |network| network.heal(Traffic::default()),
+            |network| network.heal(LinkOptions::default()),
         ),
     ];
-    let mut network = Network::new(3, Traffic::default());
+    let mut network = Network::new(3, LinkOptions::default());
     let (mut short, mut long) = (choices(), choices());
     for (change, back) in changes {
         change(&mut network);
@@ -145,7 +145,7 @@ fn the_short_way_is_open_on_calm_links_only_and_leads_to_the_same() {
 
 #[test]
 fn a_held_link_is_slower_until_it_heals_and_may_become_so_with_a_message() {
-    let mut network = Network::new(2, Traffic::default());
+    let mut network = Network::new(2, LinkOptions::default());
     network.hold(0, 1, 70_000);
     network.hold_from(3, 1, 0, 90_000);
     let choices = &mut choices();
@@ -161,17 +161,17 @@ fn a_held_link_is_slower_until_it_heals_and_may_become_so_with_a_message() {
     assert_eq!(network.route_calmly(0, 1, 0, &mut calm.clone()), None);
     assert!(takes_us(&mut network, 1) > 90_000);
     assert_eq!(network.route_calmly(0, 1, 0, &mut calm.clone()), None);
-    network.heal(Traffic::default());
+    network.heal(LinkOptions::default());
     assert!(takes_us(&mut network, 0) < 2_000);
     assert!(takes_us(&mut network, 1) < 2_000);
 }
 
 #[test]
 fn slowness_of_either_end_delays() {
-    let mut network = Network::new(2, Traffic::default());
+    let mut network = Network::new(2, LinkOptions::default());
     network.slow_down(1, 70_000);
     assert!(arrivals(&mut network, 1, &mut choices())[0] > 70_000);
-    network.heal(Traffic::default());
+    network.heal(LinkOptions::default());
     let Fate::Arrives { at_us, .. } = network.route(90_000, 1, 0, &mut choices()) else {
         panic!("a healed network delivers");
     };
@@ -180,9 +180,9 @@ fn slowness_of_either_end_delays() {
 
 #[test]
 fn a_healed_link_is_not_held_up_by_what_is_on_its_way() {
-    let mut network = Network::new(2, Traffic::default());
+    let mut network = Network::new(2, LinkOptions::default());
     network.stall(0, 1, 500_000);
     assert_eq!(arrivals(&mut network, 1, &mut choices()), [500_000]);
-    network.heal(Traffic::default());
+    network.heal(LinkOptions::default());
     assert!(arrivals(&mut network, 1, &mut choices())[0] < 2_000);
 }

@@ -25,7 +25,7 @@ fn main() -> std::process::ExitCode {
             (options.tick, options.sync) = (life.tick(), sync);
             drop(node::run(options).await);
         };
-        squall::registry::Named::new(name, "a key-value server", key_value(serve, ask))
+        squall::registry::RegisteredSubject::new(name, "a key-value server", key_value(serve, ask))
     };
     squall::cli::main(vec![named("kv", true), named("kv-no-sync", false)])
 }

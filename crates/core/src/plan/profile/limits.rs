@@ -241,7 +241,7 @@ impl Profile {
         let shared =
             shared.flat_map(|share| [("shares.event", &share.event), ("shares.of", &share.of)]);
         for (field, name) in required.chain(shared) {
-            if crate::counters::Event::named(name).is_none() {
+            if crate::counters::Counter::named(name).is_none() {
                 return Err(impossible(
                     field.into(),
                     format!("\"{name}\""),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::counters::{Counters, Event};
+use crate::counters::{Counter, Counters};
 
 /// How often an event must happen, for each time that another does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,9 +24,9 @@ impl Share {
     ///
     /// # Panics
     /// When one of them has no such name, which [`crate::plan::Profile::load`] rules out.
-    pub fn events(&self) -> [Event; 2] {
+    pub fn events(&self) -> [Counter; 2] {
         [&self.event, &self.of]
-            .map(|name| Event::named(name).expect("a profile names events that there are"))
+            .map(|name| Counter::named(name).expect("a profile names events that there are"))
     }
 
     /// What is wrong with what was counted, in words; nothing where it is as it must be.
@@ -62,8 +62,8 @@ mod tests {
         };
         let counted = |served: u64, sent: u64| {
             let mut counters = Counters::default();
-            (0..served).for_each(|_| counters.hit(Event::ReadServed));
-            (0..sent).for_each(|_| counters.hit(Event::ReadSent));
+            (0..served).for_each(|_| counters.hit(Counter::ReadServed));
+            (0..sent).for_each(|_| counters.hit(Counter::ReadSent));
             share.unmet(&counters)
         };
         for (served, sent) in [(0, 0), (1, 2), (3, 4), (2, 3)] {

@@ -8,7 +8,7 @@ use ::madsim::task::NodeId;
 
 use super::connection::{Connection, End, Says, Segment};
 use super::state::{Bound, Due, Noted, State, Way};
-use squall_world::network::{Fate, Tampering};
+use squall_world::network::{Fate, MessageFault};
 
 /// How often a segment is sent again, each time after twice as long, before its connection ends.
 const MOST_TRIES: u32 = 5;
@@ -77,16 +77,16 @@ impl State {
         let Way { from, to, .. } = way;
         let mut late_us = 0;
         match self.tampering(from, to) {
-            Some(Tampering::Lose) => {
+            Some(MessageFault::Lose) => {
                 self.noted.push(Noted::BrokenOff { from, to });
                 self.fail(way, ErrorKind::ConnectionReset);
                 return self.fail(Self::back(way), ErrorKind::ConnectionReset);
             }
-            Some(Tampering::Delay { by_us }) => {
+            Some(MessageFault::Delay { by_us }) => {
                 self.noted.push(Noted::Delayed { from, to });
                 late_us = by_us;
             }
-            Some(Tampering::Duplicate { .. }) => {
+            Some(MessageFault::Duplicate { .. }) => {
                 let in_vain = true;
                 self.noted.push(Noted::Doubled { from, to, in_vain });
             }

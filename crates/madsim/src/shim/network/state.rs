@@ -9,7 +9,7 @@ use std::task::Waker;
 use ::madsim::task::NodeId;
 
 use super::connection::Connection;
-use squall_world::network::{Fate, Lost, Network, Tampering, Traffic};
+use squall_world::network::{Fate, LinkOptions, Lost, MessageFault, Network};
 use squall_world::rng::Choices;
 
 /// Ports that are given out by themselves begin here.
@@ -155,7 +155,7 @@ pub(in super::super) struct State {
     bound: u64,
     listeners: BTreeMap<Place, Listener>,
     mailboxes: BTreeMap<Place, Mailbox>,
-    pub(super) tamperings: Vec<(usize, usize, Tampering)>,
+    pub(super) tamperings: Vec<(usize, usize, MessageFault)>,
     /// How long a sender waits before it sends a segment again for the first time, in microseconds.
     pub(super) retry_us: u64,
     pub(super) noted: Vec<Noted>,
@@ -169,7 +169,7 @@ pub(in super::super) struct State {
 impl State {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            network: Network::new(0, Traffic::default()),
+            network: Network::new(0, LinkOptions::default()),
             choices: Choices::labelled(seed, "sockets", 0),
             hosts: Vec::new(),
             now_us: 0,
@@ -190,7 +190,7 @@ impl State {
         }
     }
 
-    pub(super) fn lay(&mut self, hosts: &[(NodeId, IpAddr)], ordinary: Traffic) {
+    pub(super) fn lay(&mut self, hosts: &[(NodeId, IpAddr)], ordinary: LinkOptions) {
         let host = |(machine, ip): &(NodeId, IpAddr)| Host {
             machine: *machine,
             ip: *ip,
@@ -212,7 +212,7 @@ impl State {
         };
     }
 
-    pub(super) fn heal(&mut self, ordinary: Traffic, prompt_us: u64) {
+    pub(super) fn heal(&mut self, ordinary: LinkOptions, prompt_us: u64) {
         self.network.heal(ordinary);
         self.tamperings.clear();
         let latest_us = self.now_us + prompt_us;
@@ -393,7 +393,7 @@ impl State {
     // ---- links ----
 
     /// What is to be done to the next thing on this link.
-    pub(super) fn tampering(&mut self, from: usize, to: usize) -> Option<Tampering> {
+    pub(super) fn tampering(&mut self, from: usize, to: usize) -> Option<MessageFault> {
         let asked = self.tamperings.iter();
         let at = asked
             .map(|(from, to, _)| (*from, *to))
@@ -448,7 +448,7 @@ impl State {
         let there = self.host_at(here, to.ip())?;
         let source = SocketAddr::new(self.hosts[here].ip, port);
         let tampering = self.tampering(here, there);
-        if tampering == Some(Tampering::Lose) {
+        if tampering == Some(MessageFault::Lose) {
             let (from, to, why) = (here, there, Lost::Chance);
             self.noted.push(Noted::Lost { from, to, why });
             return Ok(());
@@ -463,11 +463,13 @@ impl State {
         };
         let (from, to_port) = (here, to.port());
         match tampering {
-            Some(Tampering::Delay { by_us }) => {
+            Some(MessageFault::Delay { by_us }) => {
                 self.noted.push(Noted::Delayed { from, to: there });
                 at_us += by_us;
             }
-            Some(Tampering::Duplicate { after_us }) if again_at_us.is_none() && from != there => {
+            Some(MessageFault::Duplicate { after_us })
+                if again_at_us.is_none() && from != there =>
+            {
                 self.network.add_in_flight(from, there);
                 let (to, in_vain) = (there, false);
                 self.noted.push(Noted::Doubled { from, to, in_vain });
