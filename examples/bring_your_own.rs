@@ -1,5 +1,6 @@
-//! A driver of one's own around raft-rs, under the storm. `cargo run --release --example bring_your_own`
-//! sweeps it, and `-- replay`, `-- shrink` and all else that `squall` can do work as well.
+//! A driver of one's own around raft-rs, under the storm. `cargo run --release --example
+//! bring_your_own` sweeps it, and `-- replay`, `-- shrink` and all else that `squall` can do work
+//! as well.
 
 use raft::{RawNode, eraftpb::Message, raw_node::Ready, storage::MemStorage};
 use squall::prelude::*;

@@ -1,6 +1,6 @@
-//! A write-ahead log in async code, and the storm that it has to stand: power failures that lose and
-//! tear what is not synced, failing and slow syncs. It says what must hold, and is then broken in
-//! five ways, to see that each is found.
+//! A write-ahead log in async code, and the storm that it has to stand: power failures that lose
+//! and tear what is not synced, failing and slow syncs. It says what must hold, and is then broken
+//! in five ways, to see that each is found.
 //!
 //!     cargo madsim run --release --features madsim --example wal_on_madsim
 

@@ -1,4 +1,5 @@
-//! What comes with this crate: the subjects of the adapters that are features of the build, on its engines.
+//! What comes with this crate: the subjects of the adapters that are features of the build, on its
+//! engines.
 
 use squall_core::registry::{RegisteredSubject, Registry, UnknownSubject};
 

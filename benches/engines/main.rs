@@ -1,5 +1,6 @@
 //! What the madsim engine costs beside the lockstep engine, on the same plans, and beside what one
-//! would write first on madsim: see `naive.rs`. `cargo madsim bench --features madsim --bench engines`.
+//! would write first on madsim: see `naive.rs`. `cargo madsim bench --features madsim --bench
+//! engines`.
 
 #[path = "../steps/clock.rs"]
 #[allow(dead_code)]

@@ -34,7 +34,8 @@ struct Setting {
     configuration: squall_core::configuration::Configuration,
 }
 
-/// Runs the plan's cluster for as long as its storm lasts, and returns how many steps its nodes made.
+/// Runs the plan's cluster for as long as its storm lasts, and returns how many steps its nodes
+/// made.
 pub fn run<S>(plan: &Plan, subject: &S) -> u64
 where
     S: Subject + Copy + Send + Sync + 'static,

@@ -4,11 +4,11 @@
 //! committed is acknowledged and dropped.
 //!
 //! It contains what no user of the library can leave out: each delivered message moves
-//! into its node and is freed there, each sent one moves out, entries and hard state are stored, logs
-//! are compacted where the run compacted them, and the node is asked for output until it has none.
-//! What is delivered is cloned ahead of the clock, for in the run it was made by its sender; and what is
-//! sent is freed behind it, for in the run its receiver freed it. So each message is made once and freed once
-//! on both sides.
+//! into its node and is freed there, each sent one moves out, entries and hard state are stored,
+//! logs are compacted where the run compacted them, and the node is asked for output until it has
+//! none. What is delivered is cloned ahead of the clock, for in the run it was made by its sender;
+//! and what is sent is freed behind it, for in the run its receiver freed it. So each message is
+//! made once and freed once on both sides.
 //!
 //! The harness's driver holds inputs back while it waits for a disk, and keeps
 //! books on syncs and snapshots. That is done once, outside the measured part,
@@ -74,7 +74,8 @@ pub enum Poll {
     /// Once, for there is more to call.
     Once,
     /// Until there is none left. What is handled can be the cause of more (`advance_append` and
-    /// `on_persist_ready` say so), and who has nothing else to call must ask, or it would lie there.
+    /// `on_persist_ready` say so), and who has nothing else to call must ask, or it would lie
+    /// there.
     UntilNone,
 }
 
@@ -90,8 +91,8 @@ impl Floor {
     /// Carries the plan out once, and keeps what reached the library.
     ///
     /// A thread of its own does that, because the allocator then keeps the recording, and the gaps
-    /// that its making leaves, away from the memory that both sides are measured in: a sweep, too, carries
-    /// its plans out in memory that holds no recording.
+    /// that its making leaves, away from the memory that both sides are measured in: a sweep, too,
+    /// carries its plans out in memory that holds no recording.
     pub fn record(steady: &Steady) -> Self {
         let recorder = || Self::record_here(steady);
         let recorded = std::thread::scope(|scope| scope.spawn(recorder).join());

@@ -9,8 +9,9 @@ use squall_core::plan::{ClockOptions, Cluster, DiskOptions, Heal, Plan, VERSION,
 use squall_core::registry::RegisteredSubject;
 use squall_world::network::LinkOptions;
 
-/// The subject as every sweep has it. An engine made for a subject of this program would be a second copy
-/// of the library beside the one that its driver was compiled with, which crowds a core's instruction cache.
+/// The subject as every sweep has it. An engine made for a subject of this program would be a
+/// second copy of the library beside the one that its driver was compiled with, which crowds a
+/// core's instruction cache.
 static RAFT_RS: LazyLock<RegisteredSubject> =
     LazyLock::new(|| squall::subject("raft-rs").expect("it is built in"));
 

@@ -1,4 +1,5 @@
-// Three processes on this machine, for both servers: each includes this with the path of its `PROGRAM`.
+// Three processes on this machine, for both servers: each includes this with the path of its
+// `PROGRAM`.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};

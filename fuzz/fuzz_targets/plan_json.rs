@@ -1,4 +1,5 @@
-//! The parser of plans: see `squall_fuzzing::plan_json`. Half of the mutants of a plan are plans again, so that
+//! The parser of plans: see `squall_fuzzing::plan_json`. Half of the mutants of a plan are plans
+//! again, so that
 //! what the parser takes is tried as well as what it refuses.
 #![no_main]
 

@@ -1,6 +1,7 @@
 //! Plans over a Raft implementation: see `squall_fuzzing::storm`.
 //!
-//! An input is what the generator makes its choices with, or a plan that is written down. The mutator makes
+//! An input is what the generator makes its choices with, or a plan that is written down. The
+//! mutator makes
 //! other plans of plans.
 #![no_main]
 
@@ -22,9 +23,11 @@ fuzz_target!(|input: Input<OfStorm>| -> Corpus {
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let input = &data[..size];
     let other = match seed % 4 {
-        // A mutant keeps who is in the cluster and much else of its parent: others come from fresh plans.
+        // A mutant keeps who is in the cluster and much else of its parent: others come from fresh
+        // plans.
         0 => Some(fresh(seed)),
-        // Choices can be changed as bytes. A plan that is written down would mostly be none any more.
+        // Choices can be changed as bytes. A plan that is written down would mostly be none any
+        // more.
         1 if !is_json(input) => None,
         _ => STORM.mutated(input, None, seed.into()),
     };

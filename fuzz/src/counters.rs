@@ -1,7 +1,9 @@
-//! Raft-state coverage beside code coverage: libFuzzer takes the bytes of one section for counters of the target's
+//! Raft-state coverage beside code coverage: libFuzzer takes the bytes of one section for counters
+//! of the target's
 //! own, clears them before each run, and keeps inputs that set a new one.
 //!
-//! The one thing here that the compiler cannot vouch for is that the section of this name is for such bytes and
+//! The one thing here that the compiler cannot vouch for is that the section of this name is for
+//! such bytes and
 //! nothing else. They are atomic, for libFuzzer writes to them too.
 
 #![allow(unsafe_code)]
@@ -12,7 +14,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// The environment variable that switches this off, to compare with and without.
 pub const STATES: &str = "SQUALL_FUZZ_STATES";
 
-/// How many counters there are. States of a cluster share them, as edges of code share theirs in other fuzzers.
+/// How many counters there are. States of a cluster share them, as edges of code share theirs in
+/// other fuzzers.
 pub const COUNTERS: usize = 1 << 16;
 
 #[cfg_attr(

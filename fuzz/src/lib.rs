@@ -123,7 +123,8 @@ impl<'a, T> Arbitrary<'a> for Input<T> {
     }
 }
 
-/// What it stands for in words, and the command that repeats it from where libFuzzer puts what it finds.
+/// What it stands for in words, and the command that repeats it from where libFuzzer puts what it
+/// finds.
 impl<T: Target> fmt::Debug for Input<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = T::in_words(&self.0);

@@ -1,5 +1,5 @@
-//! A test's body as a subject: whoever runs a plan on it runs the body, and a panic of the body is a
-//! failure of the run. So sweeps, the shrinker and reports need not know of tests.
+//! A test's body as a subject: whoever runs a plan on it runs the body, and a panic of the body is
+//! a failure of the run. So sweeps, the shrinker and reports need not know of tests.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -64,7 +64,8 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Runner for Body<S, F> {
         };
         let outcome = self.run_once(plan, watch);
         if let Some(unequal) = &self.twice
-            // A run that is cut short is cut short by the shrinker, which is for plans that are the same each time.
+            // A run that is cut short is cut short by the shrinker, which is for plans that are the
+            // same each time.
             && !is_cut
             && !was_cut()
             && self.run_once(plan, again()) != outcome

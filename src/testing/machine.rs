@@ -1,5 +1,6 @@
-//! The replicated services as a `proptest-state-machine`: what clients are told by a simulated cluster, through crashes
-//! and pauses, is what the service says that is applied to alone, without a cluster.
+//! The replicated services as a `proptest-state-machine`: what clients are told by a simulated
+//! cluster, through crashes and pauses, is what the service says that is applied to alone, without
+//! a cluster.
 //!
 //! ```no_run
 //! use proptest_state_machine::{StateMachineTest as _, prop_state_machine};
@@ -12,8 +13,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! Moves shrink by being left out. The moves of a case make one plan, whose script the clients go by; it is run
-//! once all moves are known, and written beside the test's regressions when it fails.
+//! Moves shrink by being left out. The moves of a case make one plan, whose script the clients go
+//! by; it is run once all moves are known, and written beside the test's regressions when it fails.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -48,7 +49,8 @@ const NODES: u8 = 3;
 const KEYS: u8 = 3;
 const LOCKS: u8 = 2;
 
-/// From one operation to the next, in microseconds: many election time-outs, so that each is answered before the next.
+/// From one operation to the next, in microseconds: many election time-outs, so that each is
+/// answered before the next.
 const SLOT_US: u64 = 3_000_000;
 
 /// A client asks again, another node, after so many microseconds without an answer.
@@ -60,7 +62,8 @@ const LONGEST_US: u64 = 400_000;
 /// One move: an operation of a client, or a fault while the next one is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Move {
-    /// A client asks for something, and is answered. A lock's token stands for the one that it was granted last.
+    /// A client asks for something, and is answered. A lock's token stands for the one that it was
+    /// granted last.
     Ask {
         /// Which client.
         client: u32,
@@ -382,7 +385,8 @@ fn compare(subject: &impl Runner, plan: &Plan, expected: &[Answer]) -> Result<()
     Ok(())
 }
 
-/// Writes a failure's plan over the one that this process has written there for a larger case, and over no other one.
+/// Writes a failure's plan over the one that this process has written there for a larger case, and
+/// over no other one.
 fn keep(stem: &Path, text: &str) -> std::io::Result<PathBuf> {
     static TAKEN: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
     let name = NewName {
@@ -401,7 +405,8 @@ fn keep(stem: &Path, text: &str) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Keeps the plan of a failure, of which the last is that of the smallest case, and says where it lies.
+/// Keeps the plan of a failure, of which the last is that of the smallest case, and says where it
+/// lies.
 fn kept(plan: &Plan, subject: &str) -> String {
     let written = Settings::of_process().and_then(|settings| {
         let place = Place::of_process(None, None, &settings, subject);

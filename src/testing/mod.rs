@@ -66,7 +66,8 @@ const MOST_SIMPLER: usize = 2_000;
 /// A test that goes on for longer than this says now and then how far it is.
 const NEWS_EVERY: Duration = Duration::from_secs(15);
 
-/// Begins a test of `subject`; [`Check::run`] carries it out. Without more it is 200 seeds under the profile `storm`.
+/// Begins a test of `subject`; [`Check::run`] carries it out. Without more it is 200 seeds under
+/// the profile `storm`.
 pub fn check<S: Runner + 'static>(subject: S) -> Check<S> {
     Check {
         subject,
@@ -104,7 +105,8 @@ impl From<u64> for Seeds {
     }
 }
 
-/// A test of a subject, as far as it has been said. The environment goes before it: see [`VARIABLES`].
+/// A test of a subject, as far as it has been said. The environment goes before it: see
+/// [`VARIABLES`].
 #[must_use = "nothing happens before `run`"]
 pub struct Check<S> {
     subject: S,
@@ -128,7 +130,8 @@ impl<S: Runner + 'static> Check<S> {
         }
     }
 
-    /// What plans are drawn from: the name of a built-in profile, or the path of a `.toml` file from the crate's folder.
+    /// What plans are drawn from: the name of a built-in profile, or the path of a `.toml` file
+    /// from the crate's folder.
     pub fn profile(self, name: impl Into<String>) -> Self {
         Self {
             profile: name.into(),
@@ -174,7 +177,8 @@ impl<S: Runner + 'static> Check<S> {
         }
     }
 
-    /// The folder of this test's failures, from the crate's folder; otherwise `squall-regressions/BINARY/TEST`.
+    /// The folder of this test's failures, from the crate's folder; otherwise
+    /// `squall-regressions/BINARY/TEST`.
     pub fn regressions(self, folder: impl Into<PathBuf>) -> Self {
         Self {
             regressions: Some(folder.into()),
@@ -197,16 +201,16 @@ impl<S: Runner + 'static> Check<S> {
     /// more, what the profile requires must have happened too.
     ///
     /// # Panics
-    /// With the whole report, when a run breaks a property, a required event never happened, two runs
-    /// of a seed differ, or what was asked for cannot be.
+    /// With the whole report, when a run breaks a property, a required event never happened, two
+    /// runs of a seed differ, or what was asked for cannot be.
     #[track_caller]
     pub fn run(self) -> Summary {
         done(self.try_run())
     }
 
     /// As [`Check::run`], where `body` says what happens to each simulation: it changes plans,
-    /// ends runs early, and asserts what it likes. A panic of its own is a failure, and shrunk as such.
-    /// What the profile requires is not demanded.
+    /// ends runs early, and asserts what it likes. A panic of its own is a failure, and shrunk as
+    /// such. What the profile requires is not demanded.
     ///
     /// # Panics
     /// As [`Check::run`].
@@ -223,9 +227,9 @@ impl<S: Runner + 'static> Check<S> {
         self.carry_out(Source::Profile { whole: true }, |sim| drop(sim.run()))
     }
 
-    /// As [`Check::run`], over plans that a strategy of [`squall_proptest`] draws, one for each seed. A failure is made
-    /// smaller by proptest first, part by part, and then by this crate's own shrinker.
-    /// What the profile requires is not demanded.
+    /// As [`Check::run`], over plans that a strategy of [`squall_proptest`] draws, one for each
+    /// seed. A failure is made smaller by proptest first, part by part, and then by this
+    /// crate's own shrinker. What the profile requires is not demanded.
     ///
     /// # Panics
     /// As [`Check::run`].
@@ -476,7 +480,8 @@ impl Test {
         self.place.file(property.name(), finding.plan.seed)
     }
 
-    /// Puts a smaller plan of a finding into its file, or finds that it has one already. Returns the file.
+    /// Puts a smaller plan of a finding into its file, or finds that it has one already. Returns
+    /// the file.
     fn settle(&self, finding: &Finding, path: &Path, plan: &Plan) -> Result<PathBuf, Failed> {
         settle(&self.file_of(finding), path, &plan.to_json())
             .map_err(|error| cannot_write(path, &error))

@@ -42,7 +42,8 @@ pub const VARIABLES: [(&str, &str); 8] = [
     ),
 ];
 
-/// Names that begin alike and mean something to others: the length of the sweeps in this crate's own tests.
+/// Names that begin alike and mean something to others: the length of the sweeps in this crate's
+/// own tests.
 const OF_OTHERS: [&str; 1] = ["SQUALL_TEST_SEEDS"];
 
 /// What the environment says.
@@ -159,7 +160,8 @@ impl Settings {
         }
     }
 
-    /// The variables that a command needs to repeat a test under these settings: the whole test, or one seed of it.
+    /// The variables that a command needs to repeat a test under these settings: the whole test, or
+    /// one seed of it.
     pub(super) fn repeated(&self, seed: Option<u64>) -> String {
         let mut words = String::new();
         let mut add = |name: &str, value: Option<String>| {

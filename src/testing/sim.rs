@@ -27,8 +27,8 @@ pub(super) struct Observed {
     pub(super) notes: Vec<String>,
 }
 
-/// One simulation: a plan, drawn from a seed, and the subject to carry it out on. A test's body runs
-/// it once, as it is or changed, and looks at what came of it.
+/// One simulation: a plan, drawn from a seed, and the subject to carry it out on. A test's body
+/// runs it once, as it is or changed, and looks at what came of it.
 pub struct Sim<S> {
     subject: Arc<S>,
     plan: Plan,
@@ -59,8 +59,8 @@ impl<S: Runner> Sim<S> {
         &self.subject
     }
 
-    /// This simulation with another plan: `change` gets it as it was drawn, or as a regression has it,
-    /// and is applied again when a failure is replayed.
+    /// This simulation with another plan: `change` gets it as it was drawn, or as a regression has
+    /// it, and is applied again when a failure is replayed.
     ///
     /// # Panics
     /// When the plan cannot be carried out then ([`Plan::validate`]); that fails the test.
@@ -73,7 +73,8 @@ impl<S: Runner> Sim<S> {
         self
     }
 
-    /// Says something about this run. Notes are printed when the run has failed, and not lost among those of others.
+    /// Says something about this run. Notes are printed when the run has failed, and not lost among
+    /// those of others.
     pub fn note(&self, text: impl std::fmt::Display) {
         self.observed.borrow_mut().notes.push(text.to_string());
     }
@@ -83,8 +84,9 @@ impl<S: Runner> Sim<S> {
         self.carry_out(None)
     }
 
-    /// Runs it until `enough` says so, after some event. [`Run::met`] says whether it did; otherwise the run went on
-    /// to its own end. A violation fails the test and does not return. `enough` may assert what must hold at every moment.
+    /// Runs it until `enough` says so, after some event. [`Run::met`] says whether it did;
+    /// otherwise the run went on to its own end. A violation fails the test and does not
+    /// return. `enough` may assert what must hold at every moment.
     pub fn run_until(self, mut enough: impl FnMut(&Moment<'_>) -> bool) -> Run {
         self.carry_out(Some(&mut enough))
     }

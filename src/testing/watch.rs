@@ -1,6 +1,7 @@
-//! Who looks on while a test sweeps: notes which seed each job is in beside the test's program, so that the next run of
-//! the test can say in which of them the process died, and tells of runs that hang. A thread cannot be ended from
-//! outside, so a test that hangs goes on until somebody ends it.
+//! Who looks on while a test sweeps: notes which seed each job is in beside the test's program, so
+//! that the next run of the test can say in which of them the process died, and tells of runs that
+//! hang. A thread cannot be ended from outside, so a test that hangs goes on until somebody ends
+//! it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,7 +34,8 @@ impl Drop for Watcher<'_> {
 }
 
 impl<'a> Watcher<'a> {
-    /// One for a test on `jobs` threads. Says in which seeds the test's process died the last time, if it did.
+    /// One for a test on `jobs` threads. Says in which seeds the test's process died the last time,
+    /// if it did.
     pub(super) fn begin(
         place: &'a Place,
         settings: &'a Settings,

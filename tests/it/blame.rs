@@ -1,4 +1,5 @@
-//! What is a subject's doing and what is not: panics that it catches, panics of others, a stop during its start.
+//! What is a subject's doing and what is not: panics that it catches, panics of others, a stop
+//! during its start.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,4 +1,5 @@
-//! What a plan, a profile or a story may ask for at all: a run's memory and time have bounds that are told before it runs.
+//! What a plan, a profile or a story may ask for at all: a run's memory and time have bounds that
+//! are told before it runs.
 
 use std::path::Path;
 use std::process::Command;

@@ -63,7 +63,8 @@ fn a_quiet_run_counts_no_fault() {
     assert!(outcome.counters.get(Counter::CommandApplied) > 100);
 }
 
-/// Faults of kinds that act at a time, those that last for `for_us`, and the marks that each leaves.
+/// Faults of kinds that act at a time, those that last for `for_us`, and the marks that each
+/// leaves.
 fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Counter])> {
     let [(from, to)] = all_three();
     let trouble = LinkDegradation {
@@ -479,7 +480,8 @@ fn profiles_may_ask_for_milestones_bridges_clusters_and_large_batches() {
     assert!(plans.iter().any(|plan| plan.driver.inputs_per_ready > 16));
 }
 
-/// Of faults that strike at a time, per mille of those that do so within a hundredth of the storm after another one.
+/// Of faults that strike at a time, per mille of those that do so within a hundredth of the storm
+/// after another one.
 fn close_per_mille(profile: &str) -> usize {
     let profile = Profile::load(profile).unwrap();
     let (mut close, mut all) = (0, 0);

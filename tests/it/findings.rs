@@ -248,7 +248,8 @@ fn kept(folder: &str, name: &str) -> Plan {
 
 #[test]
 fn who_may_not_stand_answers_a_candidate_of_an_earlier_term() {
-    // n3 has left, and n1, which does not know that it has, keeps n3's term ahead of that of n4, which needs its vote.
+    // n3 has left, and n1, which does not know that it has, keeps n3's term ahead of that of n4,
+    // which needs its vote.
     let mut plan = kept(
         "regressions",
         "removed-voter-outlasts-the-change-that-waits",
@@ -268,7 +269,8 @@ fn who_may_not_stand_answers_a_candidate_of_an_earlier_term() {
     assert_eq!((refusals(true), refusals(false)), (0, 1));
 }
 
-/// Sweeps the profile `findings`, which is to find all that are known in the subject's library, and no more.
+/// Sweeps the profile `findings`, which is to find all that are known in the subject's library, and
+/// no more.
 fn find_all_and_nothing_else(
     subject: &str,
     most: u64,

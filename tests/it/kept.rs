@@ -1,5 +1,6 @@
-//! Nothing that was found is lost, and nothing is written where the user did not say: several sweeps into one folder, one
-//! after the other and at once; folders that a stranger has made; files that never end.
+//! Nothing that was found is lost, and nothing is written where the user did not say: several
+//! sweeps into one folder, one after the other and at once; folders that a stranger has made; files
+//! that never end.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;

@@ -1,5 +1,5 @@
-//! The catalogue of mutants in `sims/mutants` holds: each is a change of the library that can be made,
-//! and what it names exists. `cargo xtask mutants` shows what catches them.
+//! The catalogue of mutants in `sims/mutants` holds: each is a change of the library that can be
+//! made, and what it names exists. `cargo xtask mutants` shows what catches them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! The network for async code on madsim: what becomes of streams and datagrams where links are cut, slow and lossy.
+//! The network for async code on madsim: what becomes of streams and datagrams where links are cut,
+//! slow and lossy.
 
 use std::io::ErrorKind;
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
-//! What a replica wants done: nothing of it is lost or leaked, whoever puts it in, takes it out, or drops it.
+//! What a replica wants done: nothing of it is lost or leaked, whoever puts it in, takes it out, or
+//! drops it.
 
 use std::sync::Arc;
 

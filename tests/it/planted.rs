@@ -21,7 +21,8 @@ fn within(bug: Bug) -> u64 {
         | Bug::TakeStaleTokens
         | Bug::ReadLocally => 64,
         Bug::ReadBeforeApplied | Bug::StartOnDamage => 64,
-        // The crash must come between two records, and the disk must hold other entries where these went.
+        // The crash must come between two records, and the disk must hold other entries where these
+        // went.
         Bug::CommitAhead => 128,
         Bug::IgnoreSnapshotReport
         | Bug::CompactBeforeSnapshot
@@ -44,7 +45,8 @@ fn hold_planted(honest: &str) {
         };
         let by = by.caught_by.unwrap();
         let within = match (honest, *bug) {
-            // Fewer of its nodes live on a snapshot: their leaders send entries while they have them.
+            // Fewer of its nodes live on a snapshot: their leaders send entries while they have
+            // them.
             ("noraft", Bug::SnapshotWithoutSessions) => 192,
             // Its leaders confirm few reads that they have not applied for.
             ("noraft", Bug::ReadBeforeApplied) => 640,

@@ -1,4 +1,5 @@
-//! Sweeps that are ended from outside, and go on: killed at any moment, interrupted, with a full disk.
+//! Sweeps that are ended from outside, and go on: killed at any moment, interrupted, with a full
+//! disk.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};

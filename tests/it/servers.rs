@@ -1,4 +1,5 @@
-//! Servers on madsim, with the smallest that there can be: one node, which leads, and a log in one file.
+//! Servers on madsim, with the smallest that there can be: one node, which leads, and a log in one
+//! file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

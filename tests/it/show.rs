@@ -9,7 +9,8 @@ use squall_explore::explain::MOST_LINES;
 
 use super::support::{plans, quiet_plan, root, squall, stderr, stdout};
 
-/// What `show` says of a file, without the command that repeats it, which depends on where this runs.
+/// What `show` says of a file, without the command that repeats it, which depends on where this
+/// runs.
 fn shown(file: &str) -> String {
     let run = squall(&["show", file]);
     assert_eq!(stderr(&run), "", "{file}");

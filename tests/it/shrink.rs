@@ -98,7 +98,8 @@ fn every_planted_bugs_plan_gets_small_and_still_shows_it_and_nothing_else() {
         let failure = run(&plan.subject).expect(name);
         assert_eq!(failure.violation.property(), bug.caught_by(), "{name}");
         assert_eq!(failure.step, after.steps, "{name}");
-        // A smaller plan may leave what the generator draws, and so meet a known defect of the library; never this one.
+        // A smaller plan may leave what the generator draws, and so meet a known defect of the
+        // library; never this one.
         let honest = run("raft-rs").map(|failure| failure.violation.property());
         assert_ne!(
             honest,

@@ -47,7 +47,8 @@ fn every_subject_does_what_the_stories_say() {
     );
 }
 
-/// Whether it is clean is for the file to say, and only stories that name a planted bug may break something.
+/// Whether it is clean is for the file to say, and only stories that name a planted bug may break
+/// something.
 #[test]
 fn honest_subjects_break_nothing_in_a_story() {
     for story in stories_in(&root().join("sims/stories")).unwrap() {

@@ -1,4 +1,5 @@
-//! The strategies of proptest: what they draw and what it shrinks to, and this crate's own properties tested with them.
+//! The strategies of proptest: what they draw and what it shrinks to, and this crate's own
+//! properties tested with them.
 
 use std::time::Duration;
 

@@ -36,7 +36,8 @@ fn names(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// How often the events of a row have happened in its profile, which is swept when it is first needed.
+/// How often the events of a row have happened in its profile, which is swept when it is first
+/// needed.
 fn happened(row: &[String], swept: &mut BTreeMap<String, Counters>) -> Vec<u64> {
     let [.., counted, profile] = row else {
         panic!("{row:?} is too short");
@@ -66,7 +67,8 @@ fn every_row_of_the_surface_happens() {
         }
     }
     assert!(checked > 100, "only {checked} rows found");
-    // A row that does not happen is told from one that does: no search runs out of its budget in so short runs.
+    // A row that does not happen is told from one that does: no search runs out of its budget in so
+    // short runs.
     let never = ["`x`", "nowhere", "`restart`, `order-undecided`", "storm"].map(str::to_owned);
     let counts = happened(&never, &mut swept);
     assert!(counts[0] > 0 && counts[1] == 0, "{counts:?}");

@@ -1,5 +1,6 @@
-//! Squall in the `cargo test` of other crates: the builder, the attribute, the environment, the folder of
-//! regressions. `tests/fixture` is such a crate; what it fails with is run again by the very command it prints.
+//! Squall in the `cargo test` of other crates: the builder, the attribute, the environment, the
+//! folder of regressions. `tests/fixture` is such a crate; what it fails with is run again by the
+//! very command it prints.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -16,7 +17,8 @@ fn fixture() -> PathBuf {
     root().join("tests/fixture")
 }
 
-/// A command as someone would type it in the project's folder, built beforehand and without a network.
+/// A command as someone would type it in the project's folder, built beforehand and without a
+/// network.
 fn shell(command: &str, variables: &[(&str, &str)]) -> Output {
     let mut shell = Command::new("bash");
     shell.args(["-c", command]).current_dir(root());

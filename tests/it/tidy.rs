@@ -1,12 +1,13 @@
-//! What no compiler holds: which crate may depend on which, which part of the core may use which, where Raft libraries
-//! are named, and how long a file may be.
+//! What no compiler holds: which crate may depend on which, which part of the core may use which,
+//! where Raft libraries are named, and how long a file may be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::support::root;
 
-/// The crates of this project that each one may depend on. `squall` itself may depend on all that are published.
+/// The crates of this project that each one may depend on. `squall` itself may depend on all that
+/// are published.
 const CRATES: &[(&str, &[&str])] = &[
     ("linearizability", &[]),
     ("macros", &[]),
@@ -32,8 +33,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("slog", &["madsim", "raft-rs"]),
 ];
 
-/// What each part of the core may use of the others, by the first name after `crate::`. The compiler does not mind
-/// circles between the modules of one crate; readers do.
+/// What each part of the core may use of the others, by the first name after `crate::`. The
+/// compiler does not mind circles between the modules of one crate; readers do.
 const CORE: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("log_vec", &["ids"]),
@@ -154,7 +155,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn all_sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["src", "crates", "tests", "benches", "xtask/src"] {
+    for folder in ["src", "crates", "tests", "benches", "examples", "xtask/src"] {
         sources(&root().join(folder), &mut found);
     }
     found.sort();
@@ -259,5 +260,22 @@ fn files_stay_short_enough_to_read() {
             "{} has {lines} lines",
             path.strip_prefix(root()).unwrap().display()
         );
+    }
+}
+
+#[test]
+fn comments_wrap_at_a_hundred_columns() {
+    for path in all_sources() {
+        for (number, line) in std::fs::read_to_string(&path).unwrap().lines().enumerate() {
+            let is_comment = line.trim_start().starts_with("//");
+            // An address has no place to wrap at.
+            let wraps = !line.contains("://");
+            assert!(
+                !(is_comment && wraps) || line.chars().count() <= 100,
+                "{}:{}: see rustfmt.toml",
+                path.strip_prefix(root()).unwrap().display(),
+                number + 1
+            );
+        }
     }
 }

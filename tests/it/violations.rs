@@ -1,5 +1,5 @@
-//! Violations are values: each way in which a rule may be broken has its fields, its words and its source, and is read back as
-//! it was written.
+//! Violations are values: each way in which a rule may be broken has its fields, its words and its
+//! source, and is read back as it was written.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

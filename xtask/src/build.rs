@@ -4,10 +4,11 @@
 //! `target/mutants`, whose one program is Squall's `main`. So neither the project's lock file nor
 //! what is built in `target` is touched.
 //!
-//! All workspaces build in one folder, so that what is the same in them is built once. Cargo tells packages
-//! apart by their place within their workspace and builds by the time of their files: copies of the library that
-//! have the same place in two workspaces are one to it, and what was built of the one is taken for up to date in the
-//! other. So each copy's folder has the name of its workspace, and what is built must have the mark of what was written.
+//! All workspaces build in one folder, so that what is the same in them is built once. Cargo tells
+//! packages apart by their place within their workspace and builds by the time of their files:
+//! copies of the library that have the same place in two workspaces are one to it, and what was
+//! built of the one is taken for up to date in the other. So each copy's folder has the name of its
+//! workspace, and what is built must have the mark of what was written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -91,7 +92,8 @@ impl Builder<'_> {
         self.project.join("target").join("mutants")
     }
 
-    /// Builds with all of `changes` behind the switch, in the workspace `name`. Changes that do not compile are left out and told.
+    /// Builds with all of `changes` behind the switch, in the workspace `name`. Changes that do not
+    /// compile are left out and told.
     ///
     /// # Errors
     /// When the library as it is does not compile, or a file cannot be written.
@@ -100,7 +102,8 @@ impl Builder<'_> {
         self.build(name, &ids, &|without| self.copies(changes, without))
     }
 
-    /// As [`Builder::switched`], for small mutants by the hundred: `spots` are those of each file, and the id of number n is `ids[n - 1]`.
+    /// As [`Builder::switched`], for small mutants by the hundred: `spots` are those of each file,
+    /// and the id of number n is `ids[n - 1]`.
     ///
     /// # Errors
     /// When the library as it is does not compile, or a file cannot be written.
@@ -113,7 +116,8 @@ impl Builder<'_> {
         self.build(name, ids, &|without| self.spotted(ids, spots, without))
     }
 
-    /// Builds what `write` makes, which is told what to leave out; again without what does not compile, until all does.
+    /// Builds what `write` makes, which is told what to leave out; again without what does not
+    /// compile, until all does.
     fn build(&self, name: &str, ids: &[&str], write: &Write<'_>) -> Result<Switched, Error> {
         let workspace = self.folder().join(name);
         let copy = workspace.join(copy_of(&workspace));
@@ -255,8 +259,8 @@ impl Builder<'_> {
         Ok(sources)
     }
 
-    /// Writes the library's copy: `texts` in place of the files of those names, and the module of the switch. Returns the mark
-    /// that a program which is built from it has in it.
+    /// Writes the library's copy: `texts` in place of the files of those names, and the module of
+    /// the switch. Returns the mark that a program which is built from it has in it.
     fn write_copy(
         &self,
         copy: &Path,
@@ -280,7 +284,8 @@ impl Builder<'_> {
         Ok(mark)
     }
 
-    /// Writes the workspace around the copy: its program is Squall's, with Squall's versions and build profiles.
+    /// Writes the workspace around the copy: its program is Squall's, with Squall's versions and
+    /// build profiles.
     fn write_workspace(&self, workspace: &Path) -> Result<(), Error> {
         let manifest = self.project.join("Cargo.toml");
         let text =
@@ -310,7 +315,8 @@ impl Builder<'_> {
         put(&workspace.join("Cargo.lock"), &text)
     }
 
-    /// Takes the program that was built in `workspace` from the folder that all workspaces build in.
+    /// Takes the program that was built in `workspace` from the folder that all workspaces build
+    /// in.
     fn take(&self, workspace: &Path, name: &str) -> Result<PathBuf, Error> {
         let file = format!("{}{}", program(workspace), std::env::consts::EXE_SUFFIX);
         let built = self.folder().join("target").join(PROFILE).join(file);
@@ -328,7 +334,8 @@ impl Builder<'_> {
             .current_dir(workspace)
             .args(["build", "--profile", PROFILE, "--message-format", "json"])
             .args(["--target-dir", "../target"])
-            // What the library's own lints say of a mutant is of no interest, and they differ between compilers.
+            // What the library's own lints say of a mutant is of no interest, and they differ
+            // between compilers.
             .env("RUSTFLAGS", "--cap-lints=allow")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -348,7 +355,8 @@ impl Builder<'_> {
     }
 }
 
-/// What the program of a workspace is called. All are built in one folder, and one that is up to date is not put there again.
+/// What the program of a workspace is called. All are built in one folder, and one that is up to
+/// date is not put there again.
 fn program(workspace: &Path) -> String {
     let name = workspace.file_name().unwrap_or_default();
     format!("squall-{}", name.to_string_lossy())

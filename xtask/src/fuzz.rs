@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: all fuzz targets in turn within a budget, one summary, one exit status.
 //!
-//! Each target runs in libFuzzer's fork mode, which goes on past what it finds. What it learns is kept in `fuzz/corpus`,
-//! where at the end only inputs are left that cover something.
+//! Each target runs in libFuzzer's fork mode, which goes on past what it finds. What it learns is
+//! kept in `fuzz/corpus`, where at the end only inputs are left that cover something.
 
 mod corpus;
 mod fuzzer;
@@ -31,7 +31,8 @@ const TARGETS: [(&str, u32); 5] = [
 /// The target whose inputs are text, and long.
 const PLAN_JSON: &str = "plan_json";
 
-/// How cargo-fuzz builds them: as the commands that Squall prints have it, or everything would be built anew.
+/// How cargo-fuzz builds them: as the commands that Squall prints have it, or everything would be
+/// built anew.
 const BUILD: [&str; 3] = ["--sanitizer", "none", "--no-trace-compares"];
 
 /// No target gets less.
@@ -67,7 +68,8 @@ pub struct Options {
     /// Processes at a time [default: one for each processor].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Choose anew which inputs of fuzz/corpus are committed: few and small ones that reach the same code.
+    /// Choose anew which inputs of fuzz/corpus are committed: few and small ones that reach the
+    /// same code.
     #[arg(long)]
     update: bool,
 }
@@ -141,7 +143,8 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     Ok(status(&all, interrupted))
 }
 
-/// Makes sure that there are a nightly toolchain and cargo-fuzz. Returns what targets are built for.
+/// Makes sure that there are a nightly toolchain and cargo-fuzz. Returns what targets are built
+/// for.
 fn can_fuzz(project: &Path) -> Result<String, Error> {
     let nightly = Command::new("rustup")
         .args(["run", "nightly", "rustc", "-vV"])
@@ -257,8 +260,8 @@ fn target(
     Ok(ran)
 }
 
-/// Leaves of a corpus what covers all that it does, and, if asked to, chooses what is committed. False when it failed or
-/// was interrupted: then the corpus is as it was.
+/// Leaves of a corpus what covers all that it does, and, if asked to, chooses what is committed.
+/// False when it failed or was interrupted: then the corpus is as it was.
 fn minimise(
     project: &Path,
     fuzzer: &Fuzzer<'_>,
@@ -270,7 +273,8 @@ fn minimise(
     let small = project.join("target/fuzz-merge").join(name);
     let merge = |how: &[&str], from: &Path, variables| -> Result<bool, Error> {
         corpus::empty(&small)?;
-        // An input that fails is left out, and has been told of before: what it writes once more goes away again.
+        // An input that fails is left out, and has been told of before: what it writes once more
+        // goes away again.
         let failing = tempfile::tempdir().map_err(|error| Error::file(&small, &error))?;
         let mut arguments: Vec<String> = how.iter().map(ToString::to_string).collect();
         arguments.push(format!("-max_len={MOST_BYTES}"));

@@ -1,7 +1,8 @@
 //! What `cargo mutants` would change, and what came of it.
 //!
-//! cargo-mutants builds and tests once for each mutant, which for a thousand of them and a build of a minute takes a day.
-//! Here it says what to change, and all of it goes into one build with a switch.
+//! cargo-mutants builds and tests once for each mutant, which for a thousand of them and a build of
+//! a minute takes a day. Here it says what to change, and all of it goes into one build with a
+//! switch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

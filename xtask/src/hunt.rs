@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// Most address space that a sweep may take, in bytes: a mutant that sends without end is to fail, not the machine.
+/// Most address space that a sweep may take, in bytes: a mutant that sends without end is to fail,
+/// not the machine.
 const MOST_MEMORY: u64 = 6 << 30;
 
 /// How long past its time a sweep may go on before it is held for hanging.
@@ -21,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How many times its processor time a sweep may take on the wall of a busy machine.
 const BUSY: u32 = 30;
 
-/// Processor time after which a sweep of a number of seeds is held for hanging, and that for each seed where it has more: many
-/// times what the library as it is takes.
+/// Processor time after which a sweep of a number of seeds is held for hanging, and that for each
+/// seed where it has more: many times what the library as it is takes.
 const MOST_CPU: Duration = Duration::from_secs(10);
 const MOST_CPU_A_SEED: Duration = Duration::from_millis(20);
 
@@ -188,8 +189,8 @@ enum Went {
 }
 
 impl Prey<'_> {
-    /// Sweeps from seed 0 for `budget` of processor time, and shrinks what it finds for `shrink` at most.
-    /// None when `stop` was set before it ended.
+    /// Sweeps from seed 0 for `budget` of processor time, and shrinks what it finds for `shrink` at
+    /// most. None when `stop` was set before it ended.
     ///
     /// # Errors
     /// When the program cannot be started, or says something that is no summary.
@@ -299,8 +300,8 @@ impl Prey<'_> {
         }
     }
 
-    /// Sweeps the first `seeds` seeds, until something is found. What they came to is told where nothing was. None when `stop` was set
-    /// before it ended.
+    /// Sweeps the first `seeds` seeds, until something is found. What they came to is told where
+    /// nothing was. None when `stop` was set before it ended.
     ///
     /// # Errors
     /// As [`Prey::hunt`].
@@ -337,8 +338,8 @@ impl Prey<'_> {
         Ok(Some((self.ended(ending, runs, cpu_seconds), of_runs)))
     }
 
-    /// Sweeps from seed `first` with a strategy, until something is found or `budget` of processor time is
-    /// spent. None when `stop` was set before it ended.
+    /// Sweeps from seed `first` with a strategy, until something is found or `budget` of processor
+    /// time is spent. None when `stop` was set before it ended.
     ///
     /// # Errors
     /// As [`Prey::hunt`].
@@ -385,7 +386,8 @@ impl Prey<'_> {
         })
     }
 
-    /// All that sweeping `seeds` finds, as it was found; nothing is shrunk. None when `stop` was set before it ended.
+    /// All that sweeping `seeds` finds, as it was found; nothing is shrunk. None when `stop` was
+    /// set before it ended.
     ///
     /// # Errors
     /// As [`Prey::hunt`], and when the sweep does not come to its end.

@@ -1,8 +1,9 @@
-//! How a mutant of cargo-mutants' is swept: profile after profile, the cheap ones first, until one catches it.
+//! How a mutant of cargo-mutants' is swept: profile after profile, the cheap ones first, until one
+//! catches it.
 //!
-//! Seeds are the measure, and not time, so that what comes of it does not depend on the machine. A sweep of fewer than 1,000 seeds does
-//! not demand the events that its profile requires; here one that happens often without the mutant, and never with it, is missed
-//! all the same.
+//! Seeds are the measure, and not time, so that what comes of it does not depend on the machine. A
+//! sweep of fewer than 1,000 seeds does not demand the events that its profile requires; here one
+//! that happens often without the mutant, and never with it, is missed all the same.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -41,7 +42,8 @@ const fn more(profile: &'static str, seeds: u32) -> Rung {
     }
 }
 
-/// The ladder. A survivor costs some 5 s of processor time, and 15 s where it changes runs of all profiles.
+/// The ladder. A survivor costs some 5 s of processor time, and 15 s where it changes runs of all
+/// profiles.
 pub const LADDER: &[Rung] = &[
     rung("storm", 256),
     rung("membership", 256),
@@ -94,8 +96,9 @@ pub struct Climb {
 }
 
 impl Ladder {
-    /// [`LADDER`] with `times` as many seeds, climbed by the library as it is: `prey` makes one for a profile, and the profiles are those of
-    /// `project`. None when `stop` was set before it was through.
+    /// [`LADDER`] with `times` as many seeds, climbed by the library as it is: `prey` makes one for
+    /// a profile, and the profiles are those of `project`. None when `stop` was set before it
+    /// was through.
     ///
     /// # Errors
     /// When a sweep finds something, or cannot be done.
@@ -150,7 +153,8 @@ impl Ladder {
         rungs.map(words).collect()
     }
 
-    /// Sweeps a mutant, which `prey` makes for a profile. None when `stop` was set before it was through.
+    /// Sweeps a mutant, which `prey` makes for a profile. None when `stop` was set before it was
+    /// through.
     ///
     /// # Errors
     /// When a sweep cannot be done.
@@ -252,7 +256,8 @@ mod tests {
         }
     }
 
-    /// A program that answers as a sweep does: `MUTANT` changes what it says of one profile, or makes it find something there.
+    /// A program that answers as a sweep does: `MUTANT` changes what it says of one profile, or
+    /// makes it find something there.
     const PROGRAM: &str = r#"#!/bin/sh
 while [ $# -gt 0 ]; do
     case $1 in --profile) profile=$2 ;; --seeds) seeds=$2 ;; esac

@@ -58,9 +58,9 @@ impl Library {
         std::fs::read_to_string(&path).map_err(|error| Error::file(&path, &error))
     }
 
-    /// Copies the package to `to`, as far as a dependent needs it: the manifest without its tests, benchmarks and
-    /// examples and what they depend on, and `src`. A file that is there and the same stays untouched, so that
-    /// cargo builds only what has changed.
+    /// Copies the package to `to`, as far as a dependent needs it: the manifest without its tests,
+    /// benchmarks and examples and what they depend on, and `src`. A file that is there and the
+    /// same stays untouched, so that cargo builds only what has changed.
     ///
     /// # Errors
     /// When something cannot be read or written.

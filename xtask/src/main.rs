@@ -1,4 +1,5 @@
-//! `cargo xtask`: how much does Squall catch? Mutants of the library it drives, and planted bugs of the driver around it.
+//! `cargo xtask`: how much does Squall catch? Mutants of the library it drives, and planted bugs of
+//! the driver around it.
 //!
 //! This is no part of Squall: it runs Squall's program as anybody would.
 
@@ -80,7 +81,8 @@ enum Task {
     Shrinking(shrinking::Options),
     /// Compare the strategies of sweeps: how soon each finds which bug, and how much it covers.
     Strategies(strategies::Options),
-    /// Put Squall through what nobody wishes it: spoilt files, kills, full disks, two sweeps in one folder, many findings.
+    /// Put Squall through what nobody wishes it: spoilt files, kills, full disks, two sweeps in one
+    /// folder, many findings.
     Robustness(robustness::Options),
 }
 

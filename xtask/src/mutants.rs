@@ -48,18 +48,21 @@ pub struct Options {
     /// Build each mutant by itself as well, and demand the same violation of both builds.
     #[arg(long, conflicts_with_all = ["list", "build_only"])]
     apart: bool,
-    /// Sweep what cargo-mutants would change in raft.rs, raft_log.rs, tracker, quorum and confchange, instead of the catalogue: some
-    /// seeds of one profile after the other, until one catches it. What is said of survivors is in sims/survivors.toml.
+    /// Sweep what cargo-mutants would change in raft.rs, raft_log.rs, tracker, quorum and
+    /// confchange, instead of the catalogue: some seeds of one profile after the other, until
+    /// one catches it. What is said of survivors is in sims/survivors.toml.
     #[arg(long, conflicts_with_all = ["list", "apart"])]
     generic: bool,
     /// With --generic: this many times as many seeds.
     #[arg(long, value_name = "N", requires = "generic", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub times: u32,
-    /// With --generic: go on with a round that has ended early. What target/mutants/generic.jsonl has is not swept again, unless it survived
-    /// another program than the one that is built now.
+    /// With --generic: go on with a round that has ended early. What target/mutants/generic.jsonl
+    /// has is not swept again, unless it survived another program than the one that is built
+    /// now.
     #[arg(long, requires = "generic", conflicts_with = "only")]
     pub resume: bool,
-    /// Sweep the planted bugs of the driver, docs/driver-bugs.md, instead of mutants of the library.
+    /// Sweep the planted bugs of the driver, docs/driver-bugs.md, instead of mutants of the
+    /// library.
     #[arg(long, conflicts_with_all = ["list", "build_only", "apart", "generic"])]
     bugs: bool,
     /// Do not shrink.
@@ -226,7 +229,8 @@ pub fn changes(library: &Library, mutants: &[Mutant]) -> Result<Vec<Change>, Err
     mutants.iter().map(change).collect()
 }
 
-/// Makes sure that the build with the switch off is the library as it is: its digests are those of the project's tests.
+/// Makes sure that the build with the switch off is the library as it is: its digests are those of
+/// the project's tests.
 pub fn same_digests(project: &Path, program: &Path, out: &Path) -> Result<(), Error> {
     let path = project.join("tests/golden.txt");
     let golden = std::fs::read_to_string(&path).map_err(|error| Error::file(&path, &error))?;

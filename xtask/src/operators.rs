@@ -1,8 +1,8 @@
 //! Small mutants by the hundred in one source: operators, match arms, the values of functions.
 //!
-//! `schemata` copies a function for each of its mutants, which for hundreds would be a library many times as
-//! large. Here each operator asks the switch itself. Its operands are written once, whatever is done with them, so
-//! that nested ones do not multiply.
+//! `schemata` copies a function for each of its mutants, which for hundreds would be a library many
+//! times as large. Here each operator asks the switch itself. Its operands are written once,
+//! whatever is done with them, so that nested ones do not multiply.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
-//! `cargo xtask mutants --generic`: what cargo-mutants would change, each swept until something catches it.
+//! `cargo xtask mutants --generic`: what cargo-mutants would change, each swept until something
+//! catches it.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ use crate::side_by_side::side_by_side;
 use crate::survivors::Survivors;
 use crate::table;
 
-/// Runs the round: 0 when there is a verdict for each survivor, 1 when there is not, or one for what does not survive, 2 when it was interrupted.
+/// Runs the round: 0 when there is a verdict for each survivor, 1 when there is not, or one for
+/// what does not survive, 2 when it was interrupted.
 pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     let survivors = Survivors::read(&project.join("sims/survivors.toml"))?;
     let library = Library::locate(project)?;
@@ -167,7 +169,8 @@ fn one_line(swept: &Swept) -> String {
     format!("{} {}: {told}", swept.id, swept.name)
 }
 
-/// The file of results: a line for the ladder, and one for each mutant as soon as it is swept, so that nothing is lost when a round ends early.
+/// The file of results: a line for the ladder, and one for each mutant as soon as it is swept, so
+/// that nothing is lost when a round ends early.
 struct Results {
     path: Mutex<PathBuf>,
     before: Vec<Swept>,
@@ -183,8 +186,9 @@ struct Head {
 }
 
 impl Head {
-    /// Whether `swept`, which was made with `self`, stands with `now`: all of it with the same program and ladder. What was caught, on each
-    /// rung that is there now and on which the library as it is runs as it did.
+    /// Whether `swept`, which was made with `self`, stands with `now`: all of it with the same
+    /// program and ladder. What was caught, on each rung that is there now and on which the
+    /// library as it is runs as it did.
     fn keeps(&self, now: &Self, swept: &Swept) -> bool {
         match &swept.caught_on {
             Some(rung) => now.ladder.contains(rung),
@@ -308,7 +312,8 @@ mod tests {
         results.add(&swept(1, &all[0].name, None)).unwrap();
         let results = go_on(head("p", &["storm"])).unwrap();
         assert_eq!(ids(&results), ["generic-2", "generic-1"]);
-        // Another program may catch what survived, and finds what was found, as long as its runs are the same.
+        // Another program may catch what survived, and finds what was found, as long as its runs
+        // are the same.
         let results = go_on(head("q", &["calm", "storm"])).unwrap();
         assert_eq!(ids(&results), ["generic-2"]);
         assert_eq!(ids(&go_on(head("q", &["calm"])).unwrap()), [""; 0]);

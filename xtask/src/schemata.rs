@@ -113,8 +113,8 @@ fn line_of(text: &str) -> usize {
 }
 
 /// The module that reads the switch: the environment variable `variable` has the name of one of
-/// `mutants`, each with its number, or is not set for the library as it is. `mark` is in what it says of another name, and
-/// so in every program that is built with it.
+/// `mutants`, each with its number, or is not set for the library as it is. `mark` is in what it
+/// says of another name, and so in every program that is built with it.
 pub fn module(variable: &str, mutants: &[(usize, &str)], mark: &str) -> String {
     let mut arms = String::new();
     for (number, name) in mutants {

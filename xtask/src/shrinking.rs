@@ -21,8 +21,9 @@ const MOST_SEEDS: u64 = 1_000_000;
 /// What `cargo xtask shrinking` takes.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Squall's program with the mutants behind its switch: what `cargo xtask mutants --build-only` prints. Of several, separated by
-    /// commas, each shrinks the same plans, which the last one finds.
+    /// Squall's program with the mutants behind its switch: what `cargo xtask mutants
+    /// --build-only` prints. Of several, separated by commas, each shrinks the same plans,
+    /// which the last one finds.
     #[arg(long, value_name = "PATHS", value_delimiter = ',', required = true)]
     programs: Vec<PathBuf>,
     /// The mutant whose failures are shrunk.

@@ -1,4 +1,5 @@
-//! Work that is done side by side: each result is told as soon as it is there, and a progress bar says how far it is.
+//! Work that is done side by side: each result is told as soon as it is there, and a progress bar
+//! says how far it is.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,8 +12,8 @@ use crate::generic::{self, Swept};
 use crate::hunt::Hunt;
 use crate::table::{self, Row};
 
-/// Does `one` with each of `items`, `jobs` at a time [default: one a processor], and shows how far it is. The results are in
-/// the items' order, and lack those that were interrupted.
+/// Does `one` with each of `items`, `jobs` at a time [default: one a processor], and shows how far
+/// it is. The results are in the items' order, and lack those that were interrupted.
 ///
 /// # Errors
 /// The first that `one` comes to; the others are ended then.

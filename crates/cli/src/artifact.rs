@@ -12,8 +12,8 @@ use super::CliError;
 /// The fuzz targets whose inputs are no plans.
 const OTHER_TARGETS: [&str; 4] = ["messages", "linearizability", "disk", "plan_json"];
 
-/// The plan in the file `path`: a plan's JSON, or an input of the fuzz target `storm`, for the subject of that
-/// name or the first.
+/// The plan in the file `path`: a plan's JSON, or an input of the fuzz target `storm`, for the
+/// subject of that name or the first.
 pub fn read_plan(
     subjects: &Registry,
     path: &Path,
@@ -24,7 +24,8 @@ pub fn read_plan(
         source,
     };
     let bytes = fsutil::read(path).map_err(unreadable)?;
-    // An empty file is taken for a plan that was never written, unless it has a name that libFuzzer gives.
+    // An empty file is taken for a plan that was never written, unless it has a name that libFuzzer
+    // gives.
     let named_json = path.extension().is_some_and(|ending| ending == "json");
     let is_blank = bytes.iter().all(u8::is_ascii_whitespace) && !is_named_by_libfuzzer(path);
     if named_json || is_json(&bytes) || is_blank {

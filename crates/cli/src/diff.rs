@@ -141,7 +141,8 @@ fn rest_of_step(lines: &[Line], place: usize) -> Vec<String> {
     shown
 }
 
-/// What the plans do not have in common, in words: faults and operations as lists, the rest by name.
+/// What the plans do not have in common, in words: faults and operations as lists, the rest by
+/// name.
 fn differences(a: &Plan, b: &Plan) -> Vec<String> {
     let mut found = Vec::new();
     let values = [a, b].map(|plan| {

@@ -147,7 +147,8 @@ pub fn main(subjects: impl Into<Registry>) -> ExitCode {
     run(subjects, std::env::args_os()).into()
 }
 
-/// As [`main`], over these arguments, the first of which is the program's name. Returns the exit status.
+/// As [`main`], over these arguments, the first of which is the program's name. Returns the exit
+/// status.
 ///
 /// # Panics
 /// Without a subject.
@@ -216,8 +217,8 @@ fn warn_of_command(command: &str) {
     let _ = writeln!(std::io::stderr(), "  {}", printable(command));
 }
 
-/// Writes to standard output what people read, and says so when that is not possible. What would act on a terminal is
-/// written out: much of it comes from files and subjects.
+/// Writes to standard output what people read, and says so when that is not possible. What would
+/// act on a terminal is written out: much of it comes from files and subjects.
 fn say(text: &str) -> Result<(), CliError> {
     put(&printable(text))
 }
@@ -227,8 +228,9 @@ fn say_json(text: &str) -> Result<(), CliError> {
     put(&printable_json(text))
 }
 
-/// Writes to standard output. Whoever reads it may have enough of it, as `head` has: that is no error, and what comes
-/// after is not written; what is under way goes on, and its exit status is what it would be.
+/// Writes to standard output. Whoever reads it may have enough of it, as `head` has: that is no
+/// error, and what comes after is not written; what is under way goes on, and its exit status is
+/// what it would be.
 fn put(text: &str) -> Result<(), CliError> {
     static CLOSED: AtomicBool = AtomicBool::new(false);
     if CLOSED.load(Ordering::Relaxed) {
@@ -264,7 +266,8 @@ fn write_file(path: &std::path::Path, text: &str) -> Result<(), CliError> {
     write_output(path, text).map_err(|source| CliError::file(path, &source))
 }
 
-/// Writes a file whole or not at all, beside one that may come from a stranger: never through a link.
+/// Writes a file whole or not at all, beside one that may come from a stranger: never through a
+/// link.
 fn write_beside(path: &std::path::Path, text: &str) -> Result<(), CliError> {
     write_whole(path, text).map_err(|source| CliError::file(path, &source))
 }

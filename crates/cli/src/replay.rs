@@ -22,7 +22,8 @@ use super::{CliError, replay_command, say, seed, seed_command, unfinished};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The plan's file, as a sweep wrote it; an input of the fuzz target storm; or a folder of plans.
+    /// The plan's file, as a sweep wrote it; an input of the fuzz target storm; or a folder of
+    /// plans.
     #[arg(value_name = "PLAN.json|FOLDER", conflicts_with_all = ["seed", "profile"])]
     plan: Option<PathBuf>,
     /// The plan's seed.
@@ -58,8 +59,8 @@ pub struct Options {
     /// With --around: how many steps before and after.
     #[arg(long, value_name = "STEPS", default_value_t = 20, requires = "around")]
     context: u64,
-    /// Call squall_break just before this step's input goes into the node, for a debugger's breakpoint on
-    /// squall_break. All runs in one thread, and catches no signal.
+    /// Call squall_break just before this step's input goes into the node, for a debugger's
+    /// breakpoint on squall_break. All runs in one thread, and catches no signal.
     #[arg(long, value_name = "STEP")]
     break_at: Option<u64>,
 }
@@ -184,7 +185,8 @@ fn ending(outcome: &Outcome, until: Option<u64>) -> String {
     }
 }
 
-/// The first and the last step to be shown. To find the violation, the plan is carried out once more.
+/// The first and the last step to be shown. To find the violation, the plan is carried out once
+/// more.
 fn steps_around(
     around: Around,
     context: u64,
@@ -259,7 +261,8 @@ fn one_of(
     Ok(subject.runner.run(&plan, Observer::default()))
 }
 
-/// Does nothing. A debugger stops here, just before a step's input goes into its node: a few frames up.
+/// Does nothing. A debugger stops here, just before a step's input goes into its node: a few frames
+/// up.
 #[inline(never)]
 fn squall_break(step: u64) {
     std::hint::black_box(step);

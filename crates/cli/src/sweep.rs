@@ -43,7 +43,8 @@ pub struct Options {
     /// Which engine carries plans out: lockstep, or madsim in a build that has it.
     #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
     engine: String,
-    /// A folder of plans for --strategy guided: it begins with those that are there, and adds what reaches something new.
+    /// A folder of plans for --strategy guided: it begins with those that are there, and adds what
+    /// reaches something new.
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
     /// Count the abstract Raft states that runs reach.
@@ -79,7 +80,8 @@ pub struct Options {
     /// Write the summary as Markdown to this file, with the commands that replay what was found.
     #[arg(long, value_name = "FILE")]
     summary_md: Option<PathBuf>,
-    /// Go on with a sweep that was interrupted or killed, from the folder that it wrote to (its --out), or from its .unfinished.json file there.
+    /// Go on with a sweep that was interrupted or killed, from the folder that it wrote to (its
+    /// --out), or from its .unfinished.json file there.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "engine", "corpus", "coverage", "seeds", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
     resume: Option<PathBuf>,
 }
@@ -355,7 +357,8 @@ fn say_first(
     say(&format!("seed {seed}: {failure}\n  repeat   {command}\n\n"))
 }
 
-/// Says and writes what there is of a sweep that a run has ended by hanging. Returns the exit status.
+/// Says and writes what there is of a sweep that a run has ended by hanging. Returns the exit
+/// status.
 fn conclude_hang(
     options: &Options,
     so_far: &Summary,

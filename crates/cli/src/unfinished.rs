@@ -1,5 +1,6 @@
-//! A sweep that is under way, on the disk: what it was asked for, how far it is, and what it has found. Written whole and
-//! before anything of it is printed, so that a sweep that is killed goes on where it was.
+//! A sweep that is under way, on the disk: what it was asked for, how far it is, and what it has
+//! found. Written whole and before anything of it is printed, so that a sweep that is killed goes
+//! on where it was.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -129,8 +130,8 @@ impl Drop for Unfinished {
 }
 
 impl Unfinished {
-    /// One that begins in the folder `out`, by way of the folder `scratch`, as `name` calls its sweep. It takes no other
-    /// one's place.
+    /// One that begins in the folder `out`, by way of the folder `scratch`, as `name` calls its
+    /// sweep. It takes no other one's place.
     pub fn begin(out: &Path, scratch: &Path, name: &str, asked: Asked) -> Result<Self, CliError> {
         let Range { start, end } = asked.seeds;
         let end = match end {
@@ -239,7 +240,8 @@ impl Unfinished {
         self.is_blank = false;
     }
 
-    /// Takes down where the sweep stands, if the last time was long enough ago. `files` are those of its findings.
+    /// Takes down where the sweep stands, if the last time was long enough ago. `files` are those
+    /// of its findings.
     #[allow(clippy::disallowed_methods)] // How often a file is written; no run knows of it.
     pub fn stands(
         &mut self,

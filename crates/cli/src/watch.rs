@@ -1,5 +1,6 @@
-//! Who looks on while the command line sweeps: notes which seed each job is in, so that a process that dies leaves word
-//! of it, tells of runs that hang, and passes on what dead processes have left.
+//! Who looks on while the command line sweeps: notes which seed each job is in, so that a process
+//! that dies leaves word of it, tells of runs that hang, and passes on what dead processes have
+//! left.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +21,8 @@ use super::{
     warn_of_command,
 };
 
-/// How often a folder that is gone again is made again: another sweep that ends removes the one that it made.
+/// How often a folder that is gone again is made again: another sweep that ends removes the one
+/// that it made.
 const TRIES: usize = 10;
 
 /// Runs of a dead process that are told of; it has one for each job.
@@ -38,7 +40,8 @@ struct About {
     name: String,
 }
 
-/// The folder that a sweep writes to, and notes of what it runs. Empty folders that were made for it go with it.
+/// The folder that a sweep writes to, and notes of what it runs. Empty folders that were made for
+/// it go with it.
 pub struct Desk {
     /// There until it is dropped.
     running: Option<Running>,
@@ -56,7 +59,8 @@ impl Drop for Desk {
 }
 
 impl Desk {
-    /// The folder `out`, made where it is missing, for a sweep on `jobs` threads that is called `name`.
+    /// The folder `out`, made where it is missing, for a sweep on `jobs` threads that is called
+    /// `name`.
     pub fn in_folder(out: &Path, jobs: usize, name: &str, asked: &Asked) -> Result<Self, CliError> {
         let about = About {
             subject: asked.subject.clone(),
@@ -161,7 +165,8 @@ pub fn in_words(title: &str, profile: &str, hang: &Hang) -> String {
     )
 }
 
-/// Says that a plan hangs that a failure was to be shrunk to, and writes it to a file whose name begins as `stem`.
+/// Says that a plan hangs that a failure was to be shrunk to, and writes it to a file whose name
+/// begins as `stem`.
 pub fn tell_of_shrinking(
     stem: &Path,
     subject: &RegisteredSubject,

@@ -1,9 +1,9 @@
 //! A sweep's findings as they are written down: each plan as it was found, and the
 //! first of each property made smaller too.
 //!
-//! Each file's name tells its sweep, so that all of them can lie in one folder: what `replay FOLDER` runs and what CI
-//! keeps is one folder, however many sweeps there were, and the same finding of two sweeps is one file. No file takes
-//! the place of another.
+//! Each file's name tells its sweep, so that all of them can lie in one folder: what `replay
+//! FOLDER` runs and what CI keeps is one folder, however many sweeps there were, and the same
+//! finding of two sweeps is one file. No file takes the place of another.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -227,8 +227,8 @@ fn of(finding: &Finding) -> Property {
 /// How the names of plans' files end.
 const ENDING: &str = ".json";
 
-/// What tells the files of a sweep from those of others: its subject, its profile, and its strategy and its engine where
-/// they are not the usual ones.
+/// What tells the files of a sweep from those of others: its subject, its profile, and its strategy
+/// and its engine where they are not the usual ones.
 pub fn sweep_name(subject: &str, profile: &str, strategy: Kind, engine: Engine) -> String {
     let profile = Path::new(profile).file_stem().unwrap_or_default();
     let mut name = format!(

@@ -15,7 +15,8 @@ use squall_world::hash::mix;
 pub struct Configuration {
     /// Who votes.
     pub voters: NodeSet,
-    /// Who voted before, while a joint configuration lasts: then a majority of each is needed. Empty otherwise.
+    /// Who voted before, while a joint configuration lasts: then a majority of each is needed.
+    /// Empty otherwise.
     pub outgoing: NodeSet,
     /// Who gets the log and does not vote.
     pub learners: NodeSet,

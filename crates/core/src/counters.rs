@@ -301,7 +301,8 @@ impl Counters {
         self.0[event as usize] += times;
     }
 
-    /// These counts; events that are not named happened never. Names that no event has are left out.
+    /// These counts; events that are not named happened never. Names that no event has are left
+    /// out.
     pub fn of_named<'a>(named: impl IntoIterator<Item = (&'a str, u64)>) -> Self {
         let mut counters = Self::default();
         for (name, times) in named {

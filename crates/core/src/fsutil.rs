@@ -1,5 +1,6 @@
-//! Files: read up to a bound, written whole or not at all, never through a link that somebody else may have laid, and
-//! never over a file that says something else. And words for a shell. Knows nothing of what is in them.
+//! Files: read up to a bound, written whole or not at all, never through a link that somebody else
+//! may have laid, and never over a file that says something else. And words for a shell. Knows
+//! nothing of what is in them.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, PersistError};
 
-/// No file that is read is larger, in bytes: plans, profiles and stories are thousands of times smaller.
+/// No file that is read is larger, in bytes: plans, profiles and stories are thousands of times
+/// smaller.
 pub const MOST_BYTES: u64 = 64 << 20;
 
 /// How often a name is tried with another number behind it.
@@ -25,7 +27,8 @@ pub fn folder_of(path: &Path) -> &Path {
 /// The bytes of a file, or of a pipe, of at most [`MOST_BYTES`].
 ///
 /// # Errors
-/// As the file system has them; [`ErrorKind::FileTooLarge`] where there is more, also where there is no end.
+/// As the file system has them; [`ErrorKind::FileTooLarge`] where there is more, also where there
+/// is no end.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
@@ -68,8 +71,8 @@ pub fn text_of(bytes: Vec<u8>) -> io::Result<String> {
     })
 }
 
-/// Writes a file whole or not at all, and has it on the disk before it returns. What lies there is replaced, a link
-/// too: the file that it leads to stays as it is.
+/// Writes a file whole or not at all, and has it on the disk before it returns. What lies there is
+/// replaced, a link too: the file that it leads to stays as it is.
 ///
 /// # Errors
 /// As the file system has them; a file that was there before is as it was.
@@ -77,8 +80,8 @@ pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     write_by(folder_of(path), path, text)
 }
 
-/// As [`write_whole`], by way of a temporary file in the folder `scratch`, which is on the same file system. A process
-/// that is killed in the middle leaves that file there.
+/// As [`write_whole`], by way of a temporary file in the folder `scratch`, which is on the same
+/// file system. A process that is killed in the middle leaves that file there.
 ///
 /// # Errors
 /// As [`write_whole`].
@@ -95,8 +98,8 @@ pub fn write_by(scratch: &Path, path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes to where a user said: as [`write_whole`], but to a device or a pipe as it is, also through a link, such as
-/// `/dev/stdout`.
+/// Writes to where a user said: as [`write_whole`], but to a device or a pipe as it is, also
+/// through a link, such as `/dev/stdout`.
 ///
 /// # Errors
 /// As [`write_whole`].
@@ -107,8 +110,8 @@ pub fn write_output(path: &Path, text: &str) -> io::Result<()> {
     write_whole(path, text)
 }
 
-/// The name of a new file: its path without the ending, and the ending. Where one of that name lies already, a number,
-/// from 2, comes between them.
+/// The name of a new file: its path without the ending, and the ending. Where one of that name lies
+/// already, a number, from 2, comes between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewName {
     /// The path without the ending.
@@ -137,8 +140,8 @@ impl NewName {
     }
 }
 
-/// Writes a new file whole or not at all, by way of the folder `scratch`, and has it on the disk before it returns. What
-/// lies there already stays as it is. Returns the file's path.
+/// Writes a new file whole or not at all, by way of the folder `scratch`, and has it on the disk
+/// before it returns. What lies there already stays as it is. Returns the file's path.
 ///
 /// # Errors
 /// As the file system has them.
@@ -161,8 +164,8 @@ pub fn write_new(scratch: &Path, name: &NewName, text: &str, equal: Equal) -> io
     Err(ErrorKind::AlreadyExists.into())
 }
 
-/// Puts `text` into the file `taken`, which [`write_new`] gave for `name`; where another that it gave before says that
-/// already, that one serves, and `taken` goes. Returns the one that says it.
+/// Puts `text` into the file `taken`, which [`write_new`] gave for `name`; where another that it
+/// gave before says that already, that one serves, and `taken` goes. Returns the one that says it.
 ///
 /// # Errors
 /// As the file system has them.
@@ -184,7 +187,8 @@ fn says(path: &Path, text: &str) -> bool {
     is_file && read(path).is_ok_and(|there| there == text.as_bytes())
 }
 
-/// A new file in `folder` that nobody else has, with `text` in it and on the disk; it is gone when it is dropped.
+/// A new file in `folder` that nobody else has, with `text` in it and on the disk; it is gone when
+/// it is dropped.
 fn temporary(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(".squall-")
@@ -197,12 +201,14 @@ fn temporary(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-/// A new name is on the disk when its folder is; where a folder cannot be synced, this is all there is.
+/// A new name is on the disk when its folder is; where a folder cannot be synced, this is all there
+/// is.
 fn sync_folder_of(path: &Path) {
     let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
 }
 
-/// `name` as a part of a file's name, on every system: letters, digits and `+._-`, and no more than 100 of them.
+/// `name` as a part of a file's name, on every system: letters, digits and `+._-`, and no more than
+/// 100 of them.
 pub fn name_part(name: &str) -> String {
     let plain = |c: char| match c.is_ascii_alphanumeric() || "+._-".contains(c) {
         true => c,

@@ -54,7 +54,8 @@ struct Entry {
 struct Row {
     /// The command there, if it took effect there.
     performed: Option<(u32, u64, Answer)>,
-    /// What was changed: the key, its value before, and its value before if every copy of a command counted.
+    /// What was changed: the key, its value before, and its value before if every copy of a
+    /// command counted.
     undo: Option<(u8, Answer, Answer)>,
 }
 
@@ -68,8 +69,8 @@ pub enum Wrong {
         /// Those that have no place in any order.
         stuck: Vec<Asked>,
     },
-    /// A read shows the state as it was before what a client had been told of when it was asked. Its value may be
-    /// right by chance: nothing of what it lacks was on its key.
+    /// A read shows the state as it was before what a client had been told of when it was asked.
+    /// Its value may be right by chance: nothing of what it lacks was on its key.
     Stale {
         /// The last entry that it shows.
         index: Index,
@@ -147,8 +148,8 @@ pub struct History {
     told: Index,
     /// How far back `told` is remembered, in microseconds.
     lag_us: u64,
-    /// What it was when something was asked, as far back, times and indices rising. What is told counts from when the next thing
-    /// is asked.
+    /// What it was when something was asked, as far back, times and indices rising. What is told
+    /// counts from when the next thing is asked.
     told_at: VecDeque<(u64, Index)>,
     /// Counts events, so that no two have the same time.
     time: u64,
@@ -175,14 +176,15 @@ impl History {
         }
     }
 
-    /// Remembers what clients had been told of `lag_us` microseconds before each operation was asked, for
-    /// [`History::lags`].
+    /// Remembers what clients had been told of `lag_us` microseconds before each operation was
+    /// asked, for [`History::lags`].
     pub fn with_lag(mut self, lag_us: u64) -> Self {
         self.lag_us = lag_us;
         self
     }
 
-    /// What a client had been told of by the end of the lag before `id` was asked, when that is more than `index`.
+    /// What a client had been told of by the end of the lag before `id` was asked, when that is
+    /// more than `index`.
     pub fn lags(&mut self, id: OperationId, index: Index) -> Option<Index> {
         let entry = self.entry(id)?;
         (index < entry.old_floor).then_some(entry.old_floor)
@@ -364,7 +366,8 @@ impl History {
         }
     }
 
-    /// Where the operation took effect, once that is known. A retried command may be answered from a later entry.
+    /// Where the operation took effect, once that is known. A retried command may be answered from
+    /// a later entry.
     pub fn position(&mut self, id: OperationId) -> Option<Index> {
         self.entry(id)?.position
     }
@@ -377,7 +380,8 @@ impl History {
         }
     }
 
-    /// What a read of the state after `index` should say, and what it would if every copy of a command counted.
+    /// What a read of the state after `index` should say, and what it would if every copy of a
+    /// command counted.
     fn value_at(&self, command: &Command, index: Index) -> (Option<Answer>, Option<Answer>) {
         let Some(key) = command.operation.key() else {
             return (None, None);

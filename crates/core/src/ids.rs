@@ -171,7 +171,8 @@ pub type Index = u64;
 /// A Raft term; 0 is "before the first election".
 pub type Term = u64;
 
-/// What a replica believes itself to be (Raft paper, section 5.1; pre-candidate: dissertation, section 9.6).
+/// What a replica believes itself to be (Raft paper, section 5.1; pre-candidate: dissertation,
+/// section 9.6).
 ///
 /// The numbers go into the digests of runs: a new variant takes a new one, wherever it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
-//! The core of Squall: the seam to a Raft implementation ([`replica`]), whole runs as data ([`plan`]), what carries
-//! a plan out ([`engine`]), and what must hold after every step ([`invariants`]).
+//! The core of Squall: the seam to a Raft implementation ([`replica`]), whole runs as data
+//! ([`plan`]), what carries a plan out ([`engine`]), and what must hold after every step
+//! ([`invariants`]).
 //!
 //! Knows no Raft library: adapters are crates of their own.
 

@@ -36,7 +36,8 @@ impl<T> Indexed<T> {
     /// The index the next pushed value gets.
     #[inline]
     pub fn next(&self) -> Index {
-        // An index is read at every turn, and counts from 1: it does not come near the end of its type.
+        // An index is read at every turn, and counts from 1: it does not come near the end of its
+        // type.
         self.first.wrapping_add(self.values.len() as u64)
     }
 
@@ -69,7 +70,8 @@ impl<T> Indexed<T> {
         self.values.get_mut(offset)
     }
 
-    /// Where in `values` the value at `index` lies. What comes before the first is as far off as can be.
+    /// Where in `values` the value at `index` lies. What comes before the first is as far off as
+    /// can be.
     #[inline]
     fn offset(&self, index: Index) -> usize {
         usize::try_from(index.wrapping_sub(self.first)).unwrap_or(usize::MAX)

@@ -1,5 +1,5 @@
-//! A subject whose nodes get messages that nobody sent: late copies of old ones, damaged ones, forged
-//! ones. The honest subject is untouched; messages are changed on their way into it.
+//! A subject whose nodes get messages that nobody sent: late copies of old ones, damaged ones,
+//! forged ones. The honest subject is untouched; messages are changed on their way into it.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -60,7 +60,8 @@ pub struct Attack {
 /// What is done to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Before it, one that has arrived earlier arrives again, of this life or a former one: the one so many before it.
+    /// Before it, one that has arrived earlier arrives again, of this life or a former one: the one
+    /// so many before it.
     Late {
         /// How many before it.
         back: u32,
@@ -157,8 +158,8 @@ pub struct Doings {
     pub unreadable: u32,
     /// Forged messages.
     pub forged: u32,
-    /// Of these, the most bits by which one differs from the message that was sent, or [`u32::MAX`] when the
-    /// lengths differ.
+    /// Of these, the most bits by which one differs from the message that was sent, or
+    /// [`u32::MAX`] when the lengths differ.
     pub forged_bits: u32,
 }
 
@@ -201,7 +202,8 @@ impl<S: Wire> Hostile<S> {
     }
 }
 
-/// One thread at a time is here, and it may have panicked inside the library: that is a finding and no harm.
+/// One thread at a time is here, and it may have panicked inside the library: that is a finding and
+/// no harm.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 pub struct RaftOptions {
     /// Ask before raising the term (dissertation, section 9.6).
     pub pre_vote: bool,
-    /// A leader that hears from no quorum for an election time-out steps down (dissertation, section 6.2).
+    /// A leader that hears from no quorum for an election time-out steps down (dissertation,
+    /// section 6.2).
     pub check_quorum: bool,
-    /// Ticks without word from a leader before an election; the actual wait is drawn from once to twice this. At least 2.
+    /// Ticks without word from a leader before an election; the actual wait is drawn from once to
+    /// twice this. At least 2.
     pub election_ticks: u32,
     /// Ticks between a leader's heartbeats; fewer than `election_ticks`, at least 1.
     pub heartbeat_ticks: u32,
@@ -28,12 +30,14 @@ pub struct RaftOptions {
     /// Election priority of each node, in order; empty when all are equal.
     /// A node votes for no candidate of a lower priority unless that candidate's log is longer.
     pub priorities: Vec<i64>,
-    /// Reads go by the leader's lease and ask no quorum (dissertation, section 6.4.1); needs `check_quorum`.
+    /// Reads go by the leader's lease and ask no quorum (dissertation, section 6.4.1); needs
+    /// `check_quorum`.
     pub lease_reads: bool,
-    /// Bytes of proposed and uncommitted entries above which a leader takes no more; 0 and 2^64 - 1 mean no limit. Any other
-    /// is at least `max_size_per_message`.
+    /// Bytes of proposed and uncommitted entries above which a leader takes no more; 0 and 2^64 -
+    /// 1 mean no limit. Any other is at least `max_size_per_message`.
     pub max_uncommitted_size: u64,
-    /// Odd and even nodes form two groups, and an entry commits when it is in both, where both have voters.
+    /// Odd and even nodes form two groups, and an entry commits when it is in both, where both
+    /// have voters.
     pub group_commit: bool,
 }
 
@@ -54,20 +58,24 @@ pub struct DriverOptions {
     /// Install a received snapshot into the state machine in the background, while the library
     /// keeps ticking, for this many simulated microseconds; 0 installs it at once.
     pub snapshot_install_us: u64,
-    /// How long the state machine takes to build a snapshot, in simulated microseconds; 0 builds it at once.
+    /// How long the state machine takes to build a snapshot, in simulated microseconds; 0 builds
+    /// it at once.
     pub snapshot_build_us: u64,
     /// How long entries that are not in the driver's cache take to be fetched, in simulated
     /// microseconds, while the library goes on; 0 keeps all at hand.
     pub fetch_us: u64,
-    /// A received snapshot counts as applied for the library when its installation in the background is
-    /// over, and not as soon as it is durable.
+    /// A received snapshot counts as applied for the library when its installation in the
+    /// background is over, and not as soon as it is durable.
     #[serde(default)]
     pub applied_when_installed: bool,
-    /// Messages that may leave before their ready, and those before it, are durable wait for it all the same.
+    /// Messages that may leave before their ready, and those before it, are durable wait for it
+    /// all the same.
     pub send_after_sync: bool,
-    /// Tell the library of the newest durable ready only, which stands for those before it (asynchronous persistence).
+    /// Tell the library of the newest durable ready only, which stands for those before it
+    /// (asynchronous persistence).
     pub acknowledge_newest: bool,
-    /// Committed entries are applied before the ready that brought them is dealt with, and both acknowledged at once.
+    /// Committed entries are applied before the ready that brought them is dealt with, and both
+    /// acknowledged at once.
     pub advance_whole: bool,
     /// A leader that a change removes or makes a learner steps down when it applies the change.
     pub step_down_when_removed: bool,
@@ -77,14 +85,17 @@ pub struct DriverOptions {
     /// A follower asks for a snapshot though its newest entry is not known to be committed.
     #[serde(default)]
     pub snapshot_requests_ahead: bool,
-    /// The same, and it goes on waiting for it when the term changes; it takes no entries meanwhile.
+    /// The same, and it goes on waiting for it when the term changes; it takes no entries
+    /// meanwhile.
     #[serde(default)]
     pub snapshot_requests_block: bool,
-    /// A node says nothing to who leads or stands in an earlier term, as the library has it; otherwise its driver answers with
-    /// its term those whom neither its own vote requests nor its own appends would tell.
+    /// A node says nothing to who leads or stands in an earlier term, as the library has it;
+    /// otherwise its driver answers with its term those whom neither its own vote requests nor
+    /// its own appends would tell.
     #[serde(default)]
     pub deaf_in_later_term: bool,
-    /// A node that is asked to stand for election does so though it is no voter of its own configuration.
+    /// A node that is asked to stand for election does so though it is no voter of its own
+    /// configuration.
     pub campaign_as_outsider: bool,
     /// A vote that the library forgets within its term is written as it has it, and not as it was.
     #[serde(default)]
@@ -95,8 +106,8 @@ pub struct DriverOptions {
     /// A change may remove so many voters that the others are no majority of those there were.
     #[serde(default)]
     pub remove_needed_voters: bool,
-    /// A leader calls a read as it was called when it came, though another of that name came before; otherwise its driver
-    /// gives it a name of its own.
+    /// A leader calls a read as it was called when it came, though another of that name came
+    /// before; otherwise its driver gives it a name of its own.
     #[serde(default)]
     pub reuse_read_names: bool,
     /// What names a read while it waits to be confirmed.
@@ -193,7 +204,8 @@ features! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissedTicks {
-    /// They are made up for at once (tokio's `MissedTickBehavior::Burst`), up to ten election time-outs' worth.
+    /// They are made up for at once (tokio's `MissedTickBehavior::Burst`), up to ten election
+    /// time-outs' worth.
     Burst,
     /// They are gone (tokio's `MissedTickBehavior::Skip`).
     Skip,

@@ -1,5 +1,5 @@
-//! The subjects of a program: Raft implementations behind the seam, by name, and how a plan is carried out on one
-//! whatever its types. Knows no Raft library: a program makes its own list.
+//! The subjects of a program: Raft implementations behind the seam, by name, and how a plan is
+//! carried out on one whatever its types. Knows no Raft library: a program makes its own list.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ pub trait Runner: Send + Sync {
     /// Carries out `plan`: see [`engine::run`].
     fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome;
 
-    /// Carries it out with every replica in a task of `host`: see [`engine::run_hosted`]. A runner that does not know
-    /// of hosts goes by its [`run`](Runner::run), whose outcome is the same.
+    /// Carries it out with every replica in a task of `host`: see [`engine::run_hosted`]. A runner
+    /// that does not know of hosts goes by its [`run`](Runner::run), whose outcome is the same.
     #[cfg(feature = "hosted")]
     fn run_hosted(&self, plan: &Plan, watch: Observer<'_>, _host: &dyn engine::Host) -> Outcome {
         self.run(plan, watch)

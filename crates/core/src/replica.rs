@@ -78,8 +78,8 @@ pub trait Replica {
         self.step(now_us, Input::Deliver { from, message }, out);
     }
 
-    /// The same as [`Replica::step`] with [`Input::Synced`]. Next to messages these are the most, and an
-    /// input is as large as a message.
+    /// The same as [`Replica::step`] with [`Input::Synced`]. Next to messages these are the most,
+    /// and an input is as large as a message.
     #[inline(always)]
     fn synced(
         &mut self,
@@ -244,7 +244,8 @@ pub enum Input<M> {
     },
     /// A client asks for a command to be replicated.
     Request(Request),
-    /// A client asks for a linearizable read that goes around the log (ReadIndex: dissertation, section 6.4).
+    /// A client asks for a linearizable read that goes around the log (ReadIndex: dissertation,
+    /// section 6.4).
     Read(Request),
     /// An operator asks for something.
     Admin(Admin),
@@ -276,7 +277,8 @@ pub enum SyncResult {
 pub struct Request {
     /// The client's number.
     pub client: u32,
-    /// The client's own count of its commands. A retry carries the same number and the same command.
+    /// The client's own count of its commands. A retry carries the same number and the same
+    /// command.
     pub sequence: u64,
     /// How often the client has tried before.
     pub attempt: u32,
@@ -389,9 +391,9 @@ pub enum LibraryEvent {
     ForwardedRead = 10,
     /// A command was passed on to the leader.
     ForwardedCommand = 11,
-    /// A committed change of the configuration fitted and was not carried out as it was asked for, or it is one that no
-    /// leader begins: it changes a joint configuration, or leaves one that is not joint. That breaks the
-    /// property `configuration`.
+    /// A committed change of the configuration fitted and was not carried out as it was asked for,
+    /// or it is one that no leader begins: it changes a joint configuration, or leaves one that
+    /// is not joint. That breaks the property `configuration`.
     ChangedOtherwise = 12,
 }
 

@@ -75,8 +75,8 @@ pub struct Snapshot {
     pub data: Bytes,
 }
 
-/// One record as a replica hands it to its disk. Most are entries: what is larger lies elsewhere, and which it
-/// is stands by itself, for it is asked often.
+/// One record as a replica hands it to its disk. Most are entries: what is larger lies elsewhere,
+/// and which it is stands by itself, for it is asked often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Record {
@@ -116,7 +116,8 @@ impl Record {
         std::mem::replace(self, Record::LogCompact { through: 0 })
     }
 
-    /// Whether there is something to free once the record is dropped. Of one that has been taken there is not.
+    /// Whether there is something to free once the record is dropped. Of one that has been taken
+    /// there is not.
     #[inline(always)]
     pub fn owns_memory(&self) -> bool {
         match self {
@@ -266,7 +267,8 @@ impl StableState {
         }
     }
 
-    /// The last index that a replica can make use of: the log's if it joins on to the snapshot, else the snapshot's.
+    /// The last index that a replica can make use of: the log's if it joins on to the snapshot,
+    /// else the snapshot's.
     pub fn usable_last(&self) -> Index {
         match self.is_contiguous() {
             true => self.log.last().max(self.snapshot_index()),

@@ -1,5 +1,5 @@
-//! Text that comes from a file or a subject, made fit to be shown: on a terminal, in Markdown, in a line of error.
-//! Knows nothing of what it says.
+//! Text that comes from a file or a subject, made fit to be shown: on a terminal, in Markdown, in a
+//! line of error. Knows nothing of what it says.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,15 @@ use std::borrow::Cow;
 const MOST_OF_WORD: usize = 120;
 const MOST_OF_LINE: usize = 400;
 
-/// Whether a terminal may take `c` for more than a sign: it moves the cursor, changes colours, or turns the
-/// direction of what follows.
+/// Whether a terminal may take `c` for more than a sign: it moves the cursor, changes colours, or
+/// turns the direction of what follows.
 fn acts(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns
 }
 
-/// `text` as it may go to a terminal: what would act there is written out, such as `\u{1b}`; ends of lines stay.
+/// `text` as it may go to a terminal: what would act there is written out, such as `\u{1b}`; ends
+/// of lines stay.
 pub fn printable(text: &str) -> Cow<'_, str> {
     let bad = |c: char| acts(c) && c != '\n';
     if !text.contains(bad) {
@@ -30,7 +31,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// JSON text as it may go to a terminal: what would act there can only stand in a string, and is written out as JSON does.
+/// JSON text as it may go to a terminal: what would act there can only stand in a string, and is
+/// written out as JSON does.
 pub fn printable_json(text: &str) -> Cow<'_, str> {
     let bad = |c: char| acts(c) && c != '\n';
     if !text.contains(bad) {
@@ -47,8 +49,8 @@ pub fn printable_json(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// `text` as one line of a screen or two: printable, without ends of lines, and with what is too long for it left out
-/// in the middle.
+/// `text` as one line of a screen or two: printable, without ends of lines, and with what is too
+/// long for it left out in the middle.
 pub fn one_line(text: &str) -> String {
     let words = text.split_whitespace();
     let words: Vec<String> = words.map(|word| shortened(word, MOST_OF_WORD)).collect();
@@ -68,7 +70,8 @@ fn shortened(text: &str, most: usize) -> String {
     format!("{begin}…{rest}")
 }
 
-/// `text` as it may stand in a paragraph or a table of Markdown: it opens no tag, no link and no code, and ends no cell.
+/// `text` as it may stand in a paragraph or a table of Markdown: it opens no tag, no link and no
+/// code, and ends no cell.
 pub fn markdown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 16);
     for c in printable(text).chars() {

@@ -5,17 +5,18 @@ use std::path::Path;
 use squall_core::options::Feature;
 use squall_core::plan::{Plan, PlanError, Profile, generate_from_bytes};
 
-/// The command that runs a target, which follows, and then a file with an input if there is one. Flags are the same
-/// wherever it is told: others build everything anew.
+/// The command that runs a target, which follows, and then a file with an input if there is one.
+/// Flags are the same wherever it is told: others build everything anew.
 ///
-/// No sanitizer, for nothing here is unsafe; no look into comparisons, which costs half of the time and helps only to
-/// guess bytes, where plans are mutated as plans.
+/// No sanitizer, for nothing here is unsafe; no look into comparisons, which costs half of the time
+/// and helps only to guess bytes, where plans are mutated as plans.
 pub const RUN: &str = "cargo +nightly fuzz run --sanitizer none --no-trace-compares";
 
 /// The profile that bytes draw from.
 pub const PROFILE: &str = "fuzz";
 
-/// Whether `bytes` are meant to be JSON, well-formed or not: text that begins as a JSON object does.
+/// Whether `bytes` are meant to be JSON, well-formed or not: text that begins as a JSON object
+/// does.
 pub fn is_json(bytes: &[u8]) -> bool {
     let mut visible = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
     let begins =
@@ -23,8 +24,9 @@ pub fn is_json(bytes: &[u8]) -> bool {
     begins && std::str::from_utf8(bytes).is_ok()
 }
 
-/// The plan that `bytes` stand for: a plan written down as JSON, or else the one that the generator draws
-/// with these bytes for its choices, for `subject`, without what it `lacks`. `path` is where they come from.
+/// The plan that `bytes` stand for: a plan written down as JSON, or else the one that the generator
+/// draws with these bytes for its choices, for `subject`, without what it `lacks`. `path` is where
+/// they come from.
 ///
 /// # Errors
 /// [`PlanError`] when they are JSON, and no plan.

@@ -1,5 +1,6 @@
-//! Many plans: which to run ([`strategy`]), how to run them all ([`sweep`]), what is left of one that fails
-//! ([`shrink`]), how a failure came about ([`explain`]), and how it is told ([`report`]).
+//! Many plans: which to run ([`strategy`]), how to run them all ([`sweep`]), what is left of one
+//! that fails ([`shrink`]), how a failure came about ([`explain`]), and how it is told
+//! ([`report`]).
 //!
 //! Knows no Raft library, and no terminal.
 

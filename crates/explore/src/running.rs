@@ -1,9 +1,10 @@
-//! What is being run, on the disk: the seed that each job is in, so that a process which dies in the middle of a run
-//! (aborted, out of memory or stack, killed) leaves behind where it was. The folder of these notes is held by a lock for
-//! as long as its process lives; whoever comes after it and gets the lock knows that the process is gone.
+//! What is being run, on the disk: the seed that each job is in, so that a process which dies in
+//! the middle of a run (aborted, out of memory or stack, killed) leaves behind where it was. The
+//! folder of these notes is held by a lock for as long as its process lives; whoever comes after it
+//! and gets the lock knows that the process is gone.
 //!
-//! And a subject that ends the whole process by `exit` is caught in the act: what a sweep says with its exit status
-//! must come from the sweep.
+//! And a subject that ends the whole process by `exit` is caught in the act: what a sweep says with
+//! its exit status must come from the sweep.
 
 use std::cell::Cell;
 use std::fs::{self, File, TryLockError};
@@ -60,8 +61,8 @@ pub struct Died<T> {
 }
 
 impl Running {
-    /// Begins notes in `folder` for runs on `jobs` threads. `about` says for those who find them what the runs are of,
-    /// `title` for people.
+    /// Begins notes in `folder` for runs on `jobs` threads. `about` says for those who find them
+    /// what the runs are of, `title` for people.
     ///
     /// # Errors
     /// As the file system has them.
@@ -91,7 +92,8 @@ impl Running {
         self.folder.path()
     }
 
-    /// A run begins on this thread, which is that of `job`. With its plan, where its seed alone does not say it.
+    /// A run begins on this thread, which is that of `job`. With its plan, where its seed alone
+    /// does not say it.
     pub fn begins(&self, job: usize, seed: u64, plan: Option<&Plan>) {
         let mut note = format!("{seed:0width$}\n", width = HEAD - 1).into_bytes();
         if let Some(plan) = plan {
@@ -124,7 +126,8 @@ impl Running {
     }
 }
 
-/// What processes that are dead have left in `folder`. It is gone from there afterwards, and so told once.
+/// What processes that are dead have left in `folder`. It is gone from there afterwards, and so
+/// told once.
 pub fn left_in<T: DeserializeOwned>(folder: &Path) -> Vec<Died<T>> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let is_ours = |entry: &fs::DirEntry| {
@@ -174,7 +177,8 @@ mod guard {
         static GUARD: Guard = const { Guard { run: Cell::new(None) } };
     }
 
-    /// Dropped when its thread ends: in the middle of a run only when the run ends the whole process.
+    /// Dropped when its thread ends: in the middle of a run only when the run ends the whole
+    /// process.
     struct Guard {
         run: Cell<Option<String>>,
     }

@@ -52,9 +52,11 @@ pub struct Sweep<'a> {
     pub time_limit: Option<Duration>,
     /// Go on after a violation.
     pub keep_going: bool,
-    /// Set from outside to end the sweep early: runs that go on end before their next event, and count for nothing.
+    /// Set from outside to end the sweep early: runs that go on end before their next event, and
+    /// count for nothing.
     pub stop: &'a AtomicBool,
-    /// Who hears of runs that begin, end and hang. Without, a run that hangs is waited for in silence.
+    /// Who hears of runs that begin, end and hang. Without, a run that hangs is waited for in
+    /// silence.
     pub lookout: Option<&'a dyn Lookout>,
 }
 
@@ -73,7 +75,8 @@ pub enum SweepEvent<'a> {
     },
     /// A run ended in a violation.
     Finding(&'a Finding),
-    /// All seeds before `next` are done, and come to this: a sweep can go on from here ([`Sweep::go_on`]).
+    /// All seeds before `next` are done, and come to this: a sweep can go on from here
+    /// ([`Sweep::go_on`]).
     Batch {
         /// The first seed that is not done.
         next: u64,
@@ -118,8 +121,8 @@ pub struct Summary {
     pub double_runs: u64,
     /// The first plan whose two runs were not the same.
     pub leak: Option<Leak>,
-    /// Events that the profile requires and that never happened, or not as often as it says; judged in sweeps of
-    /// [`RUNS_FOR_REQUIRED`] runs or more.
+    /// Events that the profile requires and that never happened, or not as often as it says;
+    /// judged in sweeps of [`RUNS_FOR_REQUIRED`] runs or more.
     pub missing: Vec<String>,
     /// The sweep was ended from outside.
     pub interrupted: bool,
@@ -136,7 +139,8 @@ pub enum Verdict {
     Clean,
     /// At least one violation.
     Violation,
-    /// No violation, but an event that the profile requires never happened, or not as often as it says.
+    /// No violation, but an event that the profile requires never happened, or not as often as it
+    /// says.
     Incomplete,
     /// No violation, but the sweep was ended early.
     Interrupted,
@@ -257,8 +261,8 @@ impl Sweep<'_> {
         begun.unwrap_or_else(|no_threads| panic!("{no_threads}"))
     }
 
-    /// As [`Sweep::run_with`], from where a sweep was that told of [`SweepEvent::Batch`]: it ends as that sweep would
-    /// have ended, where its strategy learns nothing from runs.
+    /// As [`Sweep::run_with`], from where a sweep was that told of [`SweepEvent::Batch`]: it ends
+    /// as that sweep would have ended, where its strategy learns nothing from runs.
     ///
     /// # Errors
     /// When the operating system refuses to start a thread; nothing has been run then.

@@ -1,6 +1,6 @@
-//! A watchdog: a thread that looks on while others carry out runs. It ends runs early when all is to end, and tells of
-//! those that no longer go on. It goes by wall time, and so no result may depend on it: a run that it has ended counts for
-//! nothing.
+//! A watchdog: a thread that looks on while others carry out runs. It ends runs early when all is
+//! to end, and tells of those that no longer go on. It goes by wall time, and so no result may
+//! depend on it: a run that it has ended counts for nothing.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,7 +17,8 @@ const EVERY: Duration = Duration::from_millis(50);
 /// A run that is told to end, and still goes on after so long, does not end.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How long a run may stand still where nobody says: more than a thousand times what the longest step takes.
+/// How long a run may stand still where nobody says: more than a thousand times what the longest
+/// step takes.
 pub const USUAL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A run that does not go on.
@@ -84,7 +85,8 @@ impl Drop for Watched<'_> {
 }
 
 impl Watchdog {
-    /// One for runs on `jobs` threads. A run that stands still for longer than `patience` hangs; without, none does.
+    /// One for runs on `jobs` threads. A run that stands still for longer than `patience` hangs;
+    /// without, none does.
     pub fn new(jobs: usize, patience: Option<Duration>) -> Self {
         Self {
             slots: (0..jobs.max(1)).map(|_| Mutex::default()).collect(),
@@ -107,8 +109,8 @@ impl Watchdog {
         Watched { slot, pulse }
     }
 
-    /// Carries out `work` and looks on from another thread meanwhile: once `is_over` says so, every run is ended, and
-    /// of each run that hangs `tell` hears once.
+    /// Carries out `work` and looks on from another thread meanwhile: once `is_over` says so, every
+    /// run is ended, and of each run that hangs `tell` hears once.
     ///
     /// # Errors
     /// When the operating system starts no thread; `work` is not begun then.
@@ -146,7 +148,8 @@ impl Watchdog {
         })
     }
 
-    /// Looks at one run. Time counts by looks: as long as this whole process stands still, nobody hangs.
+    /// Looks at one run. Time counts by looks: as long as this whole process stands still, nobody
+    /// hangs.
     fn look(
         &self,
         job: usize,

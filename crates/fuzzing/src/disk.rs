@@ -1,7 +1,8 @@
 //! The target `disk`: operations and crashes on [`Disk`], against a model that forgets nothing.
 //!
-//! The disk keeps what it must and no more. The model keeps every write of a life with its fate, and
-//! reads a journal by going through them all: so it is slow, and there is little in it to get wrong.
+//! The disk keeps what it must and no more. The model keeps every write of a life with its fate,
+//! and reads a journal by going through them all: so it is slow, and there is little in it to get
+//! wrong.
 
 use super::{Finding, demand};
 use squall_world::journal_disk::{CrashReport, Disk, Image, Loss, SyncPoint};
@@ -79,7 +80,8 @@ impl Life {
         read
     }
 
-    /// What is read if, of the writes whose fate is open, those are kept that `survives` says, counted from 0.
+    /// What is read if, of the writes whose fate is open, those are kept that `survives` says,
+    /// counted from 0.
     fn after_crash(&self, survives: impl Fn(usize, &Written) -> bool) -> Numbers {
         let mut after = self.clone();
         let pending = after.writes.iter_mut().filter(|write| write.is_pending());
@@ -139,7 +141,8 @@ pub fn check(bytes: &[u8]) -> Result<(), Finding> {
     carry_out(bytes, &mut Vec::new())
 }
 
-/// The operations that `bytes` stand for, one a line, up to the first at which the disk is not as it should be.
+/// The operations that `bytes` stand for, one a line, up to the first at which the disk is not as
+/// it should be.
 pub fn in_words(bytes: &[u8]) -> String {
     let mut done = Vec::new();
     let _ = carry_out(bytes, &mut done);

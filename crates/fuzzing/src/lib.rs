@@ -15,7 +15,8 @@ pub use storm::Storm;
 /// The subject of a target for which none is said.
 pub const DEFAULT_SUBJECT: &str = "raft-rs";
 
-/// Something that must not be, in words: the first line says what, and the rest what a person needs to go on.
+/// Something that must not be, in words: the first line says what, and the rest what a person needs
+/// to go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Finding(pub String);

@@ -58,7 +58,8 @@ pub fn check(bytes: &[u8]) -> Result<(), Finding> {
     compare(service, &mut choices).map(drop)
 }
 
-/// The history that `bytes` stand for, one operation a line, with the place in the order in which each took effect.
+/// The history that `bytes` stand for, one operation a line, with the place in the order in which
+/// each took effect.
 pub fn in_words(bytes: &[u8]) -> String {
     let mut choices = Choices::finite(bytes);
     let service = *choices.pick(&Service::ALL);

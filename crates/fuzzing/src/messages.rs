@@ -1,8 +1,10 @@
-//! The target `messages`: a storm over raft-rs whose nodes also get late, damaged and forged messages.
+//! The target `messages`: a storm over raft-rs whose nodes also get late, damaged and forged
+//! messages.
 //!
-//! What comes of it is told apart by what it takes, which is found out by running the plan again with fewer
-//! attacks: nothing at all, late copies, a damaged packet, or a forger. A forged message that differs from the one
-//! that was sent in [`WITHIN_REACH_BITS`] bits or fewer could be a damaged packet, and counts as one.
+//! What comes of it is told apart by what it takes, which is found out by running the plan again
+//! with fewer attacks: nothing at all, late copies, a damaged packet, or a forger. A forged message
+//! that differs from the one that was sent in [`WITHIN_REACH_BITS`] bits or fewer could be a
+//! damaged packet, and counts as one.
 
 use std::fmt;
 use std::path::Path;
@@ -46,8 +48,8 @@ impl Sign {
     }
 }
 
-/// Panics that a damaged packet is known to cause, by their place in the library or the driver's words, and why.
-/// `docs/fuzzing.md` says more. The fuzzer goes on past them.
+/// Panics that a damaged packet is known to cause, by their place in the library or the driver's
+/// words, and why. `docs/fuzzing.md` says more. The fuzzer goes on past them.
 pub const KNOWN: &[(Sign, &str)] = &[
     (
         Sign::At("raft.rs", 640),
@@ -122,8 +124,8 @@ pub const KNOWN: &[(Sign, &str)] = &[
 /// Which classes of finding fail a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strictness {
-    /// What no hostile message is needed for, and what late copies cause; panics that a damaged packet causes at
-    /// a place that is not in [`KNOWN`].
+    /// What no hostile message is needed for, and what late copies cause; panics that a damaged
+    /// packet causes at a place that is not in [`KNOWN`].
     #[default]
     Usual,
     /// Also all else that a damaged packet causes.
@@ -289,7 +291,8 @@ impl Messages {
     /// Runs what `bytes` stand for.
     ///
     /// # Errors
-    /// A violation that counts: what it takes comes in the second line, and the plan and the attacks in words behind.
+    /// A violation that counts: what it takes comes in the second line, and the plan and the
+    /// attacks in words behind.
     pub fn check(&self, bytes: &[u8]) -> Result<(), Finding> {
         let hearing = self.hearing(bytes);
         match hearing.judge() {

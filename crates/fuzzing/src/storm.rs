@@ -25,8 +25,8 @@ pub const MOST_STEPS: u64 = 20_000;
 pub struct Storm {
     subject: RegisteredSubject,
     profile: Profile,
-    /// The input that was written last, and its plan: a fuzzer runs it next, and mostly mutates it then. Reading
-    /// it again would take longer than all else but the run itself.
+    /// The input that was written last, and its plan: a fuzzer runs it next, and mostly mutates it
+    /// then. Reading it again would take longer than all else but the run itself.
     written: Mutex<Option<(Vec<u8>, Plan)>>,
 }
 
@@ -94,9 +94,9 @@ impl Storm {
         self.subject.runner.run(plan, watch)
     }
 
-    /// Another input: its plan is a little different from that of `bytes`, and may have something of that of
-    /// `other`. It is written down as JSON, for no choices of the generator need lead to it. The same arguments give
-    /// the same one; none for bytes that are no plan.
+    /// Another input: its plan is a little different from that of `bytes`, and may have something
+    /// of that of `other`. It is written down as JSON, for no choices of the generator need
+    /// lead to it. The same arguments give the same one; none for bytes that are no plan.
     pub fn mutated(&self, bytes: &[u8], other: Option<&[u8]>, seed: u64) -> Option<Vec<u8>> {
         let parent = self.plan(bytes).ok()?;
         let mut choices = Choices::labelled(seed, "mutant of an input", 0);

@@ -11,14 +11,13 @@
 //!
 //! Two ways lead to an answer, and [`judge`] takes them in this order.
 //!
-//! - **A witness.** A replicated log is a total order that claims to be a
-//!   linearization. [`check_witness`] verifies the claim in the time of a sort;
-//!   [`Stream`] does so as a run goes on, in flat memory.
-//! - **A search**, where there is no witness or it does not hold: [`check`]. The
-//!   algorithm is that of Wing & Gong ("Testing and verifying concurrent objects",
-//!   JPDC 1993) with the memory of Lowe ("Testing for linearizability",
-//!   Concurrency and Computation 2017), of which Athalye's porcupine is the
-//!   implementation best known. The problem is NP-complete, so the search has a
+//! - **A witness.** A replicated log is a total order that claims to be a linearization.
+//!   [`check_witness`] verifies the claim in the time of a sort; [`Stream`] does so as a run goes
+//!   on, in flat memory.
+//! - **A search**, where there is no witness or it does not hold: [`check`]. The algorithm is that
+//!   of Wing & Gong ("Testing and verifying concurrent objects", JPDC 1993) with the memory of Lowe
+//!   ("Testing for linearizability", Concurrency and Computation 2017), of which Athalye's
+//!   porcupine is the implementation best known. The problem is NP-complete, so the search has a
 //!   [`Budget`], and a search that ends early says so.
 //!
 //! Both split a history by key first, where the model names one: a history is

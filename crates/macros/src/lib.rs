@@ -1,4 +1,5 @@
-//! The attribute `#[squall::test]`. It only writes down what a person would write with `squall_core::invariants`.
+//! The attribute `#[squall::test]`. It only writes down what a person would write with
+//! `squall_core::invariants`.
 
 use proc_macro::TokenStream;
 use quote::quote;
@@ -6,7 +7,8 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, ItemFn, Token, parse_macro_input};
 
-/// What may be said in the attribute: the names of methods of `squall::testing::Check`, and the subject.
+/// What may be said in the attribute: the names of methods of `squall::testing::Check`, and the
+/// subject.
 const LEGAL: [&str; 9] = [
     "seeds",
     "profile",
@@ -65,10 +67,11 @@ impl Parse for Options {
 /// }
 /// ```
 ///
-/// Options, each as the method of `squall::testing::Check` of that name: `seeds` (a number or a range),
-/// `profile`, `sometimes` (a list of names of events), `jobs`, `run_for`, `shrink_for`, `named`,
-/// `regressions`; and `subject`, an expression for what is tested, which is otherwise the `Default` of
-/// the type that `Sim` names. Other attributes of the function (`#[ignore]`, `#[should_panic]`) are kept.
+/// Options, each as the method of `squall::testing::Check` of that name: `seeds` (a number or a
+/// range), `profile`, `sometimes` (a list of names of events), `jobs`, `run_for`, `shrink_for`,
+/// `named`, `regressions`; and `subject`, an expression for what is tested, which is otherwise the
+/// `Default` of the type that `Sim` names. Other attributes of the function (`#[ignore]`,
+/// `#[should_panic]`) are kept.
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
     let Options(options) = parse_macro_input!(options as Options);

@@ -1,18 +1,18 @@
 //! An honest driver around `Node`: it carries out what noraft 0.7.1 asks for
 //! (`Action`), in the order that it documents, and calls nothing that it forbids.
 //!
-//! - Inputs are handed over one by one, or several before the actions are carried out
-//!   (documented as pipelining), and then the actions of all of them as noraft has merged them.
-//! - What is to be saved is written first, term and vote in one record; then a sync; and only
-//!   when that is done the messages leave, commands are applied and clients answered. Until
-//!   then nothing else is handed to the node: noraft counts its own log as durable at once,
-//!   and says that its guarantees hold only if storage comes first.
+//! - Inputs are handed over one by one, or several before the actions are carried out (documented
+//!   as pipelining), and then the actions of all of them as noraft has merged them.
+//! - What is to be saved is written first, term and vote in one record; then a sync; and only when
+//!   that is done the messages leave, commands are applied and clients answered. Until then nothing
+//!   else is handed to the node: noraft counts its own log as durable at once, and says that its
+//!   guarantees hold only if storage comes first.
 //! - Nothing to save, nothing to wait for.
 //! - Commands are the driver's: a message carries those of the entries in it.
-//! - A snapshot from a leader is made durable before the log that it replaces is
-//!   given up, and one of its own before the log is compacted.
-//! - A failed sync stops the node: what it covered may be lost, and a retry would
-//!   not tell (see `disk`).
+//! - A snapshot from a leader is made durable before the log that it replaces is given up, and one
+//!   of its own before the log is compacted.
+//! - A failed sync stops the node: what it covered may be lost, and a retry would not tell (see
+//!   `disk`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -221,8 +221,8 @@ impl NoraftNode {
 
     /// Whether what is to be saved is to be saved before `next` comes. noraft merges entries
     /// of an earlier term wrongly with those of another leader (see `FINDINGS.md`); and who has
-    /// committed what is not saved is to save it before it goes by another configuration: a lone voter, or one
-    /// whose tail a leader has replaced.
+    /// committed what is not saved is to save it before it goes by another configuration: a lone
+    /// voter, or one whose tail a leader has replaced.
     fn must_save_before(&self, next: &Input<Message>) -> bool {
         let Some(since) = self.unsaved_since else {
             return false;

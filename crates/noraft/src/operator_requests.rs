@@ -65,7 +65,8 @@ impl NoraftNode {
         if next.new_voters == next.voters {
             next.new_voters.clear();
         }
-        // What is committed so far is so by the configuration in force. What is written is durable here.
+        // What is committed so far is so by the configuration in force. What is written is durable
+        // here.
         self.show_commit(self.written(), out);
         (next != config && !self.node.propose_config(next).is_invalid()).then_some(())
     }

@@ -84,7 +84,8 @@ impl NoraftNode {
         }
     }
 
-    /// How far the log that is written is noraft's own: what waits to be saved may replace its tail.
+    /// How far the log that is written is noraft's own: what waits to be saved may replace its
+    /// tail.
     pub(super) fn written(&self) -> Index {
         let waiting = self.node.actions().append_log_entries.as_ref();
         let from = waiting.and_then(|entries| self.changes_from(entries));
@@ -138,7 +139,8 @@ impl NoraftNode {
         }
         for to in actions.install_snapshots {
             let to = messages::node(to);
-            // It may have stepped down since it asked for this, and then the snapshot would speak for a leader that it is not.
+            // It may have stepped down since it asked for this, and then the snapshot would speak
+            // for a leader that it is not.
             let leads = self.node.role().is_leader();
             // noraft asks again whenever the peer answers. One at a time is enough.
             if leads && self.sending.insert(to) {
@@ -220,8 +222,9 @@ impl NoraftNode {
         }
     }
 
-    /// How far the commit index goes by the configuration that was reported last. A leader begins the end of a joint one when that
-    /// is committed, and counts what comes after it by the next one, which may still have to be saved.
+    /// How far the commit index goes by the configuration that was reported last. A leader begins
+    /// the end of a joint one when that is committed, and counts what comes after it by the
+    /// next one, which may still have to be saved.
     pub(super) fn told_so_far(&self) -> Index {
         match *self.node.config() == self.shown.configuration.1 {
             true => Index::MAX,

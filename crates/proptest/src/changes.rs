@@ -1,5 +1,6 @@
-//! Scripts of membership changes. What is drawn is a list of wishes; a plan makes of them the changes that make
-//! sense one after the other, so that a list stays a script whatever is left out of it.
+//! Scripts of membership changes. What is drawn is a list of wishes; a plan makes of them the
+//! changes that make sense one after the other, so that a list stays a script whatever is left out
+//! of it.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -23,8 +23,8 @@ impl Drawn {
         tree.expect("the strategies of plans reject nothing")
     }
 
-    /// The plan of that seed, or a simpler one that `fails` too: what proptest finds by the plan's parts.
-    /// `fails` is asked at most `most` times, and the plan of the seed does fail.
+    /// The plan of that seed, or a simpler one that `fails` too: what proptest finds by the plan's
+    /// parts. `fails` is asked at most `most` times, and the plan of the seed does fail.
     pub fn minimum(&self, seed: u64, most: usize, fails: impl Fn(&Plan) -> bool) -> Plan {
         let mut tree = self.tree(seed);
         let mut minimum = seeded(tree.current(), seed);

@@ -1,5 +1,5 @@
-//! Faults, each kind by its own constructor. On their own they are faults of a storm of one simulated second over
-//! as many nodes as a plan may have; a plan fits them to its own.
+//! Faults, each kind by its own constructor. On their own they are faults of a storm of one
+//! simulated second over as many nodes as a plan may have; a plan fits them to its own.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

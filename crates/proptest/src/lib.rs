@@ -1,4 +1,5 @@
-//! Strategies for proptest: plans, faults, options, workloads and scripts of membership changes, which compose:
+//! Strategies for proptest: plans, faults, options, workloads and scripts of membership changes,
+//! which compose:
 //!
 //! ```
 //! use squall_proptest::{crashes, cuts, plan};
@@ -8,10 +9,11 @@
 //!
 //! In a test, `squall::check(MyRaft).seeds(20).run_plans(plans)` runs them.
 //!
-//! A value is made of parts (a list of faults, some nodes, options), and shrinks by its parts: an element
-//! less, a number that is smaller, an option that is plain again. The seed stays as it is. Every value, and every value
-//! that it shrinks to, is a plan that can be carried out ([`Plan::validate`]), within what the profiles allow: what is
-//! known to make a library fail (`FINDINGS.md`), group commit and reads by lease are left out.
+//! A value is made of parts (a list of faults, some nodes, options), and shrinks by its parts: an
+//! element less, a number that is smaller, an option that is plain again. The seed stays as it is.
+//! Every value, and every value that it shrinks to, is a plan that can be carried out
+//! ([`Plan::validate`]), within what the profiles allow: what is known to make a library fail
+//! (`FINDINGS.md`), group commit and reads by lease are left out.
 //!
 //! With the feature `proptest`.
 //! `squall::testing::machine` is the bridge to `proptest-state-machine`. Knows plans and no engine.
@@ -77,7 +79,8 @@ pub struct Plans {
 }
 
 impl Plans {
-    /// For the subject of that name, without what it lacks. `squall_core::invariants` sees to it itself.
+    /// For the subject of that name, without what it lacks. `squall_core::invariants` sees to it
+    /// itself.
     pub fn for_subject(self, name: impl Into<String>, lacks: &'static [Feature]) -> Self {
         Self {
             subject: name.into(),

@@ -1,8 +1,10 @@
-//! Options, networks, clients and settings at the ends of what a plan may ask for: no limit, none at all, the least and the most. Drawn
-//! apart from the ordinary ones, for what is extreme in one thing shows little of the others.
+//! Options, networks, clients and settings at the ends of what a plan may ask for: no limit, none
+//! at all, the least and the most. Drawn apart from the ordinary ones, for what is extreme in one
+//! thing shows little of the others.
 //!
-//! The ends are those of [`Plan::validate`](squall_core::plan::Plan::validate), except where a run would take too long: the library is told of every tick that
-//! passes, so what a driver takes for its work is at most a minute, and clients send no more than some ten thousand commands.
+//! The ends are those of [`Plan::validate`](squall_core::plan::Plan::validate), except where a run
+//! would take too long: the library is told of every tick that passes, so what a driver takes for
+//! its work is at most a minute, and clients send no more than some ten thousand commands.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -18,7 +20,8 @@ use squall_world::network::LinkOptions;
 /// The longest that a driver's work may take, in microseconds.
 const LONG_US: u64 = 60_000_000;
 
-/// Messages on a link: those that never arrive are kept, each with up to the whole log, so that more would be more than a run may hold.
+/// Messages on a link: those that never arrive are kept, each with up to the whole log, so that
+/// more would be more than a run may hold.
 const FEW: u32 = 8;
 
 /// Every message, in parts of a million.
@@ -36,7 +39,8 @@ fn ends<T: Clone + std::fmt::Debug + Send + Sync + 'static>(
 }
 
 impl Plans {
-    /// All of it at its ends: options, network, clients, and so many settings that are changed at run time.
+    /// All of it at its ends: options, network, clients, and so many settings that are changed at
+    /// run time.
     pub fn at_limits(self, settings: impl Into<Count>) -> Self {
         self.with_options(options_at_limits())
             .with_network(network_at_limits())
@@ -45,7 +49,8 @@ impl Plans {
     }
 }
 
-/// Options of the library, of its driver, and of the disk, each plain or at an end of what it may be.
+/// Options of the library, of its driver, and of the disk, each plain or at an end of what it may
+/// be.
 pub fn options_at_limits() -> impl Strategy<Value = Settings> + Send + Sync {
     (raft(), driver(), disk()).prop_map(|(mut raft, driver, disk)| {
         if driver.inputs_per_ready > 1 {
@@ -156,7 +161,8 @@ fn driver() -> impl Strategy<Value = DriverOptions> + Send + Sync {
     })
 }
 
-/// A network of which each number is plain or at an end: messages that all are lost, or come after a week.
+/// A network of which each number is plain or at an end: messages that all are lost, or come after
+/// a week.
 pub fn network_at_limits() -> impl Strategy<Value = LinkOptions> + Send + Sync {
     let plain = LinkOptions::default();
     let delays = [(0, 0), (0, MAX_TIME_US), (MAX_TIME_US, MAX_TIME_US)];
@@ -191,7 +197,8 @@ pub fn network_at_limits() -> impl Strategy<Value = LinkOptions> + Send + Sync {
 /// Clients of which each number is plain or at an end.
 pub fn workload_at_limits() -> impl Strategy<Value = Workload> + Send + Sync {
     let percents = [ends(0u8, &[100]), ends(50, &[0, 100]), ends(30, &[0, 100])];
-    // How many, and how long they think: many that hardly think would send more than a run can take.
+    // How many, and how long they think: many that hardly think would send more than a run can
+    // take.
     let pace = ends(
         (4, 1_000, 20_000),
         &[
@@ -202,7 +209,8 @@ pub fn workload_at_limits() -> impl Strategy<Value = Workload> + Send + Sync {
             (1_000, 0, 4_000_000),
         ],
     );
-    // For how long one waits for an answer, and how often it asks again: a thousand times at once would be a log of a million entries.
+    // For how long one waits for an answer, and how often it asks again: a thousand times at once
+    // would be a log of a million entries.
     let patience = ends(
         (200_000, 2),
         &[

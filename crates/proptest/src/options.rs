@@ -1,4 +1,5 @@
-//! Options of the library and its driver, the network, and what clients do. Each shrinks to what is plain.
+//! Options of the library and its driver, the network, and what clients do. Each shrinks to what is
+//! plain.
 
 use proptest::bool::weighted;
 use proptest::collection::vec;

@@ -11,7 +11,8 @@ use squall_core::ids::NodeId;
 use squall_core::message_fuzzing::Wire;
 use squall_core::plan::MAX_NODES;
 
-/// The message that `bytes` are; none if they are none. (What prost makes has no `parse_from_bytes`.)
+/// The message that `bytes` are; none if they are none. (What prost makes has no
+/// `parse_from_bytes`.)
 pub(crate) fn parse<M: protobuf::Message>(bytes: &[u8]) -> Option<M> {
     let mut message = M::new();
     message.merge_from_bytes(bytes).ok()?;

@@ -1,21 +1,21 @@
 //! An honest driver around `RawNode`: it does what raft 0.7.0 documents, in an
 //! order that its contract allows, and nothing that it forbids.
 //!
-//! - Hard state, entries and snapshot are written as separate records; a sync
-//!   follows when `Ready::must_sync` says so, and only then.
-//! - `messages()` leave at once; `persisted_messages()` leave when what the same
-//!   `Ready` writes is durable.
-//! - Synchronous: the node waits for each sync, then calls `advance_append`.
-//!   Asynchronous: `advance_append_async` at once, `on_persist_ready` when the
-//!   sync is done, with several in flight.
-//! - The commit index of a hard state goes into the log's journal, after the entries that
-//!   it speaks of, and is durable when they are. It may be lost with them; but what is acknowledged
-//!   after a change of the configuration speaks of entries that were proposed because
-//!   the change was committed, and a node that forgot this would count by the configuration before.
-//! - A snapshot from a leader is made durable before the log that it replaces is
-//!   given up, and one of its own before the log is compacted.
-//! - A failed sync stops the node: what it covered may be lost, and a retry would
-//!   not tell (see `disk`).
+//! - Hard state, entries and snapshot are written as separate records; a sync follows when
+//!   `Ready::must_sync` says so, and only then.
+//! - `messages()` leave at once; `persisted_messages()` leave when what the same `Ready` writes is
+//!   durable.
+//! - Synchronous: the node waits for each sync, then calls `advance_append`. Asynchronous:
+//!   `advance_append_async` at once, `on_persist_ready` when the sync is done, with several in
+//!   flight.
+//! - The commit index of a hard state goes into the log's journal, after the entries that it speaks
+//!   of, and is durable when they are. It may be lost with them; but what is acknowledged after a
+//!   change of the configuration speaks of entries that were proposed because the change was
+//!   committed, and a node that forgot this would count by the configuration before.
+//! - A snapshot from a leader is made durable before the log that it replaces is given up, and one
+//!   of its own before the log is compacted.
+//! - A failed sync stops the node: what it covered may be lost, and a retry would not tell (see
+//!   `disk`).
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -174,7 +174,8 @@ impl RaftRsNode {
         self.show_role(out);
     }
 
-    /// The same for one of an earlier term, or of none, as what is passed on has. Apart, so that others stay where they are.
+    /// The same for one of an earlier term, or of none, as what is passed on has. Apart, so that
+    /// others stay where they are.
     #[cold]
     #[inline(never)]
     fn handle_earlier_term(&mut self, mut message: Message, out: &mut Output<Message>) {
@@ -355,8 +356,9 @@ impl RaftRsNode {
         });
     }
 
-    /// Whether some of `committed` are not durable: a ready that writes there is under way, or the one at hand
-    /// does, which writes `now`. The library promises that none are (`Ready::committed_entries`).
+    /// Whether some of `committed` are not durable: a ready that writes there is under way, or the
+    /// one at hand does, which writes `now`. The library promises that none are
+    /// (`Ready::committed_entries`).
     fn are_in_flight(&self, committed: &[RaftEntry], now: &Range<Index>) -> bool {
         let committed = indices(committed);
         let meets =
@@ -463,7 +465,8 @@ impl RaftRsNode {
         }
     }
 
-    /// Whether a received snapshot counts as applied, for the library, before the state machine has it.
+    /// Whether a received snapshot counts as applied, for the library, before the state machine has
+    /// it.
     pub(super) fn applies_when_durable(&self) -> bool {
         self.options.snapshot_install_us > 0 && !self.options.applied_when_installed
     }

@@ -92,8 +92,8 @@ pub fn mem_storage(start: &Start) -> MemStorage {
     storage
 }
 
-/// Writes the hard state and the entries of `ready`, term and vote first and the commit index last, and puts them
-/// into the library's own storage as well.
+/// Writes the hard state and the entries of `ready`, term and vote first and the commit index last,
+/// and puts them into the library's own storage as well.
 ///
 /// # Panics
 /// When entries do not join on, which the library never asks for.
@@ -141,7 +141,8 @@ impl Reported {
         }
     }
 
-    /// Reports role, term and leadership transfer where they are new: to be called after every call of the library.
+    /// Reports role, term and leadership transfer where they are new: to be called after every call
+    /// of the library.
     #[inline(always)]
     pub fn role<S: Storage>(&mut self, raw: &RawNode<S>, out: &mut Output<Message>) {
         let raft = &raw.raft;

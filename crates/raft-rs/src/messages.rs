@@ -145,7 +145,8 @@ pub fn describe(message: &Message) -> String {
     text
 }
 
-/// A hard state as it is written. Its commit index goes after the entries: see [`squall_core::storage::Record::Commit`].
+/// A hard state as it is written. Its commit index goes after the entries: see
+/// [`squall_core::storage::Record::Commit`].
 pub fn written_hard_state(hard: &RaftHardState) -> HardState {
     HardState {
         term: hard.term,

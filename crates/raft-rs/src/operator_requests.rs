@@ -63,8 +63,9 @@ impl RaftRsNode {
         }
     }
 
-    /// Proposes a change that fits the configuration in force. What is wrong with others the library does not look
-    /// at, except that it refuses what only a joint configuration allows, or forbids. Returns whether it was declined.
+    /// Proposes a change that fits the configuration in force. What is wrong with others the
+    /// library does not look at, except that it refuses what only a joint configuration allows,
+    /// or forbids. Returns whether it was declined.
     fn propose_change(&mut self, change: &Change) -> bool {
         let configuration = messages::configuration(&self.raw.store().conf);
         match configuration.after(change) {
@@ -98,8 +99,9 @@ impl RaftRsNode {
         }
     }
 
-    /// Who leads or stands in an earlier term must hear of the later one (paper, figures 2 and 13: "reply false if term < currentTerm"). The
-    /// library says nothing, and leaves it to this node's next vote request to tell. Where that does not go to the sender, the driver answers.
+    /// Who leads or stands in an earlier term must hear of the later one (paper, figures 2 and 13:
+    /// "reply false if term < currentTerm"). The library says nothing, and leaves it to this
+    /// node's next vote request to tell. Where that does not go to the sender, the driver answers.
     pub(super) fn answer_earlier_term(&mut self, message: &Message) {
         let raft = &mut self.raw.raft;
         if self.options.deaf_in_later_term || tells_by_itself(raft, message.from) {
@@ -121,7 +123,8 @@ impl RaftRsNode {
         raft.msgs.push(answer);
     }
 
-    /// With group commit, puts odd and even nodes into a group each; nodes that join come into none by themselves.
+    /// With group commit, puts odd and even nodes into a group each; nodes that join come into none
+    /// by themselves.
     pub(super) fn assign_groups(&mut self) {
         let raft = &mut self.raw.raft;
         if raft.group_commit() {
@@ -163,8 +166,8 @@ impl RaftRsNode {
     }
 }
 
-/// Whether `peer` hears of the term of `raft` without being answered: a leader speaks to all members, and who may stand for election
-/// asks the voters, each by its own configuration.
+/// Whether `peer` hears of the term of `raft` without being answered: a leader speaks to all
+/// members, and who may stand for election asks the voters, each by its own configuration.
 fn tells_by_itself(raft: &Raft<Store>, peer: u64) -> bool {
     match raft.state {
         StateRole::Leader => raft.prs().get(peer).is_some(),

@@ -54,9 +54,11 @@ impl Reads {
         }
     }
 
-    /// Under which name `raft`, where it leads, is to confirm a read that comes as `context`: as long as it waits for one of that name, under the same, and then
-    /// never again. An answer to a heartbeat names the read that it was sent for, and one that is late would otherwise confirm a read that has come again
-    /// since, by a retry or as a copy on the network, and with it those that have come before that.
+    /// Under which name `raft`, where it leads, is to confirm a read that comes as `context`: as
+    /// long as it waits for one of that name, under the same, and then never again. An answer
+    /// to a heartbeat names the read that it was sent for, and one that is late would otherwise
+    /// confirm a read that has come again since, by a retry or as a copy on the network, and
+    /// with it those that have come before that.
     fn name(&mut self, raft: &Raft<Store>, mut context: Vec<u8>) -> Vec<u8> {
         if raft.state != StateRole::Leader {
             return context;

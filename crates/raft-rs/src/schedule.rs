@@ -1,5 +1,6 @@
 //! How inputs come in, and how far a node goes with each: until it waits for its disk, or has
-//! nothing left to do. What is done with an input, and with what the library then wants, the driver says.
+//! nothing left to do. What is done with an input, and with what the library then wants, the driver
+//! says.
 
 use raft::eraftpb::Message;
 
@@ -87,7 +88,8 @@ impl RaftRsNode {
     }
 
     /// Does what has come due beside the library. Mostly there is nothing. Returns how many
-    /// inputs that was for the library. A change of the configuration that was applied is one as well, where it made the library send something.
+    /// inputs that was for the library. A change of the configuration that was applied is one as
+    /// well, where it made the library send something.
     #[inline(always)]
     fn look_after(&mut self, now_us: u64, out: &mut Output<Message>) -> u32 {
         let fetched = match self.is_quiescent() {
@@ -128,7 +130,8 @@ impl RaftRsNode {
     }
 
     /// Something has been told to the library, and nothing else is to be told to it: the same as
-    /// [`RaftRsNode::run`]. In one place, for code that is at hand is fetched once for all kinds of input.
+    /// [`RaftRsNode::run`]. In one place, for code that is at hand is fetched once for all kinds of
+    /// input.
     #[inline(never)]
     fn go_on(&mut self, now_us: u64, out: &mut Output<Message>) {
         while self.raw.has_ready() {

@@ -1,6 +1,6 @@
 //! A file system that forgets: the files of one machine, down to their bytes. The counterpart of
-//! [`disk`](crate::journal_disk), which forgets whole records, for code that writes files itself. Knows no
-//! runtime and no clock: it is told when a sync is done and when the power fails.
+//! [`disk`](crate::journal_disk), which forgets whole records, for code that writes files itself.
+//! Knows no runtime and no clock: it is told when a sync is done and when the power fails.
 //!
 //! What can happen here:
 //! - a crash loses every change that no completed sync covers, or keeps the oldest few, or any of

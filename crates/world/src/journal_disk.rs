@@ -3,12 +3,11 @@
 //! when a sync is done and when the power fails, and holds no time of its own.
 //!
 //! What can happen here:
-//! - a crash loses every write that no completed sync covers, or keeps a prefix
-//!   of them, or a subset, or a prefix whose next record is torn;
-//! - a sync fails: what it covered is dropped from the cache and never becomes
-//!   durable, and the error is reported once; a later sync succeeds without it
-//!   (as Linux does: Rebello et al., "Can Applications Recover from fsync
-//!   Failures?", USENIX ATC 2020);
+//! - a crash loses every write that no completed sync covers, or keeps a prefix of them, or a
+//!   subset, or a prefix whose next record is torn;
+//! - a sync fails: what it covered is dropped from the cache and never becomes durable, and the
+//!   error is reported once; a later sync succeeds without it (as Linux does: Rebello et al., "Can
+//!   Applications Recover from fsync Failures?", USENIX ATC 2020);
 //! - the disk is full: a write is refused, and the sync after it fails;
 //! - a durable record rots, and its checksum tells so when it is read at boot.
 //!
@@ -81,7 +80,8 @@ pub struct Disk<I: Image> {
     pending: Vec<Write<I::Record>>,
     /// How many records were ever written or refused.
     written: u64,
-    /// The journals that a record was dropped from, so that nothing after it can be read: one bit each.
+    /// The journals that a record was dropped from, so that nothing after it can be read: one bit
+    /// each.
     broken: u32,
     rotten: Vec<usize>,
     full: u32,

@@ -1,4 +1,5 @@
-//! The simulated world: where chance comes from, what happens when, and what clocks, a network and disks do.
+//! The simulated world: where chance comes from, what happens when, and what clocks, a network and
+//! disks do.
 //!
 //! Knows neither Raft nor plans, and its parts do not know one another.
 

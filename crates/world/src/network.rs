@@ -14,7 +14,8 @@ pub struct LinkOptions {
     pub delay_min_us: u64,
     /// Longest ordinary delay, in microseconds; no shorter than `delay_min_us`.
     pub delay_max_us: u64,
-    /// Messages in a million that are delayed far longer: by up to `tail_max_us` more, small tails being likelier.
+    /// Messages in a million that are delayed far longer: by up to `tail_max_us` more, small tails
+    /// being likelier.
     pub tail_ppm: u32,
     /// The longest such extra delay, in microseconds.
     pub tail_max_us: u64,
@@ -45,7 +46,8 @@ impl Default for LinkOptions {
 }
 
 impl LinkOptions {
-    /// How many ordinary delays there are, in whole microseconds, where nothing but one of them befalls a message; else 0.
+    /// How many ordinary delays there are, in whole microseconds, where nothing but one of them
+    /// befalls a message; else 0.
     fn calm_delays(&self) -> u64 {
         let chances = [
             self.loss_ppm,
@@ -138,8 +140,9 @@ pub enum MessageFault {
 #[derive(Clone, Debug)]
 struct Link {
     traffic: LinkOptions,
-    /// How many ordinary delays there are to choose from, where nothing but one of them befalls what is sent on it: it
-    /// is neither cut, stalled, held nor slow, no message holds up any link, and its traffic has no chances. Else 0.
+    /// How many ordinary delays there are to choose from, where nothing but one of them befalls
+    /// what is sent on it: it is neither cut, stalled, held nor slow, no message holds up any
+    /// link, and its traffic has no chances. Else 0.
     calm_delays: u64,
     cuts: u32,
     /// How much longer every message takes, in microseconds.
@@ -170,7 +173,8 @@ pub struct Network {
     troubles: Vec<Active>,
     /// Messages that links have been asked to carry.
     routed: u64,
-    /// Links that become slower with the nth message, the last first: nth, link and by how much from then on.
+    /// Links that become slower with the nth message, the last first: nth, link and by how much
+    /// from then on.
     demotions: Vec<(u64, usize, u64)>,
 }
 
@@ -222,7 +226,8 @@ impl Network {
         }
     }
 
-    /// Where in `links` a link lies: found without a multiplication, for it is asked twice for each message.
+    /// Where in `links` a link lies: found without a multiplication, for it is asked twice for each
+    /// message.
     #[inline]
     fn place(&self, from: usize, to: usize) -> usize {
         from.wrapping_shl(self.bits) | to
@@ -234,8 +239,8 @@ impl Network {
         &mut self.links[place]
     }
 
-    /// When a message sent at `now_us` arrives, where nothing but an ordinary delay can befall it; none
-    /// where more can, and then [`Network::route`] decides. Nothing is drawn in that case.
+    /// When a message sent at `now_us` arrives, where nothing but an ordinary delay can befall it;
+    /// none where more can, and then [`Network::route`] decides. Nothing is drawn in that case.
     #[inline(always)]
     pub fn route_calmly(
         &mut self,
@@ -305,7 +310,8 @@ impl Network {
         }
     }
 
-    /// One more copy of a message is put on its way past [`Network::route`], whatever the link's state.
+    /// One more copy of a message is put on its way past [`Network::route`], whatever the link's
+    /// state.
     pub fn add_in_flight(&mut self, from: usize, to: usize) {
         self.link(from, to).in_flight += 1;
     }
@@ -316,7 +322,8 @@ impl Network {
         self.link(from, to).in_flight -= 1;
     }
 
-    /// Cuts the link one way, until as many [`Network::mend`] have come. What is on its way still arrives.
+    /// Cuts the link one way, until as many [`Network::mend`] have come. What is on its way still
+    /// arrives.
     pub fn cut(&mut self, from: usize, to: usize) {
         self.link(from, to).cuts += 1;
         self.weigh();

@@ -55,7 +55,8 @@ impl<T> Slab<T> {
         self.slots[place.0 as usize].last()
     }
 
-    /// Takes out what was put at `place`; none when nothing lies there, and the place is what it was.
+    /// Takes out what was put at `place`; none when nothing lies there, and the place is what it
+    /// was.
     #[inline(always)]
     pub fn take(&mut self, place: SlabKey) -> Option<T> {
         let taken = self.slots[place.0 as usize].pop();
@@ -106,7 +107,8 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct Queue<E> {
     waiting: Vec<Waiting<E>>,
-    /// The last of each list, level by level. Only those of which `full` has the bit mean anything.
+    /// The last of each list, level by level. Only those of which `full` has the bit mean
+    /// anything.
     lists: [u32; LEVELS * DIGITS],
     /// Per level: which lists hold something.
     full: [u64; LEVELS],

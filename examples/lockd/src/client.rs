@@ -1,4 +1,5 @@
-//! A client: it finds the leader, connects anew when it must, and asks again until it has an answer.
+//! A client: it finds the leader, connects anew when it must, and asks again until it has an
+//! answer.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,7 +31,8 @@ pub struct Options {
 pub enum Failure {
     /// None came in time. The operation may take effect at any time, or never.
     Unknown,
-    /// The session is closed. Whether the operation took effect is not known; the next one opens another session.
+    /// The session is closed. Whether the operation took effect is not known; the next one opens
+    /// another session.
     NoSession,
 }
 
@@ -158,7 +160,8 @@ impl Client {
         self.connection = None;
     }
 
-    /// One try. The connection is lost when it is dropped on the way, so that no late reply is taken for another's.
+    /// One try. The connection is lost when it is dropped on the way, so that no late reply is
+    /// taken for another's.
     async fn try_once(&mut self, request: &Request) -> io::Result<Outcome> {
         let mut stream = match self.connection.take() {
             Some(stream) => stream,

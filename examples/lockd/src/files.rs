@@ -1,6 +1,6 @@
-//! Files as the server uses them: on the machine's file system in production, on a disk that forgets in
-//! simulation. The one seam that tokio and madsim do not close by themselves, for madsim has no file system
-//! with power failures.
+//! Files as the server uses them: on the machine's file system in production, on a disk that
+//! forgets in simulation. The one seam that tokio and madsim do not close by themselves, for madsim
+//! has no file system with power failures.
 
 #[cfg(madsim)]
 pub use squall::madsim::shim::fs::{File, rename, sync_dir};
@@ -13,7 +13,8 @@ pub fn in_dir(dir: &str, name: &str) -> String {
     format!("{dir}/{name}")
 }
 
-/// Puts a file of these bytes under this name, whole or not at all, and returns it when it is durable.
+/// Puts a file of these bytes under this name, whole or not at all, and returns it when it is
+/// durable.
 ///
 /// # Errors
 /// When the disk fails.

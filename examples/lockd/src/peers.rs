@@ -1,8 +1,8 @@
 //! The way to another server: one connection, made anew when it breaks or nothing gets through.
 //!
-//! Raft wants no more of a network than that messages may arrive. So what does not is dropped, and never sent again
-//! here: a message that raft still needs it makes anew. The other side answers each frame with one byte, so that a
-//! connection into nowhere is noticed.
+//! Raft wants no more of a network than that messages may arrive. So what does not is dropped, and
+//! never sent again here: a message that raft still needs it makes anew. The other side answers
+//! each frame with one byte, so that a connection into nowhere is noticed.
 
 use std::io;
 use std::time::Duration;
@@ -22,8 +22,8 @@ const QUEUE: usize = 256;
 pub struct Peer(mpsc::Sender<Vec<u8>>);
 
 impl Peer {
-    /// Begins to talk, as the server `me`, to the one at `address`. A connection on which nothing gets through for
-    /// `patience` is given up.
+    /// Begins to talk, as the server `me`, to the one at `address`. A connection on which nothing
+    /// gets through for `patience` is given up.
     pub fn connect(me: u64, address: String, patience: Duration) -> Self {
         let (sender, mut queue) = mpsc::channel(QUEUE);
         tokio::spawn(async move {

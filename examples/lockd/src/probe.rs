@@ -1,5 +1,5 @@
-//! What a server tells of itself, for whoever checks it: [`Probe`] is who listens, and [`Teller`] finds out what there is
-//! to tell. In production nobody listens, and the compiler drops the calls.
+//! What a server tells of itself, for whoever checks it: [`Probe`] is who listens, and [`Teller`]
+//! finds out what there is to tell. In production nobody listens, and the compiler drops the calls.
 
 use raft::eraftpb::{Entry, HardState, Message};
 use raft::{RawNode, StateRole};
@@ -28,7 +28,8 @@ pub struct Started {
     pub state: u64,
 }
 
-/// Whoever listens. Each call comes as soon as the thing has happened, in the order in which things happen.
+/// Whoever listens. Each call comes as soon as the thing has happened, in the order in which things
+/// happen.
 pub trait Probe: Clone + Send + Sync + 'static {
     /// Whether anybody does. Work that is done for the probe alone is done then only.
     const LISTENS: bool;
@@ -51,7 +52,8 @@ pub trait Probe: Clone + Send + Sync + 'static {
     fn applied(&self, index: u64, state: u64);
     /// A snapshot of its own is durable, and its log begins after `start` (index and term) now.
     fn compacted(&self, index: u64, term: u64, start: (u64, u64));
-    /// A leader's snapshot is durable, has taken the place of its log, and is its state machine now.
+    /// A leader's snapshot is durable, has taken the place of its log, and is its state machine
+    /// now.
     fn installed(&self, index: u64, term: u64, state: u64);
 }
 
@@ -107,8 +109,8 @@ impl<P: Probe> Teller<P> {
         }
     }
 
-    /// It is about to write these entries and this hard state. Who no longer leads says so before, for only then may it
-    /// write over entries; who leads from now on, after.
+    /// It is about to write these entries and this hard state. Who no longer leads says so before,
+    /// for only then may it write over entries; who leads from now on, after.
     pub fn writes(&mut self, raw: &RawNode<Store>, entries: &[Entry], hard: Option<&HardState>) {
         if raw.raft.state != StateRole::Leader {
             self.role(raw);

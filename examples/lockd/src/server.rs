@@ -81,7 +81,8 @@ pub async fn run(options: Options, probe: impl Probe) -> io::Result<Infallible> 
     tokio::spawn(async move {
         loop {
             if let Ok((stream, _)) = listener.accept().await {
-                // What a broken connection has not said is lost, and raft and clients know how to live with that.
+                // What a broken connection has not said is lost, and raft and clients know how to
+                // live with that.
                 let inbox = inbox.clone();
                 tokio::spawn(async move { hear_out(stream, inbox).await.ok() });
             }

@@ -1,6 +1,6 @@
-//! The newest snapshot of the state machine, in a file of its own: a CRC-32 (u32, little-endian) and raft's
-//! snapshot. The file gets its name when it is durable, so one that does not match its checksum has rotted since, and
-//! the server must not run on it.
+//! The newest snapshot of the state machine, in a file of its own: a CRC-32 (u32, little-endian)
+//! and raft's snapshot. The file gets its name when it is durable, so one that does not match its
+//! checksum has rotted since, and the server must not run on it.
 
 use std::io;
 

@@ -1,15 +1,17 @@
-//! What is replicated: a key-value store, locks, and the sessions of clients. A pure function of the log.
+//! What is replicated: a key-value store, locks, and the sessions of clients. A pure function of
+//! the log.
 //!
-//! **Sessions.** A client opens one, and numbers its commands in it. A command that comes again, because its answer was
-//! lost, is answered as before and not applied again (Raft dissertation, section 6.3). A session that is not used for
-//! [`SESSION_MS`] is closed, and its client told so.
+//! **Sessions.** A client opens one, and numbers its commands in it. A command that comes again,
+//! because its answer was lost, is answered as before and not applied again (Raft dissertation,
+//! section 6.3). A session that is not used for [`SESSION_MS`] is closed, and its client told so.
 //!
-//! **Locks.** Who gets a lock gets a token with it, higher than any before. A lock is lost when its lease ends, and its
-//! holder may not have noticed: so whatever it protects must refuse tokens lower than the highest it has seen, as
-//! [`Operation::GuardedPut`] does.
+//! **Locks.** Who gets a lock gets a token with it, higher than any before. A lock is lost when its
+//! lease ends, and its holder may not have noticed: so whatever it protects must refuse tokens
+//! lower than the highest it has seen, as [`Operation::GuardedPut`] does.
 //!
-//! **Time.** Leases end by the clock of the log: each command carries the time at the leader that proposed it, and the
-//! highest so far is the time. So every server ends a lease at the same command. Between commands no time passes.
+//! **Time.** Leases end by the clock of the log: each command carries the time at the leader that
+//! proposed it, and the highest so far is the time. So every server ends a lease at the same
+//! command. Between commands no time passes.
 
 use std::collections::BTreeMap;
 
@@ -190,8 +192,8 @@ impl State {
         })
     }
 
-    /// Applies the command of the log's entry at `index`. `wall_ms` is the time where this runs, which an honest
-    /// server does not look at.
+    /// Applies the command of the log's entry at `index`. `wall_ms` is the time where this runs,
+    /// which an honest server does not look at.
     pub fn apply(&mut self, index: u64, command: Command, wall_ms: u64, bug: Planted) -> Answer {
         self.time_ms = self.time_ms.max(command.time_ms);
         let now_ms = match bug.is(Bug::WallClockLease) {

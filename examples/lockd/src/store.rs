@@ -16,8 +16,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// What a disk kept, mended: where the log does not join on to the snapshot, none of it is of use. It was not
-    /// written through to its end when the power failed. Whether it was so.
+    /// What a disk kept, mended: where the log does not join on to the snapshot, none of it is of
+    /// use. It was not written through to its end when the power failed. Whether it was so.
     pub fn recover(mut log: Kept, snapshot: Snapshot, voters: Vec<u64>) -> (Self, bool) {
         let meta = snapshot.get_metadata();
         let is_contiguous = meta.index == 0 || log.term(meta.index) == Some(meta.term);

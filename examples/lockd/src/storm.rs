@@ -1,5 +1,5 @@
-//! The server under the storm of Squall, in simulation: how a node and a client go, the probe, and what clients must not
-//! see. All that the simulator needs to know of the server is in here.
+//! The server under the storm of Squall, in simulation: how a node and a client go, the probe, and
+//! what clients must not see. All that the simulator needs to know of the server is in here.
 
 pub mod seen;
 
@@ -95,8 +95,8 @@ impl Server for Lockd {
         seat: ClientHandle,
     ) -> impl Future<Output = ()> + Send + 'static {
         let workload = seat.plan.workload;
-        // A try that is given up before its answer can be there never gets one: that takes four delays and two syncs,
-        // and a new connection some more.
+        // A try that is given up before its answer can be there never gets one: that takes four
+        // delays and two syncs, and a new connection some more.
         let takes_us = 8 * seat.plan.network.delay_max_us + 4 * seat.plan.disk.sync_max_us;
         let attempt = Duration::from_micros(workload.timeout_us.max(takes_us));
         let client = Client::new(client::Options {

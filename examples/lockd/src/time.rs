@@ -1,4 +1,5 @@
-//! Time as the server uses it: tokio's in production; in simulation by a clock of each node's own, which may run fast or slow.
+//! Time as the server uses it: tokio's in production; in simulation by a clock of each node's own,
+//! which may run fast or slow.
 
 #[cfg(madsim)]
 pub use squall::madsim::shim::time::{

@@ -1,7 +1,8 @@
 //! How long a server waits for an election.
 //!
-//! raft 0.7.0 draws that from a generator of the thread, which no seed reaches, so that no run of a simulation would go
-//! the same way twice. It is used in ticks only, and overwritten here before each.
+//! raft 0.7.0 draws that from a generator of the thread, which no seed reaches, so that no run of a
+//! simulation would go the same way twice. It is used in ticks only, and overwritten here before
+//! each.
 
 use raft::{RawNode, StateRole, Storage};
 
@@ -28,7 +29,8 @@ impl Timeouts {
     }
 
     fn draw(&mut self) {
-        // splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+        // splitmix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA
+        // 2014.
         self.drawn = self.drawn.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.drawn;
         word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,11 +1,13 @@
 //! The write-ahead log: terms, votes and entries, in one file of records with checksums.
 //!
-//! A record is its length (u32), a CRC-32 of what follows (u32), its kind (one byte) and its content; numbers are
-//! little-endian. The file begins with the index and the term that the log begins after. It is read up to the first
-//! record that is not whole: that, and all behind it, was never synced, and so never promised to anyone. It is cut off,
-//! because what is written behind it would not be found again.
+//! A record is its length (u32), a CRC-32 of what follows (u32), its kind (one byte) and its
+//! content; numbers are little-endian. The file begins with the index and the term that the log
+//! begins after. It is read up to the first record that is not whole: that, and all behind it, was
+//! never synced, and so never promised to anyone. It is cut off, because what is written behind it
+//! would not be found again.
 //!
-//! A file that is begun anew, because a snapshot stands for what was in it, takes the place of the old one by a rename.
+//! A file that is begun anew, because a snapshot stands for what was in it, takes the place of the
+//! old one by a rename.
 
 use std::io;
 
@@ -183,8 +185,8 @@ impl Wal {
         Ok((Self { dir, file }, kept))
     }
 
-    /// Writes entries, in place of those from the first of them on, and a hard state. They are safe after
-    /// [`Wal::sync`].
+    /// Writes entries, in place of those from the first of them on, and a hard state. They are safe
+    /// after [`Wal::sync`].
     ///
     /// # Errors
     /// When the disk fails. The log is not to be used any more then.
@@ -195,7 +197,8 @@ impl Wal {
     /// Makes durable what has been written.
     ///
     /// # Errors
-    /// When the disk fails. What was written may be lost then, whatever later syncs say: the server must stop.
+    /// When the disk fails. What was written may be lost then, whatever later syncs say: the server
+    /// must stop.
     pub async fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data().await
     }

@@ -1,6 +1,6 @@
-//! What goes over TCP: frames, each its length (u32), a CRC-32 (u32) and its content; numbers are little-endian. The first
-//! frame says who talks. Other servers then send raft's messages, and get one byte for each; clients send requests, and
-//! get a reply to each.
+//! What goes over TCP: frames, each its length (u32), a CRC-32 (u32) and its content; numbers are
+//! little-endian. The first frame says who talks. Other servers then send raft's messages, and get
+//! one byte for each; clients send requests, and get a reply to each.
 
 use std::io;
 

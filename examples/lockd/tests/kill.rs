@@ -1,5 +1,5 @@
-//! Three processes on this machine, which are killed and started again while clients ask: what the clients saw must be
-//! linearizable, and what they were promised must be there at the end.
+//! Three processes on this machine, which are killed and started again while clients ask: what the
+//! clients saw must be linearizable, and what they were promised must be there at the end.
 #![cfg(not(madsim))]
 
 use std::collections::BTreeMap;

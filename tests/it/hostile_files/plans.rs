@@ -10,7 +10,8 @@ use super::spoilt::{Spoilt, json_fields, whole};
 use super::tally::{Fate, MOST_STEPS, sample, try_all};
 use crate::support::{plans, root};
 
-/// Reads a plan as `squall replay` does, and carries it out. Where `fails`, the plan that it was made of fails, and so may it.
+/// Reads a plan as `squall replay` does, and carries it out. Where `fails`, the plan that it was
+/// made of fails, and so may it.
 pub fn attempt(text: &str, fails: bool) -> Fate {
     let plan = match Plan::parse(text, Path::new("x.json")) {
         Ok(plan) => plan,
@@ -44,8 +45,8 @@ pub fn attempt(text: &str, fails: bool) -> Fate {
     }
 }
 
-/// Whether the plan has a trigger of a known defect of the library, each of which a profile draws only where it asks for it: see
-/// `FINDINGS.md` and `plan::Findings`.
+/// Whether the plan has a trigger of a known defect of the library, each of which a profile draws
+/// only where it asks for it: see `FINDINGS.md` and `plan::Findings`.
 fn is_known(plan: &Plan) -> bool {
     let Plan {
         cluster,

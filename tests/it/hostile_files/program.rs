@@ -1,4 +1,5 @@
-//! What only the program reads, unfinished sweeps and folders of plans, and a sample of the rest: how it is told.
+//! What only the program reads, unfinished sweeps and folders of plans, and a sample of the rest:
+//! how it is told.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use super::spoilt::{Spoilt, json_fields, whole};
 use super::tally::{Fate, sample_of_processes, try_all};
 use crate::support::{root, squall, stderr};
 
-/// How long a command may take before it is interrupted: what is asked for may be a sweep without an end.
+/// How long a command may take before it is interrupted: what is asked for may be a sweep without
+/// an end.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
 /// How long it may take from then on.

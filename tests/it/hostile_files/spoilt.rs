@@ -225,7 +225,8 @@ fn doubled(root: &Value, pointer: &str) -> Option<Spoilt> {
     Some(Spoilt::new(&format!("{pointer} twice"), &text))
 }
 
-/// What can be done to any text: it is cut short, begins with a mark, ends in something else, or is something else.
+/// What can be done to any text: it is cut short, begins with a mark, ends in something else, or is
+/// something else.
 pub fn whole(text: &str) -> Vec<Spoilt> {
     let ends = (0..60).map(|part| text.len() * part / 60);
     let ends = ends.filter(|end| text.is_char_boundary(*end));

@@ -66,12 +66,14 @@ pub fn sample_of_processes(files: Vec<Spoilt>, usual: usize) -> Vec<Spoilt> {
 }
 
 fn about(files: Vec<Spoilt>, count: usize) -> Vec<Spoilt> {
-    // Odd, so that it is in step with few of the patterns in which fields and values follow one another.
+    // Odd, so that it is in step with few of the patterns in which fields and values follow one
+    // another.
     let stride = (files.len() / count).max(1) | 1;
     files.into_iter().step_by(stride).collect()
 }
 
-/// Tries each of `files`, of which `name` says whose they are, and fails with the first things that must not be.
+/// Tries each of `files`, of which `name` says whose they are, and fails with the first things that
+/// must not be.
 ///
 /// # Panics
 /// Where one of them panics, hangs, or comes to what it must not.

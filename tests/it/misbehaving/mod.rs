@@ -1,5 +1,5 @@
-//! Subjects that do what no subject should, and what a user is told of it: runs that hang, processes that die or are
-//! ended, drivers that are not the same twice.
+//! Subjects that do what no subject should, and what a user is told of it: runs that hang,
+//! processes that die or are ended, drivers that are not the same twice.
 
 mod subject;
 
@@ -12,10 +12,12 @@ use subject::{Misbehaving, SEED, forever, mode};
 
 use super::support::{root, stderr, stdout};
 
-/// What [`program`] does, in words of the command line; as a test of the builder where that is `check`.
+/// What [`program`] does, in words of the command line; as a test of the builder where that is
+/// `check`.
 const ARGUMENTS: &str = "MISBEHAVE_ARGUMENTS";
 
-/// Not a test of its own: the other tests start this binary again with this one alone, as a program.
+/// Not a test of its own: the other tests start this binary again with this one alone, as a
+/// program.
 #[test]
 fn program() {
     let Ok(arguments) = std::env::var(ARGUMENTS) else {

@@ -1,4 +1,5 @@
-//! A subject that does what no subject should: raft-rs in a driver that misbehaves from some step on.
+//! A subject that does what no subject should: raft-rs in a driver that misbehaves from some step
+//! on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -97,8 +98,8 @@ fn misbehave() -> bool {
     }
 }
 
-/// Seven times of eight, by a word whose values may lie at the same distance from one another. Rarely enough that a run
-/// goes on, and one run goes on otherwise than the next.
+/// Seven times of eight, by a word whose values may lie at the same distance from one another.
+/// Rarely enough that a run goes on, and one run goes on otherwise than the next.
 fn mostly(word: u64) -> bool {
     word.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 61 != 0
 }

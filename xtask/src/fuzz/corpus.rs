@@ -1,5 +1,5 @@
-//! A target's corpus: `fuzz/corpus/TARGET`, where `cargo fuzz run` keeps it too. Files named `seed-...` in it are committed; the
-//! others are not.
+//! A target's corpus: `fuzz/corpus/TARGET`, where `cargo fuzz run` keeps it too. Files named
+//! `seed-...` in it are committed; the others are not.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,8 @@ pub fn empty(folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|error| Error::file(folder, &error))
 }
 
-/// Copies the inputs of a corpus that have no more than `most` bytes: libFuzzer itself would cut the longer ones short.
+/// Copies the inputs of a corpus that have no more than `most` bytes: libFuzzer itself would cut
+/// the longer ones short.
 ///
 /// # Errors
 /// When a file cannot be copied.
@@ -47,7 +48,8 @@ pub fn copy_short(corpus: &Path, into: &Path, most: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Leaves of the inputs in a folder, in the order of their hashes and so in none, as many as have no more than `most` bytes together.
+/// Leaves of the inputs in a folder, in the order of their hashes and so in none, as many as have
+/// no more than `most` bytes together.
 ///
 /// # Errors
 /// When a file cannot be looked at or removed.
@@ -69,8 +71,8 @@ fn name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Puts the inputs of `minimised`, as libFuzzer has named them, in place of those in `corpus`: of the committed ones
-/// if `seeds`, else of all others. What is new is there before what is old goes.
+/// Puts the inputs of `minimised`, as libFuzzer has named them, in place of those in `corpus`: of
+/// the committed ones if `seeds`, else of all others. What is new is there before what is old goes.
 ///
 /// # Errors
 /// When a file cannot be written or removed.

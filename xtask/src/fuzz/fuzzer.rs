@@ -1,5 +1,5 @@
-//! One libFuzzer at work: a target's program, in a process group of its own, so that an interrupt from the keyboard
-//! ends it in good order and not in the middle of something.
+//! One libFuzzer at work: a target's program, in a process group of its own, so that an interrupt
+//! from the keyboard ends it in good order and not in the middle of something.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -81,7 +81,8 @@ pub struct Fuzzer<'a> {
 }
 
 impl Fuzzer<'_> {
-    /// Runs it until it ends by itself, `time` is long over, `stop` is set or `enough` says so. `tell` gets a line of progress now and then.
+    /// Runs it until it ends by itself, `time` is long over, `stop` is set or `enough` says so.
+    /// `tell` gets a line of progress now and then.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -151,7 +152,8 @@ impl Fuzzer<'_> {
         Ok(fuzzed)
     }
 
-    /// What one input comes to, as the target tells it: the finding's first line, and the command that repeats it.
+    /// What one input comes to, as the target tells it: the finding's first line, and the command
+    /// that repeats it.
     pub fn told(&self, input: &Path) -> Option<(String, String)> {
         // It writes what fails once more, and refuses to start where that cannot be.
         let folder = tempfile::tempdir().ok()?;
@@ -173,8 +175,9 @@ impl Fuzzer<'_> {
     }
 }
 
-/// Ends the jobs of the fuzzer with this id, in libFuzzer's fork mode: they look for this file, and what they found is merged then. The
-/// fuzzer itself begins others after them, until it is told by a signal.
+/// Ends the jobs of the fuzzer with this id, in libFuzzer's fork mode: they look for this file, and
+/// what they found is merged then. The fuzzer itself begins others after them, until it is told by
+/// a signal.
 fn end_jobs(fuzzer: u32) {
     let folder = format!("libFuzzerTemp.FuzzWithFork{fuzzer}.dir");
     let _ = std::fs::write(std::env::temp_dir().join(folder).join("STOP"), "stop");

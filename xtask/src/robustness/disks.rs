@@ -1,5 +1,5 @@
-//! Disks that are full: files that may not grow, a small file system, `/dev/full`. What is left is whole, what was printed is there, and
-//! the user is told in one line.
+//! Disks that are full: files that may not grow, a small file system, `/dev/full`. What is left is
+//! whole, what was printed is there, and the user is told in one line.
 
 use std::path::Path;
 use std::process::Command;
@@ -55,7 +55,8 @@ fn came(ended: &Ended) -> String {
     )
 }
 
-/// No file may be longer than so many blocks of 512 bytes. The signal for that is ignored, or the program would be gone.
+/// No file may be longer than so many blocks of 512 bytes. The signal for that is ignored, or the
+/// program would be gone.
 fn limited(scene: &Scene<'_>, blocks: u32) -> Result<Line, Error> {
     let folder = folder()?;
     let before = format!("trap '' XFSZ; ulimit -f {blocks}");

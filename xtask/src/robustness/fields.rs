@@ -1,4 +1,5 @@
-//! Spoilt files: the tests of `tests/it/hostile_files`, all of them, each module in a process of its own.
+//! Spoilt files: the tests of `tests/it/hostile_files`, all of them, each module in a process of
+//! its own.
 
 use std::process::Command;
 

@@ -1,5 +1,6 @@
-//! Sweeps that are killed, and go on where that is offered. One that goes on ends as one that was never killed; of one that
-//! cannot go on, what was printed is on the disk, and every file is whole.
+//! Sweeps that are killed, and go on where that is offered. One that goes on ends as one that was
+//! never killed; of one that cannot go on, what was printed is on the disk, and every file is
+//! whole.
 
 use std::path::Path;
 use std::time::Duration;

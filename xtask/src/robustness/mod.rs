@@ -1,8 +1,9 @@
-//! `cargo xtask robustness`: what Squall is put through that nobody wishes it, each kind of it one row: files that are spoilt, sweeps that
-//! are killed at any moment, disks that are full, two sweeps at once in one folder, ten thousand findings.
+//! `cargo xtask robustness`: what Squall is put through that nobody wishes it, each kind of it one
+//! row: files that are spoilt, sweeps that are killed at any moment, disks that are full, two
+//! sweeps at once in one folder, ten thousand findings.
 //!
-//! A row goes by what anybody can see: exit statuses, what is printed, the summary as JSON, and the files that these name. It
-//! knows no name of a file by itself.
+//! A row goes by what anybody can see: exit statuses, what is printed, the summary as JSON, and the
+//! files that these name. It knows no name of a file by itself.
 
 mod disks;
 mod fields;

@@ -1,4 +1,5 @@
-//! A sweep as its user sees it: what it prints, how it ends, what its summary says, and the files that these name.
+//! A sweep as its user sees it: what it prints, how it ends, what its summary says, and the files
+//! that these name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -135,7 +136,8 @@ pub fn printed(stdout: &str) -> BTreeSet<String> {
     commands.filter_map(plan).collect()
 }
 
-/// A summary, as far as it is the same for the same sweep: the digest, the counts, and each finding with its plan's text.
+/// A summary, as far as it is the same for the same sweep: the digest, the counts, and each finding
+/// with its plan's text.
 #[derive(Debug, PartialEq)]
 pub struct Summary {
     pub digest: String,

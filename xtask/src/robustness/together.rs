@@ -1,4 +1,5 @@
-//! Two sweeps at once in one folder: the same and different ones. Each ends as it does alone, and nothing that it has found is lost.
+//! Two sweeps at once in one folder: the same and different ones. Each ends as it does alone, and
+//! nothing that it has found is lost.
 
 use super::sweep::{Running, Summary, folder, missing, printed, summary, torn};
 use super::{Line, Scene};
@@ -74,7 +75,8 @@ fn both(scene: &Scene<'_>, what: &str, pair: [&str; 2], at_once: bool) -> Result
         true => {
             let running = [start(0)?, start(1)?];
             let [one, two] = running;
-            // Both run while the first is waited for; the pipe of the second is deep enough for what is printed till then.
+            // Both run while the first is waited for; the pipe of the second is deep enough for
+            // what is printed till then.
             let other = std::thread::spawn(move || two.end(None));
             let one = one.end(None)?;
             let two = other.join();

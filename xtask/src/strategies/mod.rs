@@ -33,7 +33,8 @@ const STRIDE: u64 = 1 << 40;
 /// What `cargo xtask strategies` takes.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Squall's program with the mutants behind its switch: what `cargo xtask mutants --build-only` prints.
+    /// Squall's program with the mutants behind its switch: what `cargo xtask mutants
+    /// --build-only` prints.
     #[arg(long, value_name = "PATH")]
     program: PathBuf,
     /// Strategies to compare.
@@ -53,13 +54,15 @@ pub struct Options {
     /// Repetitions, each with other seeds.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..1 << 20))]
     repeat: u64,
-    /// Repeat only so many of the bugs: those that took the longest in the first repetition [default: all].
+    /// Repeat only so many of the bugs: those that took the longest in the first repetition
+    /// [default: all].
     #[arg(long, value_name = "N")]
     hardest: Option<usize>,
     /// Processor time for each sweep of the honest subject, to see what is covered.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     coverage: Duration,
-    /// Where results are kept as they come, so that a comparison that was ended early goes on. One file is for one program.
+    /// Where results are kept as they come, so that a comparison that was ended early goes on. One
+    /// file is for one program.
     #[arg(long, value_name = "FILE", default_value = "target/strategies.jsonl")]
     results: PathBuf,
     /// Put the tables into docs/strategies.md.
@@ -223,7 +226,8 @@ impl<'a> Comparison<'a> {
         prey.try_strategy(strategy, first, budget, bug.is_none(), self.stop)
     }
 
-    /// Those that took all strategies together the longest in the first repetition, in the catalogue's order.
+    /// Those that took all strategies together the longest in the first repetition, in the
+    /// catalogue's order.
     fn hardest(&self, bugs: &[Mutant]) -> Vec<Mutant> {
         let spent = |bug: &Mutant| -> f64 {
             let first = |sweep: &&Sweep| sweep.bug == bug.id && sweep.repetition == 0;

@@ -43,7 +43,8 @@ pub struct OneAtATime<D: Sequential> {
 }
 
 impl<D: Sequential> OneAtATime<D> {
-    /// The replica of `driver`, which has been booted, and first waits for its disk if it `must_sync`.
+    /// The replica of `driver`, which has been booted, and first waits for its disk if it
+    /// `must_sync`.
     pub fn new(driver: D, must_sync: bool, out: &mut Output<D::Message>) -> Self {
         let mut made = Self {
             driver,

@@ -196,8 +196,9 @@ fn lose_newest_third(state: &mut StableState) {
         .cut_from(last + 1 - (last + 1 - first).div_ceil(3));
 }
 
-/// What is left of a journal when all from its damaged record on is ignored. Where that record is the
-/// harness does not say: here it is two thirds into the log, the only hard state, the only snapshot.
+/// What is left of a journal when all from its damaged record on is ignored. Where that record is
+/// the harness does not say: here it is two thirds into the log, the only hard state, the only
+/// snapshot.
 fn read_up_to_damage(state: &mut StableState, journal: Journal) {
     match journal {
         Journal::HardState => state.hard = HardState::default(),

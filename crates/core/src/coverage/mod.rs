@@ -2,7 +2,8 @@
 //! how it got from one to the next. A state says of every node what matters to
 //! Raft and leaves numbers and names out: terms, logs and commits count by how they
 //! compare across the cluster, two states that differ in the nodes' names only are one,
-//! and nodes that are alike count once. It is told facts, and knows no engine, no plan and no Raft library.
+//! and nodes that are alike count once. It is told facts, and knows no engine, no plan and no Raft
+//! library.
 //!
 //! What a model checker calls the visited states serves here to tell which runs did
 //! something new, as in model-guided fuzzing (Gulcan et al., OOPSLA 2025), Mallory

@@ -22,8 +22,8 @@ const FIRST_PROBE: u32 = 1 << 31;
 /// someone new has taken the place.
 const PLACE_BITS: u32 = 14;
 
-/// From here on a place has no number for someone new: the last client there goes on, for a second one of its number
-/// would be answered what the first one asked.
+/// From here on a place has no number for someone new: the last client there goes on, for a second
+/// one of its number would be answered what the first one asked.
 const LAST_NUMBERS: u32 = FIRST_PROBE - (1 << PLACE_BITS);
 
 pub(super) struct Clients {
@@ -154,7 +154,8 @@ impl Clients {
         self.choices.between(think_min_us, think_max_us).max(1)
     }
 
-    /// What the client does now that its pause is over; `invoked` enters a new operation into the history.
+    /// What the client does now that its pause is over; `invoked` enters a new operation into the
+    /// history.
     pub(super) fn next(
         &mut self,
         place: u32,
@@ -267,7 +268,8 @@ impl Clients {
         }
     }
 
-    /// Something fresh, by a client that has never asked before: a read every other time, where there are reads.
+    /// Something fresh, by a client that has never asked before: a read every other time, where
+    /// there are reads.
     pub(super) fn next_probe(
         &mut self,
         now_us: u64,
@@ -447,7 +449,8 @@ impl Client {
                 self.lock = Hold::Holds { lock, token };
             }
             (Operation::Acquire { lock, .. }, Answer::Waiting) => self.lock = Hold::Waits { lock },
-            // A stale holder goes on writing for a while, as one does that does not look at its clock.
+            // A stale holder goes on writing for a while, as one does that does not look at its
+            // clock.
             (Operation::Release { .. } | Operation::Renew { .. }, _)
             | (Operation::Guarded { .. }, Answer::Stale) => self.lock = Hold::Nothing,
             _ => {}

@@ -9,7 +9,8 @@ use crate::invariants::{ClusterView, Verdict};
 use crate::replica::Subject;
 
 impl<S: Subject> World<'_, '_, S> {
-    /// The nodes that clients know of: those that have started, and after the storm those that take part.
+    /// The nodes that clients know of: those that have started, and after the storm those that take
+    /// part.
     pub(super) fn members(&self) -> Vec<NodeId> {
         let mut members = Vec::new();
         self.members_into(&mut members);

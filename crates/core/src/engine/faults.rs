@@ -184,7 +184,8 @@ impl<S: Subject> World<'_, '_, S> {
                 slot.clock.set_drift(now_us, slot.drift_ppm);
                 self.set_timer(*node);
             }
-            // These have no end, or one of their own: a boot, the end of a pause, a time until which a link is held.
+            // These have no end, or one of their own: a boot, the end of a pause, a time until
+            // which a link is held.
             What::Crash { .. }
             | What::Pause { .. }
             | What::Burst { .. }
@@ -297,7 +298,8 @@ impl<S: Subject> World<'_, '_, S> {
                 format!("stops itself: {reason}"),
             );
         }
-        // The process ends and the machine does not: any of its unsynced writes may still be written back.
+        // The process ends and the machine does not: any of its unsynced writes may still be
+        // written back.
         self.stop(node, Loss::Prefix);
         let down_us = HALT_TICKS * self.plan.cluster.tick_us;
         self.queue.push(now_us + down_us, Event::Boot { node });
@@ -419,7 +421,8 @@ impl<S: Subject> World<'_, '_, S> {
         Ok(())
     }
 
-    /// What a node with an empty disk is told: those that join later learn it from a snapshot, where there is one.
+    /// What a node with an empty disk is told: those that join later learn it from a snapshot,
+    /// where there is one.
     fn first_configuration_of(&self, node: NodeId) -> Configuration {
         let first = self.plan.first_configuration();
         match first.members().has(node) || self.plan.cluster.first_index == 0 {

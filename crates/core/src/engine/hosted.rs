@@ -1,5 +1,5 @@
-//! The same loop with every replica in a task of some runtime: what the world has in place of a replica puts what
-//! happens before the task, and waits until the task has made the step.
+//! The same loop with every replica in a task of some runtime: what the world has in place of a
+//! replica puts what happens before the task, and waits until the task has made the step.
 //!
 //! Knows no runtime: a [`Host`] is one, as far as the engine can tell.
 
@@ -16,18 +16,22 @@ use crate::replica::{
     BootContext, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
 };
 
-/// A runtime that hosts the replicas of one run. Nodes go by their position in the plan's list, from 0.
+/// A runtime that hosts the replicas of one run. Nodes go by their position in the plan's list,
+/// from 0.
 pub trait Host {
-    /// A life of the node begins: a task that calls [`Task::step`] whenever the host is asked for a step.
+    /// A life of the node begins: a task that calls [`Task::step`] whenever the host is asked for a
+    /// step.
     fn start(&self, position: usize, task: Rc<dyn Task>);
 
-    /// Lets the node's task make one step, and returns when it has. The node runs on if it was paused.
+    /// Lets the node's task make one step, and returns when it has. The node runs on if it was
+    /// paused.
     fn step(&self, position: usize);
 
     /// The node's life ends: its task is dropped, and all that it holds.
     fn kill(&self, position: usize);
 
-    /// Before each event: which nodes are paused, in order of position, and the time, in microseconds.
+    /// Before each event: which nodes are paused, in order of position, and the time, in
+    /// microseconds.
     fn pace(&self, paused: &mut dyn Iterator<Item = bool>, now_us: u64);
 }
 
@@ -36,11 +40,13 @@ pub trait Task {
     /// Makes the step that lies before the replica.
     ///
     /// # Panics
-    /// When none does. A panic of the replica is kept for the engine, and does not unwind from here.
+    /// When none does. A panic of the replica is kept for the engine, and does not unwind from
+    /// here.
     fn step(&self);
 }
 
-/// Carries `plan` out on `subject`, with its replicas on `host`. The outcome is that of [`run`](super::run).
+/// Carries `plan` out on `subject`, with its replicas on `host`. The outcome is that of
+/// [`run`](super::run).
 ///
 /// # Panics
 /// As [`run`](super::run).

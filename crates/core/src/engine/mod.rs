@@ -66,9 +66,11 @@ pub struct Observer<'a> {
     pub library_log: bool,
     /// Ends the run, without a verdict, once it has made so many steps.
     pub most_steps: Option<u64>,
-    /// Is told how far the run is, and ends it, without a verdict, when it is stopped from another thread.
+    /// Is told how far the run is, and ends it, without a verdict, when it is stopped from another
+    /// thread.
     pub pulse: Option<Arc<Pulse>>,
-    /// Looks at the run after every event, and ends it, without a verdict, by saying so. It must not unwind.
+    /// Looks at the run after every event, and ends it, without a verdict, by saying so. It must
+    /// not unwind.
     pub until: Option<&'a mut dyn FnMut(&Moment<'_>) -> bool>,
     /// Commands are opaque: replicas hash them and look no further, and no history of what clients
     /// are told is kept. All that is checked is the log.

@@ -60,8 +60,9 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// After the storm: where operators have changed check-quorum, every node gets back what the
-    /// plan says. A cluster in which it is on here and off there may be without a leader for ever. And where
-    /// few voters may be left, all get one priority, for the same reason. Replication that was stopped goes on.
+    /// plan says. A cluster in which it is on here and off there may be without a leader for ever.
+    /// And where few voters may be left, all get one priority, for the same reason. Replication
+    /// that was stopped goes on.
     pub(super) fn put_back_settings(&mut self, now_us: u64) -> Verdict {
         let plan = self.plan;
         let mut settings = Vec::new();
@@ -261,8 +262,9 @@ impl<S: Subject> World<'_, '_, S> {
         self.asked.iter().any(open) || self.changes_pending_in_logs()
     }
 
-    /// After the storm: who takes part. Where only a bare majority is `wanted`, as many others do as make
-    /// a quorum of every configuration that may be gone by; where changes are under way, everyone does.
+    /// After the storm: who takes part. Where only a bare majority is `wanted`, as many others do
+    /// as make a quorum of every configuration that may be gone by; where changes are under
+    /// way, everyone does.
     pub(super) fn participants(&mut self, wanted: Option<&[NodeId]>) -> Vec<NodeId> {
         let usable = |id: &NodeId| {
             let position = id.position();
@@ -301,9 +303,10 @@ impl<S: Subject> World<'_, '_, S> {
         chosen
     }
 
-    /// After the storm, when all that was on its way has arrived: removed nodes are stopped, for they
-    /// may not know that they are out and would stand for election for ever (dissertation, section 4.2.3).
-    /// No change that is still under way is waited for, since such elections may be what it waits for itself.
+    /// After the storm, when all that was on its way has arrived: removed nodes are stopped, for
+    /// they may not know that they are out and would stand for election for ever (dissertation,
+    /// section 4.2.3). No change that is still under way is waited for, since such elections
+    /// may be what it waits for itself.
     pub(super) fn stop_removed(&mut self, now_us: u64) {
         let settled_us = self.plan.heal_us + SETTLING * self.plan.election_us();
         if now_us < settled_us {
@@ -328,8 +331,9 @@ impl<S: Subject> World<'_, '_, S> {
         self.stop_retired(now_us);
     }
 
-    /// Whether so many members have it on their disks that the newest configuration is committed that they can elect a leader
-    /// by it, who tells the others. Then nobody needs one from before, whoever restarts.
+    /// Whether so many members have it on their disks that the newest configuration is committed
+    /// that they can elect a leader by it, who tells the others. Then nobody needs one from
+    /// before, whoever restarts.
     fn is_known_to_a_quorum(&self) -> bool {
         let (index, newest) = self.configuration;
         let knows = |id: &NodeId| {
@@ -359,7 +363,8 @@ impl<S: Subject> World<'_, '_, S> {
             .any(|id| self.views[id.position()].change_pending())
     }
 
-    /// The same, and a change under way is also one that is committed and that a member has still to apply.
+    /// The same, and a change under way is also one that is committed and that a member has still
+    /// to apply.
     fn changes_under_way(&self) -> bool {
         let mut members = self.configuration.1.members().iter();
         members.any(|id| self.views[id.position()].change_unapplied())

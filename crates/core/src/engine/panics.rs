@@ -57,13 +57,15 @@ pub(super) fn leave() {
     IN_SUBJECT.set(false);
 }
 
-/// What `run` came to. An engine's own code runs in it, and the subject's between [`enter`] and [`leave`].
+/// What `run` came to. An engine's own code runs in it, and the subject's between [`enter`] and
+/// [`leave`].
 ///
 /// # Errors
 /// The panic, if it came out of the subject.
 ///
 /// # Panics
-/// When the engine's own code does: that is no finding, whatever a subject or a test has caught before.
+/// When the engine's own code does: that is no finding, whatever a subject or a test has caught
+/// before.
 pub(super) fn of_subject<T>(run: impl FnOnce() -> T) -> Result<T, Panic> {
     install();
     let outer = (IN_ENGINE.replace(true), IN_SUBJECT.replace(false));
@@ -84,8 +86,8 @@ pub(super) fn of_subject<T>(run: impl FnOnce() -> T) -> Result<T, Panic> {
     })
 }
 
-/// What whoever watches a run says. Its code is neither the engine's nor the subject's: if it panics, that is its
-/// own doing, or that of the test which it belongs to.
+/// What whoever watches a run says. Its code is neither the engine's nor the subject's: if it
+/// panics, that is its own doing, or that of the test which it belongs to.
 pub(super) fn of_watcher<T>(watcher: impl FnOnce() -> T) -> T {
     let outer = IN_ENGINE.replace(false);
     let said = watcher();

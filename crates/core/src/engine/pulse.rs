@@ -1,5 +1,6 @@
-//! The pulse of a run: how far it is, for whoever looks on from another thread, and how it is told from there to end.
-//! Nothing in a run depends on it: a run that is cut short has no outcome worth the name.
+//! The pulse of a run: how far it is, for whoever looks on from another thread, and how it is told
+//! from there to end. Nothing in a run depends on it: a run that is cut short has no outcome worth
+//! the name.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +23,8 @@ const BOOTS: u64 = 1 << 8;
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whereabouts {
-    /// In no replica's step: the engine has not begun, the body of a test goes on, or an async server runs.
+    /// In no replica's step: the engine has not begun, the body of a test goes on, or an async
+    /// server runs.
     Outside,
     /// A node boots.
     Boot(NodeId),
@@ -63,7 +65,8 @@ impl Pulse {
         self.beat.load(Ordering::Relaxed)
     }
 
-    /// The step that the run is in, and where it is. What was a step of the engine stays one until the next.
+    /// The step that the run is in, and where it is. What was a step of the engine stays one until
+    /// the next.
     pub fn at(&self) -> (u64, Whereabouts) {
         let beat = self.beat();
         let node = NodeId((beat & 0xff) as u8);

@@ -17,8 +17,8 @@ pub struct Recording {
     pub script: Vec<Asked>,
     /// Messages that were lost, doubled or late by chance, each as a fault.
     pub network: Vec<Fault>,
-    /// Which faults of the plan struck, by their place in it, and when, in microseconds. Those that befall a message are not
-    /// among them.
+    /// Which faults of the plan struck, by their place in it, and when, in microseconds. Those
+    /// that befall a message are not among them.
     pub struck: Vec<(usize, u64)>,
     /// Messages of each kind so far, by link.
     sent: BTreeMap<(NodeId, NodeId, MessageKind), u32>,

@@ -17,7 +17,8 @@ use squall_world::queue::SlabKey;
 pub(super) const OUT_IS_BACK: &str = "the output is put back once it is carried out";
 
 impl<S: Subject> World<'_, '_, S> {
-    /// Steps the message at `parcel` into its receiver. It moves from where it lies into the replica.
+    /// Steps the message at `parcel` into its receiver. It moves from where it lies into the
+    /// replica.
     #[inline(always)]
     pub(super) fn deliver(
         &mut self,
@@ -212,8 +213,8 @@ impl<S: Subject> World<'_, '_, S> {
         if self.watch.lines.is_some() {
             return self.carry_out_watched(now_us, node, out);
         }
-        // Effects are large: each is looked at where it lies. What is done with one is out of line: a loop
-        // around all of it would keep in memory what fits the registers.
+        // Effects are large: each is looked at where it lies. What is done with one is out of line:
+        // a loop around all of it would keep in memory what fits the registers.
         for effect in out.effects_mut() {
             self.carry_out_effect(now_us, node, effect)?;
         }
@@ -250,7 +251,8 @@ impl<S: Subject> World<'_, '_, S> {
                 self.begin_sync(now_us, node, sync);
                 Ok(())
             }
-            // The two that come all the time have a way of their own, where it is known which they are.
+            // The two that come all the time have a way of their own, where it is known which they
+            // are.
             Effect::Observe(Observation::Committed { index }) => self.committed(node, *index),
             Effect::Observe(Observation::Applied { index, state }) => {
                 self.applied(node, *index, *state)

@@ -182,7 +182,8 @@ pub struct Forgotten {
 }
 
 impl fmt::Display for Forgotten {
-    /// What is forgotten, as in `entries 3 to 4 and its vote for n2 in term 2`; nothing for nothing.
+    /// What is forgotten, as in `entries 3 to 4 and its vote for n2 in term 2`; nothing for
+    /// nothing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entries = self.entries.map(|(first, last)| match first == last {
             true => format!("entry {first}"),

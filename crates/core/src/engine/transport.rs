@@ -36,7 +36,8 @@ pub fn hold_links(plan: &Plan, network: &mut Network) {
 }
 
 impl<S: Subject> World<'_, '_, S> {
-    /// Sends a replica's messages, one or more. Each moves once at most, before it is known what becomes of it.
+    /// Sends a replica's messages, one or more. Each moves once at most, before it is known what
+    /// becomes of it.
     #[inline(always)]
     pub(super) fn send(
         &mut self,
@@ -123,8 +124,8 @@ impl<S: Subject> World<'_, '_, S> {
         Ok(())
     }
 
-    /// When a message arrives that something may befall; never, when it is lost. Its copy, if it has
-    /// one, is on its way then.
+    /// When a message arrives that something may befall; never, when it is lost. Its copy, if it
+    /// has one, is on its way then.
     #[inline(never)]
     fn route(&mut self, now_us: u64, from: NodeId, label: &Label, parcel: SlabKey) -> Option<u64> {
         let Label { to, kind, .. } = *label;

@@ -1,5 +1,5 @@
-//! Which faults are due: at a time, at a node's nth sync, of all or of those that overwrite entries, at its nth election or
-//! another milestone, at a link's nth message.
+//! Which faults are due: at a time, at a node's nth sync, of all or of those that overwrite
+//! entries, at its nth election or another milestone, at a link's nth message.
 
 use crate::ids::{NodeId, Role};
 use crate::plan::{Fault, Milestone, When};

@@ -21,7 +21,8 @@ pub(super) struct AckBeforeDurable {
 }
 
 impl AckBeforeDurable {
-    /// Returns the chain of the log that it acknowledges, where it says so of the log that it has now.
+    /// Returns the chain of the log that it acknowledges, where it says so of the log that it has
+    /// now.
     #[inline(always)]
     pub(super) fn check(
         &mut self,
@@ -39,7 +40,8 @@ impl AckBeforeDurable {
                     self.has_vote(from, durable, label.term, candidate, elected)
                 }
                 Claim::Appended { index } => {
-                    // A reply of an earlier term speaks of a log that may have been overwritten since.
+                    // A reply of an earlier term speaks of a log that may have been overwritten
+                    // since.
                     view.term > label.term || index <= durable.snapshot_index() || {
                         acknowledged = durable.chain_at(index);
                         acknowledged.is_some() && acknowledged == view.chain_at(index)

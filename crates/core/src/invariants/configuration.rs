@@ -1,8 +1,8 @@
 //! Configuration: members agree on which configuration follows which entry; one
 //! follows from the one before it by a step that is allowed; a joint one is entered
-//! and left in order; a change that fits is carried out as it was asked for; and a leader begins no change while an earlier one is not
-//! committed (Raft paper, section 6; dissertation, sections 4.1 and 4.3; Ongaro,
-//! "bug in single-server membership changes", raft-dev 2015).
+//! and left in order; a change that fits is carried out as it was asked for; and a leader begins no
+//! change while an earlier one is not committed (Raft paper, section 6; dissertation, sections 4.1
+//! and 4.3; Ongaro, "bug in single-server membership changes", raft-dev 2015).
 
 use std::collections::BTreeMap;
 
@@ -100,8 +100,8 @@ pub(super) fn proposed(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     }
 }
 
-/// `id` leads. It was elected by the configuration that it goes by, so every change that it knows to be
-/// committed has taken effect: another majority may already go by it.
+/// `id` leads. It was elected by the configuration that it goes by, so every change that it knows
+/// to be committed has taken effect: another majority may already go by it.
 pub(super) fn elected(id: NodeId, view: &NodeView) -> Verdict {
     let (since, configuration) = view.configuration;
     let overlooked = view.last_change_before(view.commit + 1);
@@ -118,8 +118,8 @@ pub(super) fn elected(id: NodeId, view: &NodeView) -> Verdict {
     }
 }
 
-/// A change that was committed and fits does not have the effect that it was asked for, or one was begun
-/// that a joint configuration forbids, or that only one allows.
+/// A change that was committed and fits does not have the effect that it was asked for, or one was
+/// begun that a joint configuration forbids, or that only one allows.
 #[cold]
 pub(super) fn changed_otherwise(id: NodeId, view: &NodeView) -> Verdict {
     let (_, before) = view.configuration;

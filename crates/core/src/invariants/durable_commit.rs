@@ -1,6 +1,6 @@
 //! Durable commit: when an entry is first known to be committed, it is durable on
-//! a majority of its configuration, of both while that is joint (Raft paper, sections 5.3 and 5.6). The leader's own
-//! disk counts like any other and may be the one that is behind (dissertation,
+//! a majority of its configuration, of both while that is joint (Raft paper, sections 5.3 and 5.6).
+//! The leader's own disk counts like any other and may be the one that is behind (dissertation,
 //! section 10.2.1). Nodes that are down count through their disks. What is
 //! durable is read off the disks, so this finds a missing fsync without a crash.
 
@@ -55,8 +55,9 @@ fn committed_first(
         counters.hit(Counter::CommittedWithoutLeaderDisk);
     }
     // A leader commits by counting only entries of its own term (paper, section
-    // 5.4.2), and it is the first to know: so the last of them tells its term, unless what is committed up to the change
-    // that it goes by is reported by itself, before what comes after it.
+    // 5.4.2), and it is the first to know: so the last of them tells its term, unless what is
+    // committed up to the change that it goes by is reported by itself, before what comes after
+    // it.
     let in_part = view.role == Role::Leader && index <= view.configuration.0;
     let last = view.term_at(index).filter(|_| !in_part);
     let by = last.unwrap_or(view.term);

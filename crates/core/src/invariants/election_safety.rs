@@ -1,14 +1,15 @@
 //! Election Safety: at most one leader can be elected in a given term (Raft
 //! paper, figure 3, section 5.2; TLA+ `ElectionSafety`).
 //!
-//! Why there is one: each is elected by a majority, and who votes has its vote on disk (figure 2). So when a
-//! node says that it leads, the disks tell whether that can be: the vote is there, or a
-//! later term, for news of an election may come late. This finds an election that was not won before a second
-//! node wins it.
+//! Why there is one: each is elected by a majority, and who votes has its vote on disk (figure 2).
+//! So when a node says that it leads, the disks tell whether that can be: the vote is there, or a
+//! later term, for news of an election may come late. This finds an election that was not won
+//! before a second node wins it.
 //!
-//! Followers believe whoever speaks as their term's leader, for nobody else does (section 5.2: AppendEntries comes from leaders). So what
-//! leaders send is sent by who was elected in the term that it is sent in. Of async servers this is not demanded: they tell of an election
-//! after what they send because of it.
+//! Followers believe whoever speaks as their term's leader, for nobody else does (section 5.2:
+//! AppendEntries comes from leaders). So what leaders send is sent by who was elected in the term
+//! that it is sent in. Of async servers this is not demanded: they tell of an election after what
+//! they send because of it.
 
 use super::{ClusterView, NodeView, Verdict, Violation, breach};
 use crate::counters::{Counter, Counters};
@@ -63,9 +64,9 @@ impl ElectionSafety {
         Err(Violation::by(from, breach))
     }
 
-    /// `id` has lost power, and its disk knows no term after `term`. If it led one, it did so for itself
-    /// alone: another's vote is asked for when the term is durable (`AckBeforeDurable` sees to it), and nothing
-    /// of what a lone voter did in it is left.
+    /// `id` has lost power, and its disk knows no term after `term`. If it led one, it did so for
+    /// itself alone: another's vote is asked for when the term is durable (`AckBeforeDurable`
+    /// sees to it), and nothing of what a lone voter did in it is left.
     pub(super) fn lost(&mut self, id: NodeId, term: Term) {
         let later = self.leaders.partition_point(|leader| leader.0 <= term);
         if self.leaders[later..].iter().any(|leader| leader.1 == id) {
@@ -113,8 +114,8 @@ impl ElectionSafety {
     }
 }
 
-/// Whether a quorum of the configuration that `id` goes by may have voted for it in `term`. It may vote for itself in the
-/// step in which it wins, where no other vote is needed.
+/// Whether a quorum of the configuration that `id` goes by may have voted for it in `term`. It may
+/// vote for itself in the step in which it wins, where no other vote is needed.
 fn won(scene: ClusterView<'_>, id: NodeId, term: Term) -> Verdict {
     let (_, configuration) = scene.node(id).configuration;
     let may_have_voted = |node: &NodeId| {

@@ -3,9 +3,10 @@
 //! 5.4; TLA+ `LeaderCompleteness`). Logs that agree at the highest committed
 //! index agree before it, so one comparison an election is enough.
 //!
-//! It rests on a rule of its own (section 5.4.2, figure 8): a leader commits by counting copies only
-//! what is of its own term. Entries of earlier terms on a majority may still be overwritten by a leader that is
-//! elected without them, which takes a rare schedule to see; that the rule is broken shows at once.
+//! It rests on a rule of its own (section 5.4.2, figure 8): a leader commits by counting copies
+//! only what is of its own term. Entries of earlier terms on a majority may still be overwritten by
+//! a leader that is elected without them, which takes a rare schedule to see; that the rule is
+//! broken shows at once.
 
 use super::ledger::Ledger;
 use super::{NodeView, Verdict, Violation, breach};
@@ -28,9 +29,10 @@ pub(super) fn check(id: NodeId, view: &NodeView, ledger: &Ledger) -> Verdict {
     Err(Violation::by(id, breach))
 }
 
-/// `id` is the first to know that its log is committed up to `index`. If it leads, it has counted. A leader
-/// that is its own majority may be elected anew within the step in which it counted, so it is spared; and so is what
-/// is committed up to the change that a node goes by, for it may be reported by itself, before what comes after it.
+/// `id` is the first to know that its log is committed up to `index`. If it leads, it has counted.
+/// A leader that is its own majority may be elected anew within the step in which it counted, so it
+/// is spared; and so is what is committed up to the change that a node goes by, for it may be
+/// reported by itself, before what comes after it.
 pub(super) fn counted(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     let (since, configuration) = view.configuration;
     let counts = view.role == Role::Leader && configuration.electors().len() > 1 && index > since;

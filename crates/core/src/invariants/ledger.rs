@@ -14,7 +14,8 @@ const SNAPSHOTS: usize = 10_000;
 pub(super) struct Ledger {
     /// The first index of the log.
     begins: Index,
-    /// The chains that snapshots stand for. One that is long on its way is received when the rows are forgotten.
+    /// The chains that snapshots stand for. One that is long on its way is received when the rows
+    /// are forgotten.
     snapshots: BTreeMap<Index, Chain>,
     rows: Indexed<Row>,
 }

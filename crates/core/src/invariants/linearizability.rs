@@ -1,8 +1,8 @@
 //! Linearizability: every operation appears to take effect at one instant between
 //! its invocation and its answer (Herlihy & Wing, TOPLAS 1990; dissertation,
-//! section 6.3). Stale reads, lost updates and phantom values all show here; a read of a state that is too old does
-//! even where its value is right by chance (dissertation, section 6.4: the read index). And
-//! Exactly Once: a command that a client sent again applies once.
+//! section 6.3). Stale reads, lost updates and phantom values all show here; a read of a state that
+//! is too old does even where its value is right by chance (dissertation, section 6.4: the read
+//! index). And Exactly Once: a command that a client sent again applies once.
 //!
 //! The work is `history`'s; this file says what its findings mean.
 

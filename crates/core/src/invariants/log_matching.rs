@@ -2,9 +2,9 @@
 //! the logs are identical in all entries up through it (Raft paper, figure 3,
 //! section 5.3; TLA+ `LogMatching`). And a log has no holes.
 //!
-//! What a follower acknowledges, its leader has: the leader takes the index for how far the two logs
-//! are known to be one (figure 2: `matchIndex`). A leader of that term has only appended since it sent
-//! what is answered, so its log can be compared when the answer leaves.
+//! What a follower acknowledges, its leader has: the leader takes the index for how far the two
+//! logs are known to be one (figure 2: `matchIndex`). A leader of that term has only appended since
+//! it sent what is answered, so its log can be compared when the answer leaves.
 //!
 //! An entry that its only writer lost in a crash, unsynced, is in no log any
 //! more: a node that is its own majority may write another in its place.
@@ -39,8 +39,8 @@ struct Mark {
 }
 
 impl LogMatching {
-    /// For a log that begins after `first`: what a snapshot stood for from the start was written by nobody, and takes
-    /// no room.
+    /// For a log that begins after `first`: what a snapshot stood for from the start was written by
+    /// nobody, and takes no room.
     pub(super) fn new(first: Index) -> Self {
         Self {
             seen: Indexed::starting_at(first + 1),
@@ -110,7 +110,8 @@ impl Seen {
     }
 }
 
-/// `from` sends `label`, by which its log up to there is `chain`, to the node in `leader`, if it is that.
+/// `from` sends `label`, by which its log up to there is `chain`, to the node in `leader`, if it is
+/// that.
 #[inline(always)]
 pub(super) fn acknowledged(
     from: NodeId,

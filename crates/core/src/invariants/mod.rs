@@ -3,8 +3,8 @@
 //! know no engine, no plan and no Raft library. Each does work in proportion to
 //! what changed, and none looks over a whole log.
 //!
-//! To add a check: a file with its type, a variant of [`Property`], the ways in which it is broken in [`breach`], and its calls
-//! in [`Checks`] below.
+//! To add a check: a file with its type, a variant of [`Property`], the ways in which it is broken
+//! in [`breach`], and its calls in [`Checks`] below.
 
 mod ack_before_durable;
 pub mod breach;
@@ -87,8 +87,8 @@ const SEARCH: Budget = Budget { steps: 2_000_000 };
 impl Checks {
     /// Checks for a cluster whose log begins after the index `first`, where every
     /// node that is there from the start has a snapshot (0 when there is none). Reads around
-    /// the log may show a state that is `lease_lag_us` microseconds older than the read; where nothing is promised of them, those that are
-    /// stale are only counted.
+    /// the log may show a state that is `lease_lag_us` microseconds older than the read; where
+    /// nothing is promised of them, those that are stale are only counted.
     pub fn new(first: Index, lease_lag_us: Option<u64>) -> Self {
         Self {
             told: Some(Told {
@@ -343,10 +343,12 @@ impl Checks {
         }
     }
 
-    /// A node sends a message, and whatever role it has is told. Async servers tell theirs after what they send.
+    /// A node sends a message, and whatever role it has is told. Async servers tell theirs after
+    /// what they send.
     ///
     /// # Errors
-    /// [`Property::ElectionSafety`], when it speaks as a leader that it was not; those of [`Checks::sent`].
+    /// [`Property::ElectionSafety`], when it speaks as a leader that it was not; those of
+    /// [`Checks::sent`].
     #[inline(always)]
     pub fn spoken(&mut self, scene: ClusterView<'_>, from: NodeId, label: &Label) -> Verdict {
         self.election_safety.sent(from, scene.node(from), label)?;
@@ -356,8 +358,8 @@ impl Checks {
     /// A node sends a message.
     ///
     /// # Errors
-    /// [`Property::AckBeforeDurable`], when it promises what is not durable; [`Property::LogMatching`], when it acknowledges what
-    /// its leader does not have.
+    /// [`Property::AckBeforeDurable`], when it promises what is not durable;
+    /// [`Property::LogMatching`], when it acknowledges what its leader does not have.
     #[inline(always)]
     pub fn sent(&mut self, scene: ClusterView<'_>, from: NodeId, label: &Label) -> Verdict {
         let (view, durable) = (scene.node(from), scene.durable(from));
@@ -456,7 +458,8 @@ impl Checks {
         }
     }
 
-    /// Whether what the node in `view` holds at `index` is committed. What all disks' snapshots have passed is.
+    /// Whether what the node in `view` holds at `index` is committed. What all disks' snapshots
+    /// have passed is.
     pub fn holds_committed(&self, view: &NodeView, index: Index) -> bool {
         let chain = self.ledger.committed(index);
         index <= self.committed() && (chain.is_none() || chain == view.chain_at(index))

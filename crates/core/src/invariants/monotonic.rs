@@ -72,8 +72,9 @@ pub(super) fn hard_state(
     }
 }
 
-/// `id` gives its log up for a snapshot whose log up to it has this chain, and goes on at `next`. Entries that
-/// follow the snapshot's last one stay (Raft paper, figure 13, step 6): they may have been acknowledged.
+/// `id` gives its log up for a snapshot whose log up to it has this chain, and goes on at `next`.
+/// Entries that follow the snapshot's last one stay (Raft paper, figure 13, step 6): they may have
+/// been acknowledged.
 pub(super) fn log_reset(
     id: NodeId,
     view: &NodeView,

@@ -30,7 +30,8 @@ pub struct NodeView {
     pub gone: bool,
     /// How often it has started before.
     pub life: u32,
-    /// The configuration it goes by, and the index that it comes from; empty before it has said so.
+    /// The configuration it goes by, and the index that it comes from; empty before it has said
+    /// so.
     pub configuration: (Index, Configuration),
     /// Where its log holds changes of the configuration, rising.
     changes: Vec<Index>,

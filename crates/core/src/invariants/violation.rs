@@ -11,8 +11,8 @@ use crate::ids::NodeId;
 
 /// A property that does not hold, and what broke it.
 ///
-/// Serialised, a violation is one object: the name of its property as `property`, its `node` or null, the way in which the property was broken as
-/// `kind`, and the fields of that.
+/// Serialised, a violation is one object: the name of its property as `property`, its `node` or
+/// null, the way in which the property was broken as `kind`, and the fields of that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The node whose step broke it, where there is one.
@@ -62,8 +62,8 @@ impl Violation {
         }
     }
 
-    /// Whether `other` is the same failure, as far as can be told: it breaks the same property, and where that is
-    /// [`Property::NoPanic`], in the same line of the same file.
+    /// Whether `other` is the same failure, as far as can be told: it breaks the same property, and
+    /// where that is [`Property::NoPanic`], in the same line of the same file.
     pub fn is_like(&self, other: &Self) -> bool {
         if self.property() != Property::NoPanic {
             return self.property() == other.property();
@@ -124,6 +124,6 @@ impl<'de> Deserialize<'de> for Violation {
     }
 }
 
-/// What a check says. A violation is boxed, for the way back from each of a step's checks is then one
-/// register wide, and nearly all of them find nothing.
+/// What a check says. A violation is boxed, for the way back from each of a step's checks is then
+/// one register wide, and nearly all of them find nothing.
 pub type Verdict<T = ()> = Result<T, Box<Violation>>;

@@ -1,42 +1,48 @@
-//! What a run may cost. A plan of a few hundred bytes can ask for a week of ticks a tenth of a millisecond apart, or for
-//! more log than any machine has memory, and nothing in it is wrong but that nobody would see its end. So what a
-//! plan asks for is estimated before it runs, and there is a bound: here, and nowhere else.
+//! What a run may cost. A plan of a few hundred bytes can ask for a week of ticks a tenth of a
+//! millisecond apart, or for more log than any machine has memory, and nothing in it is wrong but
+//! that nobody would see its end. So what a plan asks for is estimated before it runs, and there is
+//! a bound: here, and nowhere else.
 //!
-//! The estimates are of what the numbers of a plan allow, and not of what its run will do: most runs do less, for
-//! they end as soon as the cluster has converged, clients wait for their answers, and logs are compacted. Those of a profile are of the
-//! longest, busiest and largest run that it can draw. Knows no engine.
+//! The estimates are of what the numbers of a plan allow, and not of what its run will do: most
+//! runs do less, for they end as soon as the cluster has converged, clients wait for their answers,
+//! and logs are compacted. Those of a profile are of the longest, busiest and largest run that it
+//! can draw. Knows no engine.
 
 use super::validate::{Impossible, check};
 use super::{FaultKind, Plan, Profile, What, When};
 use crate::options::MissedTicks;
 use squall_world::rng::PPM;
 
-/// The most that a run may ask for: inputs stepped into replicas, and what takes as long. That is half a day of a core that
-/// makes two million of them a second, if a run ever came to as much as its numbers allow. Runs of hours may be wanted, and can
-/// be ended at any time; of what is beyond, nobody would see the end.
+/// The most that a run may ask for: inputs stepped into replicas, and what takes as long. That is
+/// half a day of a core that makes two million of them a second, if a run ever came to as much as
+/// its numbers allow. Runs of hours may be wanted, and can be ended at any time; of what is beyond,
+/// nobody would see the end.
 const MOST_EVENTS: u128 = 100_000_000_000;
 
 /// The same where every line of the run is told, which takes ten times as long, and more than once.
 const MOST_EVENTS_TOLD: u128 = 20_000_000;
 
-/// The most memory that a run may ask for, in bytes, if its log were never compacted and what is on its way never arrived.
+/// The most memory that a run may ask for, in bytes, if its log were never compacted and what is on
+/// its way never arrived.
 const MOST_BYTES: u128 = 4 << 30;
 
 /// Faults that a plan may list.
 pub(super) const MOST_FAULTS: usize = 20_000;
 
-/// Faults that a profile may draw for one run. One that is drawn may become two in the plan: a change, and the end of the
-/// joint configuration that it leads to.
+/// Faults that a profile may draw for one run. One that is drawn may become two in the plan: a
+/// change, and the end of the joint configuration that it leads to.
 const MOST_DRAWN: u64 = 10_000;
 
-/// Inputs that a command leads to at each node: it is appended, acknowledged, synced, and told to be committed.
+/// Inputs that a command leads to at each node: it is appended, acknowledged, synced, and told to
+/// be committed.
 const INPUTS_PER_COMMAND: u128 = 5;
 
-/// What an entry takes up wherever it is kept once, in bytes: in the checks, in the history, in the committed log.
+/// What an entry takes up wherever it is kept once, in bytes: in the checks, in the history, in the
+/// committed log.
 const ENTRY_BYTES: u128 = 320;
 
-/// What an entry takes up at each node beside its content, which is shared, in bytes: in the library, on the disk, in the eyes of the
-/// checks.
+/// What an entry takes up at each node beside its content, which is shared, in bytes: in the
+/// library, on the disk, in the eyes of the checks.
 const ENTRY_BYTES_PER_NODE: u128 = 200;
 
 /// What a message on its way takes up beside its entries, in bytes.
@@ -115,7 +121,8 @@ impl Load {
                 .attempts
                 .min(log_bytes / self.snapshot_every_bytes.max(1));
         let copied = copied + snapshots * snapshot_bytes / BYTES_PER_EVENT;
-        // What a client that is gone has asked for may still take effect, so it is looked at with every entry.
+        // What a client that is gone has asked for may still take effect, so it is looked at with
+        // every entry.
         let asked_for = self.clients * (self.crashes / 2 + 1);
         let looks = self.attempts * asked_for + self.refreshes + messages * self.waiting;
 
@@ -214,7 +221,8 @@ impl Plan {
         let last_us = self.schedule.as_ref().map_or(0, |schedule| {
             schedule.step_us * (schedule.links.len() + schedule.demotions.len()) as u64
         });
-        // The longest of them: what is held up by two at once is held up by the longer, for the most part.
+        // The longest of them: what is held up by two at once is held up by the longer, for the
+        // most part.
         let held_us = whats().map(|what| what.clone().spans().into_iter().map(|us| *us).max());
         let held_us = held_us.flatten().max().unwrap_or(0).min(self.heal_us);
         let troubles = whats().filter(|what| matches!(what, What::Trouble { .. }));
@@ -293,7 +301,8 @@ fn asks(what: &What) -> u128 {
 }
 
 impl Profile {
-    /// Whether the longest, busiest and largest run that the profile can draw keeps within the bounds of a plan.
+    /// Whether the longest, busiest and largest run that the profile can draw keeps within the
+    /// bounds of a plan.
     pub(super) fn validate_cost(&self) -> Result<(), Impossible> {
         let drawn: u64 = self.faults.values().map(|mix| mix.count[1]).sum();
         check(

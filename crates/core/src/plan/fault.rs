@@ -38,16 +38,16 @@ pub enum When {
         /// Which.
         nth: u32,
     },
-    /// As soon as this node has begun the sync that is to make durable what it wrote over conflicting
-    /// entries, for the `nth` time, counted from 1 over all its lives.
+    /// As soon as this node has begun the sync that is to make durable what it wrote over
+    /// conflicting entries, for the `nth` time, counted from 1 over all its lives.
     Overwrite {
         /// Whose sync.
         node: NodeId,
         /// Which.
         nth: u32,
     },
-    /// As soon as this has come about at this node for the `nth` time, counted from 1 over all its lives. What the node
-    /// sends in the same step is on its way then.
+    /// As soon as this has come about at this node for the `nth` time, counted from 1 over all its
+    /// lives. What the node sends in the same step is on its way then.
     Milestone {
         /// Whose.
         node: NodeId,
@@ -105,12 +105,14 @@ pub enum What {
         /// How long, in microseconds.
         for_us: u64,
     },
-    /// Nothing gets through between whoever leads then and all others, either way. Clients still reach it.
+    /// Nothing gets through between whoever leads then and all others, either way. Clients still
+    /// reach it.
     IsolateLeader {
         /// How long, in microseconds.
         for_us: u64,
-        /// These nodes still hear it, and all others too: a partial partition (Alfatafta et al., "Toward a generic fault
-        /// tolerance technique for partial network partitioning", OSDI 2020).
+        /// These nodes still hear it, and all others too: a partial partition (Alfatafta et al.,
+        /// "Toward a generic fault tolerance technique for partial network partitioning",
+        /// OSDI 2020).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         bridges: Vec<NodeId>,
     },
@@ -199,13 +201,16 @@ pub enum What {
         /// How long, in microseconds.
         for_us: u64,
     },
-    /// An operator asks the leader for a change of the configuration. Nodes that are to join start with it.
+    /// An operator asks the leader for a change of the configuration. Nodes that are to join start
+    /// with it.
     Change {
         /// Which.
         change: Change,
-        /// How often it is asked for again while it has not come about, every other election time-out.
+        /// How often it is asked for again while it has not come about, every other election
+        /// time-out.
         retries: u32,
-        /// Nodes that it removes are stopped for good as soon as they are out; otherwise they run on.
+        /// Nodes that it removes are stopped for good as soon as they are out; otherwise they run
+        /// on.
         stop_removed: bool,
     },
     /// An operator asks a node for something else.

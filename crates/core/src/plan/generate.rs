@@ -113,8 +113,8 @@ impl Draw<'_> {
         self.choices.chance_ppm(u32::from(percent) * 10_000)
     }
 
-    /// As [`Draw::percent`], and draws nothing where the answer is always no, so that a profile without what is asked
-    /// for has the same plans as before there was such a thing.
+    /// As [`Draw::percent`], and draws nothing where the answer is always no, so that a profile
+    /// without what is asked for has the same plans as before there was such a thing.
     pub(super) fn seldom(&mut self, percent: u8) -> bool {
         percent > 0 && self.percent(percent)
     }

@@ -62,8 +62,9 @@ impl Draw<'_> {
         faults
     }
 
-    /// Lets a fault that strikes at a time do so close to one of those that are drawn already, and be about the same node half of the
-    /// time: troubles come together, and what one of them leads to is what another one meets.
+    /// Lets a fault that strikes at a time do so close to one of those that are drawn already, and
+    /// be about the same node half of the time: troubles come together, and what one of them
+    /// leads to is what another one meets.
     fn join(&mut self, fault: &mut Fault, others: &[Fault], plan: &Plan) {
         let When::AtUs(at_us) = &mut fault.when else {
             return;
@@ -126,7 +127,8 @@ impl Draw<'_> {
         }
     }
 
-    /// How late a message is: by little, or so much that its sender may have stood for election again since.
+    /// How late a message is: by little, or so much that its sender may have stood for election
+    /// again since.
     fn lateness(&mut self, election_us: u64) -> u64 {
         match self.choices.below(2) {
             0 => self.choices.skewed(1, 10 * election_us),

@@ -1,17 +1,18 @@
 //! Where reads by lease are promised to be fresh, the plan stays within what the promise needs.
 //!
 //! A lease holds while clocks run alike and a leader and its followers keep in touch. In raft 0.7.0
-//! a leader looks only every election time-out whether it has heard from a quorum since the last look,
-//! while followers feel bound to it for one election time-out: where they may lose touch, a lease read
-//! may be stale, with perfect clocks (see `FINDINGS.md`). It is stale for no longer than that, though: what such a read may
-//! show is bounded, where clocks run true and messages are prompt or lost.
+//! a leader looks only every election time-out whether it has heard from a quorum since the last
+//! look, while followers feel bound to it for one election time-out: where they may lose touch, a
+//! lease read may be stale, with perfect clocks (see `FINDINGS.md`). It is stale for no longer than
+//! that, though: what such a read may show is bounded, where clocks run true and messages are
+//! prompt or lost.
 
 use super::{ClockOptions, Fault, Plan, What, When};
 use crate::ids::NodeId;
 use crate::operator::{Admin, Setting};
 
-/// How old what a lease read shows may be where that is bounded, in election time-outs: the two after which a leader that
-/// is cut off steps down, and one for what was on its way.
+/// How old what a lease read shows may be where that is bounded, in election time-outs: the two
+/// after which a leader that is cut off steps down, and one for what was on its way.
 pub(super) const LAG_ELECTIONS: u64 = 3;
 
 /// Keeps clocks and nodes running alike: no lease holds otherwise, in any implementation.
@@ -29,9 +30,11 @@ pub(super) fn keep_time(plan: &mut Plan) {
     plan.faults.retain(|fault| !stalls(fault));
 }
 
-/// Takes out of a plan what may part a leader from its followers, or free them of it. In some plans one link may be cut instead, and no
-/// node goes down: who is beyond that link stands for election, and is refused by those who hear of the leader. One end of it stands on
-/// request, too, as soon as the link is cut and its log is not yet behind. It must be only the one: who has stood himself is bound to nobody.
+/// Takes out of a plan what may part a leader from its followers, or free them of it. In some plans
+/// one link may be cut instead, and no node goes down: who is beyond that link stands for election,
+/// and is refused by those who hear of the leader. One end of it stands on request, too, as soon as
+/// the link is cut and its log is not yet behind. It must be only the one: who has stood himself is
+/// bound to nobody.
 pub(super) fn keep_in_touch(plan: &mut Plan) {
     keep_prompt(plan);
     plan.network.reorder_ppm = 0;
@@ -48,8 +51,8 @@ pub(super) fn keep_in_touch(plan: &mut Plan) {
     }
 }
 
-/// The link of the first cut, where that is to be the only one. A node that restarts or has just joined is bound to nobody, and in a
-/// cluster of two a link is all.
+/// The link of the first cut, where that is to be the only one. A node that restarts or has just
+/// joined is bound to nobody, and in a cluster of two a link is all.
 fn cut_link(plan: &Plan) -> Option<(NodeId, NodeId)> {
     let may = plan.cluster.voters >= 3 && !plan.changes_membership() && plan.seed.is_multiple_of(2);
     let nodes = plan.nodes();
@@ -115,8 +118,8 @@ fn keep_prompt(plan: &mut Plan) {
     plan.schedule = None;
 }
 
-/// Whether the plan is one of those in which lease reads are to be bounded. Where members come, a leader takes
-/// them for active before it has heard from them.
+/// Whether the plan is one of those in which lease reads are to be bounded. Where members come, a
+/// leader takes them for active before it has heard from them.
 pub(super) fn may_be_bounded(plan: &Plan) -> bool {
     !plan.changes_membership() && plan.seed.is_multiple_of(2)
 }
@@ -145,7 +148,8 @@ pub(super) fn are_bounded(plan: &Plan) -> bool {
         && plan.faults.iter().all(is_prompt)
 }
 
-/// Whether a fault stops no clock, holds up no message and keeps no leader from looking whom it hears.
+/// Whether a fault stops no clock, holds up no message and keeps no leader from looking whom it
+/// hears.
 fn is_prompt(fault: &Fault) -> bool {
     match &fault.what {
         What::Crash { .. }

@@ -104,7 +104,8 @@ pub struct Cluster {
     /// that was set up with a log and a term of its own, as TiKV's regions are.
     pub first_term: Term,
     /// The index of a snapshot that every node has at the very start, as in a cluster that was
-    /// set up with one; 0 for none. Nodes that join later need one to learn the configuration from.
+    /// set up with one; 0 for none. Nodes that join later need one to learn the configuration
+    /// from.
     pub first_index: Index,
     /// Each node's clock, in order of id.
     pub clocks: Vec<ClockOptions>,
@@ -149,9 +150,11 @@ pub struct Workload {
     pub think_max_us: u64,
     /// How long a client waits for an answer. After that the command's fate is unknown to it.
     pub timeout_us: u64,
-    /// How often a client tries again, with the same session and sequence number, before it moves on.
+    /// How often a client tries again, with the same session and sequence number, before it moves
+    /// on.
     pub retries: u32,
-    /// Time-outs, in percent, at which a client crashes and another takes its place. The 131,072nd in one place crashes no more.
+    /// Time-outs, in percent, at which a client crashes and another takes its place. The 131,072nd
+    /// in one place crashes no more.
     pub crash_percent: u8,
     /// Reads, in percent, that go around the log.
     pub reads_percent: u8,
@@ -161,11 +164,12 @@ pub struct Workload {
     pub lease_us: u64,
     /// Reads by lease are promised to be fresh; otherwise stale ones are counted only.
     pub fresh_lease_reads: bool,
-    /// After the storm, settings that operators have changed stay as they are; otherwise check-quorum is put back on every node.
+    /// After the storm, settings that operators have changed stay as they are; otherwise
+    /// check-quorum is put back on every node.
     #[serde(default)]
     pub settings_stay: bool,
-    /// After the storm, election priorities stay as they are where a bare majority is left; otherwise they are
-    /// made equal then.
+    /// After the storm, election priorities stay as they are where a bare majority is left;
+    /// otherwise they are made equal then.
     #[serde(default)]
     pub priorities_stay: bool,
     /// Longest ballast that a command carries, in bytes; most carry little.
@@ -239,7 +243,8 @@ impl Plan {
         Self::parse(&text, path)
     }
 
-    /// Reads a plan from `text`, which comes from the file `path`, and makes sure that the plan can be carried out.
+    /// Reads a plan from `text`, which comes from the file `path`, and makes sure that the plan can
+    /// be carried out.
     ///
     /// # Errors
     /// [`PlanError`] says what is wrong with it.
@@ -321,8 +326,9 @@ impl Plan {
         self.asks(|admin| matches!(admin, Admin::Set(Setting::MaxInflight(0))))
     }
 
-    /// Whether priorities may differ and some voter be gone for good after the storm: where a bare majority is healed, where a
-    /// disk rots, so that its node does not start again, or where changes leave other voters than there were.
+    /// Whether priorities may differ and some voter be gone for good after the storm: where a bare
+    /// majority is healed, where a disk rots, so that its node does not start again, or where
+    /// changes leave other voters than there were.
     pub fn ranks_few_voters(&self) -> bool {
         let rots = |fault: &Fault| matches!(fault.what, What::Rot { .. });
         let few = matches!(self.heal, Heal::Quorum(_))
@@ -341,9 +347,10 @@ impl Plan {
         self.faults.iter().any(asks)
     }
 
-    /// How much older than a read what it shows may be, in microseconds: 0 where reads are promised to be fresh. None where
-    /// nothing is promised of reads by lease. A leader that is cut off steps down after two election time-outs, so where
-    /// clocks run true and messages are prompt or lost a lease is no older than that.
+    /// How much older than a read what it shows may be, in microseconds: 0 where reads are promised
+    /// to be fresh. None where nothing is promised of reads by lease. A leader that is cut off
+    /// steps down after two election time-outs, so where clocks run true and messages are
+    /// prompt or lost a lease is no older than that.
     pub fn lease_lag_us(&self) -> Option<u64> {
         match !self.raft.lease_reads || self.workload.fresh_lease_reads {
             true => Some(0),

@@ -321,7 +321,8 @@ impl Plan {
         )
     }
 
-    /// Whether those that are left are of both groups, where an entry must be in both to be committed.
+    /// Whether those that are left are of both groups, where an entry must be in both to be
+    /// committed.
     fn may_commit(&self, left: &[NodeId]) -> bool {
         let switches = |fault: &super::Fault| match &fault.what {
             What::Ask { admin, .. } => matches!(admin, Admin::Set(Setting::GroupCommit(true))),
@@ -333,7 +334,8 @@ impl Plan {
     }
 
     pub(super) fn known_nodes(&self, field: &str, nodes: &[NodeId]) -> Result<(), Impossible> {
-        // One that names a node twice does no harm; one that names all of them a thousand times has a million links.
+        // One that names a node twice does no harm; one that names all of them a thousand times has
+        // a million links.
         check(
             nodes.len() <= MAX_NODES.into(),
             field,

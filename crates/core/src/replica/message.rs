@@ -1,4 +1,5 @@
-//! What the harness sees of a message: to whom it goes, of what kind it is, and what it promises. Knows no implementation's messages.
+//! What the harness sees of a message: to whom it goes, of what kind it is, and what it promises.
+//! Knows no implementation's messages.
 
 use crate::ids::{Index, NodeId, Term};
 
@@ -9,7 +10,8 @@ pub struct Label {
     pub to: NodeId,
     /// Its kind.
     pub kind: MessageKind,
-    /// The sender's term that it carries; 0 when it carries none or one that the sender has not entered.
+    /// The sender's term that it carries; 0 when it carries none or one that the sender has not
+    /// entered.
     pub term: Term,
     /// The promise.
     pub claim: Claim,

@@ -26,8 +26,9 @@ pub enum Effect<R = Record, O = Observation> {
 #[derive(Clone, Debug)]
 pub struct Output<M> {
     kinds: Vec<Kind>,
-    /// The records of the writes among `kinds`, in the same order. They lie apart, so that a kind is a plain
-    /// value, and are freed by hand: mostly all of them have been taken, and then nothing is left to free.
+    /// The records of the writes among `kinds`, in the same order. They lie apart, so that a kind
+    /// is a plain value, and are freed by hand: mostly all of them have been taken, and then
+    /// nothing is left to free.
     records: Vec<ManuallyDrop<Record>>,
     sends: Vec<M>,
     replies: Vec<Reply>,
@@ -143,8 +144,8 @@ impl<M> Output<M> {
         })
     }
 
-    /// The effects, in order, with their records to be changed, or to be taken ([`Record::take`]) by
-    /// whoever carries them out and clears them afterwards.
+    /// The effects, in order, with their records to be changed, or to be taken ([`Record::take`])
+    /// by whoever carries them out and clears them afterwards.
     #[inline(always)]
     pub fn effects_mut(&mut self) -> impl Iterator<Item = Effect<&mut Record, &Observation>> {
         let mut records = self.records.iter_mut().map(|record| &mut **record);
@@ -155,7 +156,8 @@ impl<M> Output<M> {
         })
     }
 
-    /// Takes out all effects, in order. Those that the iterator does not come to are dropped with it.
+    /// Takes out all effects, in order. Those that the iterator does not come to are dropped with
+    /// it.
     pub fn take_effects(&mut self) -> impl Iterator<Item = Effect> + use<M> {
         let records = std::mem::take(&mut self.records).into_iter();
         let records: Vec<Record> = records.map(ManuallyDrop::into_inner).collect();
@@ -209,7 +211,8 @@ impl<M> Output<M> {
         &self.replies
     }
 
-    /// Takes out the answers to clients, in order. Those that the iterator does not come to are dropped with it.
+    /// Takes out the answers to clients, in order. Those that the iterator does not come to are
+    /// dropped with it.
     #[inline]
     pub fn drain_replies(&mut self) -> impl Iterator<Item = Reply> {
         self.replies.drain(..)

@@ -149,7 +149,8 @@ fn tells_calm(moment: &Moment) -> bool {
     moment.steps_down || moment.replaced.is_some() || moment.events.iter().any(tells)
 }
 
-/// Whether a scenario tells the moment. `committed` is the highest index that anyone knew committed before it.
+/// Whether a scenario tells the moment. `committed` is the highest index that anyone knew committed
+/// before it.
 fn matters(moment: &Moment, committed: &mut Index) -> bool {
     let mut does = moment.steps_down || !moment.words.is_empty();
     for event in &moment.events {

@@ -1,5 +1,5 @@
-//! What a violation is about: the terms, entries, nodes, keys and locks that it mentions, and which events of a
-//! run are about these.
+//! What a violation is about: the terms, entries, nodes, keys and locks that it mentions, and which
+//! events of a run are about these.
 
 use std::collections::BTreeSet;
 

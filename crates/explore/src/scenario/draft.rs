@@ -244,7 +244,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// How many messages of that kind have been sent on that link by now: carries out what there is.
+    /// How many messages of that kind have been sent on that link by now: carries out what there
+    /// is.
     fn sent_so_far(&self, from: NodeId, to: NodeId, kind: MessageKind) -> Result<u32, Wrong> {
         let (plan, _) = self.finished(self.now_us);
         plan.validate_told()

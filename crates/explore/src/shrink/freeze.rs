@@ -28,8 +28,8 @@ pub(super) fn clients(trial: &mut Trial<'_>) {
     }
 }
 
-/// Makes a fault of each message that the network's rates hit, and has no rates from then on, where what is left in the end
-/// is no larger.
+/// Makes a fault of each message that the network's rates hit, and has no rates from then on, where
+/// what is left in the end is no larger.
 pub(super) fn network(trial: &mut Trial<'_>) {
     if !has_rates(trial.best()) {
         return;
@@ -51,8 +51,9 @@ pub(super) fn network(trial: &mut Trial<'_>) {
     trial.attempt(&plan, trial.load(), REMOVAL);
 }
 
-/// Has faults that wait for a sync, a message or a milestone strike at the time at which they did, where less is left then:
-/// with each thing that is left out, what they wait for comes sooner or later, and so the chain of events breaks that they are in.
+/// Has faults that wait for a sync, a message or a milestone strike at the time at which they did,
+/// where less is left then: with each thing that is left out, what they wait for comes sooner or
+/// later, and so the chain of events breaks that they are in.
 pub(super) fn times(trial: &mut Trial<'_>) {
     let waits =
         |fault: &Fault| !matches!(fault.when, When::AtUs(_)) && fault.what.tampering().is_none();

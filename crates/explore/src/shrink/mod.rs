@@ -30,8 +30,9 @@ use trial::Trial;
 /// One way to look for a simpler plan.
 type Pass = fn(&mut Trial<'_>);
 
-/// The passes, in groups: one that changes something is followed by the first group again. So what takes away much, and makes
-/// runs cheaper, comes before what adds first and takes away after, and both before what only makes simpler what is left.
+/// The passes, in groups: one that changes something is followed by the first group again. So what
+/// takes away much, and makes runs cheaper, comes before what adds first and takes away after, and
+/// both before what only makes simpler what is left.
 const GROUPS: &[&[(&str, Pass)]] = &[
     &[
         ("freeze clients", freeze::clients),
@@ -155,7 +156,8 @@ pub struct Clean {
     pub interrupted: bool,
 }
 
-/// How long the first run goes on once the shrinker is to end: without it there is nothing to end with.
+/// How long the first run goes on once the shrinker is to end: without it there is nothing to end
+/// with.
 const FIRST_RUN: Duration = Duration::from_secs(1);
 
 impl Shrinker<'_> {

@@ -157,7 +157,8 @@ fn simpler(asked: &Asked) -> Vec<Asked> {
     all
 }
 
-/// A write of 1, to the first key and to its own; the same on the first key or lock; with a rounder lease.
+/// A write of 1, to the first key and to its own; the same on the first key or lock; with a rounder
+/// lease.
 fn simpler_operations(operation: Operation) -> Vec<Operation> {
     use Operation::{
         Acquire, Append, CompareAndSet, Delete, Get, Guarded, Put, Release, Renew, TryAcquire,

@@ -1,13 +1,13 @@
-//! What can go only together, or only under another seed: parts of a plan drawn at random. Where each
-//! message is a part of what a failure hangs on, leaving out any single thing hides it, and of
+//! What can go only together, or only under another seed: parts of a plan drawn at random. Where
+//! each message is a part of what a failure hangs on, leaving out any single thing hides it, and of
 //! many things under many seeds some few show it again.
 
 use super::trial::{Trial, pieces};
 use squall_core::plan::Plan;
 use squall_world::rng::Choices;
 
-/// Candidates that are tried in vain for each pair of faults and operations that are left, and the most of the latter with which each makes
-/// a pair.
+/// Candidates that are tried in vain for each pair of faults and operations that are left, and the
+/// most of the latter with which each makes a pair.
 const TRIES: u64 = 16;
 const MOST_PARTNERS: u64 = 32;
 

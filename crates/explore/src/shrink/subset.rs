@@ -11,7 +11,8 @@ const COARSE: usize = 8;
 /// Lists no longer than this are also thinned out one by one with other seeds.
 const SHORT: usize = 30;
 
-/// Leaves out of the list that `get` reads and `set` writes large parts that are not needed: all of it, halves, quarters, eighths.
+/// Leaves out of the list that `get` reads and `set` writes large parts that are not needed: all of
+/// it, halves, quarters, eighths.
 pub(super) fn reduce<T: Clone>(
     trial: &mut Trial<'_>,
     get: impl Fn(&Plan) -> Vec<T>,
@@ -32,7 +33,8 @@ pub(super) fn minimise<T: Clone>(
     }
 }
 
-/// Leaves out parts, each half as long as those before it, down to those of length `least`. Says whether nothing is left.
+/// Leaves out parts, each half as long as those before it, down to those of length `least`. Says
+/// whether nothing is left.
 fn leave_out<T: Clone>(
     trial: &mut Trial<'_>,
     get: impl Fn(&Plan) -> Vec<T>,

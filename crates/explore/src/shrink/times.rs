@@ -14,8 +14,8 @@ const SEEDS: u64 = 16;
 /// Into so many parts a storm is divided to find where it may end, at a time.
 const PARTS: u64 = 16;
 
-/// Ends the storm early, and leaves out what would come after. Up to there the run is the same, so that
-/// nothing but its end must be found.
+/// Ends the storm early, and leaves out what would come after. Up to there the run is the same, so
+/// that nothing but its end must be found.
 pub(super) fn cut(trial: &mut Trial<'_>) {
     trim(trial);
     while !trial.is_over() {
@@ -27,16 +27,16 @@ pub(super) fn cut(trial: &mut Trial<'_>) {
     }
 }
 
-/// As [`cut_start`], where a failure shows only after the storm: then each run that fails is long, and the sooner much goes the
-/// better.
+/// As [`cut_start`], where a failure shows only after the storm: then each run that fails is long,
+/// and the sooner much goes the better.
 pub(super) fn cut_long(trial: &mut Trial<'_>) {
     if trial.failure().time_us >= trial.best().heal_us {
         cut_start(trial);
     }
 }
 
-/// Leaves out the start of the storm. What comes after it stays where it is, or comes that much sooner, or as soon as there may
-/// be a leader.
+/// Leaves out the start of the storm. What comes after it stays where it is, or comes that much
+/// sooner, or as soon as there may be a leader.
 pub(super) fn cut_start(trial: &mut Trial<'_>) {
     while !trial.is_over() {
         let best = trial.best().clone();

@@ -127,8 +127,8 @@ impl<'a> Trial<'a> {
         let pool = pool(shrinker.jobs);
         Ok(Self {
             subject,
-            // raft-rs has that defect (`lone-voter-with-peers` in FINDINGS.md): what fails for it in the end is
-            // another failure than the one to be shown.
+            // raft-rs has that defect (`lone-voter-with-peers` in FINDINGS.md): what fails for it
+            // in the end is another failure than the one to be shown.
             may_tell_early: failure.violation.property() != Property::AckBeforeDurable
                 || tells_early(plan),
             aim: Aim(failure.violation.clone()),
@@ -216,9 +216,10 @@ impl<'a> Trial<'a> {
         self.most_work.is_some_and(|most| self.work >= most)
     }
 
-    /// Goes on from `detour`, which may be larger, if it fails in the same way, with each of `passes`. All is taken back unless
-    /// that ends with a plan of at most `most` faults and operations. No more work is done for it than has been
-    /// done so far, or [`LEAST_WORK`] steps.
+    /// Goes on from `detour`, which may be larger, if it fails in the same way, with each of
+    /// `passes`. All is taken back unless that ends with a plan of at most `most` faults and
+    /// operations. No more work is done for it than has been done so far, or [`LEAST_WORK`]
+    /// steps.
     pub(super) fn attempt(&mut self, detour: &Plan, most: usize, passes: &[fn(&mut Trial<'_>)]) {
         let best = (self.best.clone(), self.failure.clone());
         let (steps, drawn, tried) = (self.steps, self.drawn, self.tried.clone());
@@ -246,8 +247,8 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// How many other seeds are worth a try: the more, the cheaper a run is. Most runs do not fail, and those that do may
-    /// be by far the longest.
+    /// How many other seeds are worth a try: the more, the cheaper a run is. Most runs do not fail,
+    /// and those that do may be by far the longest.
     pub(super) fn other_seeds(&self) -> u64 {
         let mean = self.work / self.runs().max(1);
         let steps = self.steps.min(mean).max(1);
@@ -259,7 +260,8 @@ impl<'a> Trial<'a> {
         self.first(std::iter::once(candidate)).is_some()
     }
 
-    /// As [`Trial::takes`], with other seeds too: another order of events may show what this one hides.
+    /// As [`Trial::takes`], with other seeds too: another order of events may show what this one
+    /// hides.
     pub(super) fn takes_reseeded(&mut self, candidate: &Plan) -> bool {
         // The best itself with another seed is no simpler.
         if *candidate == self.best {
@@ -315,7 +317,8 @@ impl<'a> Trial<'a> {
             };
             let mut hit = None;
             for ((number, plan), judged) in batch.into_iter().zip(judged) {
-                // What ran beside a hit and comes after it does not count, nor what is beyond the work that may be done.
+                // What ran beside a hit and comes after it does not count, nor what is beyond the
+                // work that may be done.
                 if hit.is_some() || self.is_spent() {
                     self.seen.remove(&hash(&plan));
                     continue;

@@ -61,7 +61,8 @@ pub struct Guided<'a> {
 }
 
 impl<'a> Guided<'a> {
-    /// Over these plans, in a sweep that begins with `first_seed`. Its first runs are those of `given`.
+    /// Over these plans, in a sweep that begins with `first_seed`. Its first runs are those of
+    /// `given`.
     pub fn over(space: PlanSpace<'a>, first_seed: u64, given: Vec<Plan>) -> Self {
         Self {
             swarm: Swarm::over(space),

@@ -31,8 +31,8 @@ pub trait Strategy: Sync {
         64
     }
 
-    /// Whether its plans are what the profile draws, so that over many of them things happen as often as the
-    /// profile says they must ([`squall_core::plan::Share`]).
+    /// Whether its plans are what the profile draws, so that over many of them things happen as
+    /// often as the profile says they must ([`squall_core::plan::Share`]).
     fn draws_alike(&self) -> bool {
         false
     }
@@ -42,8 +42,8 @@ pub trait Strategy: Sync {
         false
     }
 
-    /// Takes in what the runs of a portion came to, in the order of their seeds, after `map` has. Returns
-    /// which of them it keeps the plans of.
+    /// Takes in what the runs of a portion came to, in the order of their seeds, after `map` has.
+    /// Returns which of them it keeps the plans of.
     fn learn(&mut self, _lessons: &[Feedback], _map: &Map) -> Vec<usize> {
         Vec::new()
     }
@@ -121,8 +121,8 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// A strategy of this kind over `space`, for a sweep that begins with `first_seed`. One that learns
-    /// first runs the plans of `given`.
+    /// A strategy of this kind over `space`, for a sweep that begins with `first_seed`. One that
+    /// learns first runs the plans of `given`.
     pub fn over<'a>(
         self,
         space: PlanSpace<'a>,

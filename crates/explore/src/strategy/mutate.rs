@@ -43,8 +43,8 @@ const CHANGES: &[Change] = &[
 /// Those that hold up no message and stop no clock.
 const GENTLE: &[Change] = &[|it| it.reseed(), |it| it.drop_faults()];
 
-/// A mutant of `parent`, which may take from the `others`: a fresh plan and one that is kept, both of
-/// the same profile and for the same subject. The same choices give the same mutant.
+/// A mutant of `parent`, which may take from the `others`: a fresh plan and one that is kept, both
+/// of the same profile and for the same subject. The same choices give the same mutant.
 ///
 /// It is valid, and has what its profile leaves out no more than they have.
 pub fn mutate(parent: &Plan, others: [&Plan; 2], choices: &mut Choices) -> Plan {
@@ -282,8 +282,9 @@ impl Mutation<'_> {
                 plan.raft.max_uncommitted_size = donor.raft.max_uncommitted_size;
             }
             8 => plan.raft.skip_broadcast_commit = donor.raft.skip_broadcast_commit,
-            // These two go one way only: how many voters may be removed hangs on them, with a library that has
-            // trouble where one is left (`lone-voter-with-peers`, `sole-voter-with-unsaved-entries` in FINDINGS.md).
+            // These two go one way only: how many voters may be removed hangs on them, with a
+            // library that has trouble where one is left (`lone-voter-with-peers`,
+            // `sole-voter-with-unsaved-entries` in FINDINGS.md).
             9 if donor.driver.persistence == Persistence::Synchronous => {
                 plan.driver.persistence = Persistence::Synchronous;
             }

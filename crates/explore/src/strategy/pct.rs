@@ -1,13 +1,16 @@
-//! PCT: what goes wrong is drawn as in swarm, and whose messages go first by priority, in place of chance.
+//! PCT: what goes wrong is drawn as in swarm, and whose messages go first by priority, in place of
+//! chance.
 
 use super::{PlanSpace, Strategy};
 use squall_core::plan::{Demotion, Link, Plan, Schedule};
 use squall_world::rng::Choices;
 
-/// Bugs that need up to so many orderings are aimed at: with depth d, priorities change d - 1 times.
+/// Bugs that need up to so many orderings are aimed at: with depth d, priorities change d - 1
+/// times.
 const DEEPEST: u64 = 5;
 
-/// Messages that a run sends, about, among which priorities change: the order of magnitude is drawn.
+/// Messages that a run sends, about, among which priorities change: the order of magnitude is
+/// drawn.
 const MESSAGES: [u64; 2] = [16, 4_096];
 
 /// Priority-based scheduling of message deliveries (Burckhardt et al., ASPLOS 2010).
@@ -36,13 +39,15 @@ impl Strategy for Pct<'_> {
     }
 }
 
-/// Whether messages of the plan may be late: they may not where reads by lease are promised to be fresh.
+/// Whether messages of the plan may be late: they may not where reads by lease are promised to be
+/// fresh.
 pub(super) fn may_hold_up(plan: &Plan) -> bool {
     let promised = plan.raft.lease_reads && plan.workload.fresh_lease_reads;
     plan.nodes().len() > 1 && !promised
 }
 
-/// A schedule for the plan: every link has a priority, and some fall behind in the course of the run.
+/// A schedule for the plan: every link has a priority, and some fall behind in the course of the
+/// run.
 pub(super) fn draw(plan: &Plan, choices: &mut Choices) -> Schedule {
     let nodes = plan.nodes();
     let mut links: Vec<Link> = nodes

@@ -21,8 +21,8 @@ pub const USUAL_CAUSES: &str = "Usual causes, in a driver or a library: the orde
 pub struct Leak {
     /// The plan's seed.
     pub seed: u64,
-    /// The first step at which they differ; none where it could not be found: they differed, and all that were
-    /// compared step by step were the same.
+    /// The first step at which they differ; none where it could not be found: they differed, and
+    /// all that were compared step by step were the same.
     pub step: Option<u64>,
     /// What happened in that step in one run,
     pub first: String,
@@ -36,8 +36,8 @@ struct Run {
     lines: Vec<Line>,
 }
 
-/// Runs `plan` again and compares with how it went before; with a `pulse` that ends both. A run that is cut short is
-/// compared with nothing.
+/// Runs `plan` again and compares with how it went before; with a `pulse` that ends both. A run
+/// that is cut short is compared with nothing.
 pub fn find_leak(
     subject: &RegisteredSubject,
     plan: &Plan,

@@ -6,7 +6,8 @@ use super::Summary;
 use crate::watchdog::Hang;
 use squall_core::plan::Plan;
 
-/// Looks on while a sweep goes on: hears of each run on the thread that it is on. No result depends on it.
+/// Looks on while a sweep goes on: hears of each run on the thread that it is on. No result depends
+/// on it.
 pub trait Lookout: Sync {
     /// How long a run may stand still, in wall time, before it hangs; none: for ever.
     fn patience(&self) -> Option<Duration>;
@@ -17,8 +18,9 @@ pub trait Lookout: Sync {
     /// The thread's run is over.
     fn ends(&self, job: usize);
 
-    /// A run hangs: it stands still, or was told to end and does not. Called once for each, on a thread of its own; the
-    /// sweep waits on, unless this ends the process. `so_far` is what all portions before this one came to.
+    /// A run hangs: it stands still, or was told to end and does not. Called once for each, on a
+    /// thread of its own; the sweep waits on, unless this ends the process. `so_far` is what
+    /// all portions before this one came to.
     fn hangs(&self, hang: &Hang, so_far: &Summary);
 }
 

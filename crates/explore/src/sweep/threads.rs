@@ -19,8 +19,9 @@ pub(crate) fn pool(jobs: usize) -> Result<ThreadPool, NoThreads> {
         let started = started.lock().map(|started| started.send(()));
         drop(started);
     };
-    // One after the other, each with all that it needs before the next one takes what is left of the memory: a thread that
-    // gets none as it starts ends the process, while one that cannot be started at all is an error.
+    // One after the other, each with all that it needs before the next one takes what is left of
+    // the memory: a thread that gets none as it starts ends the process, while one that cannot
+    // be started at all is an error.
     let spawn = |worker: rayon::ThreadBuilder| {
         thread::Builder::new().spawn(|| worker.run())?;
         // Where the thread is gone, the pool will see to it.

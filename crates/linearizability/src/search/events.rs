@@ -47,7 +47,8 @@ impl List {
         self.previous[next as usize] = previous;
     }
 
-    /// Undoes the last [`List::lift`] that is not undone. A lifted entry still knows its neighbours.
+    /// Undoes the last [`List::lift`] that is not undone. A lifted entry still knows its
+    /// neighbours.
     fn put_back(&mut self, entry: u32) {
         let (previous, next) = (self.previous[entry as usize], self.next[entry as usize]);
         self.next[previous as usize] = entry;

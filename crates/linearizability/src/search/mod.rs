@@ -6,15 +6,15 @@
 //! tried again (Lowe). Three things are added, each of which only leaves out
 //! what cannot lead to a linearization if what is kept does not.
 //!
-//! - An operation that reads only is placed as soon as it fits. Wherever else it
-//!   stands in a linearization, it can be moved here: it changes nothing, and
-//!   nothing that is not placed had to come before it.
+//! - An operation that reads only is placed as soon as it fits. Wherever else it stands in a
+//!   linearization, it can be moved here: it changes nothing, and nothing that is not placed had to
+//!   come before it.
 //! - Operations of unknown outcome are tried after all others, and need not be placed.
-//! - Of two ways to have placed the same operations that returned and to have come to
-//!   the same state, one of which used up no operation of unknown outcome that
-//!   the other did not, the other is dropped: whatever it can go on with, the
-//!   one can. Nor is one of unknown outcome placed right after another that makes no
-//!   difference to it. Without this, each write that timed out would double the work.
+//! - Of two ways to have placed the same operations that returned and to have come to the same
+//!   state, one of which used up no operation of unknown outcome that the other did not, the other
+//!   is dropped: whatever it can go on with, the one can. Nor is one of unknown outcome placed
+//!   right after another that makes no difference to it. Without this, each write that timed out
+//!   would double the work.
 //!
 //! What stays hard is to show that there is no linearization when many operations of
 //! unknown outcome do make a difference, say a hundred increments that timed out.

@@ -14,7 +14,8 @@ use squall_core::engine::Task;
 use super::life::{Life, serve};
 
 thread_local! {
-    /// The cluster of the run that this thread is in. The runtime demands that what starts a node can
+    /// The cluster of the run that this thread is in. The runtime demands that what starts a node
+    /// can
     /// be sent to other threads, though it never sends it, and a replica need not be fit for that.
     static CURRENT: RefCell<Option<Rc<Cluster>>> = const { RefCell::new(None) };
 }
@@ -78,7 +79,8 @@ impl Cluster {
         })
     }
 
-    /// Starts the node, with a task of the runtime for `task`. Its life ends with [`Cluster::kill`].
+    /// Starts the node, with a task of the runtime for `task`. Its life ends with
+    /// [`Cluster::kill`].
     pub(super) fn start(&self, position: usize, task: Rc<dyn Task>) {
         let node = &self.nodes[position];
         *node.life.borrow_mut() = Some(Rc::new(Life::new(task)));
@@ -98,7 +100,8 @@ impl Cluster {
         node.id.set(Some(built.build().id()));
     }
 
-    /// Wakes the node's task for one step. A node that is stepped goes on, whether or not the runtime was told.
+    /// Wakes the node's task for one step. A node that is stepped goes on, whether or not the
+    /// runtime was told.
     pub(super) fn wake(&self, position: usize) {
         self.go_on(position);
         let life = self.nodes[position].life.borrow();
@@ -114,7 +117,8 @@ impl Cluster {
         }
     }
 
-    /// Takes those nodes off the scheduler that are to stand still, and puts back those that are to go on.
+    /// Takes those nodes off the scheduler that are to stand still, and puts back those that are to
+    /// go on.
     pub(super) fn keep_still(&self, still: impl Iterator<Item = bool>) {
         for (position, still) in still.enumerate() {
             if still != self.nodes[position].still.get() {

@@ -1,5 +1,5 @@
-//! One life of a node: the runtime's task waits for a step to make, lets the replica make it, and waits again, until
-//! its node is killed.
+//! One life of a node: the runtime's task waits for a step to make, lets the replica make it, and
+//! waits again, until its node is killed.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

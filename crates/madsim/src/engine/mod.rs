@@ -4,11 +4,12 @@
 //! clock goes to each event in turn.
 //!
 //! The world is the same code, and stands still while a task runs: it is a coroutine that is
-//! suspended at every step and for every passing of time. So a plan goes the same way here as there,
-//! to the digest, and a plan file found by one engine replays on the other.
+//! suspended at every step and for every passing of time. So a plan goes the same way here as
+//! there, to the digest, and a plan file found by one engine replays on the other.
 //!
-//! It must not decide anything: of the runtime's own chances (which of the tasks that are ready runs
-//! first, 50 to 100 ns of time for each) none reaches the world, because one task is ready at a time.
+//! It must not decide anything: of the runtime's own chances (which of the tasks that are ready
+//! runs first, 50 to 100 ns of time for each) none reaches the world, because one task is ready at
+//! a time.
 
 mod cluster;
 mod life;
@@ -87,7 +88,8 @@ pub fn run(plan: &Plan, runner: &dyn Runner, watch: Observer<'_>) -> Outcome {
     outcome
 }
 
-/// The runtime as the world sees it: at every step and for every passing of time the world is suspended.
+/// The runtime as the world sees it: at every step and for every passing of time the world is
+/// suspended.
 struct Suspended<'a> {
     cluster: &'a Cluster,
     world: &'a Yielder<(), Wish>,

@@ -1,5 +1,6 @@
-//! A key-value server as a subject, by two functions: how one life of a node goes, and how one request is made of a node.
-//! Clients, what they ask for, and whether what they are told is linearizable, are the same for all such servers.
+//! A key-value server as a subject, by two functions: how one life of a node goes, and how one
+//! request is made of a node. Clients, what they ask for, and whether what they are told is
+//! linearizable, are the same for all such servers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -80,8 +81,9 @@ pub struct ByFunctions<S, A> {
     ask: A,
 }
 
-/// A key-value server as a subject. `serve` is one life of a node; a node whose life ends is switched off and on again. `ask` makes
-/// one request of one node, once; it is given up after a while.
+/// A key-value server as a subject. `serve` is one life of a node; a node whose life ends is
+/// switched off and on again. `ask` makes one request of one node, once; it is given up after a
+/// while.
 pub fn key_value<S, L, A, R>(serve: S, ask: A) -> Storm<ByFunctions<S, A>>
 where
     S: Fn(Life) -> L + Send + Sync + 'static,
@@ -117,8 +119,8 @@ where
         let mut choices = seat.choices();
         let plan = Arc::clone(&seat.plan);
         let (workload, nodes) = (plan.workload, plan.nodes());
-        // A request that is given up before its answer can be there never gets one: that takes a connection, four delays and
-        // two syncs.
+        // A request that is given up before its answer can be there never gets one: that takes a
+        // connection, four delays and two syncs.
         let takes_us = 8 * plan.network.delay_max_us + 4 * plan.disk.sync_max_us;
         let patience = Duration::from_micros(workload.timeout_us.max(takes_us));
         let mut node = *choices.pick(&nodes);

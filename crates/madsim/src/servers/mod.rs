@@ -1,16 +1,19 @@
-//! Servers as subjects: async code with tasks, sockets and files of its own, on madsim, under the storm of a plan.
+//! Servers as subjects: async code with tasks, sockets and files of its own, on madsim, under the
+//! storm of a plan.
 //!
 //! A [`Server`] says how one life of a node and how a client goes. [`Storm`] makes a
-//! [`Runner`](squall_core::registry::Runner) of it, which whatever runs plans takes: sweeps, replays, the shrinker. Each node is a
-//! machine of the runtime with a [disk that forgets](crate::shim::DiskSim); what the server tells its [`Probe`] goes to
-//! the same checks that look at replicas. Durability is read off a shadow of its disk that the probe keeps, and held
+//! [`Runner`](squall_core::registry::Runner) of it, which whatever runs plans takes: sweeps,
+//! replays, the shrinker. Each node is a machine of the runtime with a [disk that
+//! forgets](crate::shim::DiskSim); what the server tells its [`Probe`] goes to the same checks that
+//! look at replicas. Durability is read off a shadow of its disk that the probe keeps, and held
 //! against what the server reads back after a power failure.
 //!
-//! Faults of a plan are carried out, at a time or at an ordinal: crash, pause, slow-disk, fail-sync and full-disk; drift, on
-//! [`ClockSim`](crate::shim::ClockSim); and, on
-//! [`NetworkSim`](crate::shim::NetworkSim), cut, split, isolate-leader, burst, trouble, slow-node, and what is done to
-//! single messages. What is left out, the trace says: monotonic clocks do not jump, nobody changes membership,
-//! and rot is not looked for in a log that is read to its first damaged record.
+//! Faults of a plan are carried out, at a time or at an ordinal: crash, pause, slow-disk, fail-sync
+//! and full-disk; drift, on [`ClockSim`](crate::shim::ClockSim); and, on
+//! [`NetworkSim`](crate::shim::NetworkSim), cut, split, isolate-leader, burst, trouble, slow-node,
+//! and what is done to single messages. What is left out, the trace says: monotonic clocks do not
+//! jump, nobody changes membership, and rot is not looked for in a log that is read to its first
+//! damaged record.
 //!
 //! Knows no server; `raft_rs` alone knows a Raft library.
 
@@ -77,8 +80,9 @@ pub trait Server: Send + Sync + 'static {
     /// What the clients of one run share: what they saw, for instance.
     type Run: Send + Sync + 'static;
 
-    /// What it does not have: see [`Subject::lacks`](squall_core::replica::Subject::lacks). [`ALL_BUT_SNAPSHOTS`], unless it says
-    /// otherwise: who is in the cluster does not change, and what a plan says of options a server need not read.
+    /// What it does not have: see [`Subject::lacks`](squall_core::replica::Subject::lacks).
+    /// [`ALL_BUT_SNAPSHOTS`], unless it says otherwise: who is in the cluster does not change,
+    /// and what a plan says of options a server need not read.
     fn lacks(&self) -> &'static [Feature] {
         ALL_BUT_SNAPSHOTS
     }
@@ -86,11 +90,12 @@ pub trait Server: Send + Sync + 'static {
     /// A run begins.
     fn begin(&self, plan: &Plan) -> Self::Run;
 
-    /// One life of a node: from its start until it is killed, or stops because it cannot go on. Then
-    /// its machine is switched off and on again.
+    /// One life of a node: from its start until it is killed, or stops because it cannot go on.
+    /// Then its machine is switched off and on again.
     fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static;
 
-    /// A client, which goes on until [`ClientHandle::storms`] is false and it has then seen that a fresh command is answered.
+    /// A client, which goes on until [`ClientHandle::storms`] is false and it has then seen that a
+    /// fresh command is answered.
     fn ask(
         self: Arc<Self>,
         run: Arc<Self::Run>,
@@ -109,8 +114,9 @@ pub trait Server: Send + Sync + 'static {
 pub enum Judged {
     /// Nothing is.
     Fine,
-    /// Something may be: the search ended before it knew, for this reason. No violation; it is counted as
-    /// [`OrderUndecided`](squall_core::counters::Event::OrderUndecided), and the trace says so.
+    /// Something may be: the search ended before it knew, for this reason. No violation; it is
+    /// counted as [`OrderUndecided`](squall_core::counters::Event::OrderUndecided), and the
+    /// trace says so.
     Undecided(String),
 }
 

@@ -1,5 +1,6 @@
-//! What faults do to the links between servers. [`NetworkSim`] has every word of a plan. The runtime's own network, for
-//! servers whose sockets are not ours to choose, has cuts, and one range of delays and one rate of loss for all links.
+//! What faults do to the links between servers. [`NetworkSim`] has every word of a plan. The
+//! runtime's own network, for servers whose sockets are not ours to choose, has cuts, and one range
+//! of delays and one rate of loss for all links.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -94,7 +95,8 @@ impl Links {
         cut
     }
 
-    /// Fault `number` cuts `side` off from all of `machines` that are not of it, both ways. Returns the links.
+    /// Fault `number` cuts `side` off from all of `machines` that are not of it, both ways. Returns
+    /// the links.
     pub(super) fn cut_off(
         &mut self,
         number: usize,

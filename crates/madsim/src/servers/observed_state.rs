@@ -1,5 +1,5 @@
-//! What is seen of a run: every node as it tells of itself, the shadow of its disk, and the checks. It acts on nothing:
-//! the storm does.
+//! What is seen of a run: every node as it tells of itself, the shadow of its disk, and the checks.
+//! It acts on nothing: the storm does.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -51,7 +51,8 @@ pub(super) struct Stage {
     pub(super) triggers: Triggers,
     /// Faults that have had theirs.
     pub(super) struck: VecDeque<usize>,
-    /// How many syncs each node's disk has begun, and how many of them after entries were overwritten.
+    /// How many syncs each node's disk has begun, and how many of them after entries were
+    /// overwritten.
     pub(super) syncs: Vec<(u32, u32)>,
     /// Nodes that have overwritten entries since their last sync began.
     pub(super) overwrote: Vec<bool>,

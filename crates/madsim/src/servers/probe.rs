@@ -33,7 +33,8 @@ pub struct Started {
     pub log_start: Index,
     /// The entries of its log, one after another.
     pub entries: Vec<Entry>,
-    /// Index and term of its snapshot, to which its state machine has applied the log; 0 when there is none.
+    /// Index and term of its snapshot, to which its state machine has applied the log; 0 when
+    /// there is none.
     pub snapshot: (Index, Term),
     /// How far it knows the log to be committed.
     pub commit: Index,
@@ -66,8 +67,8 @@ impl Probe {
         self.tell(|stage, node| stage.started(node, started));
     }
 
-    /// It has this role in this term from now on. A node that leads tells it behind the entries that it wrote before, any
-    /// other before those that it writes then.
+    /// It has this role in this term from now on. A node that leads tells it behind the entries
+    /// that it wrote before, any other before those that it writes then.
     pub fn role(&self, role: Role, term: Term) {
         self.tell(|stage, node| stage.role(node, role, term));
     }
@@ -92,13 +93,14 @@ impl Probe {
         self.tell(|stage, node| stage.synced(node, point));
     }
 
-    /// It sends a message to another server, as far as it is told what that is; one that nobody is told of is not held
-    /// against what is durable.
+    /// It sends a message to another server, as far as it is told what that is; one that nobody is
+    /// told of is not held against what is durable.
     pub fn sent(&self, label: &Label) {
         self.tell(|stage, node| stage.sent(node, label));
     }
 
-    /// It knows the log to be committed up to here. Told behind the entries that it writes together with that.
+    /// It knows the log to be committed up to here. Told behind the entries that it writes together
+    /// with that.
     pub fn committed(&self, index: Index) {
         self.tell(|stage, node| stage.committed(node, index));
     }
@@ -113,7 +115,8 @@ impl Probe {
         self.tell(|stage, node| stage.compacted(node, snapshot, log_start));
     }
 
-    /// A leader's snapshot is durable, has taken the place of the whole log, and is its state machine now.
+    /// A leader's snapshot is durable, has taken the place of the whole log, and is its state
+    /// machine now.
     pub fn installed(&self, snapshot: (Index, Term), state: u64) {
         self.tell(|stage, node| stage.installed(node, snapshot, state));
     }

@@ -1,7 +1,9 @@
-//! `RawNode` for a server on raft-rs: a `use` line puts it in the place of the library's, and it tells the probe by itself what
-//! there is to tell. What only the server knows, that it has synced and what it has applied, the server says.
+//! `RawNode` for a server on raft-rs: a `use` line puts it in the place of the library's, and it
+//! tells the probe by itself what there is to tell. What only the server knows, that it has synced
+//! and what it has applied, the server says.
 //!
-//! It also puts election time-outs of the run's own in the place of those that raft 0.7.0 draws where no seed reaches.
+//! It also puts election time-outs of the run's own in the place of those that raft 0.7.0 draws
+//! where no seed reaches.
 
 use std::hash::{Hash, Hasher as _};
 use std::ops::{Deref, DerefMut};
@@ -16,11 +18,11 @@ use squall_core::replica::Label;
 use squall_raft_rs::{entry, label, written_hard_state};
 use squall_world::rng::Choices;
 
-/// A `RawNode` that tells of one life of a node, which is the one that runs where it is made. Numbers of nodes are those of
-/// raft-rs.
+/// A `RawNode` that tells of one life of a node, which is the one that runs where it is made.
+/// Numbers of nodes are those of raft-rs.
 ///
-/// The loop around it is the usual one: send the messages of a `Ready`, write its entries and its hard state, sync, send the messages that
-/// wait for that, advance.
+/// The loop around it is the usual one: send the messages of a `Ready`, write its entries and its
+/// hard state, sync, send the messages that wait for that, advance.
 pub struct RawNode<S: Storage> {
     raw: Library<S>,
     teller: Teller,
@@ -56,13 +58,15 @@ impl<S: Storage> DerefMut for RawNode<S> {
 }
 
 impl<S: Storage> RawNode<S> {
-    /// A server that has read its disk, whose state machine is as it was at the very start: it applies its log anew.
+    /// A server that has read its disk, whose state machine is as it was at the very start: it
+    /// applies its log anew.
     ///
     /// # Errors
     /// The library's.
     ///
     /// # Panics
-    /// Outside of a life of a server under the storm, and when the storage does not have what it says that it has.
+    /// Outside of a life of a server under the storm, and when the storage does not have what it
+    /// says that it has.
     pub fn new(config: &Config, store: S, logger: &slog::Logger) -> raft::Result<Self> {
         let raw = Library::new(config, store, logger)?;
         Ok(Self::telling(raw, 0))
@@ -105,7 +109,8 @@ impl<S: Storage> RawNode<S> {
         raw.tick()
     }
 
-    /// As the library's. What is in it is told as about to be sent and written; a snapshot by [`RawNode::installed`].
+    /// As the library's. What is in it is told as about to be sent and written; a snapshot by
+    /// [`RawNode::installed`].
     pub fn ready(&mut self) -> Ready {
         let ready = self.raw.ready();
         self.teller.ready(&self.raw, &ready);
@@ -133,7 +138,8 @@ impl<S: Storage> RawNode<S> {
         self.teller.probe.applied(index, hash(state));
     }
 
-    /// A leader's snapshot is durable, with the `Ready` that it came in, and is the server's state machine now.
+    /// A leader's snapshot is durable, with the `Ready` that it came in, and is the server's state
+    /// machine now.
     pub fn installed(&mut self, snapshot: &Snapshot, ready: &Ready, state: &impl Hash) {
         let meta = snapshot.get_metadata();
         let teller = &mut self.teller;
@@ -144,7 +150,8 @@ impl<S: Storage> RawNode<S> {
         self.synced();
     }
 
-    /// A snapshot of the server's own at this index and term is durable, and so is a log that begins behind `log_start`.
+    /// A snapshot of the server's own at this index and term is durable, and so is a log that
+    /// begins behind `log_start`.
     pub fn compacted(&self, snapshot: (u64, u64), log_start: u64) {
         self.teller.probe.compacted(snapshot, log_start);
     }
@@ -188,7 +195,8 @@ impl Teller {
 
     fn ready<S: Storage>(&mut self, raw: &Library<S>, ready: &Ready) {
         self.send(ready.messages());
-        // Who no longer leads says so before it writes, for only then may it write over entries; who leads from now on, after.
+        // Who no longer leads says so before it writes, for only then may it write over entries;
+        // who leads from now on, after.
         if raw.raft.state != StateRole::Leader {
             self.role(raw);
         }

@@ -1,5 +1,6 @@
-//! Carries a plan out on servers: machines of the runtime that lose power, stand still and are cut off, with disks that are
-//! slow, full and failing, until the storm is over; then the cluster must converge.
+//! Carries a plan out on servers: machines of the runtime that lose power, stand still and are cut
+//! off, with disks that are slow, full and failing, until the storm is over; then the cluster must
+//! converge.
 
 use std::collections::BTreeMap;
 use std::future::{pending, poll_fn};
@@ -264,7 +265,8 @@ impl<S: Server> World<S> {
         self.tear_down().await;
     }
 
-    /// Waits for the time, for a server that stops, for a fault that waits for an ordinal, or for the end.
+    /// Waits for the time, for a server that stops, for a fault that waits for an ordinal, or for
+    /// the end.
     async fn wait(&self, mut clock: Pin<&mut Sleep>) -> Woken {
         poll_fn(|context| {
             let mut stage = lock(&self.stage);

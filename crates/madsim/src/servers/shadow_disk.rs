@@ -1,6 +1,7 @@
-//! What a server must have kept on its disk, as far as it has told: a shadow of it, which forgets as little and as much
-//! as the real one. After a power failure the server says what it has read; the shadow finds which of the writes that were
-//! not synced have survived for that to be so, and if none could, something is lost that must not be.
+//! What a server must have kept on its disk, as far as it has told: a shadow of it, which forgets
+//! as little and as much as the real one. After a power failure the server says what it has read;
+//! the shadow finds which of the writes that were not synced have survived for that to be so, and
+//! if none could, something is lost that must not be.
 
 use squall_core::ids::Index;
 use squall_core::storage::{ChainedRecord, Entry, HardState, Journal, StableState};
@@ -45,7 +46,8 @@ impl Shadow {
         disk.crash(Loss::All, choices);
     }
 
-    /// The server has read this: what of the writes that were not synced it must have found becomes durable.
+    /// The server has read this: what of the writes that were not synced it must have found becomes
+    /// durable.
     pub(super) fn recover(&mut self, disk: &mut Disk<StableState>, started: &Started) {
         let unsynced = std::mem::take(&mut self.unsynced);
         let hard = HardState {

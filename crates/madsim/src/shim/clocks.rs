@@ -1,4 +1,5 @@
-//! A clock for every node of a madsim runtime, which may run fast or slow. The runtime's own is one for all.
+//! A clock for every node of a madsim runtime, which may run fast or slow. The runtime's own is one
+//! for all.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +13,8 @@ use ::madsim::time::TimeHandle;
 
 use squall_world::clock::Clock;
 
-/// The clocks of all nodes. Add it with `runtime.add_simulator::<ClockSim>()`. A node that nobody has told otherwise has a clock that is
-/// right.
+/// The clocks of all nodes. Add it with `runtime.add_simulator::<ClockSim>()`. A node that nobody
+/// has told otherwise has a clock that is right.
 pub struct ClockSim {
     pub(super) time: TimeHandle,
     clocks: Mutex<BTreeMap<NodeId, NodeClock>>,
@@ -90,8 +91,8 @@ impl ClockSim {
         })
     }
 
-    /// When, by the runtime's clock, the node's shows `local_us`; none when it does already. Whoever waits is woken when
-    /// that changes.
+    /// When, by the runtime's clock, the node's shows `local_us`; none when it does already.
+    /// Whoever waits is woken when that changes.
     pub(super) fn wait(
         &self,
         node: NodeId,

@@ -38,7 +38,8 @@ impl Default for SyncTimes {
 /// The disks of all nodes. Add it to a runtime, before its nodes are made, with
 /// `runtime.add_simulator::<DiskSim>()`.
 ///
-/// Every disk draws from a stream of its own, seeded by the runtime: a fault on one shifts no other.
+/// Every disk draws from a stream of its own, seeded by the runtime: a fault on one shifts no
+/// other.
 pub struct DiskSim {
     seed: u64,
     time: TimeHandle,
@@ -89,8 +90,8 @@ impl Simulator for DiskSim {
         machines.insert(node, machine);
     }
 
-    /// Called by `Handle::kill`, which holds the runtime's locks: nothing here may ask the runtime for
-    /// anything.
+    /// Called by `Handle::kill`, which holds the runtime's locks: nothing here may ask the runtime
+    /// for anything.
     fn reset_node(&self, node: NodeId) {
         self.with(node, |machine| {
             machine.lost = machine.files.crash(machine.loss, &mut machine.choices);
@@ -141,8 +142,8 @@ impl DiskSim {
         self.with(node, |machine| machine.sync_times = times);
     }
 
-    /// Syncs of the node that begin from now on take so long at least, until [`DiskSim::speed_up`]. Of several such
-    /// times the newest counts.
+    /// Syncs of the node that begin from now on take so long at least, until [`DiskSim::speed_up`].
+    /// Of several such times the newest counts.
     pub fn slow_down(&self, node: NodeId, least_us: u64) {
         self.with(node, |machine| machine.slow_us.push(least_us));
     }

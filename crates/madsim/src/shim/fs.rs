@@ -1,8 +1,8 @@
 //! Files on a [`DiskSim`], as async code on a node uses them. Paths are plain strings, `/` between
 //! their parts; directories need not be made.
 //!
-//! Reads and writes take no time; syncs do. What is written is read back at once, and is durable when
-//! a sync of the file has returned without an error, if the file's name is: see [`sync_dir`].
+//! Reads and writes take no time; syncs do. What is written is read back at once, and is durable
+//! when a sync of the file has returned without an error, if the file's name is: see [`sync_dir`].
 
 mod options;
 
@@ -22,10 +22,11 @@ use squall_world::file_disk::{Files, Inode, Target};
 
 pub use options::OpenOptions;
 
-/// An open file of the node whose task opened it, or a directory, which can be synced and nothing else.
+/// An open file of the node whose task opened it, or a directory, which can be synced and nothing
+/// else.
 ///
-/// It is read and written at places, or one after another as a file of tokio's is: from its begin on, or, where it was opened to
-/// append, written at its end.
+/// It is read and written at places, or one after another as a file of tokio's is: from its begin
+/// on, or, where it was opened to append, written at its end.
 pub struct File {
     disk: Arc<DiskSim>,
     node: NodeId,
@@ -113,7 +114,8 @@ impl File {
         })
     }
 
-    /// Reads from `offset` on until `buffer` is full or the file ends. Returns how many bytes it read.
+    /// Reads from `offset` on until `buffer` is full or the file ends. Returns how many bytes it
+    /// read.
     ///
     /// # Errors
     /// When the node has lost power since the file was opened, as for all that follow.
@@ -192,7 +194,8 @@ impl File {
         self.disk.sync(self.node, self.target.clone()).await
     }
 
-    /// The same. What `fsync` makes durable beyond `fdatasync`, times and rights, files here do not have.
+    /// The same. What `fsync` makes durable beyond `fdatasync`, times and rights, files here do not
+    /// have.
     ///
     /// # Errors
     /// As [`File::sync_data`].
@@ -259,8 +262,8 @@ pub async fn create_dir_all(_: impl AsRef<Path>) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a file another name, in place of a file that may have it. Durable when the directory that it
-/// moves to is synced.
+/// Gives a file another name, in place of a file that may have it. Durable when the directory that
+/// it moves to is synced.
 ///
 /// # Errors
 /// `NotFound`.

@@ -1,11 +1,12 @@
 //! For code that runs on madsim itself: what the runtime lacks.
 //!
 //! madsim's own file system keeps all that is written, at once, whatever happens to the node: its
-//! `FsSim::power_fail` does nothing, and its `sync_all` neither. So code that forgets a sync is never
-//! found out there. [`DiskSim`] is a disk that forgets, and [`fs`] the files on it.
+//! `FsSim::power_fail` does nothing, and its `sync_all` neither. So code that forgets a sync is
+//! never found out there. [`DiskSim`] is a disk that forgets, and [`fs`] the files on it.
 //!
-//! Its network has one rate of loss and one range of delays for all links, and no duplication. [`NetworkSim`] is one whose
-//! links are told apart, over the model that replicas have, and [`net`] the sockets on it.
+//! Its network has one rate of loss and one range of delays for all links, and no duplication.
+//! [`NetworkSim`] is one whose links are told apart, over the model that replicas have, and [`net`]
+//! the sockets on it.
 //!
 //! Its clock is one for all nodes. [`ClockSim`] has one for each, and [`time`] goes by it.
 //!

@@ -1,7 +1,9 @@
-//! Sockets on a [`NetworkSim`], in the shape of `tokio::net`, so that a `use` line chooses between the two.
+//! Sockets on a [`NetworkSim`], in the shape of `tokio::net`, so that a `use` line chooses between
+//! the two.
 //!
-//! Names are looked up by the runtime, as for its own sockets: addresses are those that machines were laid with. What a
-//! `TcpStream` has not read when it is dropped breaks the connection off; what it has written is on its way still.
+//! Names are looked up by the runtime, as for its own sockets: addresses are those that machines
+//! were laid with. What a `TcpStream` has not read when it is dropped breaks the connection off;
+//! what it has written is on its way still.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -38,7 +40,8 @@ impl TcpListener {
     /// Waits at this address of the node whose task calls this.
     ///
     /// # Errors
-    /// `AddrInUse`; `AddrNotAvailable` when it is another node's; and when the node is on no network that was laid.
+    /// `AddrInUse`; `AddrNotAvailable` when it is another node's; and when the node is on no
+    /// network that was laid.
     pub async fn bind<A: ToSocketAddrs>(address: A) -> io::Result<Self> {
         let (network, address) = (NetworkSim::current(), first(address).await?);
         let bound = network.with(|state| state.bind_listener(node(), address))?;
@@ -154,8 +157,8 @@ impl TcpStream {
     /// Asks for a connection to that address.
     ///
     /// # Errors
-    /// `ConnectionRefused` when nobody waits there; `TimedOut` when nothing gets through after some tries;
-    /// `HostUnreachable` when there is no such node.
+    /// `ConnectionRefused` when nobody waits there; `TimedOut` when nothing gets through after some
+    /// tries; `HostUnreachable` when there is no such node.
     pub async fn connect<A: ToSocketAddrs>(address: A) -> io::Result<Self> {
         let (network, address) = (NetworkSim::current(), first(address).await?);
         let connection = network.with(|state| state.connect(node(), address))?;

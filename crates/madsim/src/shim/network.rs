@@ -1,13 +1,14 @@
-//! A network for async code, over the project's own model of links: each way of a link can be cut, slow, lossy and held back
-//! by itself. [`net`](super::net) has the sockets on it.
+//! A network for async code, over the project's own model of links: each way of a link can be cut,
+//! slow, lossy and held back by itself. [`net`](super::net) has the sockets on it.
 //!
-//! What happens to a stream is what TCP makes of it: a lost segment is sent again and holds up what is behind it, and a
-//! connection on which nothing gets through ends with an error after some tries; a copy is thrown away. A datagram is lost,
-//! doubled and overtaken as it is. A machine that loses power is gone without a word: whoever sends to it later, when it
-//! is up again, is told that there is no such connection.
+//! What happens to a stream is what TCP makes of it: a lost segment is sent again and holds up what
+//! is behind it, and a connection on which nothing gets through ends with an error after some
+//! tries; a copy is thrown away. A datagram is lost, doubled and overtaken as it is. A machine that
+//! loses power is gone without a word: whoever sends to it later, when it is up again, is told that
+//! there is no such connection.
 //!
-//! One task carries it all, on a machine of its own, so that what is on its way arrives whoever stands still. Knows
-//! nothing of plans.
+//! One task carries it all, on a machine of its own, so that what is on its way arrives whoever
+//! stands still. Knows nothing of plans.
 
 mod carry;
 mod connection;
@@ -32,7 +33,8 @@ use squall_world::network::{LinkOptions, MessageFault, Network};
 pub use state::Noted;
 pub(super) use state::{Bound, State};
 
-/// The network of a runtime. Add it with `runtime.add_simulator::<NetworkSim>()`, and lay it before any socket is opened.
+/// The network of a runtime. Add it with `runtime.add_simulator::<NetworkSim>()`, and lay it before
+/// any socket is opened.
 pub struct NetworkSim {
     time: TimeHandle,
     state: Mutex<State>,
@@ -46,8 +48,8 @@ impl Simulator for NetworkSim {
         }
     }
 
-    /// Called by `Handle::kill`, which holds the runtime's locks: nothing here may ask the runtime for
-    /// anything.
+    /// Called by `Handle::kill`, which holds the runtime's locks: nothing here may ask the runtime
+    /// for anything.
     fn reset_node(&self, node: NodeId) {
         self.with(|state| state.lose_power(node));
     }
@@ -62,9 +64,10 @@ impl NetworkSim {
         simulator()
     }
 
-    /// Lays links between these machines, each at its address, that carry `ordinary` traffic. Whatever was there is gone.
-    /// Returns the machine that carries what is sent; `Handle::kill` it when the run is over, for a task that is not
-    /// finished when its runtime ends is leaked.
+    /// Lays links between these machines, each at its address, that carry `ordinary` traffic.
+    /// Whatever was there is gone. Returns the machine that carries what is sent;
+    /// `Handle::kill` it when the run is over, for a task that is not finished when its runtime
+    /// ends is leaked.
     ///
     /// # Panics
     /// Outside of a task, and when two machines have one address.
@@ -80,13 +83,15 @@ impl NetworkSim {
         self.with(|state| act(&mut state.network))
     }
 
-    /// The next segment or datagram from one machine to another is tampered with. A stream whose segment is lost in this
-    /// way is broken off, and what is on its way on it is lost; a copy of one is thrown away by whoever gets it.
+    /// The next segment or datagram from one machine to another is tampered with. A stream whose
+    /// segment is lost in this way is broken off, and what is on its way on it is lost; a copy
+    /// of one is thrown away by whoever gets it.
     pub fn tamper(&self, from: usize, to: usize, tampering: MessageFault) {
         self.with(|state| state.tamperings.push((from, to, tampering)));
     }
 
-    /// Ends all that links suffer from, and what is on its way arrives in `prompt_us` at the latest.
+    /// Ends all that links suffer from, and what is on its way arrives in `prompt_us` at the
+    /// latest.
     pub fn heal(&self, ordinary: LinkOptions, prompt_us: u64) {
         self.with(|state| state.heal(ordinary, prompt_us));
     }

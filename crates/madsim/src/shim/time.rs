@@ -1,5 +1,5 @@
-//! Time by a node's own clock, in the shape of `tokio::time`, so that a `use` line chooses between the two. The clock is that of
-//! [`ClockSim`], and may run fast or slow.
+//! Time by a node's own clock, in the shape of `tokio::time`, so that a `use` line chooses between
+//! the two. The clock is that of [`ClockSim`], and may run fast or slow.
 //!
 //! It is a monotonic clock, as tokio's is: it does not jump.
 

@@ -1,4 +1,5 @@
-//! Who is told to stand for election, who says that it was, and how often a leader gives a sign of life.
+//! Who is told to stand for election, who says that it was, and how often a leader gives a sign of
+//! life.
 
 use raft::eraftpb::{Message, MessageType};
 use raft::{Raft, Storage};
@@ -9,8 +10,9 @@ use squall_core::ids::Term;
 /// `raft` has sent these because of a message of the kind of `cause` in the name of `from`.
 ///
 /// # Panics
-/// When a successor is told to stand that lacks entries (dissertation, section 3.10), when a candidate says of itself what is
-/// not so, or when a leader tells itself what it tells its followers.
+/// When a successor is told to stand that lacks entries (dissertation, section 3.10), when a
+/// candidate says of itself what is not so, or when a leader tells itself what it tells its
+/// followers.
 pub(super) fn sent<S: Storage>(
     raft: &Raft<S>,
     messages: &[Message],

@@ -1,11 +1,12 @@
-//! With group commit, what a leader commits is held in two groups, where its voters are in two. Our nodes are in two:
-//! `assign_groups` puts them there.
+//! With group commit, what a leader commits is held in two groups, where its voters are in two. Our
+//! nodes are in two: `assign_groups` puts them there.
 
 use raft::Raft;
 
 use crate::store::Store;
 
-/// `raft`, which leads, has just committed by what its voters told it, of one configuration or, in a joint one, of two.
+/// `raft`, which leads, has just committed by what its voters told it, of one configuration or, in
+/// a joint one, of two.
 ///
 /// # Panics
 /// When only one group has what is committed.

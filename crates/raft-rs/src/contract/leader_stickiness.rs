@@ -1,6 +1,7 @@
-//! With check-quorum, a follower that has heard from a leader within the shortest election time-out is bound to it: it answers no
-//! candidate of a later term, unless the leader itself has made that one stand (dissertation, sections 4.2.3 and
-//! 3.10). Leases rest on it, and that leaders are not deposed by those who have left. A vote that should not have been given is seldom
+//! With check-quorum, a follower that has heard from a leader within the shortest election time-out
+//! is bound to it: it answers no candidate of a later term, unless the leader itself has made that
+//! one stand (dissertation, sections 4.2.3 and 3.10). Leases rest on it, and that leaders are not
+//! deposed by those who have left. A vote that should not have been given is seldom
 //! missed by anyone, so the driver looks. It counts ticks by itself.
 
 use raft::eraftpb::{Message, MessageType};
@@ -33,7 +34,8 @@ impl Bond {
         self.heard = self.heard.map(|ticks| ticks.saturating_add(1));
     }
 
-    /// Steps `message` into `raw`, which has check-quorum on. What it heard while that was off is not known.
+    /// Steps `message` into `raw`, which has check-quorum on. What it heard while that was off is
+    /// not known.
     ///
     /// # Panics
     /// When it answers a candidate though it is bound to a leader.

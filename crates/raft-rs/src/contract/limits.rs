@@ -75,7 +75,8 @@ fn size(entries: &[Entry]) -> u64 {
     sizes.sum()
 }
 
-/// A leader that batches has one append on its way out for each peer, and another only where entries do not join on.
+/// A leader that batches has one append on its way out for each peer, and another only where
+/// entries do not join on.
 ///
 /// # Panics
 /// When one of `new` could have gone with one that was there before it.
@@ -121,11 +122,12 @@ impl Uncommitted {
         }
     }
 
-    /// `raft`, which leads, has taken a command of `bytes` as its last entry. What others passed on is not counted, so that
-    /// this is less than the library counts, never more.
+    /// `raft`, which leads, has taken a command of `bytes` as its last entry. What others passed on
+    /// is not counted, so that this is less than the library counts, never more.
     ///
     /// # Panics
-    /// When it should have refused that. A command is always taken where nothing else is uncommitted.
+    /// When it should have refused that. A command is always taken where nothing else is
+    /// uncommitted.
     pub(super) fn taken<S: Storage>(&mut self, raft: &Raft<S>, bytes: u64) {
         let Some(most) = self.most else {
             return;
@@ -153,7 +155,8 @@ impl Uncommitted {
         );
     }
 
-    /// `raw`, which leads, has refused a command of `bytes`. What is not applied is more than what the library counts, never less.
+    /// `raw`, which leads, has refused a command of `bytes`. What is not applied is more than what
+    /// the library counts, never less.
     ///
     /// # Panics
     /// When there was room for it.

@@ -1,7 +1,8 @@
-//! What the library promises to whoever sets it up, and no property of Raft says: that its limits are kept, that a
-//! setting has its effect. A broken promise of this kind is seldom missed by any client, so the driver looks at what
-//! goes into the library and what comes out of it. It goes by settings as they were asked for, and where it can by
-//! no bookkeeping of the library's own. What is plain is not looked at, and costs nothing.
+//! What the library promises to whoever sets it up, and no property of Raft says: that its limits
+//! are kept, that a setting has its effect. A broken promise of this kind is seldom missed by any
+//! client, so the driver looks at what goes into the library and what comes out of it. It goes by
+//! settings as they were asked for, and where it can by no bookkeeping of the library's own. What
+//! is plain is not looked at, and costs nothing.
 
 mod elections;
 mod groups;
@@ -176,7 +177,8 @@ impl Contract {
         }
     }
 
-    /// The library was asked to take a command of so many bytes, before which things stood so, and says whether it did.
+    /// The library was asked to take a command of so many bytes, before which things stood so, and
+    /// says whether it did.
     ///
     /// # Panics
     /// When it has not, or should not have; or when it has refused for want of room that there is.
@@ -197,7 +199,8 @@ impl Contract {
         }
     }
 
-    /// To be asked for before anything but a message goes into the library, where there is anything to look at.
+    /// To be asked for before anything but a message goes into the library, where there is anything
+    /// to look at.
     #[inline(always)]
     pub(super) fn before(&self, raw: &RawNode<Store>) -> Option<Before> {
         self.watches.then(|| Before::new(&raw.raft))
@@ -218,7 +221,8 @@ impl Contract {
         }
     }
 
-    /// Steps `message` into `raw`. An error there is the library's way to say that it ignores the message.
+    /// Steps `message` into `raw`. An error there is the library's way to say that it ignores the
+    /// message.
     ///
     /// # Panics
     /// When a promise is broken.
@@ -270,7 +274,8 @@ impl Contract {
         asks && priority(request) < self.priority && request.index <= raft.raft_log.last_index()
     }
 
-    /// A leader that does not broadcast commits tells nobody but `from` of one that its answer has brought.
+    /// A leader that does not broadcast commits tells nobody but `from` of one that its answer has
+    /// brought.
     fn told_only(&self, raft: &Raft<Store>, before: Before, from: u64) {
         let stays = before.leads.is_some() && Before::new(raft).leads == before.leads;
         if !self.skip_broadcast_commit || !stays || before.changing || raft.has_pending_conf() {
@@ -286,8 +291,8 @@ impl Contract {
         );
     }
 
-    /// Looks at what an input has come to, which is a kind and in whose name it was sent: a message, or in nobody's name a tick (`MsgBeat`) or
-    /// something else (`MsgHup`).
+    /// Looks at what an input has come to, which is a kind and in whose name it was sent: a
+    /// message, or in nobody's name a tick (`MsgBeat`) or something else (`MsgHup`).
     #[inline(never)]
     fn look(&mut self, raw: &RawNode<Store>, before: Before, cause: (MessageType, u64)) {
         let raft = &raw.raft;
@@ -335,7 +340,8 @@ fn grants(answer: &Message, candidate: u64) -> bool {
     votes && answer.to == candidate && !answer.reject
 }
 
-/// The priority of the candidate whose `request` this is. Releases before 0.7 have it in another field.
+/// The priority of the candidate whose `request` this is. Releases before 0.7 have it in another
+/// field.
 fn priority(request: &Message) -> i64 {
     match request.priority {
         0 => i64::try_from(request.deprecated_priority).unwrap_or(i64::MAX),

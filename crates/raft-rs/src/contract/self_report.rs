@@ -1,4 +1,5 @@
-//! What the library says of itself when it is asked, held against what is known: users decide by it.
+//! What the library says of itself when it is asked, held against what is known: users decide by
+//! it.
 
 use raft::{Raft, StateRole};
 

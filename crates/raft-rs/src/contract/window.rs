@@ -1,5 +1,6 @@
-//! How many appends with entries are on their way to each follower. Counted are those that the library sends while it
-//! replicates, and until they are answered; what is not seen here makes the count smaller than the library's, never larger.
+//! How many appends with entries are on their way to each follower. Counted are those that the
+//! library sends while it replicates, and until they are answered; what is not seen here makes the
+//! count smaller than the library's, never larger.
 
 use std::collections::VecDeque;
 
@@ -54,7 +55,8 @@ impl Window {
         }
     }
 
-    /// A change that names these was carried out. Who has left is new when it comes back, in one and the same change, too.
+    /// A change that names these was carried out. Who has left is new when it comes back, in one
+    /// and the same change, too.
     pub(super) fn configured<S: Storage>(&mut self, raft: &Raft<S>, named: &[u64]) {
         self.peers.retain(|peer| raft.prs().get(peer.id).is_some());
         for peer in &mut self.peers {

@@ -51,7 +51,8 @@ enum Input {
     Client(String, oneshot::Sender<String>),
 }
 
-/// Asks a node for one thing, `get KEY` or `put KEY VALUE`. The answer is `VALUE ...`, `NONE`, `OK` or `NOT LEADER`.
+/// Asks a node for one thing, `get KEY` or `put KEY VALUE`. The answer is `VALUE ...`, `NONE`, `OK`
+/// or `NOT LEADER`.
 pub async fn ask(address: &str, line: &str) -> io::Result<String> {
     let mut stream = BufReader::new(TcpStream::connect(address).await?);
     stream.write_all(format!("{line}\n").as_bytes()).await?;
@@ -86,7 +87,8 @@ pub async fn run(options: Options) -> io::Result<()> {
     }
 }
 
-/// The first line says who talks: another node, which sends messages, or a client, which asks for one thing a line.
+/// The first line says who talks: another node, which sends messages, or a client, which asks for
+/// one thing a line.
 async fn listen(mut stream: BufReader<TcpStream>, inbox: mpsc::Sender<Input>) -> io::Result<()> {
     let mut line = String::new();
     while stream.read_line(&mut line).await? > 0 {

@@ -1,4 +1,5 @@
-//! What it takes to bring the server of `../before` here, and what that gives: the storm, the checks and replay.
+//! What it takes to bring the server of `../before` here, and what that gives: the storm, the
+//! checks and replay.
 
 use std::path::Path;
 

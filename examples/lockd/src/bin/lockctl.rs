@@ -40,7 +40,8 @@ enum Ask {
     },
     /// Take a key out.
     Delete { key: String },
-    /// Get a lock, and print its token. It is held until its lease ends, for this client is gone then.
+    /// Get a lock, and print its token. It is held until its lease ends, for this client is gone
+    /// then.
     Lock {
         lock: String,
         /// How long it is held.

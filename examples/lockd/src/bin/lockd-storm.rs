@@ -1,6 +1,8 @@
-//! lockd under the storm: sweeps, replays and shrinks as `squall` does, over lockd as it is and with planted mistakes.
+//! lockd under the storm: sweeps, replays and shrinks as `squall` does, over lockd as it is and
+//! with planted mistakes.
 //!
-//!     cargo madsim run --package lockd --bin lockd-storm -- sweep --profile examples/lockd/storm.toml
+//!     cargo madsim run --package lockd --bin lockd-storm -- sweep --profile
+//! examples/lockd/storm.toml
 
 #[cfg(madsim)]
 fn main() -> std::process::ExitCode {

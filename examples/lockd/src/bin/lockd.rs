@@ -10,7 +10,8 @@ use lockd::bug::Planted;
 use lockd::probe::Nobody;
 use lockd::server::{self, Options};
 
-/// A replicated lock and key-value server. It runs until it is killed; exit status 2 when it cannot go on.
+/// A replicated lock and key-value server. It runs until it is killed; exit status 2 when it cannot
+/// go on.
 #[derive(Debug, Parser)]
 #[command(name = "lockd", version)]
 struct Arguments {

@@ -1,4 +1,5 @@
-//! What clients ask for, and what they must not see. For the storm in simulation and for that over real processes.
+//! What clients ask for, and what they must not see. For the storm in simulation and for that over
+//! real processes.
 
 use squall::linearizability::models::{KeyValue, KeyValueInput as Input, KeyValueOutput as Output};
 use squall::linearizability::{self, Budget, Verdict};
@@ -51,7 +52,8 @@ pub fn draw(choices: &mut Choices, client: u32, count: u64) -> Operation {
 pub struct CanBe {
     /// How many locks they were granted.
     pub grants: usize,
-    /// After so many steps it was still open whether operations on some key have an order; none when all have one.
+    /// After so many steps it was still open whether operations on some key have an order; none
+    /// when all have one.
     pub undecided_after: Option<u64>,
 }
 

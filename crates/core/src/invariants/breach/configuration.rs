@@ -50,7 +50,8 @@ pub enum Configuration {
         /// The entry of the change that it knows to be committed.
         change: Index,
     },
-    /// A committed change that fits did not have its effect on the node, or one did that is not allowed.
+    /// A committed change that fits did not have its effect on the node, or one did that is not
+    /// allowed.
     ChangedOtherwise {
         /// The entry of the change.
         index: Index,

@@ -11,7 +11,8 @@ use crate::service::{Answer, Part};
 use squall_linearizability::Excerpt;
 use squall_linearizability::models::{KeyValueInput, KeyValueOutput};
 
-/// How linearizability was broken, by the node that answered, or by the cluster when the run was over.
+/// How linearizability was broken, by the node that answered, or by the cluster when the run was
+/// over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
 pub enum Linearizability {

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mentions, Way, Who};
 
-/// How lock safety was broken, by the node that answered. Times are those of the lock's own clock, in microseconds.
+/// How lock safety was broken, by the node that answered. Times are those of the lock's own clock,
+/// in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
 pub enum LockSafety {

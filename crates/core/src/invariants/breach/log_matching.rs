@@ -11,7 +11,8 @@ use crate::ids::{Index, NodeId, Term};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
 pub enum LogMatching {
-    /// It wrote an entry behind another log than the one that was written with that index and term before.
+    /// It wrote an entry behind another log than the one that was written with that index and term
+    /// before.
     Differs {
         /// The entry.
         index: Index,
@@ -35,7 +36,8 @@ pub enum LogMatching {
         to: NodeId,
         /// The term.
         term: Term,
-        /// Where the leader's log ends, if that is before the entry; none when there is another entry.
+        /// Where the leader's log ends, if that is before the entry; none when there is another
+        /// entry.
         ends_at: Option<Index>,
     },
 }

@@ -1,8 +1,8 @@
-//! The ways in which rules are broken: a variant for each, with all that is known of it in fields, its words and its
-//! source. Words are made here and nowhere else, and nobody reads them back.
+//! The ways in which rules are broken: a variant for each, with all that is known of it in fields,
+//! its words and its source. Words are made here and nowhere else, and nobody reads them back.
 //!
-//! To add one: a variant in the file of its property; the compiler names the other places, and a test demands an example in
-//! `tests/it/violations.rs`.
+//! To add one: a variant in the file of its property; the compiler names the other places, and a
+//! test demands an example in `tests/it/violations.rs`.
 
 mod ack_before_durable;
 mod configuration;
@@ -46,8 +46,8 @@ use crate::ids::NodeId;
 
 /// How a rule was broken: one variant a property, within which there is one for each way.
 ///
-/// Serialised, a breach is an object with its way as `kind`, in lower case with hyphens, and with its fields. The property is not
-/// in it: see [`Violation`](super::Violation).
+/// Serialised, a breach is an object with its way as `kind`, in lower case with hyphens, and with
+/// its fields. The property is not in it: see [`Violation`](super::Violation).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Breach {
@@ -83,8 +83,8 @@ pub enum Breach {
     InWords(InWords),
 }
 
-/// What someone else says of a property that is broken: a server that judges what its clients have seen, a runner of one's
-/// own, or a file of a version that kept words only.
+/// What someone else says of a property that is broken: a server that judges what its clients have
+/// seen, a runner of one's own, or a file of a version that kept words only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename = "in-words")]
 pub struct InWords {
@@ -167,7 +167,8 @@ impl Breach {
         self.way().source()
     }
 
-    /// The terms, entries, nodes, keys and locks that it is about, apart from the node whose step broke the rule.
+    /// The terms, entries, nodes, keys and locks that it is about, apart from the node whose step
+    /// broke the rule.
     pub fn mentions(&self) -> Mentions {
         self.way().mentions()
     }

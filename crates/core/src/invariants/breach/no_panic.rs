@@ -49,8 +49,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether both are in one line. Which column of it a panic comes from says little: one line may be one statement of several
-    /// columns.
+    /// Whether both are in one line. Which column of it a panic comes from says little: one line
+    /// may be one statement of several columns.
     pub fn same_line(&self, other: &Self) -> bool {
         (&self.file, self.line) == (&other.file, other.line)
     }

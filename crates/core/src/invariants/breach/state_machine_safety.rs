@@ -56,7 +56,8 @@ pub enum StateMachineSafety {
         /// Up to where the log is committed.
         committed: Index,
     },
-    /// It is in another state by a snapshot than the node that applied the snapshot's last entry first.
+    /// It is in another state by a snapshot than the node that applied the snapshot's last entry
+    /// first.
     OtherStateBySnapshot {
         /// The last entry in the snapshot.
         index: Index,

@@ -1,5 +1,5 @@
-//! Knobs for what is known to make the library under test fail: each takes the trigger of one finding out of
-//! plans, and no more than the trigger.
+//! Knobs for what is known to make the library under test fail: each takes the trigger of one
+//! finding out of plans, and no more than the trigger.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,8 @@ pub struct Findings {
     pub outsider_campaigns: bool,
     /// A change may leave one voter, with entries on their way to its disk.
     pub sole_voter_with_unsaved_entries: bool,
-    /// A node says nothing to who leads or stands in an earlier term, though nothing else that it sends will tell.
+    /// A node says nothing to who leads or stands in an earlier term, though nothing else that it
+    /// sends will tell.
     pub learners_in_a_later_term: bool,
     /// A follower asks for a snapshot while it holds entries that are not known to be committed.
     pub requested_snapshot_drops_entries: bool,

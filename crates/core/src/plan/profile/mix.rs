@@ -1,5 +1,5 @@
-//! How often what exists in a run: the groups of numbers in a profile. Every `percent` is of runs, 0 to
-//! 100; every pair is a range, both ends included.
+//! How often what exists in a run: the groups of numbers in a profile. Every `percent` is of runs,
+//! 0 to 100; every pair is a range, both ends included.
 
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +95,8 @@ pub struct DriverMix {
     pub asynchronous_percent: u8,
     /// Runs in which several inputs are stepped before the output is handled.
     pub batched_inputs_percent: u8,
-    /// Of those, runs in which up to 256 are, and not up to 16: so many wait at a node that comes back from a long pause or sync.
+    /// Of those, runs in which up to 256 are, and not up to 16: so many wait at a node that comes
+    /// back from a long pause or sync.
     #[serde(default)]
     pub large_batches_percent: u8,
     /// Runs in which entries are applied late.

@@ -19,10 +19,12 @@ pub use mix::{DriverMix, FaultMix, NetworkMix, RaftMix, RateMix, WorkloadMix};
 pub use read::{ProfileError, builtin_profiles};
 pub use share::Share;
 
-/// How plans are drawn. Every `percent` is of runs, 0 to 100; every pair is a range, both ends included.
+/// How plans are drawn. Every `percent` is of runs, 0 to 100; every pair is a range, both ends
+/// included.
 ///
-/// A file may begin with `extends = "storm"`, or the name of another built-in profile, and then says only what differs.
-/// It may have tables `[[variants]]`, each of which says what differs in it: a seed draws one. Who extends it has none of them.
+/// A file may begin with `extends = "storm"`, or the name of another built-in profile, and then
+/// says only what differs. It may have tables `[[variants]]`, each of which says what differs in
+/// it: a seed draws one. Who extends it has none of them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -43,7 +45,8 @@ pub struct Profile {
     pub skewed_clocks_percent: u8,
     /// Runs that start in a later term than 0.
     pub later_first_term_percent: u8,
-    /// Runs in which membership may change: with learners at the start, nodes that may join, and a snapshot to learn from.
+    /// Runs in which membership may change: with learners at the start, nodes that may join, and a
+    /// snapshot to learn from.
     #[serde(default)]
     pub membership_percent: u8,
     /// The network in ordinary times.
@@ -61,26 +64,31 @@ pub struct Profile {
     pub faults: BTreeMap<FaultKind, FaultMix>,
     /// Faults, of those that can be, that strike at an ordinal event and not at a time.
     pub ordinal_percent: u8,
-    /// Crashes, of those that strike at an ordinal event, that do so at a sync that overwrites entries.
+    /// Crashes, of those that strike at an ordinal event, that do so at a sync that overwrites
+    /// entries.
     #[serde(default)]
     pub overwrite_percent: u8,
-    /// Faults, of those that strike at an ordinal event other than a message of their own, that do so at a milestone of a node: when it stands for
-    /// election, is elected, has installed a snapshot, goes by another configuration.
+    /// Faults, of those that strike at an ordinal event other than a message of their own, that do
+    /// so at a milestone of a node: when it stands for election, is elected, has installed a
+    /// snapshot, goes by another configuration.
     #[serde(default)]
     pub milestone_percent: u8,
     /// Faults, of those that strike at a time, that do so close to another one.
     #[serde(default)]
     pub cluster_percent: u8,
-    /// Leaders, of those that are cut off, that one or two nodes still hear which hear all others as well.
+    /// Leaders, of those that are cut off, that one or two nodes still hear which hear all others
+    /// as well.
     #[serde(default)]
     pub bridge_percent: u8,
     /// Conditions that are known to make the library under test fail: see `FINDINGS.md`.
     #[serde(default)]
     pub findings: Findings,
-    /// Events that must happen at least once in a sweep of 1,000 runs or more for it to be clean: names of `sometimes` events.
+    /// Events that must happen at least once in a sweep of 1,000 runs or more for it to be clean:
+    /// names of `sometimes` events.
     #[serde(default)]
     pub require: Vec<String>,
-    /// How often some of them must happen, in such a sweep of plans that are drawn as this says (`swarm`).
+    /// How often some of them must happen, in such a sweep of plans that are drawn as this says
+    /// (`swarm`).
     #[serde(default)]
     pub shares: Vec<Share>,
     /// What seeds draw from in place of this profile, where there are any.

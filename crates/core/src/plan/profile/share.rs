@@ -1,4 +1,5 @@
-//! How often something must come off: not each time, as a storm may always be in the way, but on a good day nearly.
+//! How often something must come off: not each time, as a storm may always be in the way, but on a
+//! good day nearly.
 
 use serde::{Deserialize, Serialize};
 

@@ -29,7 +29,8 @@ pub struct Command {
     pub(super) act: fn(&mut Draft<'_>, &mut Words<'_>) -> Result<(), Wrong>,
 }
 
-/// All commands. Those that act do so at the story's present time, which only `run` and `at` move on.
+/// All commands. Those that act do so at the story's present time, which only `run` and `at` move
+/// on.
 pub const COMMANDS: &[Command] = &[
     Command {
         name: "cluster",

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::{File, text};
 use squall_world::file_disk::Target;
 
-/// How a file is opened, in the shape of `tokio::fs::OpenOptions`. That it can be read or written at all need not be asked for.
+/// How a file is opened, in the shape of `tokio::fs::OpenOptions`. That it can be read or written
+/// at all need not be asked for.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
     appends: bool,

@@ -216,7 +216,8 @@ impl State {
                 connection.ends[way.end].out.next = next + 1;
             }
         }
-        // That it has arrived, its sender must learn; whoever asks for a connection learns it by the answer.
+        // That it has arrived, its sender must learn; whoever asks for a connection learns it by
+        // the answer.
         let is_hello = way.end == 0 && number == 0;
         let is_cut = way.from != way.to && self.network.is_cut(way.to, way.from);
         if is_hello || is_cut {
@@ -359,7 +360,8 @@ impl State {
         Ok((ends[end].address, ends[1 - end].address))
     }
 
-    /// Reads what is there, as much as `buffer` takes; 0 bytes at the end. None when nothing is there yet.
+    /// Reads what is there, as much as `buffer` takes; 0 bytes at the end. None when nothing is
+    /// there yet.
     pub(in super::super) fn read(
         &mut self,
         connection: u64,

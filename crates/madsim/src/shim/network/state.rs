@@ -87,8 +87,8 @@ pub(super) struct Host {
     next_port: u16,
 }
 
-/// A socket that is bound to a place. Who had the place before may let go of it later than the next one takes it: a task of a
-/// life that is over.
+/// A socket that is bound to a place. Who had the place before may let go of it later than the next
+/// one takes it: a task of a life that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Bound {
     pub(super) place: Place,
@@ -156,7 +156,8 @@ pub(in super::super) struct State {
     listeners: BTreeMap<Place, Listener>,
     mailboxes: BTreeMap<Place, Mailbox>,
     pub(super) tamperings: Vec<(usize, usize, MessageFault)>,
-    /// How long a sender waits before it sends a segment again for the first time, in microseconds.
+    /// How long a sender waits before it sends a segment again for the first time, in
+    /// microseconds.
     pub(super) retry_us: u64,
     pub(super) noted: Vec<Noted>,
     pub(super) wakers: Vec<Waker>,
