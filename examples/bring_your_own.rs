@@ -1,6 +1,5 @@
-//! A driver of one's own around raft-rs, under the storm. `cargo run --release --example
-//! bring_your_own` sweeps it, and `-- replay`, `-- shrink` and all else that `squall` can do work
-//! as well.
+//! A driver of one's own around raft-rs, under the storm, with all that the command line can do:
+//! `cargo run --release --example bring_your_own`, and `-- replay`, `-- shrink`, ...
 
 use raft::{RawNode, eraftpb::Message, raw_node::Ready, storage::MemStorage};
 use squall::prelude::*;
@@ -94,9 +93,6 @@ impl Sequential for Node {
 }
 
 fn main() -> std::process::ExitCode {
-    squall::cli::main(vec![RegisteredSubject::new(
-        "mine",
-        "my driver around raft-rs",
-        Mine,
-    )])
+    let mine = RegisteredSubject::new("mine", "my driver around raft-rs", Mine);
+    squall::cli::main(vec![mine])
 }

@@ -129,7 +129,7 @@ fn invalid() -> Plan {
 #[test]
 fn a_panic_of_the_engine_is_blamed_on_nobody_else() {
     let plan = invalid();
-    let run = || Odd(Way::Catches).run(&plan, Watch::default());
+    let run = || Odd(Way::Catches).run(&plan, Observer::default());
     assert!(catch_unwind(run).is_err());
     let reported = Cell::new(false);
     let unwound = catch_unwind(AssertUnwindSafe(|| {

@@ -199,6 +199,7 @@ fn a_server_whose_sync_fails_stops_and_its_machine_is_switched_off_and_on() {
     let outcome = run(Wrong::Nothing, vec![fails]);
     assert_eq!(outcome.failure, None);
     assert_eq!(outcome.counters.get(Counter::Halt), 1);
+    assert_eq!(outcome.counters.get(Counter::SyncFailed), 1);
     assert_eq!(outcome.nodes[0].life, 1);
 }
 

@@ -18,7 +18,7 @@ pub struct Options {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
-    Registry,
+    Subjects,
     Profiles,
     Strategies,
     Checks,
@@ -28,7 +28,7 @@ enum What {
 
 pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let rows: Vec<(String, String)> = match options.what {
-        What::Registry => subjects
+        What::Subjects => subjects
             .iter()
             .map(|subject| (subject.name.clone(), subject.about.clone()))
             .collect(),

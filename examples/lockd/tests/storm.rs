@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lockd::storm::subjects;
 use squall::counters::Counter;
 use squall::engine::{Observer, Outcome};
-use squall::plan::{Plan, Profile, generate};
+use squall::ids::NodeId;
+use squall::plan::{Fault, Plan, Profile, What, When, generate};
 use squall::registry::RegisteredSubject;
 
 /// Seeds that lockd as it is stands here; the sweep of `docs/madsim.md` has 5,000.
@@ -100,4 +101,29 @@ fn a_plan_goes_the_same_way_twice_in_another_thread_and_in_another_process() {
         let digest = format!("digest {:016x}", here.digest);
         assert!(text.contains(&digest), "seed {seed}: {digest}, and {text}");
     }
+}
+
+#[test]
+fn cuts_are_counted_by_the_link() {
+    let honest = &subjects()[0];
+    let mut plan = plan(honest, 0);
+    let others: Vec<NodeId> = plan.nodes().into_iter().skip(1).collect();
+    let links = others.len() as u64;
+    let at = |at_us, what| Fault {
+        when: When::AtUs(at_us),
+        what,
+    };
+    let cut = What::Cut {
+        from: vec![NodeId(1)],
+        to: others,
+        for_us: 10_000,
+    };
+    let split = What::Split {
+        side: vec![NodeId(1)],
+        for_us: 10_000,
+    };
+    plan.faults = vec![at(100_000, cut), at(200_000, split)];
+    let outcome = honest.runner.run(&plan, Observer::default());
+    assert_eq!(outcome.failure, None);
+    assert_eq!(outcome.counters.get(Counter::LinkCut), links + 2 * links);
 }

@@ -111,7 +111,8 @@ impl<S: Server> World<S> {
             }
             What::FailSync { node } => {
                 self.say(format!("{node}'s next sync is to fail"));
-                return self.disks.fail_syncs(self.machines[node.position()], 1);
+                lock(&self.stage).failing[node.position()] += 1;
+                return;
             }
             What::FullDisk { node, for_us } => {
                 hit(Counter::DiskFull);

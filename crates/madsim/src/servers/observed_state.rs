@@ -54,6 +54,8 @@ pub(super) struct Stage {
     /// How many syncs each node's disk has begun, and how many of them after entries were
     /// overwritten.
     pub(super) syncs: Vec<(u32, u32)>,
+    /// For each node: how many of its next syncs are to fail.
+    pub(super) failing: Vec<u32>,
     /// Nodes that have overwritten entries since their last sync began.
     pub(super) overwrote: Vec<bool>,
     /// Clients that are done.
@@ -101,6 +103,7 @@ impl Stage {
             triggers: Triggers::new(&plan.faults, nodes),
             struck: VecDeque::new(),
             syncs: vec![(0, 0); nodes],
+            failing: vec![0; nodes],
             overwrote: vec![false; nodes],
             done: 0,
             storms: true,
@@ -237,6 +240,7 @@ impl Stage {
         self.storms = false;
         self.triggers.disarm();
         self.struck.clear();
+        self.failing.fill(0);
     }
 
     /// These faults have had their ordinal. Whether one of them is that a sync of `syncs` fails.
@@ -246,7 +250,6 @@ impl Stage {
             match self.plan.faults[number].what {
                 What::FailSync { node } if syncs == Some(node) => {
                     fails = true;
-                    self.counters.hit(Counter::SyncFailed);
                     self.say(Some(node), Weight::Notable, || {
                         "this sync is to fail".to_owned()
                     });
@@ -263,19 +266,27 @@ impl Stage {
     /// The node's disk begins a sync. Whether it is to fail.
     pub(super) fn disk_syncs(&mut self, node: NodeId) -> bool {
         let at = node.position();
-        if self.closed || !self.views[at].up || !self.triggers.await_syncs() {
+        if self.closed || !self.views[at].up {
             return false;
         }
-        let mut due = Vec::new();
-        let overwrote = std::mem::take(&mut self.overwrote[at]);
-        let (syncs, overwrites) = &mut self.syncs[at];
-        *syncs += 1;
-        self.triggers.sync(node, *syncs, &mut due);
-        if overwrote {
-            *overwrites += 1;
-            self.triggers.overwrite(node, *overwrites, &mut due);
+        let mut fails = self.failing[at] > 0;
+        self.failing[at] -= u32::from(fails);
+        if self.triggers.await_syncs() {
+            let mut due = Vec::new();
+            let overwrote = std::mem::take(&mut self.overwrote[at]);
+            let (syncs, overwrites) = &mut self.syncs[at];
+            *syncs += 1;
+            self.triggers.sync(node, *syncs, &mut due);
+            if overwrote {
+                *overwrites += 1;
+                self.triggers.overwrite(node, *overwrites, &mut due);
+            }
+            fails |= self.strike(due, Some(node));
         }
-        self.strike(due, Some(node))
+        if fails {
+            self.counters.hit(Counter::SyncFailed);
+        }
+        fails
     }
 
     /// Something befalls what is sent.
