@@ -24,8 +24,8 @@ pub use squall_proptest as proptest;
 pub use squall_raft_rs as raft_rs;
 
 pub use squall_core::{
-    adapter, configuration, counters, engine, ids, invariants, operator, options, plan, registry,
-    replica, service, storage,
+    adapter, configuration, counters, engine, faults, ids, invariants, operator, options, plan,
+    registry, replica, service, storage,
 };
 pub use squall_world as world;
 

@@ -16,6 +16,7 @@
 //! Moves shrink by being left out. The moves of a case make one plan, whose script the clients go
 //! by; it is run once all moves are known, and written beside the test's regressions when it fails.
 
+use squall_core::faults;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -315,15 +316,20 @@ fn faults() -> impl Strategy<Value = Move> {
     let node = (1..=NODES).prop_map(NodeId);
     let us = 1_000..LONGEST_US;
     let crash = (node.clone(), select(&LossMode::ALL[..]), us.clone());
-    let crash = crash.prop_map(|(node, loss, down_us)| What::Crash {
-        node,
-        loss,
-        down_us,
+    let crash = crash.prop_map(|(node, loss, down_us)| {
+        What::Crash(faults::Crash {
+            node,
+            loss,
+            down_us,
+        })
     });
-    let pause = (node, us.clone()).prop_map(|(node, for_us)| What::Pause { node, for_us });
-    let isolate = us.prop_map(|for_us| What::IsolateLeader {
-        for_us,
-        bridges: Vec::new(),
+    let pause =
+        (node, us.clone()).prop_map(|(node, for_us)| What::Pause(faults::Pause { node, for_us }));
+    let isolate = us.prop_map(|for_us| {
+        What::IsolateLeader(faults::IsolateLeader {
+            for_us,
+            bridges: Vec::new(),
+        })
     });
     let what = prop_oneof![3 => crash, 1 => pause, 1 => isolate];
     // An operation takes a few milliseconds: most faults are to meet one that is under way.

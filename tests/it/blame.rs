@@ -1,6 +1,7 @@
 //! What is a subject's doing and what is not: panics that it catches, panics of others, a stop
 //! during its start.
 
+use squall_core::faults;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -117,11 +118,11 @@ fn invalid() -> Plan {
     let mut plan = quiet_plan(3);
     plan.faults = vec![Fault {
         when: When::AtUs(1_000_000),
-        what: What::Crash {
+        what: What::Crash(faults::Crash {
             node: NodeId(9),
             loss: LossMode::LoseAll,
             down_us: 100_000,
-        },
+        }),
     }];
     plan
 }
@@ -162,11 +163,11 @@ fn a_node_that_wants_to_stop_while_it_starts_is_stopped_and_started_again() {
     let mut plan = quiet_plan(3);
     plan.faults = vec![Fault {
         when: When::AtUs(1_000_000),
-        what: What::Crash {
+        what: What::Crash(faults::Crash {
             node: NodeId(2),
             loss: LossMode::LoseAll,
             down_us: 100_000,
-        },
+        }),
     }];
     let outcome = Odd(Way::HaltsInBoot).run(&plan, Observer::default());
     assert_eq!(outcome.failure, None);

@@ -1,6 +1,7 @@
 //! What a plan, a profile or a story may ask for at all: a run's memory and time have bounds that
 //! are told before it runs.
 
+use squall_core::faults;
 use std::path::Path;
 use std::process::Command;
 
@@ -165,10 +166,10 @@ fn a_place_that_has_no_number_for_another_client_keeps_the_one_it_has() {
     plan.workload.timeout_us = 1;
     plan.script = Some((1..=132_000).map(asked).collect());
     // Nobody answers.
-    let what = What::Pause {
+    let what = What::Pause(faults::Pause {
         node: NodeId(1),
         for_us: plan.heal_us,
-    };
+    });
     let when = When::AtUs(0);
     plan.faults = vec![Fault { when, what }];
     plan.validate().unwrap();

@@ -4,6 +4,7 @@
 use squall_core::configuration::{Change, Member, Step, Transition};
 use squall_core::counters::Counter;
 use squall_core::engine::{NodeState, Observer, Outcome};
+use squall_core::faults;
 use squall_core::ids::NodeId;
 use squall_core::operator::{Admin, Setting};
 use squall_core::plan::{
@@ -77,43 +78,43 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Counter])> {
     vec![
         (
             FaultKind::Crash,
-            What::Crash {
+            What::Crash(faults::Crash {
                 node: N1,
                 loss: LossMode::LoseAll,
                 down_us: for_us,
-            },
+            }),
             &[Counter::Crash, Counter::Restart, Counter::MessageToDownNode],
         ),
         (
             FaultKind::Pause,
-            What::Pause { node: N1, for_us },
+            What::Pause(faults::Pause { node: N1, for_us }),
             &[Counter::Pause, Counter::TicksMissed],
         ),
         (
             FaultKind::Cut,
-            What::Cut {
+            What::Cut(faults::Cut {
                 from: from.clone(),
                 to: to.clone(),
                 for_us,
-            },
+            }),
             &[Counter::LinkCut, Counter::MessageCut],
         ),
         (
             FaultKind::Split,
-            What::Split {
+            What::Split(faults::Split {
                 side: vec![N2],
                 for_us,
-            },
+            }),
             &[Counter::LinkCut, Counter::MessageCut],
         ),
         (
             FaultKind::Trouble,
-            What::Trouble {
+            What::Trouble(faults::Trouble {
                 from: from.clone(),
                 to: to.clone(),
                 trouble,
                 for_us,
-            },
+            }),
             &[
                 Counter::NetworkTrouble,
                 Counter::MessageLost,
@@ -123,60 +124,60 @@ fn cases(for_us: u64) -> Vec<(FaultKind, What, &'static [Counter])> {
         ),
         (
             FaultKind::Burst,
-            What::Burst { from, to, for_us },
+            What::Burst(faults::Burst { from, to, for_us }),
             &[Counter::LinkHeldBack],
         ),
         (
             FaultKind::SlowNode,
-            What::SlowNode {
+            What::SlowNode(faults::SlowNode {
                 node: N2,
                 extra_us: 20_000,
                 for_us,
-            },
+            }),
             &[Counter::NodeSlow],
         ),
         (
             FaultKind::SlowDisk,
-            What::SlowDisk {
+            What::SlowDisk(faults::SlowDisk {
                 node: N1,
                 sync_us: 50_000,
                 for_us,
-            },
+            }),
             &[Counter::DiskSlow],
         ),
         (
             FaultKind::FailSync,
-            What::FailSync { node: N1 },
+            What::FailSync(faults::FailSync { node: N1 }),
             &[Counter::SyncFailed, Counter::Halt, Counter::Restart],
         ),
         (
             FaultKind::IsolateLeader,
-            What::IsolateLeader {
+            What::IsolateLeader(faults::IsolateLeader {
                 for_us,
                 bridges: Vec::new(),
-            },
+            }),
             &[Counter::LinkCut, Counter::LeaderCutOff, Counter::MessageCut],
         ),
         (
             FaultKind::FullDisk,
-            What::FullDisk { node: N1, for_us },
+            What::FullDisk(faults::FullDisk { node: N1, for_us }),
             &[Counter::DiskFull, Counter::SyncFailed, Counter::Halt],
         ),
         (
             FaultKind::Jump,
-            What::Jump {
+            What::Jump(faults::Jump {
                 node: N1,
                 by_us: 500_000,
-            },
+            }),
             &[Counter::ClockJumped, Counter::TicksMissed],
         ),
         (
             FaultKind::Drift,
-            What::Drift {
+            What::Drift(faults::Drift {
                 node: N1,
                 ppm: 500_000,
                 for_us,
-            },
+            }),
             &[Counter::ClockDrifted],
         ),
     ]
@@ -194,7 +195,7 @@ fn each_kind_of_fault_leaves_its_mark() {
             );
         }
     }
-    let ask = |node, admin| What::Ask { node, admin };
+    let ask = |node, admin| What::Ask(faults::Ask { node, admin });
     let asked = [
         (
             FaultKind::Transfer,
@@ -241,37 +242,12 @@ fn each_kind_of_fault_leaves_its_mark() {
     );
 }
 
-/// Whether a fault lasts. A new kind says so here.
-fn lasts(what: &What) -> bool {
-    match what {
-        What::Crash { .. }
-        | What::Pause { .. }
-        | What::Cut { .. }
-        | What::Split { .. }
-        | What::IsolateLeader { .. }
-        | What::Trouble { .. }
-        | What::Burst { .. }
-        | What::SlowNode { .. }
-        | What::SlowDisk { .. }
-        | What::FullDisk { .. }
-        | What::Drift { .. } => true,
-        What::FailSync { .. }
-        | What::LoseMessage
-        | What::DuplicateMessage { .. }
-        | What::DelayMessage { .. }
-        | What::Rot { .. }
-        | What::Jump { .. }
-        | What::Change { .. }
-        | What::Ask { .. } => false,
-    }
-}
-
 /// If its end did nothing, a fault would be the same however long it lasts.
 #[test]
 fn each_fault_that_lasts_has_an_end() {
     let (short, long) = (cases(300_000), cases(600_000));
     let pairs = short.into_iter().zip(long);
-    let lasting = pairs.filter(|((_, what, _), _)| lasts(what));
+    let lasting = pairs.filter(|((_, what, _), _)| what.clone().lasts_us().is_some());
     let mut kinds = Vec::new();
     for ((kind, short, _), (_, long, _)) in lasting {
         let [short, long] = [short, long].map(|what| at_one_second(what).digest);
@@ -298,11 +274,11 @@ fn changed(steps: &[(u8, Member)], transition: Transition) -> Outcome {
     };
     plan.faults.push(Fault {
         when: When::AtUs(500_000),
-        what: What::Change {
+        what: What::Change(faults::Change {
             change,
             retries: 5,
             stop_removed: true,
-        },
+        }),
     });
     run(&plan)
 }
@@ -356,13 +332,13 @@ fn a_message_is_lost_doubled_or_late_by_its_number() {
         nth,
     };
     for (what, event) in [
-        (What::LoseMessage, Counter::MessageLost),
+        (What::from(faults::LoseMessage {}), Counter::MessageLost),
         (
-            What::DuplicateMessage { after_us: 5_000 },
+            What::DuplicateMessage(faults::DuplicateMessage { after_us: 5_000 }),
             Counter::MessageDuplicated,
         ),
         (
-            What::DelayMessage { by_us: 90_000 },
+            What::DelayMessage(faults::DelayMessage { by_us: 90_000 }),
             Counter::MessageDelayed,
         ),
     ] {
@@ -377,11 +353,11 @@ fn a_message_is_lost_doubled_or_late_by_its_number() {
 
 #[test]
 fn any_fault_can_wait_for_a_sync_or_a_message() {
-    let crash = What::Crash {
+    let crash = What::Crash(faults::Crash {
         node: N3,
         loss: LossMode::Tear,
         down_us: 100_000,
-    };
+    });
     let sync = When::Sync { node: N2, nth: 5 };
     assert_eq!(
         with(&[(sync, crash.clone())]).counters.get(Counter::Crash),
@@ -396,14 +372,14 @@ fn any_fault_can_wait_for_a_sync_or_a_message() {
     let pairs = [(N1, N2), (N2, N1), (N3, N1)];
     let faults = pairs.map(|(from, to)| (vote(from, to), crash.clone()));
     assert!(with(&faults).counters.get(Counter::Crash) >= 1);
-    let fail = What::FailSync { node: N1 };
+    let fail = What::FailSync(faults::FailSync { node: N1 });
     let at = When::Sync { node: N1, nth: 4 };
     assert_eq!(with(&[(at, fail)]).counters.get(Counter::SyncFailed), 1);
-    let slow = What::SlowDisk {
+    let slow = What::SlowDisk(faults::SlowDisk {
         node: N1,
         sync_us: 400_000,
         for_us: 1_000,
-    };
+    });
     let outcome = with(&[(at, slow)]);
     assert_eq!(outcome.counters.get(Counter::DiskSlow), 1);
 }
@@ -420,11 +396,11 @@ fn crashes_at_elections(nth: u32) -> Outcome {
         let loss = LossMode::LoseAll;
         (
             when,
-            What::Crash {
+            What::Crash(faults::Crash {
                 node,
                 loss,
                 down_us,
-            },
+            }),
         )
     });
     with(&faults)
@@ -444,10 +420,10 @@ fn a_fault_can_wait_for_what_comes_about_at_a_node() {
 #[test]
 fn a_leader_that_is_cut_off_is_still_heard_by_bridges() {
     let cuts = |bridges: &[NodeId]| {
-        let outcome = at_one_second(What::IsolateLeader {
+        let outcome = at_one_second(What::IsolateLeader(faults::IsolateLeader {
             for_us: 300_000,
             bridges: bridges.to_vec(),
-        });
+        }));
         outcome.counters.get(Counter::LinkCut)
     };
     assert_eq!(cuts(&[]), 4);
@@ -475,7 +451,7 @@ fn profiles_may_ask_for_milestones_bridges_clusters_and_large_batches() {
             "{milestone:?}"
         );
     }
-    let bridged = |fault: &Fault| matches!(&fault.what, What::IsolateLeader { bridges, .. } if !bridges.is_empty());
+    let bridged = |fault: &Fault| matches!(&fault.what, What::IsolateLeader(faults::IsolateLeader { bridges, .. }) if !bridges.is_empty());
     assert!(faults().any(bridged));
     assert!(plans.iter().any(|plan| plan.driver.inputs_per_ready > 16));
 }
@@ -511,18 +487,18 @@ fn a_rotten_record_is_noticed_at_the_next_start_and_the_others_go_on_without_tha
     let outcome = with(&[
         (
             When::AtUs(500_000),
-            What::Rot {
+            What::Rot(faults::Rot {
                 node: N2,
                 journal: JournalName::Log,
-            },
+            }),
         ),
         (
             When::AtUs(1_000_000),
-            What::Crash {
+            What::Crash(faults::Crash {
                 node: N2,
                 loss: LossMode::LoseAll,
                 down_us: 1_000,
-            },
+            }),
         ),
     ]);
     assert_eq!(outcome.counters.get(Counter::BootRefused), 1);
@@ -531,10 +507,10 @@ fn a_rotten_record_is_noticed_at_the_next_start_and_the_others_go_on_without_tha
 
 #[test]
 fn a_clock_that_jumps_back_stops_ticking_until_it_has_caught_up() {
-    let jumped = at_one_second(What::Jump {
+    let jumped = at_one_second(What::Jump(faults::Jump {
         node: N1,
         by_us: -900_000,
-    });
+    }));
     let quiet = with(&[]);
     assert!(
         jumped.steps < quiet.steps

@@ -1,5 +1,6 @@
 //! The madsim engine against the lockstep engine.
 
+use squall_core::faults;
 use std::process::Output as Printed;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -137,18 +138,18 @@ fn crash_and_pause() -> Plan {
     plan.faults = vec![
         at(
             500_000,
-            What::Crash {
+            What::Crash(faults::Crash {
                 node: NodeId(1),
                 loss: LossMode::LoseAll,
                 down_us: 100_000,
-            },
+            }),
         ),
         at(
             800_000,
-            What::Pause {
+            What::Pause(faults::Pause {
                 node: NodeId(2),
                 for_us: 300_000,
-            },
+            }),
         ),
     ];
     plan

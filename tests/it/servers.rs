@@ -1,6 +1,7 @@
 //! Servers on madsim, with the smallest that there can be: one node, which leads, and a log in one
 //! file.
 
+use squall_core::faults;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -134,11 +135,11 @@ fn plan(faults: Vec<Fault>) -> Plan {
 
 fn crash(at_us: u64) -> Fault {
     let (node, loss) = (NodeId(1), LossMode::LoseAll);
-    let what = What::Crash {
+    let what = What::Crash(faults::Crash {
         node,
         loss,
         down_us: 20_000,
-    };
+    });
     let when = When::AtUs(at_us);
     Fault { when, what }
 }
@@ -194,7 +195,7 @@ fn what_a_server_does_wrong_is_found_by_the_check_that_it_is_for() {
 fn a_server_whose_sync_fails_stops_and_its_machine_is_switched_off_and_on() {
     let fails = Fault {
         when: When::AtUs(205_000),
-        what: What::FailSync { node: NodeId(1) },
+        what: What::FailSync(faults::FailSync { node: NodeId(1) }),
     };
     let outcome = run(Wrong::Nothing, vec![fails]);
     assert_eq!(outcome.failure, None);
@@ -213,7 +214,7 @@ fn a_fault_strikes_when_a_disk_begins_its_nth_sync() {
         what,
     };
     let crash = crash(0).what;
-    let fails = What::FailSync { node: NodeId(1) };
+    let fails = What::FailSync(faults::FailSync { node: NodeId(1) });
     // The third is the first entry's, which is not durable then.
     let mut outcomes = Vec::new();
     for (what, halts) in [(crash, 0), (fails, 1)] {
@@ -241,10 +242,10 @@ fn a_server_is_on_madsim_whatever_engine_is_asked_for() {
 fn the_trace_says_what_happens_and_what_is_left_out() {
     let jump = Fault {
         when: When::AtUs(1_000),
-        what: What::Jump {
+        what: What::Jump(faults::Jump {
             node: NodeId(1),
             by_us: 5,
-        },
+        }),
     };
     let mut lines = Vec::new();
     let mut add = |line: Line| lines.push(line.to_string());

@@ -1,5 +1,6 @@
 //! What `show`, `diff` and a narrowed `replay` say, as text.
 
+use squall_core::faults;
 use std::fmt::Write as _;
 
 use expect_test::{expect, expect_file};
@@ -50,11 +51,11 @@ fn a_clean_run_is_told_in_outline() {
     let mut plan = quiet_plan(3);
     plan.faults.push(Fault {
         when: When::AtUs(700_000),
-        what: What::Crash {
+        what: What::Crash(faults::Crash {
             node: NodeId(1),
             loss: LossMode::LoseAll,
             down_us: 50_000,
-        },
+        }),
     });
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.json");
@@ -82,10 +83,10 @@ fn a_diff_tells_the_plans_apart_and_then_the_first_step() {
     other.raft.pre_vote = true;
     other.faults.push(Fault {
         when: When::AtUs(1),
-        what: What::Pause {
+        what: What::Pause(faults::Pause {
             node: NodeId(3),
             for_us: 5,
-        },
+        }),
     });
     std::fs::write(&a, plan.to_json()).unwrap();
     std::fs::write(&b, other.to_json()).unwrap();

@@ -1,5 +1,6 @@
 //! The shrinker: what it makes of plans that fail.
 
+use squall_core::faults;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -286,7 +287,7 @@ fn a_frozen_network_is_taken_back_where_it_does_not_pay_and_kept_where_it_does()
     plan.heal_us = 400_000;
     plan.faults.push(Fault {
         when: When::AtUs(0),
-        what: What::Trouble {
+        what: What::Trouble(faults::Trouble {
             from: vec![NodeId(1), NodeId(2), NodeId(3)],
             to: vec![NodeId(1), NodeId(2), NodeId(3)],
             trouble: LinkDegradation {
@@ -294,13 +295,13 @@ fn a_frozen_network_is_taken_back_where_it_does_not_pay_and_kept_where_it_does()
                 ..LinkDegradation::default()
             },
             for_us: 400_000,
-        },
+        }),
     });
     let shrunk = shrink_on(&lossless(0), &plan, 2, false).unwrap();
     let [Fault { what, .. }] = &shrunk.plan.faults[..] else {
         panic!("{:?}", shrunk.plan.faults);
     };
-    assert_eq!(what, &What::LoseMessage);
+    assert_eq!(what, &What::from(faults::LoseMessage {}));
     assert_eq!(tried(&shrunk), Some((true, true)), "{:?}", shrunk.tried);
 }
 

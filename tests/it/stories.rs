@@ -5,7 +5,7 @@ use std::path::Path;
 
 use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
-use squall_explore::scenario::{COMMANDS, Story, Told, of_plan, stories_in};
+use squall_explore::scenario::{Story, Told, commands, of_plan, stories_in};
 
 use super::support::{plans, root, squall, stderr, stdout};
 
@@ -180,7 +180,7 @@ fn what_is_wrong_in_a_story_is_told_with_its_line_and_what_would_be_legal() {
 #[test]
 fn the_commands_are_listed() {
     let text = stdout(&squall(&["story", "--commands"]));
-    for command in COMMANDS {
+    for command in commands() {
         assert!(text.contains(command.usage), "{}", command.name);
         assert!(command.usage.starts_with(command.name), "{}", command.name);
     }

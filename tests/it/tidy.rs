@@ -74,11 +74,29 @@ const CORE: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
+    // A fault is where a plan and an engine meet: its data are the one's, its effect the other's.
+    (
+        "faults",
+        &[
+            "configuration",
+            "counters",
+            "engine",
+            "ids",
+            "invariants",
+            "operator",
+            "options",
+            "plan",
+            "replica",
+            "storage",
+            "text",
+        ],
+    ),
     (
         "plan",
         &[
             "configuration",
             "counters",
+            "faults",
             "fsutil",
             "ids",
             "operator",
@@ -96,6 +114,7 @@ const CORE: &[(&str, &[&str])] = &[
             "configuration",
             "counters",
             "coverage",
+            "faults",
             "history",
             "ids",
             "invariants",

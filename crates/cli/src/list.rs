@@ -51,7 +51,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
             .collect(),
         What::Faults => FaultKind::ALL
             .iter()
-            .map(|(_, name, about)| ((*name).to_owned(), (*about).to_owned()))
+            .map(|kind| (kind.name().to_owned(), kind.about().to_owned()))
             .collect(),
         What::Events => Counter::ALL
             .iter()

@@ -6,7 +6,7 @@ use clap::Args;
 
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
-use squall_explore::scenario::{COMMANDS, Skipped, Story, of_plan, stories_in};
+use squall_explore::scenario::{Skipped, Story, commands, of_plan, stories_in};
 
 use super::{CliError, say, write_beside, write_file};
 
@@ -60,7 +60,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
 }
 
 fn list() -> Result<u8, CliError> {
-    for command in COMMANDS {
+    for command in commands() {
         say(&format!("{}\n    {}\n", command.usage, command.about))?;
     }
     Ok(0)

@@ -10,6 +10,7 @@ pub mod configuration;
 pub mod counters;
 pub mod coverage;
 pub mod engine;
+pub mod faults;
 pub mod fsutil;
 pub mod history;
 pub mod ids;

@@ -5,6 +5,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::SBoxedStrategy;
+use squall_core::faults;
 
 use super::Count;
 use super::faults::STORM_US;
@@ -113,11 +114,11 @@ impl Wishes {
             script.follow(after, &change, wish.stop_removed);
             faults.push(Fault {
                 when: When::AtUs(wish.at_us),
-                what: What::Change {
+                what: What::Change(faults::Change {
                     change,
                     retries: wish.retries,
                     stop_removed: wish.stop_removed,
-                },
+                }),
             });
         }
         faults

@@ -4,11 +4,9 @@ use super::changes::Wishes;
 use super::faults::STORM_US;
 use super::options::Settings;
 use squall_core::ids::NodeId;
-use squall_core::operator::{Admin, Setting};
 use squall_core::options::Feature;
 use squall_core::plan::{
-    ClockOptions, Cluster, Fault, Findings, Heal, Plan, VERSION, What, When, Workload, is_lacking,
-    leave_out,
+    ClockOptions, Cluster, Fault, Findings, Heal, Plan, VERSION, When, Workload, leave_out,
 };
 use squall_world::network::LinkOptions;
 
@@ -102,93 +100,19 @@ fn keep_disks(faults: &mut Vec<Fault>, plan: &Plan, changes: bool) {
         false => usize::from(plan.cluster.voters) - plan.quorum(),
     };
     let mut rotten: Vec<NodeId> = Vec::new();
-    faults.retain(|fault| match fault.what {
-        What::Rot { node, .. } if !rotten.contains(&node) => {
+    faults.retain(|fault| match fault.what.takes_for_good() {
+        Some(node) if !rotten.contains(&node) => {
             rotten.push(node);
             rotten.len() <= spare
         }
-        What::Rot { node, .. } => rotten.iter().take(spare).any(|other| *other == node),
-        _ => true,
+        Some(node) => rotten.iter().take(spare).any(|other| *other == node),
+        None => true,
     });
 }
 
-/// The fault with nodes of the plan; none where the plan has too few, or its subject lacks it.
+/// The fault with nodes of the plan; none where the plan can have no such fault, or its subject
+/// lacks what it is about.
 fn fit(mut fault: Fault, plan: &Plan, lacks: &[Feature]) -> Option<Fault> {
-    if is_lacking(lacks, fault.what.kind()) {
-        return None;
-    }
-    let count = plan.cluster.nodes();
-    let fitted = |node: &mut NodeId| node.0 = (node.0 - 1) % count + 1;
-    let list = |nodes: &mut Vec<NodeId>| {
-        nodes.iter_mut().for_each(fitted);
-        nodes.sort();
-        nodes.dedup();
-    };
-    match &mut fault.when {
-        When::AtUs(_) => {}
-        When::Sync { node, .. } | When::Overwrite { node, .. } | When::Milestone { node, .. } => {
-            fitted(node)
-        }
-        When::Message { from, to, .. } => {
-            fitted(from);
-            fitted(to);
-            if count == 1 {
-                return None;
-            }
-            if from == to {
-                *to = NodeId(from.0 % count + 1);
-            }
-        }
-    }
-    match &mut fault.what {
-        What::Crash { node, .. }
-        | What::Pause { node, .. }
-        | What::SlowNode { node, .. }
-        | What::SlowDisk { node, .. }
-        | What::FailSync { node }
-        | What::FullDisk { node, .. }
-        | What::Jump { node, .. }
-        | What::Drift { node, .. } => fitted(node),
-        // Rot is for founders: those who join have no disk that a majority counts on.
-        What::Rot { node, .. } => node.0 = (node.0 - 1) % plan.cluster.voters + 1,
-        What::Cut { from, to, .. }
-        | What::Trouble { from, to, .. }
-        | What::Burst { from, to, .. } => {
-            list(from);
-            list(to);
-            if count == 1 {
-                return None;
-            }
-            if let ([one], [other]) = (&from[..], &to[..])
-                && one == other
-            {
-                *to = vec![NodeId(one.0 % count + 1)];
-            }
-        }
-        What::Split { side, .. } => {
-            list(side);
-            if side.len() == usize::from(count) {
-                side.pop();
-            }
-            if side.is_empty() {
-                return None;
-            }
-        }
-        // As in the profiles, where all are equal they stay so.
-        What::Ask {
-            admin: Admin::Set(Setting::Priority(_)),
-            ..
-        } if plan.raft.priorities.is_empty() => return None,
-        What::Ask { node, admin } => {
-            node.iter_mut().for_each(fitted);
-            if let Admin::TransferLeader { to } = admin {
-                fitted(to);
-            }
-        }
-        What::IsolateLeader { bridges, .. } => list(bridges),
-        What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => {}
-        // Changes are made of wishes, which follow one another.
-        What::Change { .. } => return None,
-    }
-    Some(fault)
+    let may_be = !fault.what.kind().is_lacking(lacks) && fault.fit(plan);
+    may_be.then_some(fault)
 }

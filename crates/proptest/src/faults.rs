@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::{NewTree, SBoxedStrategy};
 use proptest::test_runner::TestRunner;
+use squall_core::faults;
 
 use super::{Count, skewed};
 use squall_core::ids::NodeId;
@@ -115,37 +116,43 @@ fn asked(
         None => Just(None).sboxed(),
     };
     (node, admin)
-        .prop_map(|(node, admin)| What::Ask { node, admin })
+        .prop_map(|(node, admin)| What::Ask(faults::Ask { node, admin }))
         .sboxed()
 }
 
 /// Nodes lose power, and what is not durable in one way or another.
 pub fn crashes(count: impl Into<Count>) -> Faults {
     let what = (node(), select(&LossMode::ALL[..]), for_us());
-    let what = what.prop_map(|(node, loss, down_us)| What::Crash {
-        node,
-        loss,
-        down_us,
+    let what = what.prop_map(|(node, loss, down_us)| {
+        What::Crash(faults::Crash {
+            node,
+            loss,
+            down_us,
+        })
     });
     some(count, what.sboxed())
 }
 
 /// Nodes stand still.
 pub fn pauses(count: impl Into<Count>) -> Faults {
-    some(count, lasting(|node, for_us| What::Pause { node, for_us }))
+    some(
+        count,
+        lasting(|node, for_us| What::Pause(faults::Pause { node, for_us })),
+    )
 }
 
 /// Nothing gets through one way.
 pub fn cuts(count: impl Into<Count>) -> Faults {
     some(
         count,
-        linked(|from, to, for_us| What::Cut { from, to, for_us }),
+        linked(|from, to, for_us| What::Cut(faults::Cut { from, to, for_us })),
     )
 }
 
 /// Nothing gets through between two sides.
 pub fn splits(count: impl Into<Count>) -> Faults {
-    let what = (nodes(), for_us()).prop_map(|(side, for_us)| What::Split { side, for_us });
+    let what =
+        (nodes(), for_us()).prop_map(|(side, for_us)| What::Split(faults::Split { side, for_us }));
     some(count, what.sboxed())
 }
 
@@ -153,7 +160,9 @@ pub fn splits(count: impl Into<Count>) -> Faults {
 pub fn isolated_leaders(count: impl Into<Count>) -> Faults {
     let bridges = prop_oneof![2 => Just(Vec::new()), 1 => nodes()];
     let what = (for_us(), bridges);
-    let what = what.prop_map(|(for_us, bridges)| What::IsolateLeader { for_us, bridges });
+    let what = what.prop_map(|(for_us, bridges)| {
+        What::IsolateLeader(faults::IsolateLeader { for_us, bridges })
+    });
     some(count, what.sboxed())
 }
 
@@ -171,11 +180,13 @@ pub fn troubles(count: impl Into<Count>) -> Faults {
         },
     );
     let what = (links(), trouble, for_us());
-    let what = what.prop_map(|((from, to), trouble, for_us)| What::Trouble {
-        from,
-        to,
-        trouble,
-        for_us,
+    let what = what.prop_map(|((from, to), trouble, for_us)| {
+        What::Trouble(faults::Trouble {
+            from,
+            to,
+            trouble,
+            for_us,
+        })
     });
     some(count, what.sboxed())
 }
@@ -184,45 +195,54 @@ pub fn troubles(count: impl Into<Count>) -> Faults {
 pub fn bursts(count: impl Into<Count>) -> Faults {
     some(
         count,
-        linked(|from, to, for_us| What::Burst { from, to, for_us }),
+        linked(|from, to, for_us| What::Burst(faults::Burst { from, to, for_us })),
     )
 }
 
 /// Messages to and from a node take longer.
 pub fn slow_nodes(count: impl Into<Count>) -> Faults {
     let what = (node(), skewed(1_000..LONGEST_US / 4), for_us());
-    let what = what.prop_map(|(node, extra_us, for_us)| What::SlowNode {
-        node,
-        extra_us,
-        for_us,
+    let what = what.prop_map(|(node, extra_us, for_us)| {
+        What::SlowNode(faults::SlowNode {
+            node,
+            extra_us,
+            for_us,
+        })
     });
     some(count, what.sboxed())
 }
 
 /// Single messages are lost.
 pub fn lost_messages(count: impl Into<Count>) -> Faults {
-    at_messages(count, Just(What::LoseMessage).sboxed())
+    at_messages(
+        count,
+        Just(What::LoseMessage(faults::LoseMessage {})).sboxed(),
+    )
 }
 
 /// Single messages arrive twice.
 pub fn doubled_messages(count: impl Into<Count>) -> Faults {
-    let what = skewed(1..LONGEST_US).prop_map(|after_us| What::DuplicateMessage { after_us });
+    let what = skewed(1..LONGEST_US)
+        .prop_map(|after_us| What::DuplicateMessage(faults::DuplicateMessage { after_us }));
     at_messages(count, what.sboxed())
 }
 
 /// Single messages are late.
 pub fn late_messages(count: impl Into<Count>) -> Faults {
-    let what = skewed(1..LONGEST_US).prop_map(|by_us| What::DelayMessage { by_us });
+    let what =
+        skewed(1..LONGEST_US).prop_map(|by_us| What::DelayMessage(faults::DelayMessage { by_us }));
     at_messages(count, what.sboxed())
 }
 
 /// Syncs take long.
 pub fn slow_disks(count: impl Into<Count>) -> Faults {
     let what = (node(), skewed(1_000..LONGEST_US / 4), for_us());
-    let what = what.prop_map(|(node, sync_us, for_us)| What::SlowDisk {
-        node,
-        sync_us,
-        for_us,
+    let what = what.prop_map(|(node, sync_us, for_us)| {
+        What::SlowDisk(faults::SlowDisk {
+            node,
+            sync_us,
+            for_us,
+        })
     });
     some(count, what.sboxed())
 }
@@ -231,7 +251,9 @@ pub fn slow_disks(count: impl Into<Count>) -> Faults {
 pub fn failed_syncs(count: impl Into<Count>) -> Faults {
     some(
         count,
-        node().prop_map(|node| What::FailSync { node }).sboxed(),
+        node()
+            .prop_map(|node| What::FailSync(faults::FailSync { node }))
+            .sboxed(),
     )
 }
 
@@ -239,7 +261,7 @@ pub fn failed_syncs(count: impl Into<Count>) -> Faults {
 pub fn full_disks(count: impl Into<Count>) -> Faults {
     some(
         count,
-        lasting(|node, for_us| What::FullDisk { node, for_us }),
+        lasting(|node, for_us| What::FullDisk(faults::FullDisk { node, for_us })),
     )
 }
 
@@ -251,21 +273,23 @@ pub fn rots(count: impl Into<Count>) -> Faults {
         JournalName::Snapshot,
     ];
     let what = (node(), select(journals.to_vec()));
-    let what = what.prop_map(|(node, journal)| What::Rot { node, journal });
+    let what = what.prop_map(|(node, journal)| What::Rot(faults::Rot { node, journal }));
     some(count, what.sboxed())
 }
 
 /// Clocks jump.
 pub fn jumps(count: impl Into<Count>) -> Faults {
     let by_us = LONGEST_US as i64 / 2;
-    let what = (node(), -by_us..=by_us).prop_map(|(node, by_us)| What::Jump { node, by_us });
+    let what =
+        (node(), -by_us..=by_us).prop_map(|(node, by_us)| What::Jump(faults::Jump { node, by_us }));
     some(count, what.sboxed())
 }
 
 /// Clocks run fast or slow.
 pub fn drifts(count: impl Into<Count>) -> Faults {
     let what = (node(), -500_000..=500_000i32, for_us());
-    let what = what.prop_map(|(node, ppm, for_us)| What::Drift { node, ppm, for_us });
+    let what =
+        what.prop_map(|(node, ppm, for_us)| What::Drift(faults::Drift { node, ppm, for_us }));
     some(count, what.sboxed())
 }
 

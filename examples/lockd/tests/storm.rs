@@ -1,6 +1,7 @@
 //! lockd under the storm in simulation: `cargo madsim test --package lockd --test storm`.
 #![cfg(madsim)]
 
+use squall::faults;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -113,15 +114,15 @@ fn cuts_are_counted_by_the_link() {
         when: When::AtUs(at_us),
         what,
     };
-    let cut = What::Cut {
+    let cut = What::Cut(faults::Cut {
         from: vec![NodeId(1)],
         to: others,
         for_us: 10_000,
-    };
-    let split = What::Split {
+    });
+    let split = What::Split(faults::Split {
         side: vec![NodeId(1)],
         for_us: 10_000,
-    };
+    });
     plan.faults = vec![at(100_000, cut), at(200_000, split)];
     let outcome = honest.runner.run(&plan, Observer::default());
     assert_eq!(outcome.failure, None);

@@ -6,7 +6,7 @@ use squall_world::queue::SlabKey;
 
 /// What can happen next.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// A tick is due at a node, if the timer is still the one that counts.
     Tick { node: NodeId, timer: u32 },
     /// The message at `parcel` arrives.
@@ -61,7 +61,7 @@ pub(super) enum Event {
 
 /// What a transport tells a sender.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Report {
+pub(crate) enum Report {
     Unreachable { peer: NodeId },
     SnapshotSent { peer: NodeId, delivered: bool },
 }

@@ -216,7 +216,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Schedules the node's next tick.
-    pub(super) fn set_timer(&mut self, node: NodeId) {
+    pub(crate) fn set_timer(&mut self, node: NodeId) {
         let now_us = self.queue.now_us();
         let slot = &mut self.slots[node.position()];
         slot.timer += 1;

@@ -7,9 +7,10 @@ use super::trace::{Happened, Weight};
 use super::world::World;
 use crate::configuration::Configuration;
 use crate::counters::Counter;
+use crate::faults::{FullDisk, Lasts, What};
 use crate::ids::{NodeId, Role};
 use crate::invariants::{NodeView, Verdict, Violation, breach};
-use crate::plan::{Heal, What};
+use crate::plan::Heal;
 use crate::replica::{BootContext, Recovered, Subject};
 use crate::storage::Journal;
 use crate::text::seconds;
@@ -25,7 +26,8 @@ impl<S: Subject> World<'_, '_, S> {
         if self.healed {
             return Ok(());
         }
-        let fault = &self.plan.faults[number];
+        let plan = self.plan;
+        let fault = &plan.faults[number];
         self.fold(number as u64 ^ 0xFA17);
         if let Some(recording) = &mut self.watch.recording {
             recording.struck.push((number, now_us));
@@ -34,112 +36,8 @@ impl<S: Subject> World<'_, '_, S> {
             let text = format!("fault: {}", fault.what);
             self.tell_event(None, Weight::Notable, text, Happened::Struck(number));
         }
-        let for_us = match &fault.what {
-            What::Crash {
-                node,
-                loss,
-                down_us,
-            } => {
-                self.crash(now_us, *node, (*loss).into(), Some(*down_us));
-                None
-            }
-            What::Pause { node, for_us } => {
-                self.pause(now_us, *node, *for_us);
-                None
-            }
-            What::Cut { from, to, for_us } => {
-                self.each_link(from, to, |world, from, to| world.cut(from, to));
-                Some(*for_us)
-            }
-            What::Split { side, for_us } => {
-                self.part(side);
-                Some(*for_us)
-            }
-            What::IsolateLeader { for_us, bridges } => {
-                if let Some(leader) = self.apparent_leader() {
-                    self.isolated.push((number, leader));
-                    let others = self.others(bridges);
-                    let cut = |world: &mut Self, from, to| world.cut(from, to);
-                    self.each_way(&[leader], &others, cut);
-                }
-                Some(*for_us)
-            }
-            What::Trouble {
-                from,
-                to,
-                trouble,
-                for_us,
-            } => {
-                let mut links = Vec::new();
-                self.each_link(from, to, |_, from, to| links.push((from, to)));
-                self.network.trouble(number as u64, links, *trouble);
-                self.counters.hit(Counter::NetworkTrouble);
-                Some(*for_us)
-            }
-            What::Burst { from, to, for_us } => {
-                let until_us = now_us + for_us;
-                self.each_link(from, to, |world, from, to| {
-                    world.counters.hit(Counter::LinkHeldBack);
-                    world.network.stall(from, to, until_us);
-                });
-                None
-            }
-            What::SlowNode {
-                node,
-                extra_us,
-                for_us,
-            } => {
-                self.network.slow_down(node.position(), *extra_us);
-                self.counters.hit(Counter::NodeSlow);
-                Some(*for_us)
-            }
-            What::SlowDisk {
-                node,
-                sync_us,
-                for_us,
-            } => {
-                self.slots[node.position()].slow_us.push(*sync_us);
-                self.counters.hit(Counter::DiskSlow);
-                Some(*for_us)
-            }
-            What::FailSync { node } => {
-                self.slots[node.position()].fail_next += 1;
-                None
-            }
-            What::FullDisk { node, for_us } => {
-                self.disks[node.position()].fill_up();
-                self.counters.hit(Counter::DiskFull);
-                Some(*for_us)
-            }
-            What::Rot { node, journal } => {
-                self.disks[node.position()].rot(Journal::from(*journal) as usize);
-                self.counters.hit(Counter::RecordRotted);
-                None
-            }
-            What::Jump { node, by_us } => {
-                self.slots[node.position()].clock.jump(now_us, *by_us);
-                self.counters.hit(Counter::ClockJumped);
-                self.set_timer(*node);
-                None
-            }
-            What::Drift { node, ppm, for_us } => {
-                self.slots[node.position()].clock.set_drift(now_us, *ppm);
-                self.counters.hit(Counter::ClockDrifted);
-                self.set_timer(*node);
-                Some(*for_us)
-            }
-            // These act on the message that triggers them, as it is sent.
-            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => None,
-            What::Change { retries, .. } => {
-                self.ask_for_change(now_us, number, *retries)?;
-                None
-            }
-            What::Ask { node, admin } => {
-                self.ask(now_us, *node, admin.clone())?;
-                None
-            }
-        };
-        if let Some(for_us) = for_us {
+        let lasts = fault.what.strike(self, now_us, number)?;
+        if let Lasts::ForUs(for_us) = lasts {
             self.queue
                 .push(now_us + for_us, Event::Over { fault: number });
         }
@@ -152,77 +50,20 @@ impl<S: Subject> World<'_, '_, S> {
         if self.healed {
             return;
         }
-        match &self.plan.faults[number].what {
-            What::Cut { from, to, .. } => {
-                self.each_link(from, to, |world, from, to| world.network.mend(from, to));
-            }
-            What::Split { side, .. } => {
-                self.rejoin(side);
-            }
-            What::IsolateLeader { bridges, .. } => {
-                let strikes = self.isolated.iter();
-                if let Some(place) = strikes.map(|(fault, _)| *fault).position(|n| n == number) {
-                    let (_, leader) = self.isolated.swap_remove(place);
-                    let others = self.others(bridges);
-                    let mend = |world: &mut Self, from, to| world.network.mend(from, to);
-                    self.each_way(&[leader], &others, mend);
-                }
-            }
-            What::Trouble { .. } => self.network.end_trouble(number as u64),
-            What::SlowNode { node, extra_us, .. } => {
-                self.network.speed_up(node.position(), *extra_us);
-            }
-            What::SlowDisk { node, sync_us, .. } => {
-                let slow = &mut self.slots[node.position()].slow_us;
-                if let Some(place) = slow.iter().position(|us| us == sync_us) {
-                    slow.remove(place);
-                }
-            }
-            What::FullDisk { node, .. } => self.disks[node.position()].free_up(),
-            What::Drift { node, .. } => {
-                let slot = &mut self.slots[node.position()];
-                slot.clock.set_drift(now_us, slot.drift_ppm);
-                self.set_timer(*node);
-            }
-            // These have no end, or one of their own: a boot, the end of a pause, a time until
-            // which a link is held.
-            What::Crash { .. }
-            | What::Pause { .. }
-            | What::Burst { .. }
-            | What::LoseMessage
-            | What::DuplicateMessage { .. }
-            | What::DelayMessage { .. }
-            | What::FailSync { .. }
-            | What::Rot { .. }
-            | What::Jump { .. }
-            | What::Change { .. }
-            | What::Ask { .. } => {}
-        }
+        let plan = self.plan;
+        plan.faults[number].what.end(self, now_us, number);
         if self.is_watched() {
             let text = format!("over: {}", self.plan.faults[number].what);
             self.tell_event(None, Weight::Notable, text, Happened::Over(number));
         }
     }
 
-    fn others(&self, side: &[NodeId]) -> Vec<NodeId> {
+    pub(crate) fn others(&self, side: &[NodeId]) -> Vec<NodeId> {
         let outside = |id: &NodeId| !side.contains(id);
         self.nodes.iter().copied().filter(outside).collect()
     }
 
-    /// Cuts one side off from all others.
-    fn part(&mut self, side: &[NodeId]) {
-        let others = self.others(side);
-        self.each_way(side, &others, |world, from, to| world.cut(from, to));
-    }
-
-    /// Ends such a cut.
-    fn rejoin(&mut self, side: &[NodeId]) {
-        let others = self.others(side);
-        let mend = |world: &mut Self, from, to| world.network.mend(from, to);
-        self.each_way(side, &others, mend);
-    }
-
-    fn each_way(
+    pub(crate) fn each_way(
         &mut self,
         side: &[NodeId],
         others: &[NodeId],
@@ -232,7 +73,7 @@ impl<S: Subject> World<'_, '_, S> {
         self.each_link(others, side, &act);
     }
 
-    fn each_link(
+    pub(crate) fn each_link(
         &mut self,
         from: &[NodeId],
         to: &[NodeId],
@@ -247,7 +88,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
     }
 
-    fn cut(&mut self, from: usize, to: usize) {
+    pub(crate) fn cut(&mut self, from: usize, to: usize) {
         self.network.cut(from, to);
         self.counters.hit(Counter::LinkCut);
         let leads = |position: usize| self.views[position].role == Role::Leader;
@@ -257,7 +98,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// The node loses power; it starts again after `down_us`, or never.
-    pub(super) fn crash(&mut self, now_us: u64, node: NodeId, loss: Loss, down_us: Option<u64>) {
+    pub(crate) fn crash(&mut self, now_us: u64, node: NodeId, loss: Loss, down_us: Option<u64>) {
         let position = node.position();
         if self.slots[position].replica.is_some() {
             self.counters.hit(Counter::Crash);
@@ -431,7 +272,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
     }
 
-    fn pause(&mut self, now_us: u64, node: NodeId, for_us: u64) {
+    pub(crate) fn pause(&mut self, now_us: u64, node: NodeId, for_us: u64) {
         let slot = &mut self.slots[node.position()];
         if slot.replica.is_none() {
             return;
@@ -472,7 +313,7 @@ impl<S: Subject> World<'_, '_, S> {
         });
         self.triggers.disarm();
         for number in 0..self.plan.faults.len() {
-            if let What::FullDisk { node, .. } = &self.plan.faults[number].what {
+            if let What::FullDisk(FullDisk { node, .. }) = &self.plan.faults[number].what {
                 self.disks[node.position()].free_up();
             }
         }

@@ -27,6 +27,8 @@ mod transport;
 mod triggers;
 mod world;
 
+pub(crate) use world::World;
+
 pub use event_loop::run;
 #[cfg(feature = "hosted")]
 pub use hosted::{Host, Task, run_hosted};

@@ -6,13 +6,13 @@ use squall_world::clock::Clock;
 use squall_world::journal_disk::SyncPoint;
 
 /// One node's place in the world.
-pub(super) struct Slot<R, E> {
+pub(crate) struct Slot<R, E> {
     pub(super) id: NodeId,
     /// The running replica; none while the node is down.
     pub(super) replica: Option<R>,
-    pub(super) clock: Clock,
+    pub(crate) clock: Clock,
     /// The clock's drift in ordinary times.
-    pub(super) drift_ppm: i32,
+    pub(crate) drift_ppm: i32,
     /// When the next tick is due, by the node's clock.
     pub(super) tick_due_us: u64,
     /// Names the tick event that counts: an older one has been rescheduled.
@@ -34,9 +34,9 @@ pub(super) struct Slot<R, E> {
     /// A sync has failed in this life, so those in flight fail with it.
     pub(super) disk_failed: bool,
     /// Syncs that are to fail.
-    pub(super) fail_next: u32,
+    pub(crate) fail_next: u32,
     /// Syncs take at least as long as the last of these.
-    pub(super) slow_us: Vec<u64>,
+    pub(crate) slow_us: Vec<u64>,
 }
 
 impl<R, E> Slot<R, E> {

@@ -8,10 +8,10 @@ use super::trace::Weight;
 use super::world::World;
 use crate::configuration::{Change, Configuration, Member, Step, Transition};
 use crate::counters::Counter;
+use crate::faults::{self, What};
 use crate::ids::{Index, NodeId, NodeSet, Role};
 use crate::invariants::Verdict;
 use crate::operator::{Admin, Setting};
-use crate::plan::What;
 use crate::replica::{Input, Subject};
 use squall_world::journal_disk::Loss;
 
@@ -23,7 +23,7 @@ const WORKING_OFF: u64 = 100;
 
 impl<S: Subject> World<'_, '_, S> {
     /// The node that an operator takes for the leader: the one of the highest term that runs.
-    pub(super) fn apparent_leader(&self) -> Option<NodeId> {
+    pub(crate) fn apparent_leader(&self) -> Option<NodeId> {
         let leads = |id: &&NodeId| {
             let view = &self.views[id.position()];
             view.up && view.role == Role::Leader
@@ -35,7 +35,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Asks `node`, or whoever leads.
-    pub(super) fn ask(&mut self, now_us: u64, node: Option<NodeId>, admin: Admin) -> Verdict {
+    pub(crate) fn ask(&mut self, now_us: u64, node: Option<NodeId>, admin: Admin) -> Verdict {
         // An operator that does not know the leader asks anyone, and so does one that errs.
         let erring = self.operator_choices.below(8) == 0;
         let leader = self.apparent_leader().filter(|_| !erring);
@@ -89,12 +89,12 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Asks for the change of the fault `number`, for the first time or again.
-    pub(super) fn ask_for_change(&mut self, now_us: u64, number: usize, left: u32) -> Verdict {
-        let What::Change {
+    pub(crate) fn ask_for_change(&mut self, now_us: u64, number: usize, left: u32) -> Verdict {
+        let What::Change(faults::Change {
             change,
             retries,
             stop_removed,
-        } = &self.plan.faults[number].what
+        }) = &self.plan.faults[number].what
         else {
             return Ok(());
         };
@@ -256,7 +256,7 @@ impl<S: Subject> World<'_, '_, S> {
     fn changes_pending(&self) -> bool {
         let (_, configuration) = self.configuration;
         let open = |number: &usize| match &self.plan.faults[*number].what {
-            What::Change { change, .. } => !has_come_about(change, &configuration),
+            What::Change(faults::Change { change, .. }) => !has_come_about(change, &configuration),
             _ => false,
         };
         self.asked.iter().any(open) || self.changes_pending_in_logs()
@@ -346,7 +346,7 @@ impl<S: Subject> World<'_, '_, S> {
     /// The nodes that are to be members by changes that were asked for and have not come about.
     fn awaited(&self) -> NodeSet {
         let change = |number: &usize| match &self.plan.faults[*number].what {
-            What::Change { change, .. } => Some(change),
+            What::Change(faults::Change { change, .. }) => Some(change),
             _ => None,
         };
         let asked = self.asked.iter().filter_map(change);

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::faults::{DelayMessage, DuplicateMessage, LoseMessage};
 use crate::ids::NodeId;
 use crate::plan::{Asked, Fault, Try, What, When};
 use crate::replica::{MessageKind, Request};
@@ -35,15 +36,17 @@ impl Recording {
     /// What the network made of the newest message of that kind on that link.
     pub(super) fn routed(&mut self, from: NodeId, to: NodeId, kind: MessageKind, fate: Fate) {
         let what = match fate {
-            Fate::Lost(Lost::Chance) => What::LoseMessage,
+            Fate::Lost(Lost::Chance) => What::from(LoseMessage {}),
             Fate::Arrives {
                 at_us,
                 again_at_us: Some(again_at_us),
                 ..
-            } => What::DuplicateMessage {
+            } => What::from(DuplicateMessage {
                 after_us: again_at_us - at_us,
-            },
-            Fate::Arrives { late_us, .. } if late_us > 0 => What::DelayMessage { by_us: late_us },
+            }),
+            Fate::Arrives { late_us, .. } if late_us > 0 => {
+                What::from(DelayMessage { by_us: late_us })
+            }
             _ => return,
         };
         let nth = self.sent.get(&(from, to, kind)).copied().unwrap_or(1);

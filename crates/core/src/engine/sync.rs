@@ -4,9 +4,9 @@
 use super::event::Event;
 use super::world::World;
 use crate::counters::Counter;
+use crate::faults::{FailSync, SlowDisk, What};
 use crate::ids::NodeId;
 use crate::invariants::{ClusterView, Verdict};
-use crate::plan::What;
 use crate::replica::{Subject, SyncId, SyncResult};
 use squall_world::journal_disk::SyncPoint;
 
@@ -74,7 +74,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         // A fault that waits for this sync acts on it.
         let due_here = |fault: &usize| match &self.plan.faults[*fault].what {
-            What::FailSync { node: whose } => *whose == node,
+            What::FailSync(FailSync { node: whose }) => *whose == node,
             _ => false,
         };
         let hit = self.due.iter().position(due_here);
@@ -86,11 +86,11 @@ impl<S: Subject> World<'_, '_, S> {
             .due
             .iter()
             .find_map(|fault| match &self.plan.faults[*fault].what {
-                What::SlowDisk {
+                What::SlowDisk(SlowDisk {
                     node: whose,
                     sync_us,
                     ..
-                } if *whose == node => Some(*sync_us),
+                }) if *whose == node => Some(*sync_us),
                 _ => None,
             });
         let fails = slot.fail_next > 0 || self.disks[position].would_fail();

@@ -216,7 +216,7 @@ impl<S: Subject> World<'_, '_, S> {
         let faults = &self.plan.faults;
         let mut tampering = None;
         self.due
-            .retain(|fault| match faults[*fault].what.tampering() {
+            .retain(|fault| match faults[*fault].what.on_message() {
                 Some(found) => {
                     tampering.get_or_insert(found);
                     false

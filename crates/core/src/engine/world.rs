@@ -25,7 +25,7 @@ use squall_world::network::Network;
 use squall_world::queue::{Queue, Slab, SlabKey};
 use squall_world::rng::Choices;
 
-pub(super) struct World<'p, 'w, S: Subject> {
+pub(crate) struct World<'p, 'w, S: Subject> {
     pub(super) plan: &'p Plan,
     pub(super) subject: &'p S,
     pub(super) nodes: Vec<NodeId>,
@@ -34,13 +34,13 @@ pub(super) struct World<'p, 'w, S: Subject> {
     pub(super) parcels: Slab<Message<S>>,
     /// Of the messages being sent: where those lie that are not posted yet, the next one last.
     pub(super) places: Vec<SlabKey>,
-    pub(super) network: Network,
-    pub(super) slots: Vec<Slot<S::Replica, Event>>,
+    pub(crate) network: Network,
+    pub(crate) slots: Vec<Slot<S::Replica, Event>>,
     pub(super) views: Vec<NodeView>,
-    pub(super) disks: Vec<Disk<StableState>>,
+    pub(crate) disks: Vec<Disk<StableState>>,
     pub(super) checks: Checks,
     pub(super) triggers: Triggers,
-    pub(super) counters: Counters,
+    pub(crate) counters: Counters,
     pub(super) network_choices: Choices,
     pub(super) disk_choices: Choices,
     pub(super) clock_choices: Choices,
@@ -58,7 +58,7 @@ pub(super) struct World<'p, 'w, S: Subject> {
     /// Nodes that the operator has seen in a configuration since it last asked for them to join.
     pub(super) joined: NodeSet,
     /// Leaders that are cut off, and by which fault.
-    pub(super) isolated: Vec<(usize, NodeId)>,
+    pub(crate) isolated: Vec<(usize, NodeId)>,
     /// Nodes that the last step has removed and that are to be stopped.
     pub(super) retiring: Vec<NodeId>,
     /// The service that every replica starts with.

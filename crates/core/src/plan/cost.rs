@@ -9,7 +9,7 @@
 //! can draw. Knows no engine.
 
 use super::validate::{Impossible, check};
-use super::{FaultKind, Plan, Profile, What, When};
+use super::{FaultKind, Plan, Profile, When};
 use crate::options::MissedTicks;
 use squall_world::rng::PPM;
 
@@ -203,20 +203,14 @@ impl Plan {
         let (raft, driver) = (&self.raft, &self.driver);
         let whats = || self.faults.iter().map(|fault| &fault.what);
         let drifts = cluster.clocks.iter().map(|clock| clock.drift_ppm);
-        let drifts = drifts.chain(whats().filter_map(|what| match what {
-            What::Drift { ppm, .. } => Some(*ppm),
-            _ => None,
-        }));
+        let drifts = drifts.chain(whats().map(|what| what.cost().drift_ppm));
         let fastest = drifts.max().unwrap_or(0).max(0);
         let late_us = network.delay_max_us.max(self.disk.sync_max_us);
         let tail_us = match [network.tail_ppm, network.reorder_ppm, network.duplicate_ppm] {
             [0, 0, 0] => 0,
             _ => network.tail_max_us.max(4 * network.delay_max_us),
         };
-        let troubled_us = whats().map(|what| match what {
-            What::Trouble { trouble, .. } => trouble.tail_max_us,
-            _ => 0,
-        });
+        let troubled_us = whats().map(|what| what.cost().tail_us);
         let tail_us = troubled_us.max().unwrap_or(0).max(tail_us);
         let last_us = self.schedule.as_ref().map_or(0, |schedule| {
             schedule.step_us * (schedule.links.len() + schedule.demotions.len()) as u64
@@ -225,7 +219,7 @@ impl Plan {
         // most part.
         let held_us = whats().map(|what| what.clone().spans().into_iter().map(|us| *us).max());
         let held_us = held_us.flatten().max().unwrap_or(0).min(self.heal_us);
-        let troubles = whats().filter(|what| matches!(what, What::Trouble { .. }));
+        let troubles = whats().filter(|what| what.cost().on_links);
         let troubles = troubles.count() as u128;
         let nodes = wide(cluster.nodes());
         let pause_us = u64::midpoint(workload.think_min_us, workload.think_max_us).max(1);
@@ -280,7 +274,7 @@ impl Plan {
                 .iter()
                 .filter(|fault| is_far_off(&fault.when))
                 .count() as u128,
-            asked: whats().map(asks).sum(),
+            asked: whats().map(|what| u128::from(what.cost().asks)).sum(),
         }
     }
 }
@@ -289,15 +283,6 @@ impl Plan {
 fn is_far_off(when: &When) -> bool {
     let mut when = *when;
     when.nth().is_some_and(|nth| *nth > 10_000)
-}
-
-/// How often it makes an operator ask for something.
-fn asks(what: &What) -> u128 {
-    match what {
-        What::Change { retries, .. } => u128::from(*retries) + 1,
-        What::Ask { .. } => 1,
-        _ => 0,
-    }
 }
 
 impl Profile {

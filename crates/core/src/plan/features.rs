@@ -1,8 +1,6 @@
 //! What a subject does not have is left out of its plans.
 
-use super::{Cluster, FaultKind, Plan, What};
-use crate::configuration::{Member, Transition};
-use crate::operator::Admin;
+use super::{Cluster, Plan};
 use crate::options::{DriverOptions, Feature, Persistence, RaftOptions};
 
 impl Plan {
@@ -23,54 +21,12 @@ impl Plan {
         if feature != Feature::Snapshots {
             leave_out(&[feature], cluster, raft, driver);
         }
-        let learners = self.first_configuration().learners;
-        let by_fault = self.faults.iter().any(|fault| match &fault.what {
-            What::Ask { admin, .. } => match admin {
-                Admin::Change(_) => feature == Feature::SimpleChange,
-                Admin::TransferLeader { .. } => feature == Feature::Transfer,
-                Admin::Campaign => feature == Feature::Campaign,
-                Admin::RequestSnapshot => feature == Feature::RequestSnapshot,
-                Admin::Ping | Admin::Set(_) => feature == Feature::Settings,
-            },
-            What::Change { change, .. } => match feature {
-                Feature::SimpleChange => change.transition == Transition::Simple,
-                Feature::JointChange => change.transition == Transition::Joint,
-                Feature::ExplicitLeave => matches!(
-                    change.transition,
-                    Transition::JointExplicit | Transition::Leave
-                ),
-                // A node that is no learner may be a voter by then.
-                Feature::Demotion => change.steps.iter().any(|step| {
-                    step.becomes == Member::Learner
-                        && step.node.0 <= self.cluster.voters
-                        && !learners.has(step.node)
-                }),
-                Feature::Learners => change
-                    .steps
-                    .iter()
-                    .any(|step| step.becomes == Member::Learner),
-                _ => false,
-            },
-            _ => false,
-        });
+        let by_fault = self
+            .faults
+            .iter()
+            .any(|fault| fault.what.asks_for(feature, self));
         by_fault || without != *self
     }
-}
-
-/// Whether the kind of fault asks for what the subject lacks.
-pub fn is_lacking(lacks: &[Feature], kind: FaultKind) -> bool {
-    let feature = match kind {
-        FaultKind::Change => {
-            let ways = [Feature::SimpleChange, Feature::JointChange];
-            return ways.iter().all(|way| lacks.contains(way));
-        }
-        FaultKind::Transfer => Feature::Transfer,
-        FaultKind::Campaign => Feature::Campaign,
-        FaultKind::RequestSnapshot => Feature::RequestSnapshot,
-        FaultKind::Set | FaultKind::Ping => Feature::Settings,
-        _ => return false,
-    };
-    lacks.contains(&feature)
 }
 
 /// Sets options that ask for what the subject lacks to their plain values.

@@ -4,9 +4,7 @@
 
 use super::features;
 use super::leases;
-use super::{
-    ClockOptions, Cluster, DiskOptions, Fault, Heal, Plan, Profile, VERSION, What, Workload,
-};
+use super::{ClockOptions, Cluster, DiskOptions, Fault, Heal, Plan, Profile, VERSION, Workload};
 use crate::ids::NodeId;
 use crate::options::{DriverOptions, Feature, MissedTicks, Persistence, RaftOptions, ReadContext};
 use crate::plan::profile::RateMix;
@@ -51,6 +49,7 @@ fn draw_plan(
         profile,
         lacks,
         choices,
+        may_rot: Vec::new(),
     };
     let mut cluster = draw.cluster();
     let mut raft = draw.raft(&cluster);
@@ -85,10 +84,10 @@ fn draw_plan(
         end_us: storm_us + PATIENCE_ELECTIONS * election_us,
     };
     plan.heal = draw.heal(&plan);
-    plan.faults = draw.faults(&plan, election_us);
+    plan.faults = draw.faults(&plan);
     if plan.changes_membership() {
         // What rots is gone for good, and which nodes can be spared is not known beforehand.
-        let rots = |fault: &Fault| matches!(fault.what, What::Rot { .. });
+        let rots = |fault: &Fault| fault.what.takes_for_good().is_some();
         plan.faults.retain(|fault| !rots(fault));
     }
     if plan.raft.lease_reads && plan.workload.fresh_lease_reads {
@@ -102,10 +101,12 @@ fn draw_plan(
     plan
 }
 
-pub(super) struct Draw<'a> {
-    pub(super) profile: &'a Profile,
+pub(crate) struct Draw<'a> {
+    pub(crate) profile: &'a Profile,
     pub(super) lacks: &'a [Feature],
-    pub(super) choices: Choices,
+    pub(crate) choices: Choices,
+    /// Nodes that may be lost for good: a minority that the heal does not need.
+    pub(crate) may_rot: Vec<NodeId>,
 }
 
 impl Draw<'_> {
@@ -115,7 +116,7 @@ impl Draw<'_> {
 
     /// As [`Draw::percent`], and draws nothing where the answer is always no, so that a profile
     /// without what is asked for has the same plans as before there was such a thing.
-    pub(super) fn seldom(&mut self, percent: u8) -> bool {
+    pub(crate) fn seldom(&mut self, percent: u8) -> bool {
         percent > 0 && self.percent(percent)
     }
 

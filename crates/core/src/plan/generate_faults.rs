@@ -1,65 +1,47 @@
 //! From a seed to a plan's faults: how many of each kind, when each strikes, whom and for how long.
 
-use super::features;
 use super::generate::Draw;
-use super::{Fault, FaultKind, Heal, JournalName, LossMode, Milestone, Plan, What, When};
+use super::{Fault, FaultKind, Heal, Milestone, Plan, What, When};
 use crate::ids::NodeId;
-use crate::operator::{Admin, Setting};
+use crate::operator::Setting;
 use crate::replica::MessageKind;
-use squall_world::network::LinkDegradation;
 
 impl Draw<'_> {
-    pub(super) fn faults(&mut self, plan: &Plan, election_us: u64) -> Vec<Fault> {
+    pub(super) fn faults(&mut self, plan: &Plan) -> Vec<Fault> {
         let mut faults = Vec::new();
         let voters = || (1..=plan.cluster.voters).map(NodeId);
         // Rot is for good, so it stays on a minority that the heal does not need.
-        let mut may_rot: Vec<NodeId> = match &plan.heal {
+        self.may_rot = match &plan.heal {
             Heal::Everyone => voters().collect(),
             Heal::Quorum(kept) => voters().filter(|node| !kept.contains(node)).collect(),
         };
-        self.choices.shuffle(&mut may_rot);
+        self.choices.shuffle(&mut self.may_rot);
         // With group commit, those that are left must be of both groups: who is healed is.
         let spare = match plan.raft.group_commit && plan.heal == Heal::Everyone {
             true => 0,
             false => voters().count() - plan.quorum(),
         };
-        may_rot.truncate(spare);
-        let profile = self.profile;
-        for (kind, mix) in &profile.faults {
+        self.may_rot.truncate(spare);
+        for (kind, mix) in &self.profile.faults {
             if !self.percent(mix.percent) {
                 continue;
             }
             let count = self.range(mix.count);
-            if features::is_lacking(self.lacks, *kind) {
-                continue;
-            }
-            if *kind == FaultKind::Change {
-                faults.extend(self.changes(plan, count));
-                continue;
-            }
-            for _ in 0..count {
-                let what = match kind {
-                    FaultKind::Rot if may_rot.is_empty() => continue,
-                    FaultKind::Rot => What::Rot {
-                        node: *self.choices.pick(&may_rot),
-                        journal: *self.choices.pick(&[
-                            JournalName::HardState,
-                            JournalName::Log,
-                            JournalName::Snapshot,
-                        ]),
-                    },
-                    _ if plan.nodes().len() == 1 && needs_peers(*kind) => continue,
-                    _ => self.what(*kind, plan, election_us),
-                };
-                let when = self.when(&what, plan);
-                let mut fault = Fault { when, what };
-                if self.seldom(profile.cluster_percent) {
-                    self.join(&mut fault, &faults, plan);
-                }
-                faults.push(fault);
+            if !kind.is_lacking(self.lacks) {
+                kind.draw_some(count, self, plan, &mut faults);
             }
         }
         faults
+    }
+
+    /// Adds a fault to the others: when it strikes is drawn.
+    pub(crate) fn add(&mut self, what: What, plan: &Plan, so_far: &mut Vec<Fault>) {
+        let when = self.when(&what, plan);
+        let mut fault = Fault { when, what };
+        if self.seldom(self.profile.cluster_percent) {
+            self.join(&mut fault, so_far, plan);
+        }
+        so_far.push(fault);
     }
 
     /// Lets a fault that strikes at a time do so close to one of those that are drawn already, and
@@ -83,15 +65,7 @@ impl Draw<'_> {
             };
             *at_us = near_us.min(plan.heal_us.saturating_sub(1));
         }
-        let is_free = match &fault.what {
-            What::Rot { .. } | What::Change { .. } => false,
-            What::Ask { admin, .. } => matches!(
-                admin,
-                Admin::TransferLeader { .. } | Admin::Campaign | Admin::Ping
-            ),
-            _ => true,
-        };
-        if is_free && self.choices.below(2) == 0 {
+        if fault.what.is_free() && self.choices.below(2) == 0 {
             let [own, theirs] = [&fault.what, &other.what].map(|what| {
                 let mut what = what.clone();
                 what.nodes()
@@ -111,7 +85,7 @@ impl Draw<'_> {
     }
 
     /// One node or two.
-    fn bridges(&mut self, plan: &Plan) -> Vec<NodeId> {
+    pub(crate) fn bridges(&mut self, plan: &Plan) -> Vec<NodeId> {
         let mut nodes = plan.nodes();
         self.choices.shuffle(&mut nodes);
         nodes.truncate(self.choices.between(1, 2) as usize);
@@ -120,7 +94,7 @@ impl Draw<'_> {
     }
 
     /// How long a fault lasts: a blink, or long enough for an election or a few.
-    fn span(&mut self, tick_us: u64, election_us: u64) -> u64 {
+    pub(crate) fn span(&mut self, tick_us: u64, election_us: u64) -> u64 {
         match self.choices.below(3) {
             0 => self.choices.skewed(tick_us / 2, 8 * election_us),
             _ => self.choices.between(election_us / 2, 6 * election_us),
@@ -129,19 +103,19 @@ impl Draw<'_> {
 
     /// How late a message is: by little, or so much that its sender may have stood for election
     /// again since.
-    fn lateness(&mut self, election_us: u64) -> u64 {
+    pub(crate) fn lateness(&mut self, election_us: u64) -> u64 {
         match self.choices.below(2) {
             0 => self.choices.skewed(1, 10 * election_us),
             _ => self.choices.between(election_us, 10 * election_us),
         }
     }
 
-    pub(super) fn node(&mut self, plan: &Plan) -> NodeId {
+    pub(crate) fn node(&mut self, plan: &Plan) -> NodeId {
         NodeId(self.choices.between(1, plan.cluster.nodes().into()) as u8)
     }
 
     /// Some nodes, but not all.
-    fn some_nodes(&mut self, plan: &Plan) -> Vec<NodeId> {
+    pub(crate) fn some_nodes(&mut self, plan: &Plan) -> Vec<NodeId> {
         let mut nodes = plan.nodes();
         self.choices.shuffle(&mut nodes);
         let count = self.choices.between(1, nodes.len() as u64 - 1);
@@ -151,7 +125,7 @@ impl Draw<'_> {
     }
 
     /// Links from some nodes to some others.
-    fn links(&mut self, plan: &Plan) -> (Vec<NodeId>, Vec<NodeId>) {
+    pub(crate) fn links(&mut self, plan: &Plan) -> (Vec<NodeId>, Vec<NodeId>) {
         let from = self.some_nodes(plan);
         let others: Vec<NodeId> = plan
             .nodes()
@@ -165,118 +139,7 @@ impl Draw<'_> {
         }
     }
 
-    fn what(&mut self, kind: FaultKind, plan: &Plan, election_us: u64) -> What {
-        let tick_us = plan.cluster.tick_us;
-        let node = self.node(plan);
-        let for_us = self.span(tick_us, election_us);
-        match kind {
-            FaultKind::Crash => What::Crash {
-                node,
-                loss: *self.choices.pick(&LossMode::ALL),
-                down_us: self.span(tick_us, election_us),
-            },
-            FaultKind::Pause => What::Pause { node, for_us },
-            FaultKind::Cut => {
-                let (from, to) = self.links(plan);
-                What::Cut { from, to, for_us }
-            }
-            FaultKind::Split => What::Split {
-                side: self.some_nodes(plan),
-                for_us,
-            },
-            FaultKind::IsolateLeader => What::IsolateLeader {
-                for_us,
-                bridges: match self.seldom(self.profile.bridge_percent) {
-                    true => self.bridges(plan),
-                    false => Vec::new(),
-                },
-            },
-            FaultKind::Trouble => {
-                let (from, to) = self.links(plan);
-                let mut ppm = || match self.choices.below(3) {
-                    0 => 0,
-                    1 => self.choices.skewed(1_000, 600_000) as u32,
-                    _ => self.choices.between(1_000, 600_000) as u32,
-                };
-                let trouble = LinkDegradation {
-                    loss_ppm: ppm(),
-                    duplicate_ppm: ppm(),
-                    reorder_ppm: ppm(),
-                    tail_ppm: ppm(),
-                    tail_max_us: 10 * election_us,
-                };
-                What::Trouble {
-                    from,
-                    to,
-                    trouble,
-                    for_us,
-                }
-            }
-            FaultKind::Burst => {
-                let (from, to) = self.links(plan);
-                What::Burst { from, to, for_us }
-            }
-            FaultKind::SlowNode => What::SlowNode {
-                node,
-                extra_us: self.choices.skewed(tick_us / 2, election_us),
-                for_us,
-            },
-            FaultKind::LoseMessage => What::LoseMessage,
-            FaultKind::DuplicateMessage => What::DuplicateMessage {
-                after_us: self.lateness(election_us),
-            },
-            FaultKind::DelayMessage => What::DelayMessage {
-                by_us: self.lateness(election_us),
-            },
-            FaultKind::SlowDisk => What::SlowDisk {
-                node,
-                sync_us: self.choices.skewed(tick_us / 2, 4 * election_us),
-                for_us,
-            },
-            FaultKind::FailSync => What::FailSync { node },
-            FaultKind::FullDisk => What::FullDisk { node, for_us },
-            FaultKind::Jump => {
-                let by_us = self.choices.skewed(1, 4 * election_us) as i64;
-                let back = self.choices.below(2) == 0;
-                What::Jump {
-                    node,
-                    by_us: if back { -by_us } else { by_us },
-                }
-            }
-            FaultKind::Drift => {
-                let ppm = self.choices.skewed(1_000, 500_000) as i32;
-                let slow = self.choices.below(2) == 0;
-                What::Drift {
-                    node,
-                    ppm: if slow { -ppm } else { ppm },
-                    for_us,
-                }
-            }
-            FaultKind::Rot | FaultKind::Change => unreachable!("drawn with their budget"),
-            FaultKind::Transfer => What::Ask {
-                node: None,
-                admin: Admin::TransferLeader { to: node },
-            },
-            FaultKind::Campaign => What::Ask {
-                node: Some(node),
-                admin: Admin::Campaign,
-            },
-            FaultKind::RequestSnapshot => What::Ask {
-                node: Some(node),
-                admin: Admin::RequestSnapshot,
-            },
-            FaultKind::Ping => What::Ask {
-                node: None,
-                admin: Admin::Ping,
-            },
-            FaultKind::Set => What::Ask {
-                node: Some(node),
-                admin: Admin::Set(self.setting(plan)),
-            },
-        }
-    }
-
-    fn setting(&mut self, plan: &Plan) -> Setting {
+    pub(crate) fn setting(&mut self, plan: &Plan) -> Setting {
         let on = self.choices.below(2) == 0;
         match self.choices.below(7) {
             0 => Setting::BatchAppend(on && self.profile.findings.may_batch(plan)),
@@ -321,23 +184,18 @@ impl Draw<'_> {
     }
 
     fn when(&mut self, what: &What, plan: &Plan) -> When {
-        let on_message = matches!(
-            what,
-            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. }
-        );
+        let on_message = what.on_message().is_some();
         if !on_message && !self.percent(self.profile.ordinal_percent) {
             return When::AtUs(self.choices.below(plan.heal_us.max(1)));
         }
-        let node = match what {
-            What::Crash { node, .. } | What::FailSync { node } | What::SlowDisk { node, .. } => {
-                *node
-            }
-            _ => self.node(plan),
+        let node = match what.at_syncs_of() {
+            Some(node) => node,
+            None => self.node(plan),
         };
         if !on_message && self.seldom(self.profile.milestone_percent) {
             return self.milestone(what, plan);
         }
-        if matches!(what, What::Crash { .. }) && self.percent(self.profile.overwrite_percent) {
+        if what.at_overwrites() && self.percent(self.profile.overwrite_percent) {
             return When::Overwrite {
                 node,
                 nth: self.choices.skewed(1, 4) as u32,
@@ -357,33 +215,5 @@ impl Draw<'_> {
             kind: self.message_kind(plan),
             nth: self.choices.skewed(1, 60) as u32,
         }
-    }
-}
-
-fn needs_peers(kind: FaultKind) -> bool {
-    match kind {
-        FaultKind::Cut
-        | FaultKind::Split
-        | FaultKind::IsolateLeader
-        | FaultKind::Trouble
-        | FaultKind::Burst
-        | FaultKind::SlowNode
-        | FaultKind::LoseMessage
-        | FaultKind::DuplicateMessage
-        | FaultKind::DelayMessage
-        | FaultKind::Transfer
-        | FaultKind::RequestSnapshot => true,
-        FaultKind::Crash
-        | FaultKind::Pause
-        | FaultKind::SlowDisk
-        | FaultKind::FailSync
-        | FaultKind::FullDisk
-        | FaultKind::Rot
-        | FaultKind::Jump
-        | FaultKind::Drift
-        | FaultKind::Change
-        | FaultKind::Campaign
-        | FaultKind::Ping
-        | FaultKind::Set => false,
     }
 }

@@ -8,8 +8,9 @@
 //! prompt or lost.
 
 use super::{ClockOptions, Fault, Plan, What, When};
+use crate::faults::{Ask, Cut, Split};
 use crate::ids::NodeId;
-use crate::operator::{Admin, Setting};
+use crate::operator::Admin;
 
 /// How old what a lease read shows may be where that is bounded, in election time-outs: the two
 /// after which a leader that is cut off steps down, and one for what was on its way.
@@ -21,13 +22,7 @@ pub(super) fn keep_time(plan: &mut Plan) {
     plan.disk.sync_max_us = plan.disk.sync_max_us.min(prompt_us);
     plan.disk.sync_min_us = plan.disk.sync_min_us.min(plan.disk.sync_max_us);
     plan.cluster.clocks.fill(ClockOptions::default());
-    let stalls = |fault: &Fault| {
-        matches!(
-            fault.what,
-            What::Pause { .. } | What::SlowDisk { .. } | What::Jump { .. } | What::Drift { .. }
-        )
-    };
-    plan.faults.retain(|fault| !stalls(fault));
+    plan.faults.retain(|fault| fault.what.lease().keeps_time);
 }
 
 /// Takes out of a plan what may part a leader from its followers, or free them of it. In some plans
@@ -47,7 +42,9 @@ pub(super) fn keep_in_touch(plan: &mut Plan) {
                 .flat_map(|fault| on_link(fault, link, tick_us))
                 .collect();
         }
-        None => plan.faults.retain(keeps_in_touch),
+        None => plan
+            .faults
+            .retain(|fault| fault.what.lease().keeps_in_touch),
     }
 }
 
@@ -57,8 +54,8 @@ fn cut_link(plan: &Plan) -> Option<(NodeId, NodeId)> {
     let may = plan.cluster.voters >= 3 && !plan.changes_membership() && plan.seed.is_multiple_of(2);
     let nodes = plan.nodes();
     let link = |fault: &Fault| match &fault.what {
-        What::Cut { from, to, .. } => Some((*from.first()?, *to.first()?)),
-        What::Split { side, .. } => {
+        What::Cut(Cut { from, to, .. }) => Some((*from.first()?, *to.first()?)),
+        What::Split(Split { side, .. }) => {
             let other = nodes.iter().find(|node| !side.contains(node))?;
             Some((*side.first()?, *other))
         }
@@ -77,32 +74,32 @@ fn on_link(fault: Fault, (one, other): (NodeId, NodeId), tick_us: u64) -> Vec<Fa
         let (node, admin) = (Some(one), Admin::Campaign);
         Fault {
             when,
-            what: What::Ask { node, admin },
+            what: What::Ask(Ask { node, admin }),
         }
     };
     let cut = |when: When, from: NodeId, to: NodeId, for_us: u64| Fault {
         when,
-        what: What::Cut {
+        what: What::Cut(Cut {
             from: vec![from],
             to: vec![to],
             for_us,
-        },
+        }),
     };
     match fault.what {
-        What::Cut {
+        What::Cut(Cut {
             ref from, for_us, ..
-        } => {
+        }) => {
             let back = from.contains(&other);
             let (from, to) = if back { (other, one) } else { (one, other) };
             vec![cut(fault.when, from, to, for_us), stand(fault.when)]
         }
-        What::Split { for_us, .. } => vec![
+        What::Split(Split { for_us, .. }) => vec![
             cut(fault.when, one, other, for_us),
             cut(fault.when, other, one, for_us),
             stand(fault.when),
         ],
-        What::DuplicateMessage { .. } => vec![fault],
-        What::Ask { .. } if keeps_in_touch(&fault) => vec![fault],
+        What::DuplicateMessage(_) => vec![fault],
+        What::Ask(_) if fault.what.lease().keeps_in_touch => vec![fault],
         _ => Vec::new(),
     }
 }
@@ -128,7 +125,7 @@ pub(super) fn may_be_bounded(plan: &Plan) -> bool {
 pub(super) fn bound(plan: &mut Plan) {
     keep_time(plan);
     keep_prompt(plan);
-    plan.faults.retain(is_prompt);
+    plan.faults.retain(|fault| fault.what.lease().is_prompt);
 }
 
 /// Whether a plan is within that.
@@ -145,64 +142,5 @@ pub(super) fn are_bounded(plan: &Plan) -> bool {
         && plan.disk.sync_max_us <= prompt_us
         && traffic.delay_max_us <= prompt_us
         && (traffic.tail_ppm, traffic.reorder_ppm) == (0, 0)
-        && plan.faults.iter().all(is_prompt)
-}
-
-/// Whether a fault stops no clock, holds up no message and keeps no leader from looking whom it
-/// hears.
-fn is_prompt(fault: &Fault) -> bool {
-    match &fault.what {
-        What::Crash { .. }
-        | What::Cut { .. }
-        | What::Split { .. }
-        | What::IsolateLeader { .. }
-        | What::LoseMessage
-        | What::FailSync { .. }
-        | What::FullDisk { .. }
-        | What::Rot { .. } => true,
-        What::Ask { admin, .. } => match admin {
-            Admin::Campaign | Admin::RequestSnapshot | Admin::Ping => true,
-            Admin::Set(setting) => !matches!(setting, Setting::CheckQuorum(false)),
-            // Each request to hand over puts the look off.
-            Admin::TransferLeader { .. } | Admin::Change(_) => false,
-        },
-        What::Pause { .. }
-        | What::Trouble { .. }
-        | What::Burst { .. }
-        | What::SlowNode { .. }
-        | What::SlowDisk { .. }
-        | What::DuplicateMessage { .. }
-        | What::DelayMessage { .. }
-        | What::Jump { .. }
-        | What::Drift { .. }
-        | What::Change { .. } => false,
-    }
-}
-
-fn keeps_in_touch(fault: &Fault) -> bool {
-    match &fault.what {
-        What::Crash { .. }
-        | What::FailSync { .. }
-        | What::FullDisk { .. }
-        | What::Rot { .. }
-        | What::DuplicateMessage { .. }
-        | What::Change { .. } => true,
-        What::Ask { admin, .. } => match admin {
-            // Both lead to an election that asks no follower whether it is still bound.
-            Admin::TransferLeader { .. } | Admin::Campaign => false,
-            Admin::Change(_) | Admin::RequestSnapshot | Admin::Ping | Admin::Set(_) => true,
-        },
-        What::Pause { .. }
-        | What::Cut { .. }
-        | What::Split { .. }
-        | What::IsolateLeader { .. }
-        | What::Trouble { .. }
-        | What::Burst { .. }
-        | What::SlowNode { .. }
-        | What::SlowDisk { .. }
-        | What::LoseMessage
-        | What::DelayMessage { .. }
-        | What::Jump { .. }
-        | What::Drift { .. } => false,
-    }
+        && plan.faults.iter().all(|fault| fault.what.lease().is_prompt)
 }

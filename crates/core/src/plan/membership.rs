@@ -5,12 +5,13 @@
 use super::generate::Draw;
 use super::{Fault, Plan, What, When};
 use crate::configuration::{Change, Configuration, Member, Step, Transition};
+use crate::faults;
 use crate::ids::{NodeId, NodeSet};
 use crate::options::Feature;
 
 impl Draw<'_> {
     /// `count` changes, one after the other.
-    pub(super) fn changes(&mut self, plan: &Plan, count: u64) -> Vec<Fault> {
+    pub(crate) fn changes(&mut self, plan: &Plan, count: u64) -> Vec<Fault> {
         if plan.nodes().len() == 1 {
             return Vec::new();
         }
@@ -94,11 +95,12 @@ impl Draw<'_> {
         if let Ok(after) = fits {
             script.follow(after, &change, stop_removed);
         }
-        Some(What::Change {
+        let retries = self.choices.below(6) as u32;
+        Some(What::from(faults::Change {
             change,
-            retries: self.choices.below(6) as u32,
+            retries,
             stop_removed,
-        })
+        }))
     }
 
     /// What is to become of one node, whatever it is now.

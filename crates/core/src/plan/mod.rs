@@ -3,26 +3,25 @@
 //! decides what happens. Knows no engine and no Raft library.
 
 mod cost;
-mod fault;
 mod features;
 mod generate;
 mod generate_faults;
 mod leases;
 mod membership;
 mod milestone;
-mod parts;
 mod profile;
 mod schedule;
 mod script;
 mod validate;
-mod words;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use fault::{Fault, FaultKind, JournalName, LossMode, What, When};
-pub use features::{is_lacking, leave_out};
+pub(crate) use generate::Draw;
+pub(crate) use validate::{at_most, check, drift_is_legal, rates_are_legal};
+
+pub use features::leave_out;
 pub use generate::{generate, generate_from_bytes};
 pub use membership::Script;
 pub use milestone::Milestone;
@@ -33,6 +32,8 @@ pub use validate::Impossible;
 pub use validate::MAX_TIME_US;
 
 use crate::configuration::Configuration;
+use crate::faults::Ask;
+pub use crate::faults::{Fault, FaultKind, JournalName, LossMode, What, When};
 use crate::fsutil;
 use crate::ids::{Index, NodeId, NodeSet, Term};
 use crate::operator::{Admin, Setting};
@@ -312,7 +313,7 @@ impl Plan {
 
     /// Whether some fault changes the configuration.
     pub fn changes_membership(&self) -> bool {
-        let changes = |fault: &Fault| matches!(fault.what, What::Change { .. });
+        let changes = |fault: &Fault| matches!(fault.what, What::Change(_));
         self.faults.iter().any(changes)
     }
 
@@ -330,7 +331,7 @@ impl Plan {
     /// majority is healed, where a disk rots, so that its node does not start again, or where
     /// changes leave other voters than there were.
     pub fn ranks_few_voters(&self) -> bool {
-        let rots = |fault: &Fault| matches!(fault.what, What::Rot { .. });
+        let rots = |fault: &Fault| fault.what.takes_for_good().is_some();
         let few = matches!(self.heal, Heal::Quorum(_))
             || self.changes_membership()
             || self.faults.iter().any(rots);
@@ -341,7 +342,7 @@ impl Plan {
     /// Whether an operator asks for such a thing at run time.
     fn asks(&self, such: impl Fn(&Admin) -> bool) -> bool {
         let asks = |fault: &Fault| match &fault.what {
-            What::Ask { admin, .. } => such(admin),
+            What::Ask(Ask { admin, .. }) => such(admin),
             _ => false,
         };
         self.faults.iter().any(asks)

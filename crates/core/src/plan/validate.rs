@@ -2,8 +2,7 @@
 //! wrong is checked here, once, so that engines need not.
 
 use super::cost::MOST_FAULTS;
-use super::{Cluster, Heal, MAX_NODES, MAX_VOTERS, Plan, What, When};
-use crate::configuration::Transition;
+use super::{Cluster, Fault, Heal, MAX_NODES, MAX_VOTERS, Plan, What};
 use crate::ids::NodeId;
 use crate::operator::{Admin, Setting};
 use squall_world::network::{LinkDegradation, LinkOptions};
@@ -30,7 +29,7 @@ pub struct Impossible {
     pub legal: String,
 }
 
-pub(super) fn check<T: std::fmt::Display>(
+pub(crate) fn check<T: std::fmt::Display>(
     holds: bool,
     field: impl Into<String>,
     value: T,
@@ -55,7 +54,7 @@ fn ordered(field: &str, low: u64, high: u64) -> Result<(), Impossible> {
     )
 }
 
-pub(super) fn at_most(field: impl Into<String>, value: u64, most: u64) -> Result<(), Impossible> {
+pub(crate) fn at_most(field: impl Into<String>, value: u64, most: u64) -> Result<(), Impossible> {
     check(value <= most, field, value, format!("at most {most}"))
 }
 
@@ -102,7 +101,7 @@ impl Plan {
             format!("one for each of the {nodes} nodes"),
         )?;
         for clock in &self.cluster.clocks {
-            drift("cluster.clocks.drift_ppm", clock.drift_ppm)?;
+            drift_is_legal("cluster.clocks.drift_ppm", clock.drift_ppm)?;
             at_most("cluster.clocks.offset_us", clock.offset_us, MAX_TIME_US)?;
         }
         at_most("cluster.first_term", self.cluster.first_term, 1 << 32)?;
@@ -261,9 +260,8 @@ impl Plan {
             .nodes()
             .into_iter()
             .filter(|id| {
-                self.faults
-                    .iter()
-                    .any(|fault| matches!(&fault.what, What::Rot { node, .. } if node == id))
+                let goes = |fault: &Fault| fault.what.takes_for_good() == Some(*id);
+                self.faults.iter().any(goes)
             })
             .collect();
         check(
@@ -325,7 +323,7 @@ impl Plan {
     /// committed.
     fn may_commit(&self, left: &[NodeId]) -> bool {
         let switches = |fault: &super::Fault| match &fault.what {
-            What::Ask { admin, .. } => matches!(admin, Admin::Set(Setting::GroupCommit(true))),
+            What::Ask(ask) => matches!(ask.admin, Admin::Set(Setting::GroupCommit(true))),
             _ => false,
         };
         let is_grouped = self.raft.group_commit || self.faults.iter().any(switches);
@@ -333,7 +331,7 @@ impl Plan {
         !is_grouped || self.cluster.voters == 1 || (of_group(0) && of_group(1))
     }
 
-    pub(super) fn known_nodes(&self, field: &str, nodes: &[NodeId]) -> Result<(), Impossible> {
+    pub(crate) fn known_nodes(&self, field: &str, nodes: &[NodeId]) -> Result<(), Impossible> {
         // One that names a node twice does no harm; one that names all of them a thousand times has
         // a million links.
         check(
@@ -366,195 +364,13 @@ impl Plan {
             format!("a list of at most {MOST_FAULTS}"),
         )?;
         for (number, fault) in self.faults.iter().enumerate() {
-            let field = |name: &str| format!("faults[{number}].{name}");
-            match fault.when {
-                When::AtUs(at_us) => at_most(field("at-us"), at_us, MAX_TIME_US)?,
-                When::Sync { node, nth } => {
-                    self.known_nodes(&field("sync.node"), &[node])?;
-                    check(nth >= 1, field("sync.nth"), nth, "at least 1")?;
-                }
-                When::Overwrite { node, nth } => {
-                    self.known_nodes(&field("overwrite.node"), &[node])?;
-                    check(nth >= 1, field("overwrite.nth"), nth, "at least 1")?;
-                }
-                When::Milestone { node, nth, .. } => {
-                    self.known_nodes(&field("milestone.node"), &[node])?;
-                    check(nth >= 1, field("milestone.nth"), nth, "at least 1")?;
-                }
-                When::Message { from, to, nth, .. } => {
-                    self.known_nodes(&field("message"), &[from, to])?;
-                    check(
-                        from != to,
-                        field("message.to"),
-                        to.0,
-                        "another node than message.from",
-                    )?;
-                    check(nth >= 1, field("message.nth"), nth, "at least 1")?;
-                }
-            }
-            self.validate_what(fault, &field)?;
+            fault.validate(self, number)?;
         }
         Ok(())
     }
-
-    fn validate_what(
-        &self,
-        fault: &super::Fault,
-        field: &dyn Fn(&str) -> String,
-    ) -> Result<(), Impossible> {
-        let time = |name: &str, us: u64| at_most(field(name), us, MAX_TIME_US);
-        let node = |node: &NodeId| self.known_nodes(&field("node"), &[*node]);
-        let links = |from: &[NodeId], to: &[NodeId]| {
-            self.known_nodes(&field("from"), from)?;
-            self.known_nodes(&field("to"), to)?;
-            let any = from.iter().any(|from| to.iter().any(|to| from != to));
-            check(
-                any,
-                field("to"),
-                "a list with no link",
-                "with a node that is not the only one of from",
-            )
-        };
-        match &fault.what {
-            What::Crash {
-                node: id, down_us, ..
-            } => {
-                node(id)?;
-                time("down_us", *down_us)
-            }
-            What::IsolateLeader { for_us, bridges } => {
-                if !bridges.is_empty() {
-                    self.known_nodes(&field("bridges"), bridges)?;
-                }
-                time("for_us", *for_us)
-            }
-            What::Pause { node: id, for_us } | What::FullDisk { node: id, for_us } => {
-                node(id)?;
-                time("for_us", *for_us)
-            }
-            What::Cut { from, to, for_us } | What::Burst { from, to, for_us } => {
-                links(from, to)?;
-                time("for_us", *for_us)
-            }
-            What::Split { side, for_us } => {
-                self.known_nodes(&field("side"), side)?;
-                let all = self.nodes().iter().all(|node| side.contains(node));
-                check(!all, field("side"), "all nodes", "some nodes, and not all")?;
-                time("for_us", *for_us)
-            }
-            What::Trouble {
-                from,
-                to,
-                trouble,
-                for_us,
-            } => {
-                links(from, to)?;
-                time("for_us", *for_us)?;
-                rates("trouble", trouble)
-            }
-            What::SlowNode {
-                node: id,
-                extra_us,
-                for_us,
-            } => {
-                node(id)?;
-                time("extra_us", *extra_us)?;
-                time("for_us", *for_us)
-            }
-            What::SlowDisk {
-                node: id,
-                sync_us,
-                for_us,
-            } => {
-                node(id)?;
-                time("sync_us", *sync_us)?;
-                time("for_us", *for_us)
-            }
-            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => {
-                if let What::DuplicateMessage { after_us: us } | What::DelayMessage { by_us: us } =
-                    fault.what
-                {
-                    time("what", us)?;
-                }
-                check(
-                    matches!(fault.when, When::Message { .. }),
-                    field("when"),
-                    "not a message",
-                    "{\"message\": {from, to, kind, nth}}: this fault acts on the message that triggers it",
-                )
-            }
-            What::FailSync { node: id } | What::Rot { node: id, .. } => node(id),
-            What::Jump { node: id, by_us } => {
-                node(id)?;
-                time("by_us", by_us.unsigned_abs())
-            }
-            What::Drift {
-                node: id,
-                ppm,
-                for_us,
-            } => {
-                node(id)?;
-                drift(&field("ppm"), *ppm)?;
-                time("for_us", *for_us)
-            }
-            What::Change {
-                change, retries, ..
-            } => {
-                at_most(field("retries"), (*retries).into(), 1_000)?;
-                check(
-                    change.steps.len() <= 2 * usize::from(MAX_NODES),
-                    field("change.steps"),
-                    format!("a list of {}", change.steps.len()),
-                    format!("a list of at most {}", 2 * MAX_NODES),
-                )?;
-                for step in &change.steps {
-                    node(&step.node)?;
-                }
-                let steps = change.steps.len();
-                match change.transition {
-                    Transition::Simple => check(
-                        steps == 1,
-                        field("change.steps"),
-                        format!("a list of {steps}"),
-                        "a list of 1 for a simple change",
-                    ),
-                    Transition::Leave => check(
-                        steps == 0,
-                        field("change.steps"),
-                        format!("a list of {steps}"),
-                        "empty to leave a joint configuration",
-                    ),
-                    _ => check(
-                        steps >= 1,
-                        field("change.steps"),
-                        "empty",
-                        "a list of at least 1",
-                    ),
-                }
-            }
-            What::Ask { node: id, admin } => {
-                if let Some(id) = id {
-                    node(id)?;
-                }
-                match admin {
-                    Admin::TransferLeader { to } => node(to),
-                    Admin::Change(_) => check(
-                        false,
-                        field("what"),
-                        "ask for a change",
-                        "{\"change\": ...}, which has retries",
-                    ),
-                    Admin::Set(Setting::MaxInflight(cap)) => {
-                        check(*cap <= 65_536, field("max-inflight"), cap, "0 to 65536")
-                    }
-                    _ => Ok(()),
-                }
-            }
-        }
-    }
 }
 
-fn drift(field: &str, ppm: i32) -> Result<(), Impossible> {
+pub(crate) fn drift_is_legal(field: &str, ppm: i32) -> Result<(), Impossible> {
     check(
         (-900_000..=9_000_000).contains(&ppm),
         field,
@@ -580,7 +396,7 @@ fn traffic(traffic: &LinkOptions) -> Result<(), Impossible> {
         reorder_ppm,
         ..
     } = *traffic;
-    rates(
+    rates_are_legal(
         "network",
         &LinkDegradation {
             loss_ppm,
@@ -592,7 +408,7 @@ fn traffic(traffic: &LinkOptions) -> Result<(), Impossible> {
     )
 }
 
-fn rates(field: &str, rates: &LinkDegradation) -> Result<(), Impossible> {
+pub(crate) fn rates_are_legal(field: &str, rates: &LinkDegradation) -> Result<(), Impossible> {
     for (name, ppm) in [
         ("loss_ppm", rates.loss_ppm),
         ("duplicate_ppm", rates.duplicate_ppm),

@@ -13,7 +13,7 @@ use squall_core::registry::RegisteredSubject;
 use squall_core::replica::MessageKind;
 use squall_world::network::LinkOptions;
 
-use super::words::Wrong;
+use squall_core::faults::story::{Stage, Wrong};
 
 /// Election time-outs that a story's cluster has to converge.
 const PATIENCE_ELECTIONS: u64 = 400;
@@ -183,67 +183,6 @@ impl<'a> Draft<'a> {
         self.healed = true;
     }
 
-    /// A fault strikes now.
-    pub fn strikes(&mut self, what: What) {
-        let when = When::AtUs(self.now_us);
-        self.plan.faults.push(Fault { when, what });
-    }
-
-    /// A fault strikes now, and a later command says when it ends, unless `for_us` does.
-    pub fn begins(&mut self, for_us: Option<u64>, what: impl Fn(u64) -> What) {
-        if for_us.is_none() {
-            self.open.push(self.plan.faults.len());
-        }
-        self.strikes(what(for_us.unwrap_or(u64::MAX)));
-    }
-
-    /// The faults that are under way and that `is_it` end now. Says how many there were.
-    pub fn ends(&mut self, is_it: impl Fn(&What) -> bool) -> usize {
-        let mut ended = 0;
-        let now_us = self.now_us;
-        let faults = &mut self.plan.faults;
-        self.open.retain(|place| {
-            let fault = &mut faults[*place];
-            let is_over = is_it(&fault.what);
-            if is_over {
-                end(fault, now_us);
-                ended += 1;
-            }
-            !is_over
-        });
-        ended
-    }
-
-    /// Something becomes of the next message of that kind on that link.
-    pub fn next_message(
-        &mut self,
-        (from, to): (NodeId, NodeId),
-        kind: MessageKind,
-        what: What,
-    ) -> Result<(), Wrong> {
-        let is_named = |fault: &Fault| match fault.when {
-            When::Message {
-                from: other_from,
-                to: other_to,
-                kind: other,
-                nth,
-            } if (other_from, other_to, other) == (from, to, kind) => Some(nth),
-            _ => None,
-        };
-        // The one after those that are spoken for already.
-        let taken = self.plan.faults.iter().filter_map(is_named).max();
-        let sent = self.sent_so_far(from, to, kind)?;
-        let nth = taken.unwrap_or(0).max(sent) + 1;
-        let when = When::Message {
-            from,
-            to,
-            kind,
-            nth,
-        };
-        self.plan.faults.push(Fault { when, what });
-        Ok(())
-    }
-
     /// How many messages of that kind have been sent on that link by now: carries out what there
     /// is.
     fn sent_so_far(&self, from: NodeId, to: NodeId, kind: MessageKind) -> Result<u32, Wrong> {
@@ -315,24 +254,71 @@ impl<'a> Draft<'a> {
     }
 }
 
+impl Stage for Draft<'_> {
+    fn strikes(&mut self, what: What) {
+        let when = When::AtUs(self.now_us);
+        self.plan.faults.push(Fault { when, what });
+    }
+
+    fn begins(&mut self, for_us: Option<u64>, mut what: What) {
+        if for_us.is_none() {
+            self.open.push(self.plan.faults.len());
+        }
+        if let Some(lasts_us) = what.lasts_us() {
+            *lasts_us = for_us.unwrap_or(u64::MAX);
+        }
+        self.strikes(what);
+    }
+
+    fn ends(&mut self, is_it: &dyn Fn(&What) -> bool) -> usize {
+        let mut ended = 0;
+        let now_us = self.now_us;
+        let faults = &mut self.plan.faults;
+        self.open.retain(|place| {
+            let fault = &mut faults[*place];
+            let is_over = is_it(&fault.what);
+            if is_over {
+                end(fault, now_us);
+                ended += 1;
+            }
+            !is_over
+        });
+        ended
+    }
+
+    fn next_message(
+        &mut self,
+        (from, to): (NodeId, NodeId),
+        kind: MessageKind,
+        what: What,
+    ) -> Result<(), Wrong> {
+        let is_named = |fault: &Fault| match fault.when {
+            When::Message {
+                from: other_from,
+                to: other_to,
+                kind: other,
+                nth,
+            } if (other_from, other_to, other) == (from, to, kind) => Some(nth),
+            _ => None,
+        };
+        // The one after those that are spoken for already.
+        let taken = self.plan.faults.iter().filter_map(is_named).max();
+        let sent = self.sent_so_far(from, to, kind)?;
+        let nth = taken.unwrap_or(0).max(sent) + 1;
+        let when = When::Message {
+            from,
+            to,
+            kind,
+            nth,
+        };
+        self.plan.faults.push(Fault { when, what });
+        Ok(())
+    }
+}
+
 /// The fault, which strikes at a time, ends then.
 fn end(fault: &mut Fault, now_us: u64) {
-    let When::AtUs(at_us) = fault.when else {
-        return;
-    };
-    let took_us = (now_us - at_us).max(1);
-    match &mut fault.what {
-        What::Crash { down_us, .. } => *down_us = took_us,
-        What::Pause { for_us, .. }
-        | What::Cut { for_us, .. }
-        | What::Split { for_us, .. }
-        | What::IsolateLeader { for_us, .. }
-        | What::Trouble { for_us, .. }
-        | What::Burst { for_us, .. }
-        | What::SlowNode { for_us, .. }
-        | What::SlowDisk { for_us, .. }
-        | What::FullDisk { for_us, .. }
-        | What::Drift { for_us, .. } => *for_us = took_us,
-        _ => {}
+    if let (When::AtUs(at_us), Some(lasts_us)) = (fault.when, fault.what.lasts_us()) {
+        *lasts_us = (now_us - at_us).max(1);
     }
 }

@@ -2,14 +2,11 @@
 
 use serde_json::Value;
 
-use squall_core::configuration::{Member, Transition};
-use squall_core::ids::{NodeId, node_list};
-use squall_core::operator::Admin;
-use squall_core::plan::{Asked, Fault, JournalName, LossMode, Plan, What, When};
+use squall_core::faults::story::time_words;
+use squall_core::plan::{Asked, Plan, When};
 use squall_core::service::Operation;
 
 use super::draft::base;
-use super::words::time_words;
 
 /// What `cluster` and the end of a story say, and what a plan's faults and operations say.
 const SAID_OTHERWISE: [&str; 8] = [
@@ -30,7 +27,7 @@ pub fn of_plan(plan: &Plan) -> String {
     head.extend(settings(plan));
     let mut acts: Vec<(u64, String)> = Vec::new();
     for fault in &plan.faults {
-        match (fault.when, command(fault)) {
+        match (fault.when, fault.what.command()) {
             (When::AtUs(at_us), Some(text)) => acts.push((at_us, text)),
             // It has its own time.
             _ => acts.push((0, format!("fault {}", json(fault)))),
@@ -99,88 +96,6 @@ fn settings(plan: &Plan) -> Vec<String> {
 
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("a plan is plain data")
-}
-
-fn nodes(list: &[NodeId]) -> String {
-    node_list(list).replace(' ', "")
-}
-
-/// The command that says the same as a fault, where there is one.
-fn command(fault: &Fault) -> Option<String> {
-    let time = |us: &u64| time_words(*us);
-    Some(match &fault.what {
-        What::Crash {
-            node,
-            loss,
-            down_us,
-        } => {
-            let loss = match loss {
-                LossMode::LoseAll => "lose-all",
-                LossMode::KeepPrefix => "keep-prefix",
-                LossMode::KeepSubset => "keep-subset",
-                LossMode::Tear => "tear",
-            };
-            format!("crash {node} {loss} for={}", time(down_us))
-        }
-        What::Pause { node, for_us } => format!("pause {node} for={}", time(for_us)),
-        What::Cut { from, to, for_us } => {
-            format!("cut {} -> {} for={}", nodes(from), nodes(to), time(for_us))
-        }
-        What::Split { side, for_us } => format!("cut {} for={}", nodes(side), time(for_us)),
-        What::Burst { from, to, for_us } => {
-            format!("hold {} -> {} for={}", nodes(from), nodes(to), time(for_us))
-        }
-        What::SlowDisk {
-            node,
-            sync_us,
-            for_us,
-        } => format!("slow-disk {node} {} for={}", time(sync_us), time(for_us)),
-        What::FailSync { node } => format!("fail-sync {node}"),
-        What::FullDisk { node, for_us } => format!("fill-disk {node} for={}", time(for_us)),
-        What::Rot { node, journal } => {
-            let journal = match journal {
-                JournalName::HardState => "hard-state",
-                JournalName::Log => "log",
-                JournalName::Snapshot => "snapshot",
-            };
-            format!("rot {node} {journal}")
-        }
-        What::Jump { node, by_us } => {
-            let sign = if *by_us < 0 { '-' } else { '+' };
-            format!("jump {node} {sign}{}", time(&by_us.unsigned_abs()))
-        }
-        What::Drift { node, ppm, for_us } => format!("drift {node} {ppm} for={}", time(for_us)),
-        What::Change {
-            change,
-            retries: 0,
-            stop_removed: false,
-        } => {
-            let how = match change.transition {
-                Transition::Simple => "change",
-                Transition::Joint => "change joint",
-                Transition::JointExplicit => "change explicit",
-                Transition::Leave => return Some("leave-joint".to_owned()),
-            };
-            let steps = change.steps.iter().map(|step| {
-                let becomes = match step.becomes {
-                    Member::Voter => "voter",
-                    Member::Learner => "learner",
-                    Member::Nobody => "out",
-                };
-                format!(" {}={becomes}", step.node)
-            });
-            format!("{how}{}", steps.collect::<String>())
-        }
-        What::Ask {
-            node: Some(node),
-            admin,
-        } => match admin {
-            Admin::Campaign => format!("campaign {node}"),
-            Admin::TransferLeader { to } => format!("transfer {node} -> {to}"),
-            admin => format!("ask {node} {}", json(admin)),
-        },
-        _ => return None,
-    })
 }
 
 /// The command that says the same as an operation, where there is one.

@@ -7,23 +7,24 @@
 //! is told what happened between its time and the next block's. So every check looks
 //! on, and a story's plan replays and shrinks as any other. Knows no Raft library.
 //!
-//! To add a command: a file in `commands/`, and its line in the table there.
+//! To add a command: a file in `commands/`, and its line in the table there. Commands of faults are
+//! with the faults.
 
 mod commands;
 mod draft;
 mod file;
 mod from_plan;
-mod words;
 
 use std::path::{Path, PathBuf};
 
-pub use commands::COMMANDS;
+pub use commands::{Command, commands};
 pub use file::{Block, Story};
 pub use from_plan::of_plan;
 
 use crate::explain::CausalTrace;
 use draft::{Draft, Mark};
 use squall_core::engine::{Line, Observer};
+use squall_core::faults::story::Words;
 use squall_core::invariants::Violation;
 use squall_core::options::Feature;
 use squall_core::plan::{Impossible, Plan};
@@ -161,13 +162,15 @@ impl Story {
                     line: *line,
                     what,
                 };
-                let mut words = words::Words::new(text);
+                let mut words = Words::new(text);
                 let Some(name) = words.next() else { continue };
-                let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+                let Some(command) = commands().find(|command| command.name == name) else {
                     return Err(at(unknown(name)));
                 };
                 draft.may_go_on(name).map_err(at)?;
-                let done = (command.act)(&mut draft, &mut words).and_then(|()| words.end());
+                let done = command
+                    .act(&mut draft, &mut words)
+                    .and_then(|()| words.end());
                 done.map_err(|wrong| at(format!("{wrong}; legal: {}", command.usage)))?;
             }
         }
@@ -183,11 +186,11 @@ impl Story {
 }
 
 fn unknown(name: &str) -> String {
-    let names = COMMANDS.iter().map(|command| command.name);
-    let legal: Vec<&str> = names.clone().collect();
+    let names = || commands().map(|command| command.name);
+    let legal: Vec<&str> = names().collect();
     format!(
         "unknown command \"{name}\"{}; legal: {}",
-        suggest::suggestion(name, names),
+        suggest::suggestion(name, names()),
         legal.join(", ")
     )
 }

@@ -45,7 +45,7 @@ pub(super) fn network(trial: &mut Trial<'_>) {
         ..plan.network
     };
     plan.faults
-        .retain(|fault| !matches!(fault.what, What::Trouble { .. }));
+        .retain(|fault| !matches!(fault.what, What::Trouble(_)));
     plan.faults.extend(drawn);
     // That pays only if nearly all of them can be left out.
     trial.attempt(&plan, trial.load(), REMOVAL);
@@ -56,7 +56,7 @@ pub(super) fn network(trial: &mut Trial<'_>) {
 /// later, and so the chain of events breaks that they are in.
 pub(super) fn times(trial: &mut Trial<'_>) {
     let waits =
-        |fault: &Fault| !matches!(fault.when, When::AtUs(_)) && fault.what.tampering().is_none();
+        |fault: &Fault| !matches!(fault.when, When::AtUs(_)) && fault.what.on_message().is_none();
     let least = trial.load();
     if least == 0 || !trial.best().faults.iter().any(waits) {
         return;
@@ -85,6 +85,6 @@ fn has_rates(plan: &Plan) -> bool {
     let troubled = plan
         .faults
         .iter()
-        .any(|fault| matches!(fault.what, What::Trouble { .. }));
+        .any(|fault| matches!(fault.what, What::Trouble(_)));
     ordinary != LinkDegradation::default() || troubled
 }

@@ -9,7 +9,6 @@ mod condense;
 mod faults;
 mod freeze;
 mod nodes;
-mod numbers;
 mod operations;
 mod options;
 mod random;

@@ -1,10 +1,8 @@
 //! Fewer nodes: one is taken out, and those after it move up.
 
 use super::trial::Trial;
-use squall_core::configuration::{Step, Transition};
 use squall_core::ids::NodeId;
-use squall_core::operator::Admin;
-use squall_core::plan::{Fault, Heal, Link, Plan, What, When};
+use squall_core::plan::{Heal, Link, Plan};
 
 /// Takes out the nodes that are not needed.
 pub(super) fn remove(trial: &mut Trial<'_>) {
@@ -44,7 +42,7 @@ fn without(plan: &Plan, out: NodeId) -> Option<Plan> {
             plan.heal = Heal::Everyone;
         }
     }
-    plan.faults.retain_mut(|fault| moved.fault(fault));
+    plan.faults.retain_mut(|fault| fault.without(out));
     if let Some(schedule) = &mut plan.schedule {
         let stays = |link: &mut Link| moved.node(&mut link.from) & moved.node(&mut link.to);
         schedule.links.retain_mut(stays);
@@ -83,61 +81,5 @@ impl Moved {
     fn list(self, nodes: &mut Vec<NodeId>) -> bool {
         nodes.retain_mut(|node| self.node(node));
         !nodes.is_empty()
-    }
-
-    /// Renames what a fault is about; false when that is gone.
-    fn fault(self, fault: &mut Fault) -> bool {
-        let comes = match &mut fault.when {
-            When::AtUs(_) => true,
-            When::Sync { node, .. }
-            | When::Overwrite { node, .. }
-            | When::Milestone { node, .. } => self.node(node),
-            When::Message { from, to, .. } => self.node(from) & self.node(to),
-        };
-        comes & self.what(&mut fault.what)
-    }
-
-    fn what(self, what: &mut What) -> bool {
-        match what {
-            What::Crash { node, .. }
-            | What::Pause { node, .. }
-            | What::SlowNode { node, .. }
-            | What::SlowDisk { node, .. }
-            | What::FailSync { node }
-            | What::FullDisk { node, .. }
-            | What::Rot { node, .. }
-            | What::Jump { node, .. }
-            | What::Drift { node, .. } => self.node(node),
-            What::Cut { from, to, .. }
-            | What::Trouble { from, to, .. }
-            | What::Burst { from, to, .. } => self.list(from) & self.list(to),
-            What::Split { side, .. } => self.list(side),
-            What::IsolateLeader { bridges, .. } => {
-                self.list(bridges);
-                true
-            }
-            What::LoseMessage | What::DuplicateMessage { .. } | What::DelayMessage { .. } => true,
-            What::Change { change, .. } => {
-                let stays = |step: &mut Step| self.node(&mut step.node);
-                change.steps.retain_mut(stays);
-                !change.steps.is_empty() || change.transition == Transition::Leave
-            }
-            What::Ask { node, admin } => {
-                let asked = node.as_mut().is_none_or(|node| self.node(node));
-                asked & self.admin(admin)
-            }
-        }
-    }
-
-    fn admin(self, admin: &mut Admin) -> bool {
-        match admin {
-            Admin::TransferLeader { to } => self.node(to),
-            Admin::Change(change) => {
-                let stays = |step: &mut Step| self.node(&mut step.node);
-                change.steps.retain_mut(stays);
-                !change.steps.is_empty()
-            }
-            Admin::Campaign | Admin::RequestSnapshot | Admin::Ping | Admin::Set(_) => true,
-        }
     }
 }

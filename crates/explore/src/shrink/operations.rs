@@ -1,9 +1,9 @@
 //! Fewer clients, fewer operations, and simpler ones. Where clients go by no script,
 //! there can only be fewer of them.
 
-use super::numbers::smaller;
 use super::subset;
 use super::trial::Trial;
+use squall_core::faults::smaller;
 use squall_core::plan::{Asked, Plan};
 use squall_core::service::Operation;
 

@@ -1,8 +1,8 @@
 //! Simpler priorities of links: none, fewer, closer together, and changed earlier.
 
-use super::numbers::smaller;
 use super::subset::minimise;
 use super::trial::Trial;
+use squall_core::faults::smaller;
 use squall_core::plan::{Plan, Schedule};
 
 /// Does without the schedule, or with less of it.

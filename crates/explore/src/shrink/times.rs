@@ -1,8 +1,8 @@
 //! Shorter runs: the storm ends earlier, what happens in it happens earlier, and
 //! of several seeds that show the failure the one counts that shows it first.
 
-use super::numbers::smaller;
 use super::trial::{Trial, pieces};
+use squall_core::faults::smaller;
 use squall_core::plan::{Plan, When};
 
 /// Election time-outs after which there may be a leader.

@@ -1,5 +1,6 @@
 //! A trial: the best plan so far, and whether another one fails in the same way.
 
+use squall_core::faults;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -413,7 +414,7 @@ fn tells_early(plan: &Plan) -> bool {
     let voters = usize::from(plan.cluster.voters);
     let mut leave = NodeSet::default();
     for fault in &plan.faults {
-        if let What::Change { change, .. } = &fault.what {
+        if let What::Change(faults::Change { change, .. }) = &fault.what {
             let leaves = |step: &&Step| step.becomes != Member::Voter;
             for step in change.steps.iter().filter(leaves) {
                 leave.add(step.node);

@@ -6,9 +6,8 @@
 
 use super::pct;
 use squall_core::ids::NodeId;
-use squall_core::operator::Admin;
 use squall_core::options::Persistence;
-use squall_core::plan::{Fault, Plan, What, When};
+use squall_core::plan::{Fault, Plan, When};
 use squall_world::rng::Choices;
 
 /// Changes that one mutant may come by.
@@ -76,18 +75,6 @@ pub fn mutate(parent: &Plan, others: [&Plan; 2], choices: &mut Choices) -> Plan 
     }
 }
 
-/// Whether a fault stands for itself, so that it can be put into any plan.
-fn is_free(fault: &Fault) -> bool {
-    match &fault.what {
-        What::Change { .. } | What::Rot { .. } => false,
-        What::Ask { admin, .. } => matches!(
-            admin,
-            Admin::TransferLeader { .. } | Admin::Campaign | Admin::Ping
-        ),
-        _ => true,
-    }
-}
-
 struct Mutation<'a> {
     plan: Plan,
     others: [&'a Plan; 2],
@@ -146,7 +133,7 @@ impl Mutation<'_> {
         let faults = self.adapted(other);
         self.plan
             .faults
-            .retain(|fault| !is_free(fault) || stays(fault));
+            .retain(|fault| !fault.what.is_free() || stays(fault));
         let comes = |fault: &Fault| match fault.when {
             When::AtUs(at_us) => (at_us < cut_us) != early,
             _ => false,
@@ -160,7 +147,11 @@ impl Mutation<'_> {
         let heal_us = u128::from(self.plan.heal_us);
         let scale =
             |at_us: u64| (u128::from(at_us) * heal_us / u128::from(from.heal_us.max(1))) as u64;
-        let free = from.faults.iter().filter(|fault| is_free(fault)).cloned();
+        let free = from
+            .faults
+            .iter()
+            .filter(|fault| fault.what.is_free())
+            .cloned();
         free.map(|mut fault| {
             if let When::AtUs(at_us) = &mut fault.when {
                 *at_us = scale(*at_us);
@@ -203,14 +194,14 @@ impl Mutation<'_> {
             _ if node == two => one,
             _ => node,
         };
-        if let Some(place) = self.place(is_free) {
+        if let Some(place) = self.place(|fault| fault.what.is_free()) {
             self.plan.faults[place].rename(swap);
         }
     }
 
     /// Makes a fault last longer or shorter.
     fn stretch(&mut self) {
-        let Some(place) = self.place(is_free) else {
+        let Some(place) = self.place(|fault| fault.what.is_free()) else {
             return;
         };
         let longest_us = 8 * self.plan.election_us();
@@ -243,7 +234,7 @@ impl Mutation<'_> {
 
     /// Lets a fault strike once more.
     fn repeat(&mut self) {
-        let Some(place) = self.place(is_free) else {
+        let Some(place) = self.place(|fault| fault.what.is_free()) else {
             return;
         };
         let mut again = self.plan.faults[place].clone();

@@ -1,5 +1,6 @@
 //! What the faults of a plan do to machines, and when each is over.
 
+use squall_core::faults;
 use std::sync::Arc;
 
 use super::Server;
@@ -10,6 +11,28 @@ use squall_core::ids::{NodeId, Role, node_list};
 use squall_core::plan::What;
 use squall_world::journal_disk::Loss;
 
+/// Whether servers have nothing that the fault could act on, so that it is left out.
+pub(super) fn is_left_out(what: &What) -> bool {
+    match what {
+        What::Rot(_) | What::Jump(_) | What::Change(_) | What::Ask(_) => true,
+        What::Crash(_)
+        | What::Pause(_)
+        | What::Cut(_)
+        | What::Split(_)
+        | What::IsolateLeader(_)
+        | What::Trouble(_)
+        | What::Burst(_)
+        | What::SlowNode(_)
+        | What::LoseMessage(_)
+        | What::DuplicateMessage(_)
+        | What::DelayMessage(_)
+        | What::SlowDisk(_)
+        | What::FailSync(_)
+        | What::FullDisk(_)
+        | What::Drift(_) => false,
+    }
+}
+
 impl<S: Server> World<S> {
     pub(super) fn strike(&mut self, number: usize) {
         if self.healed {
@@ -19,14 +42,14 @@ impl<S: Server> World<S> {
         let servers = self.machines.len();
         let hit = |event| lock(&self.stage).counters.hit(event);
         let for_us = match &plan.faults[number].what {
-            What::Crash {
+            What::Crash(faults::Crash {
                 node,
                 loss,
                 down_us,
-            } => {
+            }) => {
                 return self.crash(*node, (*loss).into(), *down_us);
             }
-            What::Pause { node, for_us } => {
+            What::Pause(faults::Pause { node, for_us }) => {
                 hit(Counter::Pause);
                 self.say(format!("{node} stands still"));
                 let at = node.position();
@@ -34,7 +57,7 @@ impl<S: Server> World<S> {
                 self.runtime.pause(self.machines[at]);
                 *for_us
             }
-            What::Cut { from, to, for_us } => {
+            What::Cut(faults::Cut { from, to, for_us }) => {
                 self.say(format!(
                     "nothing gets from {} to {}",
                     node_list(from),
@@ -45,7 +68,7 @@ impl<S: Server> World<S> {
                 self.count_cuts(&cut);
                 *for_us
             }
-            What::Burst { from, to, for_us } => {
+            What::Burst(faults::Burst { from, to, for_us }) => {
                 hit(Counter::LinkHeldBack);
                 self.say(format!(
                     "what goes from {} to {} is held back",
@@ -57,29 +80,29 @@ impl<S: Server> World<S> {
                 self.links.hold_back(number, &from, &to, until_us);
                 *for_us
             }
-            What::Trouble {
+            What::Trouble(faults::Trouble {
                 from,
                 to,
                 trouble,
                 for_us,
-            } => {
+            }) => {
                 hit(Counter::NetworkTrouble);
                 self.say(plan.faults[number].what.to_string());
                 self.links
                     .trouble(number, &positions(from), &positions(to), *trouble);
                 *for_us
             }
-            What::SlowNode {
+            What::SlowNode(faults::SlowNode {
                 node,
                 extra_us,
                 for_us,
-            } => {
+            }) => {
                 hit(Counter::NodeSlow);
                 self.say(plan.faults[number].what.to_string());
                 self.links.slow_down(node.position(), *extra_us);
                 *for_us
             }
-            What::Split { side, for_us } => {
+            What::Split(faults::Split { side, for_us }) => {
                 self.say(format!("{} are cut off from the others", node_list(side)));
                 let side = positions(side);
                 let others: Vec<usize> = (0..servers).collect();
@@ -87,7 +110,7 @@ impl<S: Server> World<S> {
                 self.count_cuts(&cut);
                 *for_us
             }
-            What::IsolateLeader { for_us, bridges } => {
+            What::IsolateLeader(faults::IsolateLeader { for_us, bridges }) => {
                 let Some(leader) = lock(&self.stage).leader() else {
                     return;
                 };
@@ -98,50 +121,50 @@ impl<S: Server> World<S> {
                 self.count_cuts(&cut);
                 *for_us
             }
-            What::SlowDisk {
+            What::SlowDisk(faults::SlowDisk {
                 node,
                 sync_us,
                 for_us,
-            } => {
+            }) => {
                 hit(Counter::DiskSlow);
                 self.say(format!("{node}'s disk becomes slow"));
                 self.disks
                     .slow_down(self.machines[node.position()], *sync_us);
                 *for_us
             }
-            What::FailSync { node } => {
+            What::FailSync(faults::FailSync { node }) => {
                 self.say(format!("{node}'s next sync is to fail"));
                 lock(&self.stage).failing[node.position()] += 1;
                 return;
             }
-            What::FullDisk { node, for_us } => {
+            What::FullDisk(faults::FullDisk { node, for_us }) => {
                 hit(Counter::DiskFull);
                 self.say(format!("{node}'s disk is full"));
                 self.disks.fill_up(self.machines[node.position()]);
                 *for_us
             }
-            What::Drift { node, ppm, for_us } => {
+            What::Drift(faults::Drift { node, ppm, for_us }) => {
                 hit(Counter::ClockDrifted);
                 self.say(plan.faults[number].what.to_string());
                 self.clocks.set_drift(self.machines[node.position()], *ppm);
                 *for_us
             }
-            What::LoseMessage
-            | What::DuplicateMessage { .. }
-            | What::DelayMessage { .. }
-            | What::Rot { .. }
-            | What::Jump { .. }
-            | What::Change { .. }
-            | What::Ask { .. } => return,
+            What::LoseMessage(_)
+            | What::DuplicateMessage(_)
+            | What::DelayMessage(_)
+            | What::Rot(_)
+            | What::Jump(_)
+            | What::Change(_)
+            | What::Ask(_) => return,
         };
         let over_us = self.now_us() + for_us;
         self.at(over_us, Due::Over(number));
     }
 
     pub(super) fn over(&mut self, number: usize) {
-        self.links.over(number, &self.plan.faults[number].what);
+        self.links.over(number);
         match &self.plan.faults[number].what {
-            What::Pause { node, .. } => {
+            What::Pause(faults::Pause { node, .. }) => {
                 let at = node.position();
                 let paused = self.paused.entry(at).or_default();
                 *paused = paused.saturating_sub(1);
@@ -149,32 +172,33 @@ impl<S: Server> World<S> {
                     self.runtime.resume(self.machines[at]);
                 }
             }
-            What::SlowDisk { node, sync_us, .. } => self
+            What::SlowDisk(faults::SlowDisk { node, sync_us, .. }) => self
                 .disks
                 .speed_up(self.machines[node.position()], *sync_us),
-            What::FullDisk { node, .. } => self.disks.free_up(self.machines[node.position()]),
-            What::Drift { node, .. } => {
+            What::FullDisk(faults::FullDisk { node, .. }) => {
+                self.disks.free_up(self.machines[node.position()])
+            }
+            What::Drift(faults::Drift { node, .. }) => {
                 let at = node.position();
                 let drift_ppm = self.plan.cluster.clocks[at].drift_ppm;
                 self.clocks.set_drift(self.machines[at], drift_ppm);
             }
-            // Links have their own end of these, above.
-            What::Cut { .. }
-            | What::Split { .. }
-            | What::IsolateLeader { .. }
-            | What::Trouble { .. }
-            | What::Burst { .. }
-            | What::SlowNode { .. } => {}
+            What::Trouble(_) => self.links.end_trouble(number),
+            What::SlowNode(faults::SlowNode { node, extra_us, .. }) => {
+                self.links.speed_up(node.position(), *extra_us);
+            }
+            // Links know what these cut, and what they hold back.
+            What::Cut(_) | What::Split(_) | What::IsolateLeader(_) | What::Burst(_) => {}
             // These have no end, or one of their own.
-            What::Crash { .. }
-            | What::FailSync { .. }
-            | What::LoseMessage
-            | What::DuplicateMessage { .. }
-            | What::DelayMessage { .. }
-            | What::Rot { .. }
-            | What::Jump { .. }
-            | What::Change { .. }
-            | What::Ask { .. } => {}
+            What::Crash(_)
+            | What::FailSync(_)
+            | What::LoseMessage(_)
+            | What::DuplicateMessage(_)
+            | What::DelayMessage(_)
+            | What::Rot(_)
+            | What::Jump(_)
+            | What::Change(_)
+            | What::Ask(_) => {}
         }
     }
 

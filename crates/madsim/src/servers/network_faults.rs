@@ -12,7 +12,7 @@ use ::madsim::task::NodeId as Machine;
 
 use crate::shim::NetworkSim;
 use squall_core::engine::hold_links;
-use squall_core::plan::{Plan, What};
+use squall_core::plan::Plan;
 use squall_world::network::{LinkDegradation, LinkOptions};
 
 /// The links of one run. Machines are positions: servers first, then clients.
@@ -137,8 +137,8 @@ impl Links {
         self.ours.steer(|network| network.slow_down(at, extra_us));
     }
 
-    /// Fault `number`, which does this, is over.
-    pub(super) fn over(&mut self, number: usize, what: &What) {
+    /// Fault `number` is over: what it cut is mended, and what it held back goes on.
+    pub(super) fn over(&mut self, number: usize) {
         for (from, to) in self.cut_by.remove(&number).unwrap_or_default() {
             self.ours.steer(|network| network.mend(from, to));
             self.unclog((from, to));
@@ -146,30 +146,17 @@ impl Links {
         for link in self.held_by.remove(&number).unwrap_or_default() {
             self.unclog(link);
         }
-        match what {
-            What::Trouble { .. } => self
-                .ours
-                .steer(|network| network.end_trouble(number as u64)),
-            What::SlowNode { node, extra_us, .. } => self
-                .ours
-                .steer(|network| network.speed_up(node.position(), *extra_us)),
-            // What they did is over above, or is not done to links.
-            What::Cut { .. } | What::Split { .. } | What::IsolateLeader { .. } => {}
-            What::Burst { .. }
-            | What::Crash { .. }
-            | What::Pause { .. }
-            | What::LoseMessage
-            | What::DuplicateMessage { .. }
-            | What::DelayMessage { .. }
-            | What::SlowDisk { .. }
-            | What::FailSync { .. }
-            | What::FullDisk { .. }
-            | What::Rot { .. }
-            | What::Jump { .. }
-            | What::Drift { .. }
-            | What::Change { .. }
-            | What::Ask { .. } => {}
-        }
+    }
+
+    /// The trouble of fault `number` is over.
+    pub(super) fn end_trouble(&self, number: usize) {
+        self.ours
+            .steer(|network| network.end_trouble(number as u64));
+    }
+
+    /// What is sent to and from this machine takes its ordinary time again.
+    pub(super) fn speed_up(&self, at: usize, extra_us: u64) {
+        self.ours.steer(|network| network.speed_up(at, extra_us));
     }
 
     /// The storm is over.

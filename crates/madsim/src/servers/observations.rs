@@ -162,7 +162,7 @@ impl Stage {
         let mut due = Vec::new();
         self.triggers.message(from, to, kind, &mut due);
         due.retain(|number| {
-            let tampering = self.plan.faults[*number].what.tampering();
+            let tampering = self.plan.faults[*number].what.on_message();
             if let Some(tampering) = tampering {
                 self.network
                     .tamper(from.position(), to.position(), tampering);

@@ -1,6 +1,7 @@
 //! What is seen of a run: every node as it tells of itself, the shadow of its disk, and the checks.
 //! It acts on nothing: the storm does.
 
+use squall_core::faults;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
@@ -248,7 +249,7 @@ impl Stage {
         let mut fails = false;
         for number in due {
             match self.plan.faults[number].what {
-                What::FailSync { node } if syncs == Some(node) => {
+                What::FailSync(faults::FailSync { node }) if syncs == Some(node) => {
                     fails = true;
                     self.say(Some(node), Weight::Notable, || {
                         "this sync is to fail".to_owned()

@@ -345,7 +345,7 @@ impl<S: Server> World<S> {
         self.links.lay(&plan, &hosts);
         self.look_on();
         for (number, fault) in plan.faults.iter().enumerate() {
-            if unsupported::is(&fault.what) {
+            if super::faults::is_left_out(&fault.what) {
                 self.say(format!(
                     "left out: {}, which servers do not have",
                     fault.what

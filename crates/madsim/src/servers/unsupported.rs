@@ -1,17 +1,9 @@
 //! What a plan says and servers do not have, in words for the trace.
 
 use squall_core::ids::NodeId;
-use squall_core::plan::{Heal, Plan, What};
+use squall_core::plan::{Heal, Plan};
 
-/// Whether a fault is left out.
-pub(super) fn is(what: &What) -> bool {
-    matches!(
-        what,
-        What::Rot { .. } | What::Jump { .. } | What::Change { .. } | What::Ask { .. }
-    )
-}
-
-/// What else is left out.
+/// What is left out beside faults.
 pub(super) fn of_plan(plan: &Plan) -> Vec<&'static str> {
     let clocks = &plan.cluster.clocks;
     let is_offset = clocks.iter().any(|clock| clock.offset_us != 0);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Profile, ProfileError, Share};
-use crate::plan::{FaultKind, MAX_VOTERS};
+use crate::plan::MAX_VOTERS;
 
 impl Profile {
     pub(super) fn validate(&self, path: &Path) -> Result<(), ProfileError> {
@@ -191,10 +191,7 @@ impl Profile {
             ranges.push((format!("network.{name}.ppm"), rate.ppm, 0, 1_000_000));
         }
         for (kind, mix) in &self.faults {
-            let name = FaultKind::ALL
-                .iter()
-                .find(|(known, ..)| known == kind)
-                .map_or("", |k| k.1);
+            let name = kind.name();
             percents.push((format!("faults.{name}.percent"), mix.percent));
             ranges.push((format!("faults.{name}.count"), mix.count, 0, 10_000));
         }

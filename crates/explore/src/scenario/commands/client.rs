@@ -1,7 +1,7 @@
 //! `client`, `again`.
 
 use crate::scenario::draft::Draft;
-use crate::scenario::words::{Words, Wrong, number};
+use squall_core::faults::story::{Words, Wrong, number};
 use squall_core::plan::{Asked, Try};
 use squall_core::service::Operation;
 

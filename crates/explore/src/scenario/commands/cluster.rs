@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::scenario::draft::{Draft, base};
-use crate::scenario::words::{Words, Wrong, number};
+use squall_core::faults::story::{Words, Wrong, number};
 use squall_core::plan::Plan;
 
 pub fn cluster(draft: &mut Draft<'_>, words: &mut Words<'_>) -> Result<(), Wrong> {

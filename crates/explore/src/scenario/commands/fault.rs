@@ -1,7 +1,7 @@
 //! `fault`, `operation`: a plan's own words, for what no other command says.
 
 use crate::scenario::draft::Draft;
-use crate::scenario::words::{Words, Wrong};
+use squall_core::faults::story::{Words, Wrong};
 use squall_core::plan::Asked;
 
 pub fn fault(draft: &mut Draft<'_>, words: &mut Words<'_>) -> Result<(), Wrong> {

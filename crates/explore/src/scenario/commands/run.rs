@@ -1,7 +1,7 @@
 //! `run`, `at`, `show`, `heal`: time goes on.
 
 use crate::scenario::draft::Draft;
-use crate::scenario::words::{Words, Wrong, time_words};
+use squall_core::faults::story::{Words, Wrong, time_words};
 
 pub fn run(draft: &mut Draft<'_>, words: &mut Words<'_>) -> Result<(), Wrong> {
     draft.now_us = draft.now_us.saturating_add(words.time_us()?);

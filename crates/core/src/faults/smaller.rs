@@ -1,9 +1,9 @@
-//! Simpler numbers.
+//! Simpler numbers, for whoever makes a plan simpler.
 
 /// Smaller numbers than `number`, no smaller than `least`, the best first: the least, then far
 /// smaller ones, then rounder ones. Taken again and again they close in on the smallest that will
 /// do.
-pub(super) fn smaller(number: u64, least: u64) -> Vec<u64> {
+pub fn smaller(number: u64, least: u64) -> Vec<u64> {
     if number <= least {
         return Vec::new();
     }

@@ -1,9 +1,11 @@
-//! The words of a command: a name, then what it takes, then options as `name=value`.
+//! Commands of stories, as far as faults have some: how a line is read, and what may be done with
+//! it. Stories themselves are in `squall-explore`.
 
 use std::str::SplitWhitespace;
 
-use squall_core::ids::NodeId;
-use squall_core::replica::MessageKind;
+use super::What;
+use crate::ids::{NodeId, node_list};
+use crate::replica::MessageKind;
 
 /// The words of one line that are still to be read.
 pub struct Words<'a> {
@@ -15,6 +17,7 @@ pub struct Words<'a> {
 pub type Wrong = String;
 
 impl<'a> Words<'a> {
+    /// The words of `text`, which is one line.
     pub fn new(text: &'a str) -> Self {
         Self {
             text,
@@ -42,6 +45,10 @@ impl<'a> Words<'a> {
         &self.text[start..]
     }
 
+    /// A node, as in `n1`.
+    ///
+    /// # Errors
+    /// It is missing, or no node.
     pub fn node(&mut self) -> Result<NodeId, Wrong> {
         node(self.word("a node")?)
     }
@@ -61,6 +68,10 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// A kind of message, as in `vote-reply`.
+    ///
+    /// # Errors
+    /// It is missing, or no kind.
     pub fn kind(&mut self) -> Result<MessageKind, Wrong> {
         let word = self.word("a kind of message")?;
         let name = |kind: &MessageKind| kind.words().replace(' ', "-");
@@ -92,6 +103,10 @@ impl<'a> Words<'a> {
         self.option(name).map(time_us).transpose()
     }
 
+    /// A number of what `what` says.
+    ///
+    /// # Errors
+    /// It is missing, or no number.
     pub fn number<N: std::str::FromStr>(&mut self, what: &str) -> Result<N, Wrong> {
         number(self.word(what)?, what)
     }
@@ -105,6 +120,10 @@ impl<'a> Words<'a> {
     }
 }
 
+/// A node, as in `n1`.
+///
+/// # Errors
+/// It is none.
 pub fn node(word: &str) -> Result<NodeId, Wrong> {
     let number = word.strip_prefix('n').and_then(|rest| rest.parse().ok());
     match number {
@@ -113,11 +132,19 @@ pub fn node(word: &str) -> Result<NodeId, Wrong> {
     }
 }
 
+/// A number of what `what` says.
+///
+/// # Errors
+/// It is none.
 pub fn number<N: std::str::FromStr>(word: &str, what: &str) -> Result<N, Wrong> {
     word.parse()
         .map_err(|_| format!("\"{word}\" is no {what}, which is a number"))
 }
 
+/// A length of time in microseconds.
+///
+/// # Errors
+/// It is none.
 pub fn time_us(word: &str) -> Result<u64, Wrong> {
     let wrong = || format!("\"{word}\" is no length of time, as 20ms is");
     let time = humantime::parse_duration(word).map_err(|_| wrong())?;
@@ -131,4 +158,67 @@ pub fn time_words(time_us: u64) -> String {
         us if us.is_multiple_of(1_000) => format!("{}ms", us / 1_000),
         us => format!("{us}us"),
     }
+}
+
+/// What a story lets a command do. Times are microseconds.
+pub trait Stage {
+    /// A fault strikes now.
+    fn strikes(&mut self, what: What);
+
+    /// A fault strikes now. It lasts for `for_us`, or until a later command ends it.
+    fn begins(&mut self, for_us: Option<u64>, what: What);
+
+    /// The faults that are under way and that `is_it` end now. Says how many there were.
+    fn ends(&mut self, is_it: &dyn Fn(&What) -> bool) -> usize;
+
+    /// Something becomes of the next message of that kind on that link.
+    ///
+    /// # Errors
+    /// The story cannot be carried out so far.
+    fn next_message(
+        &mut self,
+        link: (NodeId, NodeId),
+        kind: MessageKind,
+        what: What,
+    ) -> Result<(), Wrong>;
+}
+
+/// One command.
+pub struct Command {
+    /// The word it begins with.
+    pub name: &'static str,
+    /// How it is written.
+    pub usage: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// Does it.
+    pub act: fn(&mut dyn Stage, &mut Words<'_>) -> Result<(), Wrong>,
+}
+
+impl dyn Stage + '_ {
+    /// Ends the faults that are under way and that `is_it`.
+    ///
+    /// # Errors
+    /// `none`, where there are none.
+    pub(super) fn end_some(
+        &mut self,
+        is_it: impl Fn(&What) -> bool,
+        none: impl FnOnce() -> Wrong,
+    ) -> Result<(), Wrong> {
+        match self.ends(&is_it) {
+            0 => Err(none()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An option that must be there: a length of time, in microseconds.
+pub(super) fn needed_time(words: &mut Words<'_>, name: &str) -> Result<u64, Wrong> {
+    let time = words.time_option(name)?;
+    time.ok_or_else(|| format!("{name}=TIME is missing"))
+}
+
+/// Nodes as a command has them.
+pub(super) fn nodes_words(list: &[NodeId]) -> String {
+    node_list(list).replace(' ', "")
 }
