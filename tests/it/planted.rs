@@ -90,7 +90,7 @@ fn the_same_bugs_are_caught_on_noraft() {
 #[test]
 fn every_check_has_a_planted_bug() {
     let caught: BTreeSet<Property> = Bug::ALL.iter().map(|bug| bug.caught_by()).collect();
-    assert_eq!(caught, Property::ALL.into_iter().collect());
+    assert_eq!(caught, Property::ALL.iter().copied().collect());
 }
 
 #[test]

@@ -17,7 +17,8 @@ use squall_core::registry::Runner;
 use squall_explore::shrink::Shrinker;
 use squall_noraft::Noraft;
 use squall_proptest::{
-    Plans, changes, crashes, cuts, faults, network, options, plan, rots, splits, workload,
+    Plans, changes, crashes, cuts, faults, faults_of, network, options, plan, rots, splits,
+    workload,
 };
 use squall_raft_rs::RaftRs;
 
@@ -66,6 +67,31 @@ fn count(plan: &Plan, kind: FaultKind) -> usize {
         .iter()
         .filter(|fault| fault.what.kind() == kind)
         .count()
+}
+
+/// Of a kind that has no strategy of its own here, too: whoever adds one writes none.
+#[test]
+fn each_kind_of_fault_is_drawn_and_shrinks_by_what_the_kind_itself_says() {
+    for kind in FaultKind::ALL
+        .iter()
+        .filter(|kind| **kind != FaultKind::Change)
+    {
+        let plans = plan().with_nodes(3..=5).with_faults(faults_of(*kind, 1));
+        let mut runner = runner(20);
+        let mut drawn = 0;
+        let mut shrunk = 0;
+        for _ in 0..20 {
+            let mut tree = plans.new_tree(&mut runner).unwrap();
+            drawn += count(&tree.current(), *kind);
+            while tree.simplify() {
+                let plan = tree.current();
+                assert_eq!(plan.validate().map_err(|error| error.to_string()), Ok(()));
+                shrunk += 1;
+            }
+        }
+        assert!(drawn > 10, "{kind:?}: {drawn}");
+        assert!(shrunk > 20, "{kind:?}: {shrunk}");
+    }
 }
 
 #[test]

@@ -298,3 +298,58 @@ fn comments_wrap_at_a_hundred_columns() {
         }
     }
 }
+
+/// The drills of `CONTRIBUTING.md`, and for each a thing of that kind by the name that the code has
+/// for it. Where that name stands is where whoever adds another has to write.
+const DRILLS: [(&str, &str); 5] = [
+    ("A fault.", "SlowNode"),
+    ("A check.", "LeaderAppendOnly"),
+    ("A strategy.", "Pct"),
+    ("A report format.", "markdown"),
+    ("A Raft implementation.", "squall_noraft"),
+];
+
+/// Whether `text` has `word` for itself.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
+}
+
+#[test]
+fn the_drills_name_the_files_where_such_a_thing_is_spoken_of() {
+    let text = std::fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let mut wrong = Vec::new();
+    for (title, name) in DRILLS {
+        let from = text.find(&format!("**{title}**")).expect(title);
+        let drill = text[from..].split("\n\n").next().unwrap();
+        let named: BTreeSet<&str> = drill
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|word| word.ends_with(".rs") && !word.contains("NAME"))
+            .collect();
+        for file in &named {
+            if !root().join(file).is_file() {
+                wrong.push(format!("{title} {file} is not there"));
+            }
+        }
+        for path in all_sources() {
+            let file = path.strip_prefix(root()).unwrap().to_str().unwrap();
+            let is_part = file.starts_with("crates/") || file.starts_with("src/");
+            // What the thing itself is made of has its name.
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            let own = stem.replace('_', "") == name.to_lowercase();
+            let text = std::fs::read_to_string(&path).unwrap();
+            if is_part && !own && has_word(&text, name) && !named.contains(file) {
+                wrong.push(format!(
+                    "{title} {file}, which speaks of {name}, is not named"
+                ));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}

@@ -541,7 +541,7 @@ fn there_is_an_example_of_each() {
         Property::Liveness => ways::<Liveness>(),
         Property::NoPanic => ways::<NoPanic>(),
     };
-    for property in Property::ALL {
+    for property in Property::ALL.iter().copied() {
         assert_eq!(shown(property), legal(property), "{property}");
     }
     let kind = |unmet: &Unmet| serde_json::to_value(unmet).unwrap()["kind"].clone();
@@ -586,7 +586,7 @@ fn words_and_fields_are_as_written_down() {
 
 #[test]
 fn properties_are_written_by_their_names() {
-    for property in Property::ALL {
+    for property in Property::ALL.iter().copied() {
         assert_eq!(json!(property), json!(property.name()));
     }
 }

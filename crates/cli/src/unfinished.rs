@@ -358,7 +358,8 @@ impl File {
 impl Found {
     fn failure(&self) -> Result<Failure, String> {
         let property = Property::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .find(|property| property.name() == self.property);
         let property = property.ok_or_else(|| format!("there is no property {}", self.property))?;
         let node = self.node.map(NodeId);

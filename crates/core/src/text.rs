@@ -72,7 +72,7 @@ fn shortened(text: &str, most: usize) -> String {
 
 /// `text` as it may stand in a paragraph or a table of Markdown: it opens no tag, no link and no
 /// code, and ends no cell.
-pub fn markdown(text: &str) -> String {
+pub fn markdown_escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 16);
     for c in printable(text).chars() {
         match c {
@@ -119,9 +119,9 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_markdown_stays_text() {
+    fn escaped_text_stays_text() {
         assert_eq!(
-            markdown("a|b <c> \\ `d` [e](f)\n"),
+            markdown_escaped("a|b <c> \\ `d` [e](f)\n"),
             "a\\|b &lt;c> \\\\ \\`d\\` \\[e\\](f) "
         );
     }

@@ -8,10 +8,12 @@ use proptest::strategy::{NewTree, SBoxedStrategy};
 use proptest::test_runner::TestRunner;
 use squall_core::faults;
 
-use super::{Count, skewed};
+use super::{Count, faults_of, skewed};
 use squall_core::ids::NodeId;
 use squall_core::operator::{Admin, Setting};
-use squall_core::plan::{Fault, JournalName, LossMode, MAX_NODES, Milestone, What, When};
+use squall_core::plan::{
+    Fault, FaultKind, JournalName, LossMode, MAX_NODES, Milestone, What, When,
+};
 use squall_core::replica::MessageKind;
 use squall_world::network::LinkDegradation;
 
@@ -23,7 +25,7 @@ const LONGEST_US: u64 = 2_000_000;
 
 /// A strategy for lists of faults. It shrinks by leaving faults out, then by making each simpler.
 #[derive(Clone, Debug)]
-pub struct Faults(SBoxedStrategy<Vec<Fault>>);
+pub struct Faults(pub(super) SBoxedStrategy<Vec<Fault>>);
 
 impl Faults {
     /// These, and the others.
@@ -332,33 +334,46 @@ pub(super) fn asked_of_nodes(count: impl Into<Count>, admin: SBoxedStrategy<Admi
     some(count, asked(Some(node()), admin))
 }
 
-/// Faults of any kind: at most so many of each of a few kinds, which are drawn first.
+type Constructor = fn(Count) -> Faults;
+
+/// The strategies of this crate, and for which kind of fault each is.
+const OWN: [(FaultKind, Constructor); 22] = [
+    (FaultKind::Crash, crashes),
+    (FaultKind::Pause, pauses),
+    (FaultKind::Cut, cuts),
+    (FaultKind::Split, splits),
+    (FaultKind::IsolateLeader, isolated_leaders),
+    (FaultKind::Trouble, troubles),
+    (FaultKind::Burst, bursts),
+    (FaultKind::SlowNode, slow_nodes),
+    (FaultKind::LoseMessage, lost_messages),
+    (FaultKind::DuplicateMessage, doubled_messages),
+    (FaultKind::DelayMessage, late_messages),
+    (FaultKind::SlowDisk, slow_disks),
+    (FaultKind::FailSync, failed_syncs),
+    (FaultKind::FullDisk, full_disks),
+    (FaultKind::Rot, rots),
+    (FaultKind::Jump, jumps),
+    (FaultKind::Drift, drifts),
+    (FaultKind::Transfer, transfers),
+    (FaultKind::Campaign, campaigns),
+    (FaultKind::RequestSnapshot, snapshot_requests),
+    (FaultKind::Ping, pings),
+    (FaultKind::Set, settings),
+];
+
+/// Faults of any kind but changes of the configuration and requests for snapshots: at most so many.
+/// A kind that has no strategy here is drawn by [`faults_of`].
 pub fn faults(count: impl Into<Count>) -> Faults {
-    let kinds: [fn(Count) -> Faults; 21] = [
-        crashes,
-        pauses,
-        cuts,
-        splits,
-        isolated_leaders,
-        troubles,
-        bursts,
-        slow_nodes,
-        lost_messages,
-        doubled_messages,
-        late_messages,
-        slow_disks,
-        failed_syncs,
-        full_disks,
-        rots,
-        jumps,
-        drifts,
-        transfers,
-        campaigns,
-        pings,
-        settings,
-    ];
-    let one =
-        |kind: &fn(Count) -> Faults| kind(1.into()).0.prop_map(|mut one| one.remove(0)).sboxed();
-    let any = proptest::strategy::Union::new(kinds.iter().map(one));
+    let apart = [FaultKind::Change, FaultKind::RequestSnapshot];
+    let kinds = FaultKind::ALL.iter().filter(|kind| !apart.contains(kind));
+    let one = |kind: &FaultKind| {
+        let faults = match OWN.iter().find(|(own, _)| own == kind) {
+            Some((_, own)) => own(1.into()),
+            None => faults_of(*kind, 1),
+        };
+        faults.0.prop_map(|mut one| one.remove(0)).sboxed()
+    };
+    let any = proptest::strategy::Union::new(kinds.map(one));
     Faults(vec(any, count).sboxed())
 }

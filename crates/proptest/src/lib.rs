@@ -22,6 +22,7 @@ mod changes;
 mod draft;
 mod drawn;
 mod faults;
+mod faults_of;
 mod limits;
 mod options;
 
@@ -38,6 +39,7 @@ pub use faults::{
     full_disks, isolated_leaders, jumps, late_messages, lost_messages, pauses, pings, rots,
     settings, slow_disks, slow_nodes, snapshot_requests, splits, transfers, troubles,
 };
+pub use faults_of::faults_of;
 pub use limits::{network_at_limits, options_at_limits, settings_at_limits, workload_at_limits};
 pub use options::{Settings, network, options, workload};
 

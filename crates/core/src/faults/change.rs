@@ -240,7 +240,7 @@ impl Definition for Change {
 fn change(stage: &mut dyn Stage, words: &mut Words<'_>) -> Result<(), Wrong> {
     let mut transition = Transition::Simple;
     let mut steps = Vec::new();
-    while let Some(word) = words.next() {
+    while let Some(word) = words.next_word() {
         match word.split_once('=') {
             Some((id, becomes)) => steps.push(Step {
                 node: node(id)?,

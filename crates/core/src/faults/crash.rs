@@ -189,7 +189,7 @@ fn crash(stage: &mut dyn Stage, words: &mut Words<'_>) -> Result<(), Wrong> {
     let mut for_us = words.time_option("for")?;
     let mut loss = LossMode::LoseAll;
     if for_us.is_none()
-        && let Some(word) = words.next()
+        && let Some(word) = words.next_word()
     {
         let named = LossMode::ALL.into_iter().find(|mode| mode.word() == word);
         loss = named.ok_or_else(|| format!("\"{word}\" is no way to lose writes"))?;

@@ -120,7 +120,7 @@ fn cut(stage: &mut dyn Stage, words: &mut Words<'_>) -> Result<(), Wrong> {
     let mut for_us = words.time_option("for")?;
     let arrow = match for_us {
         Some(_) => None,
-        None => words.next(),
+        None => words.next_word(),
     };
     let cut = |from: &[NodeId], to: &[NodeId]| Cut {
         from: from.to_vec(),

@@ -8,6 +8,7 @@
 //! `crates/madsim/src/servers/faults.rs` says so.
 
 pub(crate) mod definition;
+mod simpler;
 mod smaller;
 pub mod story;
 mod trigger;

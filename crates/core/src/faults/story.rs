@@ -26,13 +26,13 @@ impl<'a> Words<'a> {
     }
 
     /// The next word.
-    pub fn next(&mut self) -> Option<&'a str> {
+    pub fn next_word(&mut self) -> Option<&'a str> {
         self.rest.next()
     }
 
     /// The next word, which must be there.
     pub fn word(&mut self, what: &str) -> Result<&'a str, Wrong> {
-        self.next().ok_or_else(|| format!("{what} is missing"))
+        self.next_word().ok_or_else(|| format!("{what} is missing"))
     }
 
     /// The rest of the line as it is, from the next word on.
@@ -113,7 +113,7 @@ impl<'a> Words<'a> {
 
     /// Nothing may be left.
     pub fn end(&mut self) -> Result<(), Wrong> {
-        match self.next() {
+        match self.next_word() {
             Some(word) => Err(format!("\"{word}\" is too much")),
             None => Ok(()),
         }

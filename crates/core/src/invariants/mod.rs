@@ -3,8 +3,11 @@
 //! know no engine, no plan and no Raft library. Each does work in proportion to
 //! what changed, and none looks over a whole log.
 //!
-//! To add a check: a file with its type, a variant of [`Property`], the ways in which it is broken
-//! in [`breach`], and its calls in [`Checks`] below.
+//! To add a check: its line in `property_list.rs`; a file in [`breach`] with what the rule says and
+//! the ways in which it is broken; and a file here that looks, with its calls in [`Checks`] below.
+
+#[macro_use]
+mod property_list;
 
 mod ack_before_durable;
 pub mod breach;

@@ -1,10 +1,11 @@
 //! From a seed to a plan's faults: how many of each kind, when each strikes, whom and for how long.
 
 use super::generate::Draw;
-use super::{Fault, FaultKind, Heal, Milestone, Plan, What, When};
+use super::{Fault, FaultKind, Heal, Milestone, Plan, Profile, What, When};
 use crate::ids::NodeId;
 use crate::operator::Setting;
 use crate::replica::MessageKind;
+use squall_world::rng::Choices;
 
 impl Draw<'_> {
     pub(super) fn faults(&mut self, plan: &Plan) -> Vec<Fault> {
@@ -216,4 +217,18 @@ impl Draw<'_> {
             nth: self.choices.skewed(1, 60) as u32,
         }
     }
+}
+
+/// Draws a fault of the kind for `plan` from `seed`, as `profile` has faults strike. None where the
+/// plan can have no such fault.
+pub fn draw_fault(kind: FaultKind, seed: u64, profile: &Profile, plan: &Plan) -> Option<Fault> {
+    let mut draw = Draw {
+        profile,
+        lacks: &[],
+        choices: Choices::labelled(seed, "fault", 0),
+        may_rot: plan.nodes(),
+    };
+    let mut faults = Vec::new();
+    kind.draw_some(1, &mut draw, plan, &mut faults);
+    faults.pop()
 }

@@ -23,6 +23,7 @@ pub(crate) use validate::{at_most, check, drift_is_legal, rates_are_legal};
 
 pub use features::leave_out;
 pub use generate::{generate, generate_from_bytes};
+pub use generate_faults::draw_fault;
 pub use membership::Script;
 pub use milestone::Milestone;
 pub use profile::{Findings, Profile, ProfileError, Share, builtin_profiles};

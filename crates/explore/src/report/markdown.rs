@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{Files, group};
 use crate::sweep::{Summary, Verdict};
 use squall_core::counters::Counter;
-use squall_core::text::{markdown as markdown_text, printable};
+use squall_core::text::{markdown_escaped, printable};
 
 /// Findings that a page lists; a sweep that goes on may have thousands.
 const MOST_FINDINGS: usize = 50;
@@ -50,8 +50,8 @@ pub fn markdown(
     let verdict = summary.verdict();
     let mut text = format!(
         "### squall: {} under {}: {}\n\n",
-        markdown_text(subject),
-        markdown_text(profile),
+        markdown_escaped(subject),
+        markdown_escaped(profile),
         verdict.name()
     );
     match verdict {
@@ -69,7 +69,7 @@ pub fn markdown(
                 .leak
                 .as_ref()
                 .expect("that is what this verdict says");
-            let _ = writeln!(text, "{}\n", markdown_text(&super::leak(leak)));
+            let _ = writeln!(text, "{}\n", markdown_escaped(&super::leak(leak)));
         }
         Verdict::Clean | Verdict::Violation => {}
     }
@@ -105,7 +105,7 @@ pub fn markdown(
             failure.violation.property(),
             finding.seed,
             failure.step,
-            markdown_text(&failure.violation.message())
+            markdown_escaped(&failure.violation.message())
         );
     }
     if summary.findings.len() > MOST_FINDINGS {

@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::ids::{Index, NodeId, Term};
 use crate::replica::MessageKind;
 
@@ -47,6 +47,11 @@ pub enum AckBeforeDurable {
         /// The last entry that is durable.
         durable: Index,
     },
+}
+
+impl Rule for AckBeforeDurable {
+    const ABOUT: &'static str = "a vote, an append reply or any message of a term leaves only after what it promises is durable";
+    const SOURCE: &'static str = "Raft paper, figure 2 (\"updated on stable storage before responding to RPCs\"); dissertation, section 3.8";
 }
 
 impl Way for AckBeforeDurable {

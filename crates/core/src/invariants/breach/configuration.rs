@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::configuration as members;
 use crate::ids::{Index, NodeId, Term};
 
@@ -58,6 +58,11 @@ pub enum Configuration {
         /// The configuration before it.
         before: members::Configuration,
     },
+}
+
+impl Rule for Configuration {
+    const ABOUT: &'static str = "configurations follow one another by allowed steps, one change at a time, and are the same on all nodes";
+    const SOURCE: &'static str = "Raft paper, section 6; dissertation, sections 4.1 and 4.3; Ongaro, raft-dev 2015";
 }
 
 impl Way for Configuration {

@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::configuration::Configuration;
 use crate::ids::{Index, NodeSet};
 
@@ -31,6 +31,11 @@ pub enum DurableCommit {
         /// The entry.
         index: Index,
     },
+}
+
+impl Rule for DurableCommit {
+    const ABOUT: &'static str = "when an entry is first known to be committed, it is durable on a quorum";
+    const SOURCE: &'static str = "Raft paper, sections 5.3 and 5.6; dissertation, section 10.2.1";
 }
 
 impl Way for DurableCommit {

@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::configuration::Configuration;
 use crate::ids::{NodeId, NodeSet, Term};
 use crate::replica::MessageKind;
@@ -38,6 +38,11 @@ pub enum ElectionSafety {
         /// The term.
         term: Term,
     },
+}
+
+impl Rule for ElectionSafety {
+    const ABOUT: &'static str = "at most one leader is elected in a term";
+    const SOURCE: &'static str = "Raft paper, figure 3 and section 5.2; TLA+ `ElectionSafety`";
 }
 
 impl Way for ElectionSafety {

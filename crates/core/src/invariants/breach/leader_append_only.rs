@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::ids::{Index, Term};
 
 /// How a leader broke that it only appends.
@@ -20,6 +20,11 @@ pub enum LeaderAppendOnly {
         /// Where its log ended.
         last: Index,
     },
+}
+
+impl Rule for LeaderAppendOnly {
+    const ABOUT: &'static str = "a leader never overwrites or cuts off its own log";
+    const SOURCE: &'static str = "Raft paper, figure 3 and section 5.3";
 }
 
 impl Way for LeaderAppendOnly {

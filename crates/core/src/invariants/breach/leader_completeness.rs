@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::ids::{Index, Term};
 
 /// How leader completeness was broken, by a leader.
@@ -29,6 +29,11 @@ pub enum LeaderCompleteness {
         /// The entry's term.
         entry_term: Term,
     },
+}
+
+impl Rule for LeaderCompleteness {
+    const ABOUT: &'static str = "a new leader's log holds every entry known to be committed";
+    const SOURCE: &'static str = "Raft paper, figure 3 and section 5.4; TLA+ `LeaderCompleteness`";
 }
 
 impl Way for LeaderCompleteness {

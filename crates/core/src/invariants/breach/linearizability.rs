@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::history::Asked;
 use crate::ids::Index;
 use crate::service::{Answer, Part};
@@ -35,6 +35,11 @@ pub enum Linearizability {
         /// How far an order goes.
         excerpt: Excerpt<String, KeyValueInput, KeyValueOutput>,
     },
+}
+
+impl Rule for Linearizability {
+    const ABOUT: &'static str = "what clients see is explained by operations that take effect one at a time, each between its invocation and its answer";
+    const SOURCE: &'static str = "Herlihy and Wing, TOPLAS 1990; dissertation, sections 6.3 and 6.4";
 }
 
 impl Way for Linearizability {
@@ -100,6 +105,11 @@ pub enum ExactlyOnce {
         /// What comes of it when a command applies once.
         right: Answer,
     },
+}
+
+impl Rule for ExactlyOnce {
+    const ABOUT: &'static str = "a command that a client sent again applies once";
+    const SOURCE: &'static str = "dissertation, section 6.3";
 }
 
 impl Way for ExactlyOnce {

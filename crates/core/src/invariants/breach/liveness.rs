@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Unmet, Way, Who};
+use super::{Mentions, Rule, Unmet, Way, Who};
 use crate::text::seconds;
 
 /// How liveness was broken.
@@ -28,6 +28,11 @@ pub enum Liveness {
         /// What it says.
         reason: String,
     },
+}
+
+impl Rule for Liveness {
+    const ABOUT: &'static str = "after the storm there is one leader, fresh commands and reads are served, nothing acknowledged is lost, joint configurations and transfers have ended, and members' logs and states are equal";
+    const SOURCE: &'static str = "Raft paper, section 5.6; dissertation, chapter 9";
 }
 
 impl Way for Liveness {

@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 
 /// How lock safety was broken, by the node that answered. Times are those of the lock's own clock,
 /// in microseconds.
@@ -76,6 +76,11 @@ impl LockSafety {
             | Self::StaleToken { lock, .. } => lock,
         }
     }
+}
+
+impl Rule for LockSafety {
+    const ABOUT: &'static str = "by the lock's own clock one client holds a lock at a time; tokens grow; a stale token is refused";
+    const SOURCE: &'static str = "Burrows, OSDI 2006, section 2.4; Kleppmann 2016";
 }
 
 impl Way for LockSafety {

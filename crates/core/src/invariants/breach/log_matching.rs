@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::ids::{Index, NodeId, Term};
 
 /// How log matching was broken, by a node that writes or acknowledges an entry.
@@ -40,6 +40,11 @@ pub enum LogMatching {
         /// entry.
         ends_at: Option<Index>,
     },
+}
+
+impl Rule for LogMatching {
+    const ABOUT: &'static str = "two entries with the same index and term have the same log up to them, and a log has no hole";
+    const SOURCE: &'static str = "Raft paper, figure 3 and section 5.3; TLA+ `LogMatching`";
 }
 
 impl Way for LogMatching {

@@ -4,20 +4,7 @@
 //! To add one: a variant in the file of its property; the compiler names the other places, and a
 //! test demands an example in `tests/it/violations.rs`.
 
-mod ack_before_durable;
-mod configuration;
-mod durable_commit;
-mod election_safety;
-mod leader_append_only;
-mod leader_completeness;
-mod linearizability;
-mod liveness;
-mod lock_safety;
-mod log_matching;
 mod mentions;
-mod monotonic;
-mod no_panic;
-mod state_machine_safety;
 mod unmet;
 
 use std::fmt::{self, Display, Formatter};
@@ -25,63 +12,67 @@ use std::fmt::{self, Display, Formatter};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use ack_before_durable::AckBeforeDurable;
-pub use configuration::Configuration;
-pub use durable_commit::DurableCommit;
-pub use election_safety::ElectionSafety;
-pub use leader_append_only::LeaderAppendOnly;
-pub use leader_completeness::LeaderCompleteness;
-pub use linearizability::{ExactlyOnce, Linearizability};
-pub use liveness::Liveness;
-pub use lock_safety::LockSafety;
-pub use log_matching::LogMatching;
 pub use mentions::Mentions;
-pub use monotonic::Monotonic;
-pub use no_panic::{NoPanic, Panic, Place};
-pub use state_machine_safety::StateMachineSafety;
+pub use no_panic::{Panic, Place};
 pub use unmet::Unmet;
 
 use super::Property;
 use crate::ids::NodeId;
 
-/// How a rule was broken: one variant a property, within which there is one for each way.
-///
-/// Serialised, a breach is an object with its way as `kind`, in lower case with hyphens, and with
-/// its fields. The property is not in it: see [`Violation`](super::Violation).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Breach {
-    /// Of [`Property::ElectionSafety`].
-    ElectionSafety(ElectionSafety),
-    /// Of [`Property::LogMatching`].
-    LogMatching(LogMatching),
-    /// Of [`Property::LeaderAppendOnly`].
-    LeaderAppendOnly(LeaderAppendOnly),
-    /// Of [`Property::LeaderCompleteness`].
-    LeaderCompleteness(LeaderCompleteness),
-    /// Of [`Property::StateMachineSafety`].
-    StateMachineSafety(StateMachineSafety),
-    /// Of [`Property::DurableCommit`].
-    DurableCommit(DurableCommit),
-    /// Of [`Property::AckBeforeDurable`].
-    AckBeforeDurable(AckBeforeDurable),
-    /// Of [`Property::Monotonic`].
-    Monotonic(Monotonic),
-    /// Of [`Property::Configuration`].
-    Configuration(Configuration),
-    /// Of [`Property::Linearizability`].
-    Linearizability(Linearizability),
-    /// Of [`Property::ExactlyOnce`].
-    ExactlyOnce(ExactlyOnce),
-    /// Of [`Property::LockSafety`].
-    LockSafety(LockSafety),
-    /// Of [`Property::Liveness`].
-    Liveness(Liveness),
-    /// Of [`Property::NoPanic`].
-    NoPanic(NoPanic),
-    /// Of any property, in words of others.
-    InWords(InWords),
+macro_rules! breaches {
+    ($( $file:ident: $($name:ident = $number:literal $word:literal),+; )+) => {
+        $( mod $file; pub use $file::{$($name),+}; )+
+
+        /// How a rule was broken: one variant a property, within which there is one for each way.
+        ///
+        /// Serialised, a breach is an object with its way as `kind`, in lower case with hyphens,
+        /// and with its fields. The property is not in it: see [`Violation`](super::Violation).
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(untagged)]
+        pub enum Breach {
+            $($(
+                #[doc = concat!("Of [`Property::", stringify!($name), "`].")]
+                $name($name),
+            )+)+
+            /// Of any property, in words of others.
+            InWords(InWords),
+        }
+
+        $($(
+            impl From<$name> for Breach {
+                fn from(way: $name) -> Self {
+                    Breach::$name(way)
+                }
+            }
+        )+)+
+
+        impl Breach {
+            /// Which property it breaks.
+            pub fn property(&self) -> Property {
+                match self {
+                    $($( Breach::$name(_) => Property::$name, )+)+
+                    Breach::InWords(breach) => breach.property,
+                }
+            }
+
+            fn way(&self) -> &dyn Way {
+                match self {
+                    $($( Breach::$name(way) => way, )+)+
+                    Breach::InWords(way) => way,
+                }
+            }
+
+            /// Reads the fields of a breach of `property`, which are not in words.
+            fn of_fields(property: Property, fields: Value) -> Result<Self, serde_json::Error> {
+                Ok(match property {
+                    $($( Property::$name => Breach::$name(serde_json::from_value(fields)?), )+)+
+                })
+            }
+        }
+    };
 }
+
+each_property!(breaches);
 
 /// What someone else says of a property that is broken: a server that judges what its clients have
 /// seen, a runner of one's own, or a file of a version that kept words only.
@@ -93,6 +84,15 @@ pub struct InWords {
     pub property: Property,
     /// What broke it, in one line.
     pub text: String,
+}
+
+/// What a property says.
+pub(super) trait Rule {
+    /// In one line.
+    const ABOUT: &'static str;
+
+    /// Where it comes from.
+    const SOURCE: &'static str;
 }
 
 /// One of the ways in which a property is broken.
@@ -121,47 +121,6 @@ impl Display for Who {
 }
 
 impl Breach {
-    /// Which property it breaks.
-    pub fn property(&self) -> Property {
-        match self {
-            Breach::ElectionSafety(_) => Property::ElectionSafety,
-            Breach::LogMatching(_) => Property::LogMatching,
-            Breach::LeaderAppendOnly(_) => Property::LeaderAppendOnly,
-            Breach::LeaderCompleteness(_) => Property::LeaderCompleteness,
-            Breach::StateMachineSafety(_) => Property::StateMachineSafety,
-            Breach::DurableCommit(_) => Property::DurableCommit,
-            Breach::AckBeforeDurable(_) => Property::AckBeforeDurable,
-            Breach::Monotonic(_) => Property::Monotonic,
-            Breach::Configuration(_) => Property::Configuration,
-            Breach::Linearizability(_) => Property::Linearizability,
-            Breach::ExactlyOnce(_) => Property::ExactlyOnce,
-            Breach::LockSafety(_) => Property::LockSafety,
-            Breach::Liveness(_) => Property::Liveness,
-            Breach::NoPanic(_) => Property::NoPanic,
-            Breach::InWords(breach) => breach.property,
-        }
-    }
-
-    fn way(&self) -> &dyn Way {
-        match self {
-            Breach::ElectionSafety(way) => way,
-            Breach::LogMatching(way) => way,
-            Breach::LeaderAppendOnly(way) => way,
-            Breach::LeaderCompleteness(way) => way,
-            Breach::StateMachineSafety(way) => way,
-            Breach::DurableCommit(way) => way,
-            Breach::AckBeforeDurable(way) => way,
-            Breach::Monotonic(way) => way,
-            Breach::Configuration(way) => way,
-            Breach::Linearizability(way) => way,
-            Breach::ExactlyOnce(way) => way,
-            Breach::LockSafety(way) => way,
-            Breach::Liveness(way) => way,
-            Breach::NoPanic(way) => way,
-            Breach::InWords(way) => way,
-        }
-    }
-
     /// Where the rule comes from that is broken so.
     pub fn source(&self) -> &'static str {
         self.way().source()
@@ -203,26 +162,7 @@ impl Breach {
             let Words::InWords { text } = serde_json::from_value(fields)?;
             return Ok(Breach::InWords(InWords { property, text }));
         }
-        Ok(match property {
-            Property::ElectionSafety => Breach::ElectionSafety(serde_json::from_value(fields)?),
-            Property::LogMatching => Breach::LogMatching(serde_json::from_value(fields)?),
-            Property::LeaderAppendOnly => Breach::LeaderAppendOnly(serde_json::from_value(fields)?),
-            Property::LeaderCompleteness => {
-                Breach::LeaderCompleteness(serde_json::from_value(fields)?)
-            }
-            Property::StateMachineSafety => {
-                Breach::StateMachineSafety(serde_json::from_value(fields)?)
-            }
-            Property::DurableCommit => Breach::DurableCommit(serde_json::from_value(fields)?),
-            Property::AckBeforeDurable => Breach::AckBeforeDurable(serde_json::from_value(fields)?),
-            Property::Monotonic => Breach::Monotonic(serde_json::from_value(fields)?),
-            Property::Configuration => Breach::Configuration(serde_json::from_value(fields)?),
-            Property::Linearizability => Breach::Linearizability(serde_json::from_value(fields)?),
-            Property::ExactlyOnce => Breach::ExactlyOnce(serde_json::from_value(fields)?),
-            Property::LockSafety => Breach::LockSafety(serde_json::from_value(fields)?),
-            Property::Liveness => Breach::Liveness(serde_json::from_value(fields)?),
-            Property::NoPanic => Breach::NoPanic(serde_json::from_value(fields)?),
-        })
+        Breach::of_fields(property, fields)
     }
 }
 
@@ -240,31 +180,8 @@ impl Way for InWords {
     }
 }
 
-/// Each way is a breach of its property.
-macro_rules! ways {
-    ($($way:ident),*) => {$(
-        impl From<$way> for Breach {
-            fn from(way: $way) -> Self {
-                Breach::$way(way)
-            }
-        }
-    )*};
+impl From<InWords> for Breach {
+    fn from(way: InWords) -> Self {
+        Breach::InWords(way)
+    }
 }
-
-ways!(
-    ElectionSafety,
-    LogMatching,
-    LeaderAppendOnly,
-    LeaderCompleteness,
-    StateMachineSafety,
-    DurableCommit,
-    AckBeforeDurable,
-    Monotonic,
-    Configuration,
-    Linearizability,
-    ExactlyOnce,
-    LockSafety,
-    Liveness,
-    NoPanic,
-    InWords
-);

@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::ids::{Index, NodeId, Term};
 
 /// How a node went back, or restarted with less than its disk kept.
@@ -99,6 +99,11 @@ pub enum Monotonic {
         /// The entry.
         index: Index,
     },
+}
+
+impl Rule for Monotonic {
+    const ABOUT: &'static str = "term, vote within a term, commit and applied index never go back; a restart misses nothing durable, and a snapshot takes away nothing that follows it";
+    const SOURCE: &'static str = "Raft paper, figure 2; dissertation, section 3.8";
 }
 
 impl Way for Monotonic {

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 
 /// What panicked, or did not run at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,11 @@ impl NoPanic {
             Self::Unwound | Self::TestRanNothing => None,
         }
     }
+}
+
+impl Rule for NoPanic {
+    const ABOUT: &'static str = "the implementation does not panic on what its contract allows";
+    const SOURCE: &'static str = "common sense";
 }
 
 impl Way for NoPanic {

@@ -4,7 +4,7 @@ use std::fmt::{Formatter, Result};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mentions, Way, Who};
+use super::{Mentions, Rule, Way, Who};
 use crate::ids::Index;
 
 /// How state machine safety was broken, by a node that commits, applies, installs or answers.
@@ -62,6 +62,11 @@ pub enum StateMachineSafety {
         /// The last entry in the snapshot.
         index: Index,
     },
+}
+
+impl Rule for StateMachineSafety {
+    const ABOUT: &'static str = "nodes commit and apply the same entry at an index, in order, and reach the same state; nothing uncommitted is applied";
+    const SOURCE: &'static str = "Raft paper, figure 3 and section 5.4.3; TLA+ `StateMachineSafety`";
 }
 
 impl Way for StateMachineSafety {

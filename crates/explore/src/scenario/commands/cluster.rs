@@ -9,7 +9,7 @@ use squall_core::plan::Plan;
 pub fn cluster(draft: &mut Draft<'_>, words: &mut Words<'_>) -> Result<(), Wrong> {
     let [mut voters, mut learners, mut spares] = [3u8, 0, 0];
     let mut seed = 0;
-    while let Some(word) = words.next() {
+    while let Some(word) = words.next_word() {
         match word.split_once('=') {
             Some(("voters", value)) => voters = number(value, "voters")?,
             Some(("learners", value)) => learners = number(value, "learners")?,
@@ -48,7 +48,7 @@ pub fn set(draft: &mut Draft<'_>, words: &mut Words<'_>) -> Result<(), Wrong> {
 
 pub fn subjects(draft: &mut Draft<'_>, words: &mut Words<'_>) -> Result<(), Wrong> {
     draft.subjects.push(words.word("a subject")?.to_owned());
-    while let Some(name) = words.next() {
+    while let Some(name) = words.next_word() {
         draft.subjects.push(name.to_owned());
     }
     Ok(())
