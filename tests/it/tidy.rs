@@ -242,6 +242,33 @@ fn only_adapters_depend_on_a_raft_library() {
 }
 
 #[test]
+fn what_is_published_says_what_it_is() {
+    let mut manifests = vec![root().join("Cargo.toml")];
+    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
+        manifests.push(entry.unwrap().path().join("Cargo.toml"));
+    }
+    for path in manifests {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let manifest: toml::Table = text.parse().unwrap();
+        let package = manifest["package"].as_table().unwrap();
+        if package.get("publish").and_then(toml::Value::as_bool) == Some(false) {
+            continue;
+        }
+        for key in [
+            "categories",
+            "description",
+            "keywords",
+            "license",
+            "repository",
+            "rust-version",
+        ] {
+            let name = &package["name"];
+            assert!(package.contains_key(key), "{name} has no {key}");
+        }
+    }
+}
+
+#[test]
 fn a_part_of_the_core_uses_only_what_it_may_know() {
     let core = root().join("crates/core/src");
     let mut files = Vec::new();
