@@ -32,3 +32,8 @@ pub use squall_world as world;
 pub use shipped::{subject, subjects};
 pub use squall_macros::test;
 pub use testing::{Sim, check};
+
+/// The Rust blocks of the README compile.
+#[cfg(all(doctest, feature = "proptest", feature = "raft-rs"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

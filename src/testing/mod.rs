@@ -6,7 +6,8 @@
 //! squall::check(MyRaft).profile("storm").seeds(0..200).run();
 //! ```
 //!
-//! ```ignore
+//! ```no_run,test_harness
+//! # use squall::raft_rs::RaftRs as MyRaft;
 //! #[squall::test(seeds = 200)]
 //! fn my_raft_survives(sim: squall::Sim<MyRaft>) {
 //!     let run = sim.run();

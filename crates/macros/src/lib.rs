@@ -1,5 +1,5 @@
 //! The attribute `#[squall::test]`. It only writes down what a person would write with
-//! `squall_core::invariants`.
+//! `squall::check`.
 
 use proc_macro::TokenStream;
 use quote::quote;
