@@ -1,4 +1,86 @@
 //! Squall: a deterministic simulation and fault-injection harness for Raft.
+//!
+//! Squall runs a real Raft implementation in a simulator, breaks its network, disks and clocks from
+//! a seed, checks Raft's safety properties after every step, and hands over each failure as a plan
+//! that replays. Here it finds that a driver of raft-rs never syncs its disk:
+//!
+//! ```
+//! # #[cfg(feature = "raft-rs")] {
+//! use squall::engine::Observer;
+//! use squall::invariants::Property;
+//! use squall::plan::{Profile, generate};
+//!
+//! let subject = squall::subject("raft-rs+skip-fsync").unwrap();
+//! let profile = Profile::load("storm").unwrap();
+//! let plan = generate(0, &subject.name, subject.runner.lacks(), &profile);
+//!
+//! let run = || subject.runner.run(&plan, Observer::default());
+//! let failure = run().failure.expect("a message leaves before what it promises is durable");
+//! assert_eq!(failure.violation.property(), Property::AckBeforeDurable);
+//!
+//! // Whoever has the plan has the run.
+//! assert_eq!(run().failure, Some(failure));
+//! # }
+//! ```
+//!
+//! In a test of one's own crate that is one line, [`check`]`(MyRaft).run()`, or a function with the
+//! attribute [`macro@test`]; over a program's own subjects it is the whole command line,
+//! `cli::main`.
+//!
+//! # Concepts
+//!
+//! In the order in which one meets them:
+//!
+//! - A **subject** ([`replica::Subject`]) is a Raft implementation under test. It boots nodes
+//!   ([`replica::Replica`]) that are stepped, and have no clock, disk, socket or randomness of
+//!   their own. Those of this build have names ([`subjects`], [`registry::Registry`]); the
+//!   [`prelude`] has what it takes to write another.
+//! - A **plan** ([`plan::Plan`]) is one whole run as plain data: the cluster, its options, what
+//!   clients do, every [fault](plan::Fault), and the end. It is written as JSON.
+//! - A **seed** is a number that a plan is drawn from ([`plan::generate`]), and that decides all
+//!   that is left to chance in its run ([`world::rng`]).
+//! - A **profile** ([`plan::Profile`]) says what plans are drawn from, and what must have happened
+//!   in the runs for a clean sweep to count.
+//! - A **strategy** ([`explore::strategy::Strategy`]) says which plans a sweep
+//!   ([`explore::sweep::Sweep`]) runs: those that the profile draws, or those that look promising
+//!   by what was covered before.
+//! - A **check**, or invariant, is one of Raft's rules ([`invariants::Property`]), looked after in
+//!   every step by what nodes write, send and report. Beside them, events are counted
+//!   ([`counters::Counter`]), for a storm in which nothing happened proves nothing.
+//! - A **violation** ([`invariants::Violation`]) is a rule that was broken: by which node, and in
+//!   which way, with every term, entry and key as a field ([`invariants::breach`]). It ends the run
+//!   ([`engine::Outcome`]).
+//! - **Shrinking** ([`explore::shrink::Shrinker`]) makes the plan of a violation as small as it
+//!   will get while it breaks the same rule. [`explore::report`] tells what is left, with how it
+//!   came to that ([`explore::explain`]).
+//! - **Replay** is to run a plan again, from its file ([`plan::Plan::read`]), to the same violation
+//!   in the same step. What failed once is kept as a plan and replayed by every later test
+//!   ([`testing`]). A [story](explore::scenario) is a plan written by hand, with what is expected
+//!   of it.
+//! - An **engine** ([`engine::Engine`]) carries plans out: [`engine::run`] in a loop of its own, or
+//!   `madsim::ENGINE` with each node in a task of that runtime, to the same outcome.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `cli` | `cli`, the command line |
+//! | `raft-rs` | `raft_rs`, the adapter for tikv's raft 0.7.0 |
+//! | `protobuf-codec`, `prost-codec` | raft's messages by one or the other: `raft-rs` needs one |
+//! | `noraft` | `noraft`, the adapter for sile's noraft 0.7.1 |
+//! | `proptest` | `proptest`, plans as strategies, and `testing::machine` |
+//! | `madsim` | `madsim`, another engine, and async servers under the storm; needs `--cfg madsim` |
+//!
+//! The defaults are `cli`, `raft-rs` with `protobuf-codec`, and `noraft`. Who tests a Raft of her
+//! own leaves them out.
+//!
+//! # Where to go on
+//!
+//! - `examples/bring_your_own.rs` is a driver of one's own, whole, in less than 100 lines;
+//!   `squall-noraft` an adapter for another library.
+//! - [`testing`] has storms in `cargo test`, and `proptest` strategies for plans.
+//! - [`linearizability`] checks histories of any service, and can be used alone.
+//! - The README has the command line, what is checked and injected, and what is not found.
 
 #[cfg(all(feature = "madsim", not(madsim)))]
 compile_error!(
@@ -7,26 +89,40 @@ compile_error!(
      .cargo/config.toml of the workspace. A RUSTFLAGS in the environment replaces these flags: add `--cfg madsim` to it."
 );
 
+/// Many plans: which to run, how to run them all, what is left of one that fails, how it came
+/// about, and how it is told.
+pub mod explore {
+    #[doc(inline)]
+    pub use squall_explore::{explain, report, scenario, shrink, strategy, sweep, watchdog};
+}
 pub mod prelude;
 mod shipped;
 pub mod testing;
 
 #[cfg(feature = "cli")]
+#[doc(inline)]
 pub use squall_cli as cli;
+#[doc(inline)]
 pub use squall_linearizability as linearizability;
 #[cfg(all(feature = "madsim", madsim))]
+#[doc(inline)]
 pub use squall_madsim as madsim;
 #[cfg(feature = "noraft")]
+#[doc(inline)]
 pub use squall_noraft as noraft;
 #[cfg(feature = "proptest")]
+#[doc(inline)]
 pub use squall_proptest as proptest;
 #[cfg(feature = "raft-rs")]
+#[doc(inline)]
 pub use squall_raft_rs as raft_rs;
 
+#[doc(inline)]
 pub use squall_core::{
     adapter, configuration, counters, engine, faults, ids, invariants, operator, options, plan,
     registry, replica, service, storage,
 };
+#[doc(inline)]
 pub use squall_world as world;
 
 pub use shipped::{subject, subjects};

@@ -1,10 +1,115 @@
-//! What a subject of one's own needs, in one line: `use crate::prelude::*;`.
+//! What a subject of one's own needs, whatever its library, in one line: `use squall::prelude::*;`.
+//!
+//! The least subject starts, and does nothing more. The first storm says what is wrong with it:
+//!
+//! ```
+//! use squall::prelude::*;
+//!
+//! struct Node;
+//!
+//! impl Replica for Node {
+//!     type Message = ();
+//!
+//!     fn step(&mut self, _now_us: u64, _input: Input<()>, _out: &mut Output<()>) {}
+//!
+//!     fn label(_message: &()) -> Label {
+//!         unreachable!("it sends none")
+//!     }
+//! }
+//!
+//! struct Idle;
+//!
+//! impl Subject for Idle {
+//!     type Replica = Node;
+//!
+//!     fn lacks(&self) -> &'static [Feature] {
+//!         Feature::ALL
+//!     }
+//!
+//!     fn boot(
+//!         &self,
+//!         boot: &BootContext<'_>,
+//!         disk: Recovered,
+//!         out: &mut Output<()>,
+//!     ) -> Result<Node, BootError> {
+//!         disk.recover(boot, out).map(|_| Node)
+//!     }
+//! }
+//!
+//! use squall::{engine, invariants::Property, plan};
+//!
+//! let storm = plan::Profile::load("storm").unwrap();
+//! let plan = plan::generate(0, "idle", Subject::lacks(&Idle), &storm);
+//! let outcome = engine::run(&plan, &Idle, engine::Observer::default());
+//! assert_eq!(outcome.failure.unwrap().violation.property(), Property::Liveness);
+//! ```
+//!
+//! What to write:
+//!
+//! - [`Subject`]: an implementation; it boots nodes.
+//! - [`Replica`]: a node that is stepped, one [`Input`] after another.
+//! - [`Sequential`]: a node whose driver does nothing else while it waits for its disk, which is
+//!   less to write; [`OneAtATime`] makes a replica of it.
+//! - [`Feature`]: something that an implementation may lack ([`Subject::lacks`]).
+//! - [`RegisteredSubject`]: a subject with its name, for the command line and for sweeps.
+//!
+//! What a node starts on:
+//!
+//! - [`BootContext`]: who it is, its settings, its seed.
+//! - [`RaftOptions`]: settings of the library, in the plan's words.
+//! - [`DriverOptions`]: settings of the code around it.
+//! - [`LogSink`]: where the library's own log goes.
+//! - [`Recovered`]: what its disk kept; [`Recovered::recover`] is what every honest node does
+//!   first.
+//! - [`Start`]: what comes of that.
+//! - [`StableState`]: hard state, log and snapshot, as the disk's records add up to them.
+//! - [`BootError`]: why a node does not start.
+//! - [`Choices`]: numbers drawn from a seed, for time-outs.
+//!
+//! What happens to it:
+//!
+//! - [`Input`]: a tick, a message, a request, the end of a sync, and others.
+//! - [`Request`]: a client's command.
+//! - [`Admin`]: what an operator asks for.
+//! - [`Change`]: a change of who is in the cluster, with a [`Transition`] and a [`Member`] for each
+//!   node.
+//! - [`SyncResult`]: how a sync went.
+//!
+//! What it does:
+//!
+//! - [`Output`]: where it says what it wants done.
+//! - [`Record`]: what it writes, be it a [`HardState`], an [`Entry`] of some [`EntryKind`] or a
+//!   [`Snapshot`].
+//! - [`SyncId`]: the name of a sync that it asks for.
+//! - [`Observation`]: what its writes do not show: its [`Role`], what is committed and applied, its
+//!   [`Configuration`].
+//! - [`LibraryEvent`]: something within a library that is worth counting.
+//! - [`Reply`]: an answer to a client, with a [`ReplyOutcome`].
+//! - [`StateMachine`]: the service that is replicated and the clients that wait for it; it applies
+//!   entries and answers by itself.
+//! - [`Service`]: that service alone, for snapshots.
+//!
+//! What its messages are, for the checks:
+//!
+//! - [`Label`]: a message's receiver, its [`MessageKind`], its term, and its [`Claim`]: what its
+//!   sender promises by it.
+//!
+//! Names and numbers: [`NodeId`], [`NodeSet`], [`Term`], [`Index`]; and [`Bytes`], which commands
+//! and snapshots are made of.
 
+#[doc(no_inline)]
+pub use bytes::Bytes;
 pub use squall_core::adapter::blocking_driver::{OneAtATime, Sequential};
 pub use squall_core::adapter::state_machine::StateMachine;
-pub use squall_core::options::Feature;
+pub use squall_core::configuration::{Change, Configuration, Member, Transition};
+pub use squall_core::ids::{Index, NodeId, NodeSet, Role, Term};
+pub use squall_core::operator::Admin;
+pub use squall_core::options::{DriverOptions, Feature, RaftOptions};
 pub use squall_core::registry::RegisteredSubject;
 pub use squall_core::replica::{
-    BootContext, BootError, Input, Label, Output, Recovered, Replica, Request, Subject, SyncId,
-    SyncResult,
+    BootContext, BootError, Claim, Input, Label, LibraryEvent, LogSink, MessageKind, Observation,
+    Output, Recovered, Replica, Reply, ReplyOutcome, Request, Start, Subject, SyncId, SyncResult,
 };
+pub use squall_core::service::Service;
+pub use squall_core::storage::{Entry, EntryKind, HardState, Record, Snapshot, StableState};
+pub use squall_world::rng::Choices;
