@@ -540,6 +540,7 @@ fn there_is_an_example_of_each() {
         Property::LockSafety => ways::<LockSafety>(),
         Property::Liveness => ways::<Liveness>(),
         Property::NoPanic => ways::<NoPanic>(),
+        other => panic!("{other} is to be here"),
     };
     for property in Property::ALL.iter().copied() {
         assert_eq!(shown(property), legal(property), "{property}");

@@ -217,6 +217,7 @@ pub enum Transition {
 
 /// Why a change does not fit a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refused {
     /// More than one voter would come or go at once.
     #[error("it moves more than one voter at once")]

@@ -13,6 +13,7 @@ macro_rules! events {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
         #[allow(missing_docs)] // Each variant's line is its text in `about`.
+        #[non_exhaustive]
         pub enum Counter { $($variant,)* }
 
         impl Counter {

@@ -140,6 +140,7 @@ macro_rules! features {
     ($($(#[$about:meta])* $variant:ident,)*) => {
         /// Something that a Raft implementation, or the driver around it, may have or not.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
         pub enum Feature { $($(#[$about])* $variant,)* }
 
         impl Feature {

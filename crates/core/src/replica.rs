@@ -217,6 +217,7 @@ impl Recovered {
 
 /// Why a node does not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BootError {
     /// A checksum does not match where nothing may be missing.
     #[error("the {0} journal is damaged")]
@@ -366,6 +367,7 @@ pub enum Observation {
 ///
 /// The numbers go into the digests of runs: a new variant takes a new one, wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LibraryEvent {
     /// A proposal was dropped because too much is uncommitted.
     DroppedProposal = 0,

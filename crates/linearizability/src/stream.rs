@@ -35,6 +35,7 @@ type Waiting<M, P> =
 /// Why a stream's witness proves nothing. Operations are named by the order in which they were
 /// pushed, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StreamError {
     /// It came after its place had been settled.
     #[error("operation {operation} was pushed after its position had been settled")]

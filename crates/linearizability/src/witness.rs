@@ -8,6 +8,7 @@ use super::replay::{Fault, Replay};
 /// Why a witness proves nothing. The history may be linearizable all the same. Operations are
 /// named by their place in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WitnessError {
     /// An operation that returned has no position.
     #[error("operation {operation} returned, and has no position in the witness")]

@@ -40,6 +40,7 @@ macro_rules! faults {
 
         /// What a fault does.
         #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
         pub enum What {
             $( #[doc = concat!("See [`", stringify!($data), "`].")] $data($data), )+
         }
@@ -47,6 +48,7 @@ macro_rules! faults {
         /// The kinds of fault, as profiles and `squall list faults` name them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
+        #[non_exhaustive]
         pub enum FaultKind {
             $($( #[doc = concat!("A kind of [`", stringify!($data), "`].")] $kind, )+)+
         }

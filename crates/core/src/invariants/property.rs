@@ -12,6 +12,7 @@ macro_rules! properties {
         /// A property that must hold.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
+        #[non_exhaustive]
         pub enum Property {
             $($(
                 #[doc = concat!("Broken in the ways of [`", stringify!($name), "`](breach::", stringify!($name), ").")]

@@ -163,7 +163,9 @@ impl Story {
                     what,
                 };
                 let mut words = Words::new(text);
-                let Some(name) = words.next_word() else { continue };
+                let Some(name) = words.next_word() else {
+                    continue;
+                };
                 let Some(command) = commands().find(|command| command.name == name) else {
                     return Err(at(unknown(name)));
                 };

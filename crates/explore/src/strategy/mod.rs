@@ -89,6 +89,7 @@ macro_rules! kinds {
         /// The strategies, by name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs)] // Each variant's line is its text in `about`.
+        #[non_exhaustive]
         pub enum Kind { $($variant,)* }
 
         impl Kind {

@@ -11,6 +11,7 @@ use crate::replica::MessageKind;
 /// How a node broke that a message leaves only after what it promises is durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum AckBeforeDurable {
     /// The message is of a term that is not durable.
     TermNotDurable {

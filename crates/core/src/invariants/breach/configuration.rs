@@ -11,6 +11,7 @@ use crate::ids::{Index, NodeId, Term};
 /// How the rules of membership were broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum Configuration {
     /// The node went from one configuration to another that must not follow it.
     NoAllowedStep {

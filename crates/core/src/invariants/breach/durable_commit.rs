@@ -11,6 +11,7 @@ use crate::ids::{Index, NodeSet};
 /// How durable commit was broken, by the node that first knows an entry to be committed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum DurableCommit {
     /// The entry is not in its own log.
     NotInLog {

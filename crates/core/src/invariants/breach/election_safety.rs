@@ -12,6 +12,7 @@ use crate::replica::MessageKind;
 /// How election safety was broken, by a node that says or acts as if it led.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum ElectionSafety {
     /// It became leader of a term that another node has led.
     SecondLeader {

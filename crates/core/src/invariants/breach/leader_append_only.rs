@@ -10,6 +10,7 @@ use crate::ids::{Index, Term};
 /// How a leader broke that it only appends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum LeaderAppendOnly {
     /// It wrote where its log had an entry.
     Overwrote {

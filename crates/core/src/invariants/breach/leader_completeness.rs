@@ -10,6 +10,7 @@ use crate::ids::{Index, Term};
 /// How leader completeness was broken, by a leader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum LeaderCompleteness {
     /// It was elected without a committed entry.
     Lacks {

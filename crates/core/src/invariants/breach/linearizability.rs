@@ -15,6 +15,7 @@ use squall_linearizability::models::{KeyValueInput, KeyValueOutput};
 /// over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum Linearizability {
     /// No order of the operations explains the answers.
     NoOrder {
@@ -97,6 +98,7 @@ impl Way for Linearizability {
 /// How it was broken that a command applies once, by the node that answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum ExactlyOnce {
     /// The answer is what comes of it when each copy of a retried command applies.
     Repeated {

@@ -10,6 +10,7 @@ use crate::text::seconds;
 /// How liveness was broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum Liveness {
     /// The cluster has not converged by the end of the run.
     NotConverged {

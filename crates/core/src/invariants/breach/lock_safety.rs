@@ -10,6 +10,7 @@ use super::{Mentions, Rule, Way, Who};
 /// in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum LockSafety {
     /// One token went to two clients.
     TokenTwice {

@@ -10,6 +10,7 @@ use crate::ids::{Index, NodeId, Term};
 /// How log matching was broken, by a node that writes or acknowledges an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum LogMatching {
     /// It wrote an entry behind another log than the one that was written with that index and term
     /// before.

@@ -29,6 +29,7 @@ macro_rules! breaches {
         /// and with its fields. The property is not in it: see [`Violation`](super::Violation).
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(untagged)]
+        #[non_exhaustive]
         pub enum Breach {
             $($(
                 #[doc = concat!("Of [`Property::", stringify!($name), "`].")]

@@ -10,6 +10,7 @@ use crate::ids::{Index, NodeId, Term};
 /// How a node went back, or restarted with less than its disk kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum Monotonic {
     /// Its term went back.
     TermWentBack {

@@ -9,6 +9,7 @@ use super::{Mentions, Rule, Way, Who};
 /// What panicked, or did not run at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum NoPanic {
     /// The node panicked, or a task of some node.
     Panicked {

@@ -10,6 +10,7 @@ use crate::ids::Index;
 /// How state machine safety was broken, by a node that commits, applies, installs or answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum StateMachineSafety {
     /// It holds more committed than its log has.
     CommittedBeyondLog {

@@ -11,6 +11,7 @@ use crate::ids::{Index, NodeId, Role, Term};
 /// A condition of convergence that a cluster does not meet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[non_exhaustive]
 pub enum Unmet {
     /// A member is not up.
     Down {
