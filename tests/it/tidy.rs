@@ -174,7 +174,10 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn all_sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["src", "crates", "tests", "benches", "examples", "xtask/src"] {
+    let folders = [
+        "src", "crates", "tests", "benches", "examples", "tools", "xtask",
+    ];
+    for folder in folders {
         sources(&root().join(folder), &mut found);
     }
     found.sort();

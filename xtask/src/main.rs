@@ -1,106 +1,54 @@
-//! `cargo xtask`: how much does Squall catch? Mutants of the library it drives, and planted bugs of
-//! the driver around it.
-//!
-//! This is no part of Squall: it runs Squall's program as anybody would.
+//! `cargo xtask NAME` builds the tool of that name in `tools` and becomes it, with the arguments
+//! that follow.
 
-mod build;
-mod catalogue;
-mod fuzz;
-mod generic;
-mod hunt;
-mod ladder;
-mod library;
-mod mutants;
-mod operators;
-mod robustness;
-mod round;
-mod schemata;
-mod shrinking;
-mod side_by_side;
-mod strategies;
-mod survivors;
-mod table;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-
-use clap::{Parser, Subcommand};
-
-/// Why a task ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The catalogue, or a name.
-    #[error(transparent)]
-    Catalogue(#[from] catalogue::CatalogueError),
-    /// A file.
-    #[error("{}: {why}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What is the matter.
-        why: String,
-    },
-    /// Cargo or the compiler.
-    #[error("{0}")]
-    Cargo(String),
-    /// A sweep that did not end as sweeps do.
-    #[error("the sweep failed: {0}")]
-    Sweep(String),
-    /// What must hold for a result to count does not.
-    #[error("{0}")]
-    Untrue(String),
-}
-
-impl Error {
-    fn file(path: &Path, error: &std::io::Error) -> Self {
-        Self::File {
-            path: path.to_path_buf(),
-            why: error.to_string(),
-        }
-    }
-}
-
-#[derive(Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    about = "Measures what Squall catches"
-)]
-struct Cli {
-    #[command(subcommand)]
-    task: Task,
-}
-
-#[derive(Subcommand)]
-enum Task {
-    /// Sweep mutants of the library, and say which are caught.
-    Mutants(mutants::Options),
-    /// Run all fuzz targets in turn within a budget.
-    Fuzz(fuzz::Options),
-    /// Shrink failures of one mutant, and say how small they get.
-    Shrinking(shrinking::Options),
-    /// Compare the strategies of sweeps: how soon each finds which bug, and how much it covers.
-    Strategies(strategies::Options),
-    /// Put Squall through what nobody wishes it: spoilt files, kills, full disks, two sweeps in one
-    /// folder, many findings.
-    Robustness(robustness::Options),
-}
+const TOOLS: [(&str, &str); 5] = [
+    (
+        "mutants",
+        "sweep mutants of the library, and say which are caught",
+    ),
+    ("fuzz", "run all fuzz targets in turn within a budget"),
+    (
+        "shrinking",
+        "shrink failures of one mutant, and say how small they get",
+    ),
+    ("strategies", "compare the strategies of sweeps"),
+    ("robustness", "put Squall through what nobody wishes it"),
+];
 
 fn main() -> ExitCode {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let project = project.parent().unwrap_or(project);
-    let result = match Cli::parse().task {
-        Task::Mutants(options) => mutants::run(project, &options),
-        Task::Fuzz(options) => fuzz::run(project, &options),
-        Task::Shrinking(options) => shrinking::run(project, &options),
-        Task::Strategies(options) => strategies::run(project, &options),
-        Task::Robustness(options) => robustness::run(project, &options),
-    };
-    match result {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(2)
+    let mut arguments = std::env::args_os().skip(1);
+    let name = arguments.next().unwrap_or_default();
+    let name = name.to_string_lossy();
+    if !TOOLS.iter().any(|(tool, _)| *tool == name) {
+        let asked = matches!(&*name, "--help" | "-h" | "help");
+        let mut help = String::from("cargo xtask TOOL [--help]\n\n");
+        for (tool, about) in TOOLS {
+            help += &format!("  {tool:<12}{about}\n");
         }
+        if asked {
+            print!("{help}");
+            return ExitCode::SUCCESS;
+        }
+        eprint!("error: no tool is called \"{name}\"\n\n{help}");
+        return ExitCode::from(2);
     }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // In this process's place, so that an interrupt and the exit status are the tool's.
+    let failed = Command::new(cargo)
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "squall-tools",
+            "--bin",
+            &name,
+            "--",
+        ])
+        .args(arguments)
+        .exec();
+    eprintln!("error: cargo does not run: {failed}");
+    ExitCode::from(2)
 }

@@ -1,0 +1,5 @@
+//! Sweeps mutants of the library, and says which are caught.
+
+fn main() -> std::process::ExitCode {
+    squall_tools::mutants()
+}

@@ -1,0 +1,5 @@
+//! Puts Squall through what nobody wishes it.
+
+fn main() -> std::process::ExitCode {
+    squall_tools::robustness()
+}
