@@ -15,7 +15,7 @@ fn workflow(name: &str) -> Value {
 /// Every script of every step, with the name of its workflow.
 fn scripts() -> Vec<(&'static str, String)> {
     let mut scripts = Vec::new();
-    for name in ["ci.yml", "nightly.yml"] {
+    for name in ["ci.yml", "nightly.yml", "release.yml"] {
         let whole = workflow(name);
         assert!(
             whole["on"].is_object() && whole["permissions"].is_object(),
@@ -120,22 +120,42 @@ fn jobs_of_ci() -> Vec<String> {
 }
 
 #[test]
-fn the_workflow_has_the_jobs_of_the_script() {
-    let ci = workflow("ci.yml");
-    let matrix = &ci["jobs"]["checks"]["strategy"]["matrix"]["job"];
-    let matrix = matrix.as_array().unwrap().iter();
-    let mut jobs: Vec<String> = matrix.map(|job| job.as_str().unwrap().to_owned()).collect();
-    let mut run = Vec::new();
-    for step in ci["jobs"]["msrv"]["steps"].as_array().unwrap() {
-        if let Some(job) = step["run"]
-            .as_str()
-            .and_then(|run| run.strip_prefix(".ci/run "))
-        {
-            run.push(job.to_owned());
+fn the_workflows_have_the_jobs_of_the_script() {
+    for name in ["ci.yml", "release.yml"] {
+        let whole = workflow(name);
+        let matrix = &whole["jobs"]["checks"]["strategy"]["matrix"]["job"];
+        let matrix = matrix.as_array().unwrap().iter();
+        let mut jobs: Vec<String> = matrix.map(|job| job.as_str().unwrap().to_owned()).collect();
+        for step in whole["jobs"]["msrv"]["steps"].as_array().unwrap() {
+            if let Some(job) = step["run"]
+                .as_str()
+                .and_then(|run| run.strip_prefix(".ci/run "))
+            {
+                jobs.push(job.to_owned());
+            }
+        }
+        assert_eq!(jobs, jobs_of_ci(), "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_published_before_all_jobs_are_well() {
+    let release = workflow("release.yml");
+    assert!(release["on"]["push"]["tags"].is_array());
+    let mut before: Vec<&str> = Vec::new();
+    for (name, job) in release["jobs"].as_object().unwrap() {
+        let publishes = job["steps"].as_array().unwrap().iter().any(|step| {
+            let run = step["run"].as_str();
+            run.is_some_and(|run| run.contains("cargo publish"))
+        });
+        assert_eq!(publishes, name == "publish", "{name}");
+        if !publishes {
+            before.push(name);
         }
     }
-    jobs.extend(run);
-    assert_eq!(jobs, jobs_of_ci());
+    let needs = release["jobs"]["publish"]["needs"].as_array().unwrap();
+    let needs: Vec<&str> = needs.iter().map(|it| it.as_str().unwrap()).collect();
+    assert_eq!(needs, before);
 }
 
 #[test]
@@ -160,9 +180,11 @@ fn the_oldest_rust_is_one_number() {
     let oldest = manifest["workspace"]["package"]["rust-version"]
         .as_str()
         .unwrap();
-    let ci = std::fs::read_to_string(root().join(".github/workflows/ci.yml")).unwrap();
-    assert!(
-        ci.contains(&format!("toolchain install {oldest} ")),
-        "{oldest}"
-    );
+    for name in ["ci.yml", "release.yml"] {
+        let text = std::fs::read_to_string(root().join(".github/workflows").join(name)).unwrap();
+        assert!(
+            text.contains(&format!("toolchain install {oldest} ")),
+            "{name}: {oldest}"
+        );
+    }
 }
