@@ -82,6 +82,9 @@
 //! - [`linearizability`] checks histories of any service, and can be used alone.
 //! - The README has the command line, what is checked and injected, and what is not found.
 
+// docs.rs says of each item which feature it takes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(all(feature = "madsim", not(madsim)))]
 compile_error!(
     "the feature `madsim` needs the flag `--cfg madsim` for the whole build. Inside this project's folder `cargo madsim` in \
@@ -98,6 +101,14 @@ pub mod explore {
 pub mod prelude;
 mod shipped;
 pub mod testing;
+/// The simulated world: choices, clocks, networks, disks, hashes. Knows no Raft.
+pub mod world {
+    // Engines alone have a use for it.
+    #[doc(hidden)]
+    pub use squall_world::queue;
+    #[doc(inline)]
+    pub use squall_world::{clock, file_disk, hash, journal_disk, network, rng};
+}
 
 #[cfg(feature = "cli")]
 #[doc(inline)]
@@ -122,8 +133,6 @@ pub use squall_core::{
     adapter, configuration, counters, engine, faults, ids, invariants, operator, options, plan,
     registry, replica, service, storage,
 };
-#[doc(inline)]
-pub use squall_world as world;
 
 pub use shipped::{subject, subjects};
 pub use squall_macros::test;
