@@ -130,8 +130,8 @@ pub use squall_raft_rs as raft_rs;
 
 #[doc(inline)]
 pub use squall_core::{
-    adapter, configuration, counters, engine, faults, ids, invariants, operator, options, plan,
-    registry, replica, service, storage,
+    adapter, configuration, counters, engine, faults, ids, invariants, operator, options, own,
+    plan, registry, replica, service, storage,
 };
 
 pub use shipped::{subject, subjects};

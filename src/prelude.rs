@@ -58,6 +58,8 @@
 //! - [`BootContext`]: who it is, its settings, its seed.
 //! - [`RaftOptions`]: settings of the library, in the plan's words.
 //! - [`DriverOptions`]: settings of the code around it.
+//! - [`DriverOption`], with its [`Values`]: a setting that the code around it has of its own.
+//! - [`KnownIssue`]: a defect of it that plans keep clear of.
 //! - [`LogSink`]: where the library's own log goes.
 //! - [`Recovered`]: what its disk kept; [`Recovered::recover`] is what every honest node does
 //!   first.
@@ -105,6 +107,7 @@ pub use squall_core::configuration::{Change, Configuration, Member, Transition};
 pub use squall_core::ids::{Index, NodeId, NodeSet, Role, Term};
 pub use squall_core::operator::Admin;
 pub use squall_core::options::{DriverOptions, Feature, RaftOptions};
+pub use squall_core::own::{DriverOption, KnownIssue, Values};
 pub use squall_core::registry::RegisteredSubject;
 pub use squall_core::replica::{
     BootContext, BootError, Claim, Input, Label, LibraryEvent, LogSink, MessageKind, Observation,

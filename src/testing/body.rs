@@ -14,6 +14,7 @@ use squall_core::engine::{
 use squall_core::invariants::Violation;
 use squall_core::invariants::breach::NoPanic;
 use squall_core::options::Feature;
+use squall_core::own::Own;
 use squall_core::plan::Plan;
 use squall_core::registry::Runner;
 use squall_world::hash::{mix, mix_bytes};
@@ -78,6 +79,10 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Runner for Body<S, F> {
 
     fn lacks(&self) -> &'static [Feature] {
         self.subject.lacks()
+    }
+
+    fn own(&self) -> Own {
+        self.subject.own()
     }
 }
 

@@ -21,6 +21,7 @@
 
 mod body;
 mod failed;
+mod known_issues;
 #[cfg(feature = "proptest")]
 pub mod machine;
 mod place;
@@ -308,7 +309,7 @@ impl<S: Runner + 'static> Check<S> {
 }
 
 #[track_caller]
-fn done(result: Result<Summary, Failed>) -> Summary {
+fn done<T>(result: Result<T, Failed>) -> T {
     match result {
         Ok(summary) => summary,
         Err(failed) => panic!("{failed}"),

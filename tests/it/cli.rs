@@ -35,7 +35,7 @@ fn wrong_names_are_told_with_the_nearest_and_the_legal_ones() {
     "#]]
     .assert_eq(&refused(&["sweep", "--profile", "strom"]));
     expect![[r#"
-        squall: invalid value 'cheks' for '<WHAT>' [possible values: subjects, profiles, strategies, checks, faults, events]; a similar value exists: 'checks'
+        squall: invalid value 'cheks' for '<WHAT>' [possible values: subjects, options, issues, profiles, strategies, checks, faults, events]; a similar value exists: 'checks'
     "#]]
     .assert_eq(&refused(&["list", "cheks"]));
     expect![[r#"

@@ -143,6 +143,10 @@ fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
         fn lacks(&self) -> &'static [squall_core::options::Feature] {
             &[]
         }
+
+        fn own(&self) -> squall_core::own::Own {
+            squall_core::own::Own::default()
+        }
     }
     let leaky = RegisteredSubject {
         name: "leaky".to_owned(),

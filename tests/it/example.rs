@@ -1,12 +1,19 @@
 //! `examples/bring_your_own.rs`, as its reader would find it.
 
-use squall_core::plan::Profile;
+use squall::prelude::*;
+use squall_core::own::{KnownIssue, OptionValue, OwnOptions};
+use squall_core::plan::{Plan, Profile};
 use squall_core::registry::RegisteredSubject;
+use squall_explore::strategy::PlanSpace;
 use squall_explore::sweep::Sweep;
 
 #[allow(dead_code)] // Its main.
 #[path = "../../examples/bring_your_own.rs"]
 mod bring_your_own;
+
+#[allow(dead_code)] // Its main.
+#[path = "../../examples/known_issues.rs"]
+mod known_issues;
 
 #[test]
 fn a_driver_of_ones_own_passes_the_storm() {
@@ -38,4 +45,122 @@ fn it_is_as_short_as_the_readme_says() {
     let text = std::fs::read_to_string(super::support::root().join("examples/bring_your_own.rs"));
     let lines = text.unwrap().lines().count();
     assert!(lines < 100, "{lines} lines");
+}
+
+#[test]
+fn options_of_ones_own_are_drawn_and_known_issues_are_kept_clear_of() {
+    let mine = RegisteredSubject::new("mine", "", known_issues::Mine);
+    let plans = |profile: &str| {
+        let profile = Profile::load(profile).unwrap();
+        let space = PlanSpace {
+            subject: &mine.name,
+            lacks: mine.runner.lacks(),
+            own: mine.runner.own(),
+            profile: &profile,
+        };
+        (0..200).map(|seed| space.draw(seed)).collect::<Vec<_>>()
+    };
+    let storm = plans("storm");
+    let sized = storm
+        .iter()
+        .filter_map(|plan| plan.driver.number("append-bytes"));
+    assert!((60..140).contains(&sized.count()));
+    assert!(storm.iter().all(|plan| !plan.driver.flag("lazy-sync")));
+    let lazy = |plan: &&Plan| plan.driver.flag("lazy-sync");
+    assert!((40..120).contains(&plans("findings").iter().filter(lazy).count()));
+    squall::check(known_issues::Mine).seeds(200).run();
+}
+
+#[test]
+fn known_issues_of_ones_own_are_still_found_and_shrink_to_their_trigger() {
+    squall::check(known_issues::Mine)
+        .seeds(500)
+        .find_known_issues();
+    let kept = tempfile::tempdir().unwrap();
+    let found = squall::check(known_issues::Mine)
+        .profile("findings")
+        .regressions(kept.path())
+        .seeds(500)
+        .try_run()
+        .unwrap_err()
+        .to_string();
+    assert!(found.contains("durable"), "{found}");
+    let files = std::fs::read_dir(kept.path()).unwrap();
+    let plans: Vec<Plan> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        .map(|path| Plan::read(&path).unwrap())
+        .collect();
+    let lazy = OwnOptions::from([("lazy-sync".to_owned(), OptionValue::Flag(true))]);
+    assert!(!plans.is_empty());
+    for plan in plans {
+        assert_eq!(plan.driver.own, lazy);
+    }
+}
+
+#[test]
+fn an_issue_that_is_no_longer_there_is_told() {
+    struct Mended;
+    const LEFT_OVER: KnownIssue = KnownIssue {
+        name: "left-over",
+        about: "was mended",
+        leave_out: |_, _| {},
+        breaks: &["liveness"],
+    };
+    impl Subject for Mended {
+        type Replica = <bring_your_own::Mine as Subject>::Replica;
+
+        fn lacks(&self) -> &'static [Feature] {
+            Feature::ALL
+        }
+
+        fn known_issues(&self) -> &'static [KnownIssue] {
+            &[LEFT_OVER]
+        }
+
+        fn boot(
+            &self,
+            boot: &BootContext<'_>,
+            disk: Recovered,
+            out: &mut Output<<Self::Replica as Replica>::Message>,
+        ) -> Result<Self::Replica, BootError> {
+            bring_your_own::Mine.boot(boot, disk, out)
+        }
+    }
+    let failed = squall::check(Mended).seeds(20).try_find_known_issues();
+    let words = failed.unwrap_err().to_string();
+    assert!(
+        words.contains("left-over was not found in 20 runs"),
+        "{words}"
+    );
+}
+
+#[test]
+fn what_a_subject_does_not_declare_is_an_error_that_names_what_it_does() {
+    let own = RegisteredSubject::new("mine", "", known_issues::Mine)
+        .runner
+        .own();
+    let value = |text: &str| serde_json::from_str(text).unwrap();
+    let told = |text: &str| {
+        own.check_options(&value(text))
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(told(r#"{"append-bytes": 7, "lazy-sync": true}"#), Ok(()));
+    let wrong = told(r#"{"apend-bytes": 7}"#).unwrap_err();
+    assert_eq!(
+        wrong,
+        "driver.own.apend-bytes is 7; legal: append-bytes, lazy-sync"
+    );
+    let wrong = told(r#"{"append-bytes": 70000}"#).unwrap_err();
+    assert_eq!(wrong, "driver.own.append-bytes is 70000; legal: 0 to 65536");
+    let wrong = told(r#"{"lazy-sync": 1}"#).unwrap_err();
+    assert_eq!(wrong, "driver.own.lazy-sync is 1; legal: true or false");
+    let wrong = own
+        .check_issues(["sends-befor-sync"])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        wrong,
+        "known-issues is sends-befor-sync; legal: sends-before-sync"
+    );
 }

@@ -82,6 +82,7 @@ fn a_schedule_replays_from_its_file_decides_who_is_late_and_shrinks_away() {
     let pct = Pct::over(PlanSpace {
         subject: "raft-rs+grant-any-vote",
         lacks: &[],
+        own: squall_core::own::Own::default(),
         profile: &profile,
     });
     let subject = squall::subject("raft-rs+grant-any-vote").unwrap();

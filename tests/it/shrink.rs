@@ -212,6 +212,10 @@ impl Runner for Lossless {
     fn lacks(&self) -> &'static [Feature] {
         &[]
     }
+
+    fn own(&self) -> squall_core::own::Own {
+        squall_core::own::Own::default()
+    }
 }
 
 fn lossless(most_lost: usize) -> RegisteredSubject {

@@ -328,6 +328,10 @@ impl Runner for Repeats {
     fn lacks(&self) -> &'static [Feature] {
         Runner::lacks(&RaftRs)
     }
+
+    fn own(&self) -> squall_core::own::Own {
+        RaftRs.own()
+    }
 }
 
 proptest_state_machine::prop_state_machine! {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use squall_core::fsutil;
 use squall_core::plan::{Plan, PlanError, Profile};
-use squall_core::registry::Registry;
+use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::fuzz_input::{PROFILE, RUN, is_json, plan_of};
 
 use super::CliError;
@@ -30,7 +30,9 @@ pub fn read_plan(
     let is_blank = bytes.iter().all(u8::is_ascii_whitespace) && !is_named_by_libfuzzer(path);
     if named_json || is_json(&bytes) || is_blank {
         let text = fsutil::text_of(bytes).map_err(unreadable)?;
-        return Ok(Plan::parse(&text, path)?);
+        let plan = Plan::parse(&text, path)?;
+        check_own(subjects, subject.unwrap_or(&plan.subject), path, &plan)?;
+        return Ok(plan);
     }
     let folder = path.parent().and_then(Path::file_name);
     if let Some(target) = OTHER_TARGETS
@@ -45,8 +47,8 @@ pub fn read_plan(
     }
     let subject = subjects.find_or_first(subject)?;
     let profile = Profile::load(PROFILE)?;
-    let lacks = subject.runner.lacks();
-    Ok(plan_of(&bytes, path, &subject.name, lacks, &profile)?)
+    let (lacks, own) = (subject.runner.lacks(), subject.runner.own());
+    Ok(plan_of(&bytes, path, &subject.name, lacks, own, &profile)?)
 }
 
 /// Whether a file is called as libFuzzer calls what it writes: the kind of finding, and a hash.
@@ -55,4 +57,29 @@ fn is_named_by_libfuzzer(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let kind = |(kind, hash): (&str, &str)| KINDS.contains(&kind) && !hash.is_empty();
     name.rsplit_once('-').is_some_and(kind)
+}
+
+/// Makes sure that the subject has the options of its own that the plan sets. One that is not there
+/// is told of elsewhere.
+pub fn check_own(
+    subjects: &Registry,
+    subject: &str,
+    path: &Path,
+    plan: &Plan,
+) -> Result<(), CliError> {
+    if let Ok(subject) = subjects.find(subject) {
+        let own = subject.runner.own();
+        let told = |error| CliError::Usage(format!("plan {}: {error}", path.display()));
+        own.check_options(&plan.driver.own).map_err(told)?;
+    }
+    Ok(())
+}
+
+/// The profile of that name, whose known issues the subject has.
+pub fn profile_for(subject: &RegisteredSubject, name: &str) -> Result<Profile, CliError> {
+    let profile = Profile::load(name)?;
+    let own = subject.runner.own();
+    let told = |error| CliError::Usage(format!("profile {name}: {error}"));
+    own.check_issues(profile.named_issues()).map_err(told)?;
+    Ok(profile)
 }

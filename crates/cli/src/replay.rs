@@ -8,7 +8,7 @@ use clap::Args;
 
 use squall_core::engine::{Engine, Line, Observer, Outcome};
 use squall_core::ids::NodeId;
-use squall_core::plan::{Plan, Profile};
+use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::explain::CausalTrace;
 use squall_explore::report;
@@ -16,7 +16,7 @@ use squall_explore::strategy::{self, PlanSpace};
 
 use narrow::{Around, Narrow};
 
-use super::artifact::read_plan;
+use super::artifact::{check_own, profile_for, read_plan};
 use super::sweep::strategy;
 use super::{CliError, replay_command, say, seed, seed_command, unfinished};
 
@@ -73,8 +73,8 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let mut plan = match (&options.plan, options.seed) {
         (Some(path), _) => read_plan(subjects, path, options.subject.as_deref())?,
         (None, Some(seed)) => {
-            let profile = Profile::load(options.profile.as_deref().unwrap_or("storm"))?;
             let subject = subjects.find_or_first(options.subject.as_deref())?;
+            let profile = profile_for(subject, options.profile.as_deref().unwrap_or("storm"))?;
             if options.strategy == strategy::Kind::Guided {
                 return Err(CliError::Usage(
                     "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),
@@ -83,6 +83,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
             let space = PlanSpace {
                 subject: &subject.name,
                 lacks: subject.runner.lacks(),
+                own: subject.runner.own(),
                 profile: &profile,
             };
             options.strategy.over(space, seed, Vec::new()).plan(seed)
@@ -257,6 +258,7 @@ fn one_of(
     if let Some(name) = &options.subject {
         plan.subject = name.clone();
     }
+    check_own(subjects, &plan.subject, path, &plan)?;
     let subject = subjects.find(&plan.subject)?.on(engine);
     Ok(subject.runner.run(&plan, Observer::default()))
 }

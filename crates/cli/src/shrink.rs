@@ -13,6 +13,7 @@ use squall_explore::report;
 use squall_explore::shrink::{Clean, Progress, Shrinker, Shrunk};
 use squall_explore::watchdog::{Hang, Patience, USUAL_PATIENCE};
 
+use super::artifact::check_own;
 use super::interrupt::stop_at_interrupt;
 use super::{
     CliError, can_write, default_jobs, duration, replay_command, say, warn, watch, write_to,
@@ -75,6 +76,7 @@ pub(super) fn shrink_and_show(
 pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let engine = subjects.engine(&options.engine)?;
     let plan = Plan::read(&options.plan)?;
+    check_own(subjects, &plan.subject, &options.plan, &plan)?;
     let subject = &subjects.find(&plan.subject)?.on(engine);
     let out = match &options.out {
         Some(out) => out.clone(),

@@ -19,6 +19,7 @@ pub mod log_vec;
 pub mod message_fuzzing;
 pub mod operator;
 pub mod options;
+pub mod own;
 pub mod plan;
 pub mod registry;
 pub mod replica;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::bugs::{Planted, Tamper};
 use crate::ids::NodeId;
 use crate::options::Feature;
+use crate::own::{DriverOption, KnownIssue};
 use crate::replica::{
     BootContext, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
 };
@@ -218,6 +219,14 @@ where
 
     fn lacks(&self) -> &'static [Feature] {
         self.subject.lacks()
+    }
+
+    fn options(&self) -> &'static [DriverOption] {
+        self.subject.options()
+    }
+
+    fn known_issues(&self) -> &'static [KnownIssue] {
+        self.subject.known_issues()
     }
 
     fn boot(

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::own::OwnOptions;
+
 /// Settings of the Raft library, in its own terms where it has them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +116,10 @@ pub struct DriverOptions {
     pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
     pub missed_ticks: MissedTicks,
+    /// Options that the subject has of its own, where they are out of the ordinary: see
+    /// [`DriverOption`](crate::own::DriverOption).
+    #[serde(default, skip_serializing_if = "OwnOptions::is_empty")]
+    pub own: OwnOptions,
 }
 
 /// When a driver waits for its disk.
@@ -259,6 +265,7 @@ impl Default for DriverOptions {
             reuse_read_names: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
+            own: OwnOptions::new(),
         }
     }
 }

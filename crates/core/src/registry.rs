@@ -7,6 +7,7 @@ use crate::bugs::{Bug, Planted, Tamper};
 use crate::engine::{self, Engine, Observer, Outcome, UnknownEngine};
 use crate::invariants::Property;
 use crate::options::Feature;
+use crate::own::Own;
 use crate::plan::Plan;
 use crate::replica::{Message, Subject};
 use crate::suggest;
@@ -25,6 +26,10 @@ pub trait Runner: Send + Sync {
 
     /// What the implementation does not have: see [`Subject::lacks`].
     fn lacks(&self) -> &'static [Feature];
+
+    /// What the implementation declares of its own: see [`Subject::options`] and
+    /// [`Subject::known_issues`].
+    fn own(&self) -> Own;
 
     /// The engine that it runs on whatever is asked for, if there is one.
     fn only_on(&self) -> Option<Engine> {
@@ -48,6 +53,13 @@ where
 
     fn lacks(&self) -> &'static [Feature] {
         Subject::lacks(self)
+    }
+
+    fn own(&self) -> Own {
+        Own {
+            options: self.options(),
+            issues: self.known_issues(),
+        }
     }
 }
 

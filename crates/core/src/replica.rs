@@ -22,6 +22,7 @@ use crate::configuration::Configuration;
 use crate::ids::{Index, NodeId, Role, Term};
 use crate::operator::Admin;
 use crate::options::{DriverOptions, Feature, RaftOptions};
+use crate::own::{DriverOption, KnownIssue};
 use crate::service::{Answer, Service};
 use crate::storage::{Journal, Record, StableState};
 
@@ -35,6 +36,16 @@ pub trait Subject {
 
     /// What the implementation does not have: the generator leaves it out of plans.
     fn lacks(&self) -> &'static [Feature] {
+        &[]
+    }
+
+    /// Options of the driver that plans draw, beside those that all drivers have.
+    fn options(&self) -> &'static [DriverOption] {
+        &[]
+    }
+
+    /// Known defects, of which plans keep clear.
+    fn known_issues(&self) -> &'static [KnownIssue] {
         &[]
     }
 

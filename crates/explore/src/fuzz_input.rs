@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use squall_core::options::Feature;
-use squall_core::plan::{Plan, PlanError, Profile, generate_from_bytes};
+use squall_core::own::Own;
+use squall_core::plan::{Plan, PlanError, Profile, draw_own, generate_from_bytes};
 
 /// The command that runs a target, which follows, and then a file with an input if there is one.
 /// Flags are the same wherever it is told: others build everything anew.
@@ -35,6 +36,7 @@ pub fn plan_of(
     path: &Path,
     subject: &str,
     lacks: &[Feature],
+    own: Own,
     profile: &Profile,
 ) -> Result<Plan, PlanError> {
     if is_json(bytes)
@@ -42,7 +44,9 @@ pub fn plan_of(
     {
         return Plan::parse(text, path);
     }
-    Ok(generate_from_bytes(bytes, subject, lacks, profile))
+    let mut plan = generate_from_bytes(bytes, subject, lacks, profile);
+    draw_own(&mut plan, own, profile);
+    Ok(plan)
 }
 
 #[cfg(test)]

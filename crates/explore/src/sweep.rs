@@ -240,6 +240,7 @@ impl Sweep<'_> {
         PlanSpace {
             subject: &self.subject.name,
             lacks: self.subject.runner.lacks(),
+            own: self.subject.runner.own(),
             profile: self.profile,
         }
     }

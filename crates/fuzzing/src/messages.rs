@@ -15,6 +15,7 @@ use squall_core::ids::NodeId;
 use squall_core::invariants::Property;
 use squall_core::invariants::breach::Panic;
 use squall_core::message_fuzzing::{Attack, Class, Doings, Hostile, How, Wire};
+use squall_core::own::Own;
 use squall_core::plan::{Plan, Profile};
 use squall_core::replica::Message;
 use squall_explore::fuzz_input;
@@ -163,10 +164,11 @@ impl Hearing {
         let count = choices.below(MOST_ATTACKS + 1);
         let attacks = (0..count).map(|_| attack(&mut choices)).collect();
         let rest = &bytes[bytes.len() - choices.bytes_left()..];
+        let none = Own::default();
         let plan = match is_json(rest) {
             // A plan as it is written down is for the target `storm`.
-            true => plan_of(&[], Path::new(""), "raft-rs", &[], profile),
-            false => plan_of(rest, Path::new(""), "raft-rs", &[], profile),
+            true => plan_of(&[], Path::new(""), "raft-rs", &[], none, profile),
+            false => plan_of(rest, Path::new(""), "raft-rs", &[], none, profile),
         };
         Self {
             plan: plan.expect("bytes that are not JSON make a plan"),

@@ -63,7 +63,9 @@ impl Storm {
         }
         let lacks = self.subject.runner.lacks();
         let name = &self.subject.name;
-        let mut plan = fuzz_input::plan_of(bytes, Path::new("input"), name, lacks, &self.profile)?;
+        let own = self.subject.runner.own();
+        let input = Path::new("input");
+        let mut plan = fuzz_input::plan_of(bytes, input, name, lacks, own, &self.profile)?;
         plan.subject.clone_from(name);
         Ok(plan)
     }
@@ -103,13 +105,14 @@ impl Storm {
         let space = PlanSpace {
             subject: &self.subject.name,
             lacks: self.subject.runner.lacks(),
+            own: self.subject.runner.own(),
             profile: &self.profile,
         };
         let donor = match other {
             Some(bytes) => self.plan(bytes).ok()?,
             None => space.draw(choices.word()),
         };
-        let mutant = mutate(&parent, [&donor, &donor], &mut choices);
+        let mutant = space.fit(mutate(&parent, [&donor, &donor], &mut choices));
         let bytes = serde_json::to_vec(&mutant).ok()?;
         *self.written() = Some((bytes.clone(), mutant));
         Some(bytes)

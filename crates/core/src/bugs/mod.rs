@@ -8,6 +8,7 @@ mod buggy_node;
 
 use crate::invariants::Property;
 use crate::options::Feature;
+use crate::own::{DriverOption, KnownIssue};
 use crate::replica::{BootContext, BootError, Message, Output, Recovered, Subject};
 use crate::service::{Flaw, Service};
 use crate::storage::{HardState, Journal, StableState};
@@ -156,6 +157,14 @@ impl<S: Tamper> Subject for Planted<S> {
 
     fn lacks(&self) -> &'static [Feature] {
         self.subject.lacks()
+    }
+
+    fn options(&self) -> &'static [DriverOption] {
+        self.subject.options()
+    }
+
+    fn known_issues(&self) -> &'static [KnownIssue] {
+        self.subject.known_issues()
     }
 
     fn boot(

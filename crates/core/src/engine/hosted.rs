@@ -11,6 +11,7 @@ use std::rc::Rc;
 use super::event_loop::run_paced;
 use super::{Observer, Outcome, panics};
 use crate::options::Feature;
+use crate::own::{DriverOption, KnownIssue};
 use crate::plan::Plan;
 use crate::replica::{
     BootContext, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
@@ -82,6 +83,14 @@ where
 
     fn lacks(&self) -> &'static [Feature] {
         self.subject.lacks()
+    }
+
+    fn options(&self) -> &'static [DriverOption] {
+        self.subject.options()
+    }
+
+    fn known_issues(&self) -> &'static [KnownIssue] {
+        self.subject.known_issues()
     }
 
     /// A replica that refuses its disk has no task.

@@ -40,8 +40,8 @@ macro_rules! faults {
 
         /// What a fault does.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        // It will grow, and is to be matched in full all the same: the compiler names the place where
-        // servers under madsim would miss a new kind.
+        // It will grow, and is to be matched in full all the same: the compiler names the place
+        // where servers under madsim would miss a new kind.
         pub enum What {
             $( #[doc = concat!("See [`", stringify!($data), "`].")] $data($data), )+
         }

@@ -7,6 +7,7 @@ use super::leases;
 use super::{ClockOptions, Cluster, DiskOptions, Fault, Heal, Plan, Profile, VERSION, Workload};
 use crate::ids::NodeId;
 use crate::options::{DriverOptions, Feature, MissedTicks, Persistence, RaftOptions, ReadContext};
+use crate::own::OwnOptions;
 use crate::plan::profile::RateMix;
 use squall_world::network::LinkOptions;
 use squall_world::rng::Choices;
@@ -277,6 +278,7 @@ impl Draw<'_> {
                 true => ReadContext::Request,
                 false => ReadContext::Fresh,
             },
+            own: OwnOptions::new(),
             missed_ticks: match self.percent(mix.burst_ticks_percent) {
                 true => MissedTicks::Burst,
                 false => MissedTicks::Skip,

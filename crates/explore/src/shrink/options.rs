@@ -36,7 +36,7 @@ const DRIVER: &[Plain] = defaults!(driver, DriverOptions:
     advance_whole, step_down_when_removed, apply_changes_early, snapshot_requests_ahead,
     snapshot_requests_block, deaf_in_later_term, campaign_as_outsider,
     forget_vote_when_removed, merge_across_terms, remove_needed_voters, reuse_read_names,
-    read_context, missed_ticks,
+    read_context, missed_ticks, own,
 );
 
 const WORLD: &[Plain] = &[
@@ -102,6 +102,11 @@ pub(super) fn simplify(trial: &mut Trial<'_>) {
     for group in [WORLD, WORKLOAD, RAFT, DRIVER] {
         let mut plan = trial.best().clone();
         group.iter().for_each(|make_plain| make_plain(&mut plan));
+        trial.takes_reseeded(&plan);
+    }
+    for option in trial.best().driver.own.clone().into_keys() {
+        let mut plan = trial.best().clone();
+        plan.driver.own.remove(&option);
         trial.takes_reseeded(&plan);
     }
     for make_plain in all().chain(EXTREME) {

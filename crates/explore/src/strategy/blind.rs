@@ -127,6 +127,7 @@ mod tests {
         PlanSpace {
             subject: "raft-rs",
             lacks: &[],
+            own: squall_core::own::Own::default(),
             profile,
         }
     }

@@ -49,6 +49,7 @@ impl Kept {
 
 /// Coverage-guided search.
 pub struct Guided<'a> {
+    space: PlanSpace<'a>,
     /// Where fresh plans come from.
     swarm: Swarm<'a>,
     uniform: Uniform<'a>,
@@ -65,6 +66,7 @@ impl<'a> Guided<'a> {
     /// `given`.
     pub fn over(space: PlanSpace<'a>, first_seed: u64, given: Vec<Plan>) -> Self {
         Self {
+            space,
             swarm: Swarm::over(space),
             uniform: Uniform::over(space),
             first_seed,
@@ -113,7 +115,8 @@ impl Strategy for Guided<'_> {
         let other = choices.below(self.kept.len() as u64) as usize;
         let (parent, other) = (&self.kept[place].plan, &self.kept[other].plan);
         let donor = self.fresh(choices.word(), &mut choices);
-        mutate(parent, [&donor, other], &mut choices)
+        self.space
+            .fit(mutate(parent, [&donor, other], &mut choices))
     }
 
     fn portion(&self) -> u64 {

@@ -90,6 +90,7 @@ mod tests {
         let pct = Pct::over(PlanSpace {
             subject: "raft-rs",
             lacks: &[],
+            own: squall_core::own::Own::default(),
             profile: &profile,
         });
         let plans: Vec<Plan> = (0..200).map(|seed| pct.plan(seed)).collect();

@@ -31,6 +31,7 @@ use corosensei::{CoroutineResult, ScopedCoroutine, ScopedCoroutineRef, Yielder};
 use cluster::Cluster;
 use squall_core::engine::{Engine, Host, Observer, Outcome, Task};
 use squall_core::options::Feature;
+use squall_core::own::Own;
 use squall_core::plan::Plan;
 use squall_core::registry::Runner;
 
@@ -47,6 +48,10 @@ impl Runner for OnMadsim {
 
     fn lacks(&self) -> &'static [Feature] {
         self.0.lacks()
+    }
+
+    fn own(&self) -> Own {
+        self.0.own()
     }
 }
 

@@ -23,6 +23,7 @@ use squall_core::ids::NodeId;
 use squall_core::invariants::Violation;
 use squall_core::invariants::breach::Liveness;
 use squall_core::options::Feature;
+use squall_core::own::Own;
 use squall_core::plan::{Plan, When};
 use squall_core::registry::Runner;
 use squall_world::hash::mix;
@@ -136,6 +137,10 @@ impl<S: Server> Runner for Storm<S> {
 
     fn lacks(&self) -> &'static [Feature] {
         self.0.lacks()
+    }
+
+    fn own(&self) -> Own {
+        Own::default()
     }
 
     fn only_on(&self) -> Option<Engine> {

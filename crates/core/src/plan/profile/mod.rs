@@ -19,6 +19,9 @@ pub use mix::{DriverMix, FaultMix, NetworkMix, RaftMix, RateMix, WorkloadMix};
 pub use read::{ProfileError, builtin_profiles};
 pub use share::Share;
 
+/// The knob of all known issues of a subject.
+const ALL_ISSUES: &str = "all";
+
 /// How plans are drawn. Every `percent` is of runs, 0 to 100; every pair is a range, both ends
 /// included.
 ///
@@ -83,6 +86,14 @@ pub struct Profile {
     /// Conditions that are known to make the library under test fail: see `FINDINGS.md`.
     #[serde(default)]
     pub findings: Findings,
+    /// Knobs of known issues that subjects declare, by name: true leaves an issue's trigger in
+    /// plans. `all = true` does so for all that have no knob of their own here.
+    #[serde(
+        default,
+        rename = "known-issues",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub known_issues: BTreeMap<String, bool>,
     /// Events that must happen at least once in a sweep of 1,000 runs or more for it to be clean:
     /// names of `sometimes` events.
     #[serde(default)]
@@ -97,6 +108,19 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Whether the trigger of that issue stays in plans.
+    pub fn has_known_issue(&self, name: &str) -> bool {
+        let knob = |name: &str| self.known_issues.get(name).copied();
+        knob(name).or(knob(ALL_ISSUES)).unwrap_or(false)
+    }
+
+    /// The issues that the profile names.
+    pub fn named_issues(&self) -> impl Iterator<Item = &str> {
+        let profiles = std::iter::once(self).chain(&self.variants);
+        let names = profiles.flat_map(|profile| profile.known_issues.keys());
+        names.map(String::as_str).filter(|name| *name != ALL_ISSUES)
+    }
+
     /// What a plan is drawn from: this, or the variant that the seed draws.
     pub(super) fn of_seed(&self, seed: u64) -> &Profile {
         match self.variants.as_slice() {

@@ -1,0 +1,185 @@
+//! What a Raft implementation has of its own: options of its driver, and its known issues. It
+//! declares them as data ([`Subject::options`](crate::replica::Subject::options),
+//! [`Subject::known_issues`](crate::replica::Subject::known_issues)); plans draw them, shrinkers
+//! make them plain, pages and lists show them, and nothing here knows what they mean.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::options::{DriverOptions, RaftOptions};
+
+/// An option of a driver that plans draw. A replica reads it from
+/// [`DriverOptions::flag`] or [`DriverOptions::number`].
+#[derive(Clone, Copy, Debug)]
+pub struct DriverOption {
+    /// Its name in plans: lower case, with hyphens.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// What it may be.
+    pub values: Values,
+}
+
+/// What an option may be, and how it is drawn.
+#[derive(Clone, Copy, Debug)]
+pub enum Values {
+    /// On or off. It is on in so many plans of a hundred.
+    Flag {
+        /// 0 to 100.
+        percent: u8,
+    },
+    /// A number. Small ones are drawn more often.
+    Number {
+        /// What it usually is: a plan without the option has this, and shrinkers go back to it.
+        usual: u64,
+        /// The smallest.
+        least: u64,
+        /// The largest.
+        most: u64,
+        /// Plans of a hundred in which it is drawn. In the others it is the usual one.
+        percent: u8,
+    },
+}
+
+/// The value of an option in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OptionValue {
+    /// Of [`Values::Flag`].
+    Flag(bool),
+    /// Of [`Values::Number`].
+    Number(u64),
+}
+
+/// The options of a plan that are out of the ordinary.
+pub type OwnOptions = BTreeMap<String, OptionValue>;
+
+/// A known defect of an implementation. Plans keep clear of it, so that a sweep shows what is new,
+/// unless the profile has its knob on, as `findings` has those of all.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownIssue {
+    /// The name of its knob, in the table `[known-issues]` of a profile: lower case, with hyphens.
+    pub name: &'static str,
+    /// What goes wrong and where it is told, in one line.
+    pub about: &'static str,
+    /// Takes the trigger, and no more than the trigger, out of the options of a plan.
+    pub leave_out: fn(&mut RaftOptions, &mut DriverOptions),
+    /// Names of properties that it may break, as `squall list checks` has them.
+    pub breaks: &'static [&'static str],
+}
+
+/// All that a subject declares.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Own {
+    /// Its options.
+    pub options: &'static [DriverOption],
+    /// Its known issues.
+    pub issues: &'static [KnownIssue],
+}
+
+/// Why options of a plan, or knobs of a profile, are none of the subject's.
+#[derive(Debug, thiserror::Error)]
+#[error("{field} is {value}; legal: {legal}")]
+pub struct NotDeclared {
+    field: String,
+    value: String,
+    legal: String,
+}
+
+impl Own {
+    /// Takes the triggers of those issues out of a plan's options whose knob is not `on`.
+    pub fn leave_out(
+        self,
+        is_on: impl Fn(&str) -> bool,
+        raft: &mut RaftOptions,
+        driver: &mut DriverOptions,
+    ) {
+        for issue in self.issues.iter().filter(|issue| !is_on(issue.name)) {
+            (issue.leave_out)(raft, driver);
+        }
+    }
+
+    /// Makes sure that the subject has these options, and that they may be so.
+    ///
+    /// # Errors
+    /// The first that it has not, with those that it has.
+    pub fn check_options(self, options: &OwnOptions) -> Result<(), NotDeclared> {
+        for (name, value) in options {
+            let field = format!("driver.own.{name}");
+            let wrong = |legal: String| NotDeclared {
+                field: field.clone(),
+                value: value.to_string(),
+                legal,
+            };
+            let Some(option) = self.options.iter().find(|option| option.name == name) else {
+                return Err(wrong(names(self.options.iter().map(|option| option.name))));
+            };
+            match (option.values, *value) {
+                (Values::Flag { .. }, OptionValue::Flag(_)) => {}
+                (Values::Flag { .. }, _) => return Err(wrong("true or false".to_owned())),
+                (Values::Number { least, most, .. }, OptionValue::Number(number))
+                    if (least..=most).contains(&number) => {}
+                (Values::Number { least, most, .. }, _) => {
+                    return Err(wrong(format!("{least} to {most}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the subject has these issues.
+    ///
+    /// # Errors
+    /// The first that it has not, with those that it has.
+    pub fn check_issues<'n>(
+        self,
+        knobs: impl IntoIterator<Item = &'n str>,
+    ) -> Result<(), NotDeclared> {
+        let known = || self.issues.iter().map(|issue| issue.name);
+        match knobs
+            .into_iter()
+            .find(|knob| !known().any(|name| name == *knob))
+        {
+            None => Ok(()),
+            Some(knob) => Err(NotDeclared {
+                field: "known-issues".to_owned(),
+                value: knob.to_owned(),
+                legal: names(known()),
+            }),
+        }
+    }
+}
+
+fn names<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<&str> = names.collect();
+    match names.is_empty() {
+        true => "nothing: the subject has none of its own".to_owned(),
+        false => names.join(", "),
+    }
+}
+
+impl DriverOptions {
+    /// Whether the driver's own option of that name is on.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.own.get(name), Some(OptionValue::Flag(true)))
+    }
+
+    /// The driver's own option of that name; none where it is the usual one.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.own.get(name) {
+            Some(OptionValue::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for OptionValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OptionValue::Flag(flag) => flag.fmt(f),
+            OptionValue::Number(number) => number.fmt(f),
+        }
+    }
+}

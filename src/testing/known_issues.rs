@@ -1,0 +1,87 @@
+//! The test that known issues are still there: an issue that a sweep no longer finds is mended, or
+//! the harness has lost sight of it.
+
+use std::collections::BTreeMap;
+
+use super::settings::Settings;
+use super::{Check, Failed, done, processors, type_name};
+use squall_core::plan::Profile;
+use squall_core::registry::{RegisteredSubject, Runner};
+use squall_explore::strategy::Kind;
+use squall_explore::sweep::Sweep;
+
+impl<S: Runner + 'static> Check<S> {
+    /// Finds each known issue of the subject, with the trigger of no other in the plans: sweeps the
+    /// seeds with its knob on until a property breaks that the issue may break.
+    ///
+    /// # Panics
+    /// When an issue is not found within the seeds, when another property breaks first, or when
+    /// what was asked for cannot be.
+    #[track_caller]
+    pub fn find_known_issues(self) {
+        done(self.try_find_known_issues());
+    }
+
+    /// As [`Check::find_known_issues`], without a panic.
+    ///
+    /// # Errors
+    /// The text of the panic.
+    pub fn try_find_known_issues(self) -> Result<(), Failed> {
+        let settings = Settings::of_process()?;
+        let name = self.name.unwrap_or_else(type_name::<S>);
+        let seeds = settings.seeds(self.seeds.0, self.time)?;
+        let jobs = settings.jobs.or(self.jobs).unwrap_or_else(processors);
+        let profile = Profile::load(settings.profile.as_deref().unwrap_or(&self.profile))
+            .map_err(|error| Failed::said(&error))?;
+        let issues = self.subject.own().issues;
+        let subject = RegisteredSubject::new(name, "", self.subject);
+        for issue in issues {
+            let profile = only(&profile, issue.name);
+            let sweep = Sweep {
+                subject: &subject,
+                profile: &profile,
+                strategy: Kind::Swarm,
+                coverage: false,
+                corpus: Vec::new(),
+                seeds: seeds.clone(),
+                jobs,
+                time_limit: self.time,
+                keep_going: false,
+                stop: &false.into(),
+                lookout: None,
+            };
+            let swept = sweep.run(|_| {});
+            let Some(found) = swept.findings.first() else {
+                return Err(Failed::said(&format!(
+                    "known issue {} was not found in {} runs of profile {}: if it is mended, take it out of known_issues()",
+                    issue.name, swept.runs, profile.name
+                )));
+            };
+            let broken = found.failure.violation.property();
+            if !issue.breaks.contains(&broken.name()) {
+                return Err(Failed::said(&format!(
+                    "with known issue {} in its plans, profile {} breaks {broken} at seed {}, and not {}: {}",
+                    issue.name,
+                    profile.name,
+                    found.plan.seed,
+                    issue.breaks.join(" or "),
+                    found.failure
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The profile with the knob of that issue on, and no other. It demands no event: a sweep ends at
+/// the first violation.
+fn only(profile: &Profile, issue: &str) -> Profile {
+    let variants = profile.variants.iter();
+    Profile {
+        known_issues: BTreeMap::from([(issue.to_owned(), true)]),
+        require: Vec::new(),
+        shares: Vec::new(),
+        variants: variants.map(|variant| only(variant, issue)).collect(),
+        ..profile.clone()
+    }
+}
