@@ -85,6 +85,7 @@ fn known_issues_of_ones_own_are_still_found_and_shrink_to_their_trigger() {
         .unwrap_err()
         .to_string();
     assert!(found.contains("durable"), "{found}");
+    assert!(found.contains("\n  lazy-sync = true\n"), "{found}");
     let files = std::fs::read_dir(kept.path()).unwrap();
     let plans: Vec<Plan> = files
         .map(|file| file.unwrap().path())

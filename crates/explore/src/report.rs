@@ -111,6 +111,13 @@ pub fn page(
     for node in &outcome.nodes {
         add(&format!("  {}", node.to_string().trim_end()));
     }
+    if !plan.driver.own.is_empty() {
+        add("");
+        add("options that the subject has of its own");
+        for (name, value) in &plan.driver.own {
+            add(&format!("  {name} = {value}"));
+        }
+    }
     add("");
     add(&format!(
         "faults of the plan ({}), until the storm ends at {}",
