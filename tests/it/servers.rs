@@ -184,9 +184,9 @@ fn what_a_server_does_wrong_is_found_by_the_check_that_it_is_for() {
     assert_eq!(panic.message, "once is enough");
     assert_eq!(panic.place.unwrap().file, "servers.rs");
     let overwrote = breaks(Wrong::Forgets);
-    let LeaderAppendOnly::Overwrote { index, last, .. } = match overwrote {
-        Breach::LeaderAppendOnly(way) => way,
-        other => panic!("{other:?}"),
+    let Breach::LeaderAppendOnly(LeaderAppendOnly::Overwrote { index, last, .. }) = overwrote
+    else {
+        panic!("{overwrote:?}");
     };
     assert_eq!(index, last);
 }

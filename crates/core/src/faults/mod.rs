@@ -3,7 +3,7 @@
 //!
 //! Each kind of fault is a file here: its data, its words, its limits, how it is drawn, made
 //! simpler and fitted to other plans, what it does to the lockstep engine's world, and the commands
-//! that stories have for it. To add one: its file, with a [`Definition`](definition::Definition),
+//! that stories have for it. To add one: its file, with a `Definition`,
 //! and its line in the list below. On servers under madsim, it has an effect where
 //! `crates/madsim/src/servers/faults.rs` says so.
 
