@@ -1,7 +1,7 @@
 //! `examples/bring_your_own.rs`, as its reader would find it.
 
 use squall::prelude::*;
-use squall_core::own::{KnownIssue, OptionValue, OwnOptions};
+use squall_core::own::{KnownIssue, OptionValue, OwnOptions, check_issues};
 use squall_core::plan::{Plan, Profile};
 use squall_core::registry::RegisteredSubject;
 use squall_explore::strategy::PlanSpace;
@@ -156,8 +156,7 @@ fn what_a_subject_does_not_declare_is_an_error_that_names_what_it_does() {
     assert_eq!(wrong, "driver.own.append-bytes is 70000; legal: 0 to 65536");
     let wrong = told(r#"{"lazy-sync": 1}"#).unwrap_err();
     assert_eq!(wrong, "driver.own.lazy-sync is 1; legal: true or false");
-    let wrong = own
-        .check_issues(["sends-befor-sync"])
+    let wrong = check_issues(own.issues, ["sends-befor-sync"])
         .unwrap_err()
         .to_string();
     assert_eq!(

@@ -146,14 +146,16 @@ fn may_be(name: &str, plan: &Plan) -> bool {
     };
     match name {
         "learners-in-a-later-term" => {
-            plan.driver.deaf_in_later_term && plan.driver.step_down_when_removed
+            plan.driver.flag("deaf-in-later-term") && plan.driver.step_down_when_removed
         }
         "mixed-check-quorum" => plan.sets_check_quorum(),
         "priorities-with-bare-quorum" => !plan.raft.priorities.is_empty(),
         "snapshot-requests-block" => has("request-snapshot"),
         "removed-leader-runs-on" => plan.changes_membership(),
         "lease-reads-of-a-cut-off-leader" => plan.raft.lease_reads,
-        "late-reply-confirms-newer-reads" => plan.driver.reuse_read_names && !plan.raft.lease_reads,
+        "late-reply-confirms-newer-reads" => {
+            plan.driver.flag("reuse-read-names") && !plan.raft.lease_reads
+        }
         _ => true,
     }
 }
@@ -225,13 +227,13 @@ type Cure = fn(&mut Plan);
 fn what_a_driver_does_about_a_finding_suffices() {
     let cures: [(&str, Cure); 3] = [
         ("learners-in-a-later-term", |plan| {
-            plan.driver.deaf_in_later_term = false
+            plan.driver.set_flag("deaf-in-later-term", false)
         }),
         ("learner-that-does-not-know-it", |plan| {
-            plan.driver.deaf_in_later_term = false
+            plan.driver.set_flag("deaf-in-later-term", false)
         }),
         ("late-reply-confirms-newer-reads", |plan| {
-            plan.driver.reuse_read_names = false
+            plan.driver.set_flag("reuse-read-names", false)
         }),
     ];
     for (name, cure) in cures {
@@ -255,7 +257,7 @@ fn who_may_not_stand_answers_a_candidate_of_an_earlier_term() {
         "removed-voter-outlasts-the-change-that-waits",
     );
     let mut refusals = |deaf| {
-        plan.driver.deaf_in_later_term = deaf;
+        plan.driver.set_flag("deaf-in-later-term", deaf);
         let mut told = Vec::new();
         assert_eq!(run(&plan, Some(&mut told)).failure, None);
         let refuses = |line: &&Line| {

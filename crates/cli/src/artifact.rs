@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use squall_core::fsutil;
+use squall_core::own::{KnownIssue, check_issues};
 use squall_core::plan::{Plan, PlanError, Profile};
-use squall_core::registry::{RegisteredSubject, Registry};
+use squall_core::registry::Registry;
 use squall_explore::fuzz_input::{PROFILE, RUN, is_json, plan_of};
 
 use super::CliError;
@@ -75,11 +76,15 @@ pub fn check_own(
     Ok(())
 }
 
-/// The profile of that name, whose known issues the subject has.
-pub fn profile_for(subject: &RegisteredSubject, name: &str) -> Result<Profile, CliError> {
+/// The profile of that name, whose known issues are those of some subject.
+pub fn profile_for(subjects: &Registry, name: &str) -> Result<Profile, CliError> {
     let profile = Profile::load(name)?;
-    let own = subject.runner.own();
+    let issues: Vec<KnownIssue> = subjects
+        .iter()
+        .flat_map(|subject| subject.runner.own().issues)
+        .copied()
+        .collect();
     let told = |error| CliError::Usage(format!("profile {name}: {error}"));
-    own.check_issues(profile.named_issues()).map_err(told)?;
+    check_issues(&issues, profile.named_issues()).map_err(told)?;
     Ok(profile)
 }

@@ -74,7 +74,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         (Some(path), _) => read_plan(subjects, path, options.subject.as_deref())?,
         (None, Some(seed)) => {
             let subject = subjects.find_or_first(options.subject.as_deref())?;
-            let profile = profile_for(subject, options.profile.as_deref().unwrap_or("storm"))?;
+            let profile = profile_for(subjects, options.profile.as_deref().unwrap_or("storm"))?;
             if options.strategy == strategy::Kind::Guided {
                 return Err(CliError::Usage(
                     "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),

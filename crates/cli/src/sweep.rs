@@ -108,7 +108,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     };
     let engine = subjects.engine(&asked.engine)?;
     let subject = &subjects.find(&asked.subject)?.on(engine);
-    let profile = profile_for(subject, &asked.profile)?;
+    let profile = profile_for(subjects, &asked.profile)?;
     let strategy = strategy(&asked.strategy).map_err(CliError::Usage)?;
     if resumed.is_some() && hash_of(&profile) != asked.profile_hash {
         return Err(CliError::Usage(format!(
@@ -272,7 +272,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
 /// What the command line asks for, with all that it leaves out.
 fn asked_for(subjects: &Registry, options: &Options) -> Result<Asked, CliError> {
     let subject = subjects.find_or_first(options.subject.as_deref())?;
-    let profile = profile_for(subject, &options.profile)?;
+    let profile = profile_for(subjects, &options.profile)?;
     let end = if options.time.is_some() {
         u64::MAX
     } else {

@@ -81,37 +81,6 @@ pub struct DriverOptions {
     pub advance_whole: bool,
     /// A leader that a change removes or makes a learner steps down when it applies the change.
     pub step_down_when_removed: bool,
-    /// Changes of the configuration are applied before the ready that brought them is
-    /// acknowledged to the library, and not right after.
-    pub apply_changes_early: bool,
-    /// A follower asks for a snapshot though its newest entry is not known to be committed.
-    #[serde(default)]
-    pub snapshot_requests_ahead: bool,
-    /// The same, and it goes on waiting for it when the term changes; it takes no entries
-    /// meanwhile.
-    #[serde(default)]
-    pub snapshot_requests_block: bool,
-    /// A node says nothing to who leads or stands in an earlier term, as the library has it;
-    /// otherwise its driver answers with its term those whom neither its own vote requests nor
-    /// its own appends would tell.
-    #[serde(default)]
-    pub deaf_in_later_term: bool,
-    /// A node that is asked to stand for election does so though it is no voter of its own
-    /// configuration.
-    pub campaign_as_outsider: bool,
-    /// A vote that the library forgets within its term is written as it has it, and not as it was.
-    #[serde(default)]
-    pub forget_vote_when_removed: bool,
-    /// Entries to be saved in one term wait for those of a later one, to be saved together.
-    #[serde(default)]
-    pub merge_across_terms: bool,
-    /// A change may remove so many voters that the others are no majority of those there were.
-    #[serde(default)]
-    pub remove_needed_voters: bool,
-    /// A leader calls a read as it was called when it came, though another of that name came
-    /// before; otherwise its driver gives it a name of its own.
-    #[serde(default)]
-    pub reuse_read_names: bool,
     /// What names a read while it waits to be confirmed.
     pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
@@ -254,15 +223,6 @@ impl Default for DriverOptions {
             acknowledge_newest: false,
             advance_whole: false,
             step_down_when_removed: true,
-            apply_changes_early: false,
-            snapshot_requests_ahead: false,
-            snapshot_requests_block: false,
-            deaf_in_later_term: false,
-            campaign_as_outsider: false,
-            forget_vote_when_removed: false,
-            merge_across_terms: false,
-            remove_needed_voters: false,
-            reuse_read_names: false,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
             own: OwnOptions::new(),

@@ -22,6 +22,18 @@ pub struct DriverOption {
     pub values: Values,
 }
 
+impl DriverOption {
+    /// The option that brings a known issue about: on in every plan, out of which
+    /// [`KnownIssue::leave_out`] takes it unless the issue is wanted.
+    pub const fn trigger(name: &'static str, about: &'static str) -> Self {
+        Self {
+            name,
+            about,
+            values: Values::Flag { percent: 100 },
+        }
+    }
+}
+
 /// What an option may be, and how it is drawn.
 #[derive(Clone, Copy, Debug)]
 pub enum Values {
@@ -128,27 +140,25 @@ impl Own {
         }
         Ok(())
     }
+}
 
-    /// Makes sure that the subject has these issues.
-    ///
-    /// # Errors
-    /// The first that it has not, with those that it has.
-    pub fn check_issues<'n>(
-        self,
-        knobs: impl IntoIterator<Item = &'n str>,
-    ) -> Result<(), NotDeclared> {
-        let known = || self.issues.iter().map(|issue| issue.name);
-        match knobs
-            .into_iter()
-            .find(|knob| !known().any(|name| name == *knob))
-        {
-            None => Ok(()),
-            Some(knob) => Err(NotDeclared {
-                field: "known-issues".to_owned(),
-                value: knob.to_owned(),
-                legal: names(known()),
-            }),
-        }
+/// Makes sure that all issues that are named are there.
+///
+/// # Errors
+/// The first that is not, with those that are.
+pub fn check_issues<'n>(
+    issues: &[KnownIssue],
+    named: impl IntoIterator<Item = &'n str>,
+) -> Result<(), NotDeclared> {
+    let known = || issues.iter().map(|issue| issue.name);
+    let mut named = named.into_iter();
+    match named.find(|name| !known().any(|known| known == *name)) {
+        None => Ok(()),
+        Some(name) => Err(NotDeclared {
+            field: "known-issues".to_owned(),
+            value: name.to_owned(),
+            legal: names(known()),
+        }),
     }
 }
 
@@ -164,6 +174,18 @@ impl DriverOptions {
     /// Whether the driver's own option of that name is on.
     pub fn flag(&self, name: &str) -> bool {
         matches!(self.own.get(name), Some(OptionValue::Flag(true)))
+    }
+
+    /// Switches the driver's own option of that name on or off.
+    pub fn set_flag(&mut self, name: &str, on: bool) {
+        match on {
+            true => {
+                self.own.insert(name.to_owned(), OptionValue::Flag(true));
+            }
+            false => {
+                self.own.remove(name);
+            }
+        }
     }
 
     /// The driver's own option of that name; none where it is the usual one.

@@ -21,6 +21,7 @@ use noraft::{ClusterConfig, Node};
 
 use super::apply::{Backlog, OwnSnapshot};
 use super::entries;
+use super::known_issues::Triggers;
 use super::messages::{self, Message};
 use super::reads::Reads;
 use super::timer::Timer;
@@ -41,6 +42,7 @@ pub struct NoraftNode {
     pub(super) node: Node,
     pub(super) machine: StateMachine,
     pub(super) options: DriverOptions,
+    pub(super) triggers: Triggers,
     /// Bytes of entries in one append; 0 means one entry.
     pub(super) max_size: u64,
     timer: Timer,
@@ -115,6 +117,7 @@ impl NoraftNode {
             node,
             machine: StateMachine::new(service),
             options: boot.driver.clone(),
+            triggers: Triggers::of(boot.driver),
             max_size: boot.raft.max_size_per_message,
             timer: Timer::new(boot),
             inbox: VecDeque::new(),
@@ -234,7 +237,7 @@ impl NoraftNode {
             } => {
                 let appends = matches!(message, noraft::Message::AppendEntriesCall { .. });
                 let later = since < message.term().get();
-                appends && later && !self.options.merge_across_terms
+                appends && later && !self.triggers.merge_across_terms
             }
             Input::Admin(Admin::Change(_)) => self.node.commit_index().get() > self.written(),
             _ => false,

@@ -4,6 +4,7 @@
 mod apply;
 mod driver;
 mod entries;
+mod known_issues;
 mod message_mutation;
 mod messages;
 mod operator_requests;
@@ -14,6 +15,7 @@ mod writes;
 use noraft::{Node, Term};
 
 use squall_core::options::Feature;
+use squall_core::own::{DriverOption, KnownIssue};
 use squall_core::registry::{RegisteredSubject, with_bugs};
 use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
 
@@ -56,6 +58,14 @@ impl Subject for Noraft {
             Feature::RequestSnapshot,
             Feature::Settings,
         ]
+    }
+
+    fn options(&self) -> &'static [DriverOption] {
+        known_issues::OPTIONS
+    }
+
+    fn known_issues(&self) -> &'static [KnownIssue] {
+        known_issues::ISSUES
     }
 
     fn boot(

@@ -57,7 +57,7 @@ impl NoraftNode {
         // Until the change is through, an election needs a majority of the voters there were,
         // and noraft lets nobody stand who is to leave (see `FINDINGS.md`).
         let staying = next.new_voters.intersection(&config.voters).count();
-        let enough = staying > config.voters.len() / 2 || self.options.remove_needed_voters;
+        let enough = staying > config.voters.len() / 2 || self.triggers.remove_needed_voters;
         if next.new_voters.is_empty() || !enough {
             return None;
         }

@@ -47,7 +47,7 @@ impl NoraftNode {
         let term = self.node.current_term().get();
         let vote = self.node.voted_for().map(messages::node);
         let (saved_in, saved) = self.saved_vote;
-        let kept = saved.filter(|_| saved_in == term && !self.options.forget_vote_when_removed);
+        let kept = saved.filter(|_| saved_in == term && !self.triggers.forget_vote_when_removed);
         let vote = vote.or(kept);
         self.saved_vote = (term, vote);
         vote

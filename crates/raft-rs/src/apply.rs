@@ -80,7 +80,7 @@ impl RaftRsNode {
     #[inline]
     pub(super) fn must_wait(&self, entries: &[RaftEntry]) -> bool {
         let changes = |entry: &RaftEntry| entry.get_entry_type() != EntryType::EntryNormal;
-        !self.options.apply_changes_early
+        !self.triggers.apply_changes_early
             && (self.raw.store().conf.auto_leave || entries.iter().any(changes))
     }
 

@@ -27,6 +27,7 @@ use raft::{GetEntriesContext, StateRole};
 use super::apply::{Backlog, OwnSnapshot, Work};
 use super::contract::{Asked, Contract};
 use super::kit::{self, Reported};
+use super::known_issues::Triggers;
 use super::messages;
 use super::reads::Reads;
 use super::store::Store;
@@ -46,6 +47,7 @@ pub struct RaftRsNode {
     pub(super) raw: RawNode<Store>,
     pub(super) machine: StateMachine,
     pub(super) options: DriverOptions,
+    pub(super) triggers: Triggers,
     /// It looks for a ready after each input.
     pub(super) takes_one: bool,
     timeouts: Timeouts,
@@ -103,6 +105,7 @@ impl RaftRsNode {
             raw,
             machine: StateMachine::new(service),
             options: boot.driver.clone(),
+            triggers: Triggers::of(boot.driver),
             takes_one: boot.driver.inputs_per_ready <= 1,
             timeouts: Timeouts::new(boot),
             contract: Contract::new(boot),

@@ -6,6 +6,7 @@ mod codec;
 mod contract;
 mod driver;
 pub mod kit;
+mod known_issues;
 mod log;
 mod message_mutation;
 mod messages;
@@ -22,6 +23,7 @@ use raft::raw_node::RawNode;
 use squall_core::configuration::Configuration;
 use squall_core::log_vec::Indexed;
 use squall_core::options::DriverOptions;
+use squall_core::own::{DriverOption, KnownIssue};
 use squall_core::registry::{RegisteredSubject, with_bugs};
 use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
 use squall_core::storage::StableState;
@@ -44,6 +46,14 @@ pub fn subjects() -> Vec<RegisteredSubject> {
 
 impl Subject for RaftRs {
     type Replica = RaftRsNode;
+
+    fn options(&self) -> &'static [DriverOption] {
+        known_issues::OPTIONS
+    }
+
+    fn known_issues(&self) -> &'static [KnownIssue] {
+        known_issues::ISSUES
+    }
 
     fn boot(
         &self,

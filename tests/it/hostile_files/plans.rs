@@ -70,14 +70,7 @@ fn is_known(plan: &Plan) -> bool {
         workload.priorities_stay,
         driver.applied_when_installed,
         !driver.step_down_when_removed,
-        driver.apply_changes_early,
-        driver.snapshot_requests_ahead,
-        driver.snapshot_requests_block,
-        driver.deaf_in_later_term,
-        driver.campaign_as_outsider,
-        driver.forget_vote_when_removed,
-        driver.merge_across_terms,
-        driver.remove_needed_voters,
+        !driver.own.is_empty(),
     ]
     .contains(&true)
 }

@@ -10,6 +10,7 @@ mod generate_own;
 mod leases;
 mod membership;
 mod milestone;
+mod old_names;
 mod profile;
 mod schedule;
 mod script;
@@ -261,7 +262,8 @@ impl Plan {
             path: owned(),
             source,
         };
-        let plan = match serde_json::from_str::<Self>(text) {
+        let read = serde_json::from_str::<Self>(text);
+        let plan = match read.or_else(|error| old_names::read(text).ok_or(error)) {
             Ok(plan) if plan.version == VERSION => plan,
             other => {
                 // A plan of another version need not have our fields, and is told by its version.

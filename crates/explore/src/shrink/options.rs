@@ -33,10 +33,7 @@ const RAFT: &[Plain] = defaults!(raft, RaftOptions:
 const DRIVER: &[Plain] = defaults!(driver, DriverOptions:
     persistence, inputs_per_ready, apply_lag_us, snapshot_every_bytes, keep_entries,
     snapshot_install_us, snapshot_build_us, fetch_us, applied_when_installed, send_after_sync, acknowledge_newest,
-    advance_whole, step_down_when_removed, apply_changes_early, snapshot_requests_ahead,
-    snapshot_requests_block, deaf_in_later_term, campaign_as_outsider,
-    forget_vote_when_removed, merge_across_terms, remove_needed_voters, reuse_read_names,
-    read_context, missed_ticks, own,
+    advance_whole, step_down_when_removed,             read_context, missed_ticks, own,
 );
 
 const WORLD: &[Plain] = &[

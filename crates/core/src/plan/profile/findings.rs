@@ -1,6 +1,8 @@
 //! Knobs for what is known to make the library under test fail: each takes the trigger of one
 //! finding out of plans, and no more than the trigger.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::options::{DriverOptions, Persistence, RaftOptions};
@@ -9,8 +11,8 @@ use crate::plan::{Cluster, Plan};
 /// Knobs for the triggers of known defects of the library under test. Off, the
 /// generator leaves the trigger out, so that a sweep shows what is new; on, it
 /// may draw it.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
 pub struct Findings {
     /// `batch_append` in a driver that steps several inputs before it handles the output.
     pub batch_append_with_batched_inputs: bool,
@@ -24,31 +26,16 @@ pub struct Findings {
     pub lone_voter_with_peers: bool,
     /// A leader that is removed, or made a learner, goes on as one.
     pub removed_leader_runs_on: bool,
-    /// A change with auto-leave is applied between `ready` and `advance`.
-    pub auto_leave_before_advance: bool,
-    /// A node that is no voter is made to stand for election.
-    pub outsider_campaigns: bool,
     /// A change may leave one voter, with entries on their way to its disk.
     pub sole_voter_with_unsaved_entries: bool,
-    /// A node says nothing to who leads or stands in an earlier term, though nothing else that it
-    /// sends will tell.
-    pub learners_in_a_later_term: bool,
-    /// A follower asks for a snapshot while it holds entries that are not known to be committed.
-    pub requested_snapshot_drops_entries: bool,
-    /// A follower that waits for a snapshot may hold up the commits that the snapshot needs.
-    pub snapshot_requests_block: bool,
     /// Check-quorum is on at some nodes and off at others for good.
     pub mixed_check_quorum: bool,
     /// Reads by lease where a leader may lose touch with its followers.
     pub lease_reads_of_a_cut_off_leader: bool,
-    /// A leader may be asked for a read again under a name that it has confirmed already.
-    pub late_reply_confirms_newer_reads: bool,
-    /// noraft: a leader that a change removes writes that it has not voted.
-    pub removed_leader_forgets_its_vote: bool,
-    /// noraft: entries to be saved are merged with those of another leader.
-    pub append_merged_across_terms: bool,
-    /// noraft: so many voters are removed at once that an election may need one of them.
-    pub removed_voter_is_needed: bool,
+    /// Knobs of issues that subjects declare, as older profiles have them here: see
+    /// [`Profile::known_issues`](super::Profile::known_issues), into which they go.
+    #[serde(flatten)]
+    pub(super) declared: BTreeMap<String, bool>,
 }
 
 impl Findings {

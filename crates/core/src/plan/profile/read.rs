@@ -171,6 +171,8 @@ impl Profile {
         let named = |whole: toml::Table| -> Result<Self, ProfileError> {
             let mut profile: Self = whole.try_into().map_err(syntax)?;
             profile.name = name.to_owned();
+            let declared = std::mem::take(&mut profile.findings.declared);
+            profile.known_issues.extend(declared);
             profile.validate(path)?;
             Ok(profile)
         };
