@@ -18,17 +18,20 @@ impl Failed {
         Self(format!("squall: {what}"))
     }
 
-    /// A plan of `squall-regressions/` that cannot be replayed.
-    pub(super) fn regression(error: &PlanError) -> Self {
+    /// A plan of `squall-regressions/` that cannot be read.
+    pub(super) fn unreadable(error: &PlanError) -> Self {
         let remedy = match error {
             PlanError::Version { .. } => {
                 "; replay it with the version that wrote it, find the failure anew, or remove the file"
             }
             _ => "; restore the file, or remove it",
         };
-        Self(format!(
-            "squall: a regression cannot be replayed: {error}{remedy}"
-        ))
+        Self::regression(&format!("{error}{remedy}"))
+    }
+
+    /// A plan of `squall-regressions/` that cannot be replayed.
+    pub(super) fn regression(why: &str) -> Self {
+        Self(format!("squall: a regression cannot be replayed: {why}"))
     }
 
     /// A violation: its first line, where its plan comes from, and its page.

@@ -370,8 +370,12 @@ impl Test {
     /// What failed before comes first.
     fn replay_regressions(&self) -> Result<(), Failed> {
         for path in self.place.regressions()? {
-            let mut plan = Plan::read(&path).map_err(|error| Failed::regression(&error))?;
+            let mut plan = Plan::read(&path).map_err(|error| Failed::unreadable(&error))?;
             plan.subject.clone_from(&self.subject.name);
+            let own = self.subject.runner.own();
+            own.check_options(&plan.driver.own).map_err(|error| {
+                Failed::regression(&format!("plan {}: {error}", path.display()))
+            })?;
             let outcome = self.subject.runner.run(&plan, Observer::default());
             if let Some(failure) = outcome.failure {
                 let command = self.place.command(&self.settings.repeated(None));

@@ -94,9 +94,18 @@ fn known_issues_of_ones_own_are_still_found_and_shrink_to_their_trigger() {
         .collect();
     let lazy = OwnOptions::from([("lazy-sync".to_owned(), OptionValue::Flag(true))]);
     assert!(!plans.is_empty());
-    for plan in plans {
+    for plan in &plans {
         assert_eq!(plan.driver.own, lazy);
     }
+    // An option that the driver no longer has is not passed over.
+    let mut plan = plans[0].clone();
+    plan.driver.set_flag("given-up", true);
+    let older = tempfile::tempdir().unwrap();
+    std::fs::write(older.path().join("older.json"), plan.to_json()).unwrap();
+    let again = squall::check(known_issues::Mine).regressions(older.path());
+    let told = again.seeds(1).try_run().unwrap_err().to_string();
+    let wrong = "driver.own.given-up is true; legal: append-bytes, lazy-sync";
+    assert!(told.contains(wrong), "{told}");
 }
 
 #[test]

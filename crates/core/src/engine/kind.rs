@@ -18,6 +18,7 @@ pub struct Engine {
 
 /// No engine of this program has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum UnknownEngine {
     /// It has no such engine at all.
     #[error("unknown engine \"{name}\"{nearest}; legal: {legal}")]

@@ -194,6 +194,7 @@ pub enum Heal {
 
 /// Why a plan file cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlanError {
     /// It cannot be read.
     #[error("cannot read plan {path}: {source}")]

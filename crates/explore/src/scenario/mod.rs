@@ -33,6 +33,7 @@ use squall_core::suggest;
 
 /// Something in a story that cannot be carried out.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoryError {
     /// The file cannot be read.
     #[error("cannot read story {path}: {source}")]
@@ -75,6 +76,7 @@ pub struct Told {
 
 /// Why a subject does not go through a story.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Skipped {
     /// The story names its subjects, and this is none of them.
     NotNamed,

@@ -6,6 +6,7 @@ use super::Profile;
 
 /// Why a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProfileError {
     /// No built-in profile and no file has the name.
     #[error("unknown profile \"{name}\"{nearest}; legal: {legal}, or the path of a .toml file")]
