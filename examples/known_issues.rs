@@ -1,8 +1,9 @@
 //! A driver with options and a known issue of its own: plans draw the options, sweeps keep clear of
 //! the issue, and a test sees that it is still there.
 //!
-//! `cargo run --release --example known_issues` is clean; with `-- --profile findings` it finds the
-//! issue; `-- list options` and `-- list issues` name what is declared here.
+//! `cargo run --release --example known_issues` is clean; with
+//! `-- sweep --profile findings` it finds the issue; `-- list options` and `-- list issues` name
+//! what is declared here.
 
 use raft::{RawNode, eraftpb::Message, raw_node::Ready, storage::MemStorage};
 use squall::own::{DriverOption, KnownIssue, Values};

@@ -7,6 +7,7 @@ use super::settings::Settings;
 use super::{Check, Failed, done, processors, type_name};
 use squall_core::plan::Profile;
 use squall_core::registry::{RegisteredSubject, Runner};
+use squall_explore::report;
 use squall_explore::strategy::Kind;
 use squall_explore::sweep::Sweep;
 
@@ -34,6 +35,10 @@ impl<S: Runner + 'static> Check<S> {
         let profile = Profile::load(settings.profile.as_deref().unwrap_or(&self.profile))
             .map_err(|error| Failed::said(&error))?;
         let issues = self.subject.own().issues;
+        if issues.is_empty() {
+            return Err(Failed::said(&"the subject declares no known issue"));
+        }
+        let time_limit = settings.time.or(self.time);
         let subject = RegisteredSubject::new(name, "", self.subject);
         for issue in issues {
             let profile = only(&profile, issue.name);
@@ -45,15 +50,23 @@ impl<S: Runner + 'static> Check<S> {
                 corpus: Vec::new(),
                 seeds: seeds.clone(),
                 jobs,
-                time_limit: self.time,
+                time_limit,
                 keep_going: false,
                 stop: &false.into(),
                 lookout: None,
             };
             let swept = sweep.run(|_| {});
+            if let Some(leak) = &swept.leak {
+                return Err(Failed::said(&report::leak(leak)));
+            }
             let Some(found) = swept.findings.first() else {
+                let all = swept.runs == seeds.end - seeds.start;
+                let why = match all {
+                    true => "if it is mended, take it out of known_issues()",
+                    false => "the time ran out before the seeds did",
+                };
                 return Err(Failed::said(&format!(
-                    "known issue {} was not found in {} runs of profile {}: if it is mended, take it out of known_issues()",
+                    "known issue {} was not found in {} runs of profile {}: {why}",
                     issue.name, swept.runs, profile.name
                 )));
             };

@@ -2,7 +2,7 @@
 
 use squall::prelude::*;
 use squall_core::own::{KnownIssue, OptionValue, OwnOptions, check_issues};
-use squall_core::plan::{Plan, Profile};
+use squall_core::plan::{Plan, Profile, builtin_profiles};
 use squall_core::registry::RegisteredSubject;
 use squall_explore::strategy::PlanSpace;
 use squall_explore::sweep::Sweep;
@@ -172,4 +172,17 @@ fn what_a_subject_does_not_declare_is_an_error_that_names_what_it_does() {
         wrong,
         "known-issues is sends-befor-sync; legal: sends-before-sync"
     );
+}
+
+#[test]
+fn a_program_with_one_subject_takes_every_profile_that_is_built_in() {
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().to_str().unwrap();
+    for (name, _) in builtin_profiles() {
+        let mine = RegisteredSubject::new("mine", "", known_issues::Mine);
+        let arguments = ["mine", "sweep", "--profile", name, "--seeds", "0..2"];
+        let arguments = arguments.into_iter().chain(["--no-shrink", "--out", out]);
+        let status = squall::cli::run(vec![mine], arguments.map(Into::into));
+        assert!(status < 2, "{name}");
+    }
 }

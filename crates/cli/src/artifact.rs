@@ -4,7 +4,7 @@ use std::path::Path;
 
 use squall_core::fsutil;
 use squall_core::own::{KnownIssue, check_issues};
-use squall_core::plan::{Plan, PlanError, Profile};
+use squall_core::plan::{Plan, PlanError, Profile, builtin_profiles};
 use squall_core::registry::Registry;
 use squall_explore::fuzz_input::{PROFILE, RUN, is_json, plan_of};
 
@@ -76,9 +76,13 @@ pub fn check_own(
     Ok(())
 }
 
-/// The profile of that name, whose known issues are those of some subject.
+/// The profile of that name. Where it is a file, its known issues must be those of some subject;
+/// the built-in ones are for programs with other subjects too.
 pub fn profile_for(subjects: &Registry, name: &str) -> Result<Profile, CliError> {
     let profile = Profile::load(name)?;
+    if builtin_profiles().iter().any(|(known, _)| *known == name) {
+        return Ok(profile);
+    }
     let issues: Vec<KnownIssue> = subjects
         .iter()
         .flat_map(|subject| subject.runner.own().issues)

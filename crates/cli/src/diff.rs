@@ -9,6 +9,7 @@ use squall_core::engine::{Happened, Line, Observer, Outcome};
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 
+use super::artifact::check_own;
 use super::{CliError, say};
 
 /// Lines of the first step that differs which are shown of each run.
@@ -30,6 +31,9 @@ pub struct Options {
 pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let plans = [Plan::read(&options.a)?, Plan::read(&options.b)?];
     let [a, b] = &plans;
+    for (path, plan) in [(&options.a, a), (&options.b, b)] {
+        check_own(subjects, &plan.subject, path, plan)?;
+    }
     let on = [subjects.find(&a.subject)?, subjects.find(&b.subject)?];
     let mut text = String::new();
     let mut add = |line: &str| {

@@ -9,6 +9,7 @@ use squall_core::plan::Plan;
 use squall_core::registry::Registry;
 use squall_explore::report;
 
+use super::artifact::check_own;
 use super::{CliError, replay_command, say};
 
 #[derive(Debug, Args)]
@@ -26,6 +27,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     if let Some(name) = &options.subject {
         plan.subject = name.clone();
     }
+    check_own(subjects, &plan.subject, &options.plan, &plan)?;
     let subject = subjects.find(&plan.subject)?;
     let (outcome, chronicle) = report::watched(subject, &plan);
     let command = replay_command(&options.plan, Engine::default());
