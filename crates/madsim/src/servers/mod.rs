@@ -115,7 +115,7 @@ pub enum Judged {
     /// Nothing is.
     Fine,
     /// Something may be: the search ended before it knew, for this reason. No violation; it is
-    /// counted as [`OrderUndecided`](squall_core::counters::Event::OrderUndecided), and the
+    /// counted as [`OrderUndecided`](squall_core::counters::Counter::OrderUndecided), and the
     /// trace says so.
     Undecided(String),
 }
