@@ -8,7 +8,8 @@ use squall_core::faults;
 use squall_core::ids::NodeId;
 use squall_core::operator::{Admin, Setting};
 use squall_core::plan::{
-    Fault, FaultKind, Heal, JournalName, LossMode, Milestone, Plan, Profile, What, When, generate,
+    Fault, FaultKind, Heal, JournalName, LossMode, MAX_TIME_US, Milestone, Plan, Profile, What,
+    When, generate,
 };
 use squall_core::replica::MessageKind;
 use squall_world::network::LinkDegradation;
@@ -254,6 +255,16 @@ fn each_fault_that_lasts_has_an_end() {
         kinds.push(kind);
     }
     assert_eq!(kinds.len(), 11, "{kinds:?}");
+}
+
+/// The end of the storm ends each fault that would go on.
+#[test]
+fn each_fault_that_lasts_ends_with_the_storm() {
+    for (kind, what, _) in cases(MAX_TIME_US) {
+        let outcome = at_one_second(what);
+        assert_eq!(outcome.failure, None, "{kind:?}");
+        assert_eq!(outcome.counters.get(Counter::Converged), 1, "{kind:?}");
+    }
 }
 
 /// Who the newest configuration of a run lets vote, and the run.

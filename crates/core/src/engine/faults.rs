@@ -7,7 +7,7 @@ use super::trace::{Happened, Weight};
 use super::world::World;
 use crate::configuration::Configuration;
 use crate::counters::Counter;
-use crate::faults::{FullDisk, Lasts, What};
+use crate::faults::Lasts;
 use crate::ids::{NodeId, Role};
 use crate::invariants::{NodeView, Verdict, Violation, breach};
 use crate::plan::Heal;
@@ -38,6 +38,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let lasts = fault.what.strike(self, now_us, number)?;
         if let Lasts::ForUs(for_us) = lasts {
+            self.under_way.push(number);
             self.queue
                 .push(now_us + for_us, Event::Over { fault: number });
         }
@@ -50,6 +51,7 @@ impl<S: Subject> World<'_, '_, S> {
         if self.healed {
             return;
         }
+        self.under_way.retain(|other| *other != number);
         let plan = self.plan;
         plan.faults[number].what.end(self, now_us, number);
         if self.is_watched() {
@@ -304,6 +306,10 @@ impl<S: Subject> World<'_, '_, S> {
     /// The storm ends: every fault is over, and those who are to take part are up.
     #[inline(never)]
     pub(super) fn heal(&mut self, now_us: u64) -> Verdict {
+        let plan = self.plan;
+        for number in std::mem::take(&mut self.under_way) {
+            plan.faults[number].what.end(self, now_us, number);
+        }
         let ordinary = self.plan.network;
         let prompt_us = self.plan.prompt_us();
         self.network.heal(LinkOptions {
@@ -312,14 +318,8 @@ impl<S: Subject> World<'_, '_, S> {
             ..LinkOptions::default()
         });
         self.triggers.disarm();
-        for number in 0..self.plan.faults.len() {
-            if let What::FullDisk(FullDisk { node, .. }) = &self.plan.faults[number].what {
-                self.disks[node.position()].free_up();
-            }
-        }
         for position in 0..self.slots.len() {
             let slot = &mut self.slots[position];
-            slot.slow_us.clear();
             slot.fail_next = 0;
             slot.clock.set_drift(now_us, 0);
             // A clock that had jumped back would keep the node from ticking for as long.

@@ -57,6 +57,8 @@ pub(crate) struct World<'p, 'w, S: Subject> {
     pub(super) to_stop: NodeSet,
     /// Nodes that the operator has seen in a configuration since it last asked for them to join.
     pub(super) joined: NodeSet,
+    /// Faults that have struck and are to be ended.
+    pub(super) under_way: Vec<usize>,
     /// Leaders that are cut off, and by which fault.
     pub(crate) isolated: Vec<(usize, NodeId)>,
     /// Nodes that the last step has removed and that are to be stopped.
@@ -130,6 +132,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             before_joint: None,
             to_stop: NodeSet::default(),
             joined: configuration.members(),
+            under_way: Vec::new(),
             isolated: Vec::new(),
             retiring: Vec::new(),
             service,

@@ -10,7 +10,7 @@ use crate::engine::World;
 use crate::ids::NodeId;
 use crate::invariants::Verdict;
 use crate::options::Feature;
-use crate::plan::{Draw, Impossible, Plan, at_most, check};
+use crate::plan::{Draw, Impossible, MAX_NODES, Plan, at_most, check};
 use crate::replica::Subject;
 
 /// An operator asks the leader for a change of the configuration. Nodes that are to join start
@@ -67,7 +67,13 @@ impl Definition for Change {
     fn validate(&self, limits: &Limits<'_>) -> Result<(), Impossible> {
         at_most(limits.field("retries"), self.retries.into(), 1_000)?;
         let steps = self.change.steps.len();
-        limits.at_most_twice_the_nodes("change.steps", steps)?;
+        let most = 2 * usize::from(MAX_NODES);
+        check(
+            steps <= most,
+            limits.field("change.steps"),
+            format!("a list of {steps}"),
+            format!("a list of at most {most}"),
+        )?;
         for step in &self.change.steps {
             limits.node(step.node)?;
         }
@@ -125,9 +131,7 @@ impl Definition for Change {
             // A node that is no learner may be a voter by then.
             Feature::Demotion => {
                 let learners = plan.first_configuration().learners;
-                learns.any(|step| {
-                    step.node.0 <= plan.cluster.voters && !learners.has(step.node)
-                })
+                learns.any(|step| step.node.0 <= plan.cluster.voters && !learners.has(step.node))
             }
             Feature::Learners => learns.next().is_some(),
             _ => false,

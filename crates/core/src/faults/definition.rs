@@ -7,7 +7,7 @@ use crate::engine::World;
 use crate::ids::NodeId;
 use crate::invariants::Verdict;
 use crate::options::Feature;
-use crate::plan::{Draw, Impossible, MAX_NODES, MAX_TIME_US, Plan, at_most, check};
+use crate::plan::{Draw, Impossible, MAX_TIME_US, Plan, at_most, check};
 use crate::replica::Subject;
 use squall_world::network::MessageFault;
 
@@ -317,21 +317,6 @@ impl Limits<'_> {
             self.field("to"),
             "a list with no link",
             "with a node that is not the only one of from",
-        )
-    }
-
-    /// A list that a plan may have so many of.
-    pub(crate) fn at_most_twice_the_nodes(
-        &self,
-        name: &str,
-        count: usize,
-    ) -> Result<(), Impossible> {
-        let most = 2 * usize::from(MAX_NODES);
-        check(
-            count <= most,
-            self.field(name),
-            format!("a list of {count}"),
-            format!("a list of at most {most}"),
         )
     }
 
