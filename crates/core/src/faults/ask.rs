@@ -178,7 +178,9 @@ impl Definition for Ask {
         let stays = match &mut self.admin {
             Admin::TransferLeader { to } => moves_up(to, out),
             Admin::Change(change) => {
-                change.steps.retain_mut(|step| moves_up(&mut step.node, out));
+                change
+                    .steps
+                    .retain_mut(|step| moves_up(&mut step.node, out));
                 !change.steps.is_empty()
             }
             Admin::Campaign | Admin::RequestSnapshot | Admin::Ping | Admin::Set(_) => true,

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::FaultKind;
 use super::definition::{Definition, Drawn, Lasts, Lease, Limits, NodeList, Parts, fit_links};
 use super::story::{Command, Stage, Words, Wrong, needed_time, nodes_words, time_words};
-use crate::engine::World;
 use crate::counters::Counter;
-use crate::invariants::Verdict;
+use crate::engine::World;
 use crate::ids::{NodeId, node_list};
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan};
 use crate::replica::Subject;
 use crate::text::seconds;
@@ -94,14 +94,12 @@ impl Definition for Burst {
     }
 
     fn commands() -> &'static [Command] {
-        &[
-            Command {
-                name: "hold",
-                usage: "hold NODES -> NODES for=TIME",
-                about: "messages are held back, and arrive all at once",
-                act: hold,
-            },
-        ]
+        &[Command {
+            name: "hold",
+            usage: "hold NODES -> NODES for=TIME",
+            about: "messages are held back, and arrive all at once",
+            act: hold,
+        }]
     }
 
     fn command(&self) -> Option<String> {

@@ -100,7 +100,10 @@ impl Definition for Crash {
             loss,
             down_us,
         } = self;
-        format!("{node} crashes, {loss}, and restarts {} later", seconds(*down_us))
+        format!(
+            "{node} crashes, {loss}, and restarts {} later",
+            seconds(*down_us)
+        )
     }
 
     fn parts(&mut self) -> Parts<'_> {
@@ -180,7 +183,10 @@ impl Definition for Crash {
 
     fn command(&self) -> Option<String> {
         let (node, loss) = (self.node, self.loss.word());
-        Some(format!("crash {node} {loss} for={}", time_words(self.down_us)))
+        Some(format!(
+            "crash {node} {loss} for={}",
+            time_words(self.down_us)
+        ))
     }
 }
 
@@ -196,7 +202,15 @@ fn crash(stage: &mut dyn Stage, words: &mut Words<'_>) -> Result<(), Wrong> {
     }
     for_us = for_us.or(words.time_option("for")?);
     let down_us = 0;
-    stage.begins(for_us, Crash { node, loss, down_us }.into());
+    stage.begins(
+        for_us,
+        Crash {
+            node,
+            loss,
+            down_us,
+        }
+        .into(),
+    );
     Ok(())
 }
 

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FaultKind, Split};
 use super::definition::{Definition, Drawn, Lasts, Lease, Limits, NodeList, Parts, fit_links};
 use super::story::{Command, Stage, Words, Wrong, nodes_words, time_words};
+use super::{FaultKind, Split};
 use crate::engine::World;
-use crate::invariants::Verdict;
 use crate::ids::{NodeId, node_list};
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan};
 use crate::replica::Subject;
 use crate::text::seconds;
@@ -35,7 +35,10 @@ impl Definition for Cut {
 
     fn words(&self) -> String {
         let (from, to) = (node_list(&self.from), node_list(&self.to));
-        format!("nothing gets from {from} to {to} for {}", seconds(self.for_us))
+        format!(
+            "nothing gets from {from} to {to} for {}",
+            seconds(self.for_us)
+        )
     }
 
     fn parts(&mut self) -> Parts<'_> {
@@ -76,12 +79,7 @@ impl Definition for Cut {
         fit_links(&mut self.from, &mut self.to, plan)
     }
 
-    fn strike<S: Subject>(
-        &self,
-        world: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, world: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         world.each_link(&self.from, &self.to, |world, from, to| world.cut(from, to));
         Ok(Lasts::ForUs(self.for_us))
     }

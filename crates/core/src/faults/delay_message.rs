@@ -67,25 +67,18 @@ impl Definition for DelayMessage {
         Some(MessageFault::Delay { by_us: self.by_us })
     }
 
-    fn strike<S: Subject>(
-        &self,
-        _: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, _: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         // The network has done it as the message was sent.
         Ok(Lasts::NoLonger)
     }
 
     fn commands() -> &'static [Command] {
-        &[
-            Command {
-                name: "delay",
-                usage: "delay KIND NODE -> NODE by=TIME",
-                about: "the next message of that kind on that link is late, and others overtake it",
-                act: delay,
-            },
-        ]
+        &[Command {
+            name: "delay",
+            usage: "delay KIND NODE -> NODE by=TIME",
+            about: "the next message of that kind on that link is late, and others overtake it",
+            act: delay,
+        }]
     }
 }
 

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::FaultKind;
 use super::definition::{Cost, Definition, Drawn, Lasts, Lease, Limits, Parts};
-use super::story::{Command, Stage, Words, Wrong, time_words};
-use crate::engine::World;
 use super::smaller::smaller;
+use super::story::{Command, Stage, Words, Wrong, time_words};
 use crate::counters::Counter;
-use crate::invariants::Verdict;
+use crate::engine::World;
 use crate::ids::NodeId;
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan, drift_is_legal};
 use crate::replica::Subject;
 use crate::text::seconds;
@@ -110,14 +110,12 @@ impl Definition for Drift {
     }
 
     fn commands() -> &'static [Command] {
-        &[
-            Command {
-                name: "drift",
-                usage: "drift NODE PPM for=TIME",
-                about: "the node's clock gains so many microseconds a second, or loses them",
-                act: drift,
-            },
-        ]
+        &[Command {
+            name: "drift",
+            usage: "drift NODE PPM for=TIME",
+            about: "the node's clock gains so many microseconds a second, or loses them",
+            act: drift,
+        }]
     }
 
     fn command(&self) -> Option<String> {

@@ -69,25 +69,18 @@ impl Definition for DuplicateMessage {
         })
     }
 
-    fn strike<S: Subject>(
-        &self,
-        _: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, _: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         // The network has done it as the message was sent.
         Ok(Lasts::NoLonger)
     }
 
     fn commands() -> &'static [Command] {
-        &[
-            Command {
-                name: "duplicate",
-                usage: "duplicate KIND NODE -> NODE after=TIME",
-                about: "the next message of that kind on that link arrives a second time",
-                act: duplicate,
-            },
-        ]
+        &[Command {
+            name: "duplicate",
+            usage: "duplicate KIND NODE -> NODE after=TIME",
+            about: "the next message of that kind on that link arrives a second time",
+            act: duplicate,
+        }]
     }
 }
 

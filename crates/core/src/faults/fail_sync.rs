@@ -6,8 +6,8 @@ use super::FaultKind;
 use super::definition::{Definition, Drawn, Lasts, Lease, Limits, Parts};
 use super::story::{Command, Stage, Words, Wrong};
 use crate::engine::World;
-use crate::invariants::Verdict;
 use crate::ids::NodeId;
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan};
 use crate::replica::Subject;
 
@@ -55,12 +55,7 @@ impl Definition for FailSync {
         Self { node: drawn.node }
     }
 
-    fn strike<S: Subject>(
-        &self,
-        world: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, world: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         world.slots[self.node.position()].fail_next += 1;
         Ok(Lasts::NoLonger)
     }
@@ -70,14 +65,12 @@ impl Definition for FailSync {
     }
 
     fn commands() -> &'static [Command] {
-        &[
-            Command {
-                name: "fail-sync",
-                usage: "fail-sync NODE",
-                about: "the node's next sync fails",
-                act: fail,
-            },
-        ]
+        &[Command {
+            name: "fail-sync",
+            usage: "fail-sync NODE",
+            about: "the node's next sync fails",
+            act: fail,
+        }]
     }
 
     fn command(&self) -> Option<String> {

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::FaultKind;
 use super::definition::{Definition, Drawn, Lasts, Lease, Limits, Parts};
 use super::story::{Command, Stage, Words, Wrong, time_words};
-use crate::engine::World;
 use crate::counters::Counter;
-use crate::invariants::Verdict;
+use crate::engine::World;
 use crate::ids::NodeId;
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan};
 use crate::replica::Subject;
 use crate::text::seconds;
@@ -33,7 +33,11 @@ impl Definition for FullDisk {
     }
 
     fn words(&self) -> String {
-        format!("the disk of {} is full for {}", self.node, seconds(self.for_us))
+        format!(
+            "the disk of {} is full for {}",
+            self.node,
+            seconds(self.for_us)
+        )
     }
 
     fn parts(&mut self) -> Parts<'_> {
@@ -64,12 +68,7 @@ impl Definition for FullDisk {
         }
     }
 
-    fn strike<S: Subject>(
-        &self,
-        world: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, world: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         world.disks[self.node.position()].fill_up();
         world.counters.hit(Counter::DiskFull);
         Ok(Lasts::ForUs(self.for_us))
@@ -97,7 +96,11 @@ impl Definition for FullDisk {
     }
 
     fn command(&self) -> Option<String> {
-        Some(format!("fill-disk {} for={}", self.node, time_words(self.for_us)))
+        Some(format!(
+            "fill-disk {} for={}",
+            self.node,
+            time_words(self.for_us)
+        ))
     }
 }
 

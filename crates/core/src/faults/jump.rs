@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::FaultKind;
 use super::definition::{Definition, Drawn, Lasts, Lease, Limits, Parts};
-use super::story::{Command, Stage, Words, Wrong, time_us, time_words};
-use crate::engine::World;
 use super::smaller::smaller;
+use super::story::{Command, Stage, Words, Wrong, time_us, time_words};
 use crate::counters::Counter;
-use crate::invariants::Verdict;
+use crate::engine::World;
 use crate::ids::NodeId;
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan};
 use crate::replica::Subject;
 use crate::text::seconds;
@@ -92,14 +92,12 @@ impl Definition for Jump {
     }
 
     fn commands() -> &'static [Command] {
-        &[
-            Command {
-                name: "jump",
-                usage: "jump NODE +TIME|-TIME",
-                about: "the node's clock jumps",
-                act: jump,
-            },
-        ]
+        &[Command {
+            name: "jump",
+            usage: "jump NODE +TIME|-TIME",
+            about: "the node's clock jumps",
+            act: jump,
+        }]
     }
 
     fn command(&self) -> Option<String> {

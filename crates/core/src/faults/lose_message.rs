@@ -57,25 +57,18 @@ impl Definition for LoseMessage {
         Some(MessageFault::Lose)
     }
 
-    fn strike<S: Subject>(
-        &self,
-        _: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, _: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         // The network has done it as the message was sent.
         Ok(Lasts::NoLonger)
     }
 
     fn commands() -> &'static [Command] {
-        &[
-            Command {
-                name: "lose",
-                usage: "lose KIND NODE -> NODE, e.g. lose vote-reply n1 -> n2",
-                about: "the next message of that kind on that link is lost",
-                act: lose,
-            },
-        ]
+        &[Command {
+            name: "lose",
+            usage: "lose KIND NODE -> NODE, e.g. lose vote-reply n1 -> n2",
+            about: "the next message of that kind on that link is lost",
+            act: lose,
+        }]
     }
 }
 

@@ -34,6 +34,8 @@ use squall_world::network::MessageFault;
 
 /// The data of one kind of fault or several, the file, and what profiles and `squall list faults`
 /// call the kinds. Their order is that in which the faults of a plan are drawn.
+//
+// rustfmt does not look behind a macro: `.ci/run` names these files to it.
 macro_rules! faults {
     ($( $data:ident, $file:ident: $($kind:ident = $name:literal),+; )+) => {
         $( mod $file; pub use $file::$data; )+
@@ -315,7 +317,8 @@ impl What {
     }
 }
 
-// A fault without fields is its name alone, "lose-message", and not {"lose-message": {}}.
+// Plan files have the one fault without fields as its name alone, "lose-message", and not as
+// {"lose-message": {}}.
 
 impl Serialize for What {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

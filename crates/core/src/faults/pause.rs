@@ -6,8 +6,8 @@ use super::FaultKind;
 use super::definition::{Definition, Drawn, Lasts, Lease, Limits, Parts};
 use super::story::{Command, Stage, Words, Wrong, time_words};
 use crate::engine::World;
-use crate::invariants::Verdict;
 use crate::ids::NodeId;
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan};
 use crate::replica::Subject;
 use crate::text::seconds;
@@ -92,7 +92,11 @@ impl Definition for Pause {
     }
 
     fn command(&self) -> Option<String> {
-        Some(format!("pause {} for={}", self.node, time_words(self.for_us)))
+        Some(format!(
+            "pause {} for={}",
+            self.node,
+            time_words(self.for_us)
+        ))
     }
 }
 

@@ -130,12 +130,7 @@ impl Definition for Rot {
         true
     }
 
-    fn strike<S: Subject>(
-        &self,
-        world: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, world: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         world.disks[self.node.position()].rot(Journal::from(self.journal) as usize);
         world.counters.hit(Counter::RecordRotted);
         Ok(Lasts::NoLonger)
@@ -167,7 +162,9 @@ impl Rot {
 fn rot(stage: &mut dyn Stage, words: &mut Words<'_>) -> Result<(), Wrong> {
     let node = words.node()?;
     let word = words.word("a journal")?;
-    let named = JournalName::ALL.into_iter().find(|name| name.word() == word);
+    let named = JournalName::ALL
+        .into_iter()
+        .find(|name| name.word() == word);
     let journal = named.ok_or_else(|| format!("\"{word}\" is no journal"))?;
     stage.strikes(Rot { node, journal }.into());
     Ok(())

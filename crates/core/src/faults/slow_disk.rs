@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::FaultKind;
 use super::definition::{Definition, Drawn, Lasts, Lease, Limits, Parts};
 use super::story::{Command, Stage, Words, Wrong, time_words};
-use crate::engine::World;
 use crate::counters::Counter;
-use crate::invariants::Verdict;
+use crate::engine::World;
 use crate::ids::NodeId;
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan};
 use crate::replica::Subject;
 use crate::text::seconds;
@@ -65,17 +65,14 @@ impl Definition for SlowDisk {
     fn draw(_: FaultKind, draw: &mut Draw<'_>, _: &Plan, drawn: Drawn) -> Self {
         Self {
             node: drawn.node,
-            sync_us: draw.choices.skewed(drawn.tick_us / 2, 4 * drawn.election_us),
+            sync_us: draw
+                .choices
+                .skewed(drawn.tick_us / 2, 4 * drawn.election_us),
             for_us: drawn.for_us,
         }
     }
 
-    fn strike<S: Subject>(
-        &self,
-        world: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, world: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         world.slots[self.node.position()].slow_us.push(self.sync_us);
         world.counters.hit(Counter::DiskSlow);
         Ok(Lasts::ForUs(self.for_us))

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::FaultKind;
 use super::definition::{Definition, Drawn, Lasts, Lease, Limits, Parts};
-use crate::engine::World;
 use crate::counters::Counter;
-use crate::invariants::Verdict;
+use crate::engine::World;
 use crate::ids::NodeId;
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan};
 use crate::replica::Subject;
 use crate::text::seconds;
@@ -74,12 +74,7 @@ impl Definition for SlowNode {
         true
     }
 
-    fn strike<S: Subject>(
-        &self,
-        world: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, world: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         world.network.slow_down(self.node.position(), self.extra_us);
         world.counters.hit(Counter::NodeSlow);
         Ok(Lasts::ForUs(self.for_us))

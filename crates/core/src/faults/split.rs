@@ -6,8 +6,8 @@ use super::FaultKind;
 use super::definition::{Definition, Drawn, Lasts, Lease, Limits, NodeList, Parts, fit_list};
 use super::story::{nodes_words, time_words};
 use crate::engine::World;
-use crate::invariants::Verdict;
 use crate::ids::{NodeId, node_list};
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan, check};
 use crate::replica::Subject;
 use crate::text::seconds;
@@ -54,8 +54,17 @@ impl Definition for Split {
 
     fn validate(&self, limits: &Limits<'_>) -> Result<(), Impossible> {
         limits.nodes("side", &self.side)?;
-        let all = limits.plan.nodes().iter().all(|node| self.side.contains(node));
-        check(!all, limits.field("side"), "all nodes", "some nodes, and not all")?;
+        let all = limits
+            .plan
+            .nodes()
+            .iter()
+            .all(|node| self.side.contains(node));
+        check(
+            !all,
+            limits.field("side"),
+            "all nodes",
+            "some nodes, and not all",
+        )?;
         limits.time("for_us", self.for_us)
     }
 
@@ -79,12 +88,7 @@ impl Definition for Split {
         !self.side.is_empty()
     }
 
-    fn strike<S: Subject>(
-        &self,
-        world: &mut World<'_, '_, S>,
-        _: u64,
-        _: usize,
-    ) -> Verdict<Lasts> {
+    fn strike<S: Subject>(&self, world: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         let others = world.others(&self.side);
         world.each_way(&self.side, &others, |world, from, to| world.cut(from, to));
         Ok(Lasts::ForUs(self.for_us))

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::FaultKind;
-use super::definition::{Cost, Definition, Drawn, Lasts, Lease, Limits, NodeList, Parts, fit_links};
-use crate::engine::World;
+use super::definition::{
+    Cost, Definition, Drawn, Lasts, Lease, Limits, NodeList, Parts, fit_links,
+};
 use crate::counters::Counter;
-use crate::invariants::Verdict;
+use crate::engine::World;
 use crate::ids::{NodeId, node_list};
+use crate::invariants::Verdict;
 use crate::plan::{Draw, Impossible, Plan, rates_are_legal};
 use crate::replica::Subject;
 use crate::text::seconds;

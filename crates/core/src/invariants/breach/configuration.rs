@@ -63,7 +63,8 @@ pub enum Configuration {
 
 impl Rule for Configuration {
     const ABOUT: &'static str = "configurations follow one another by allowed steps, one change at a time, and are the same on all nodes";
-    const SOURCE: &'static str = "Raft paper, section 6; dissertation, sections 4.1 and 4.3; Ongaro, raft-dev 2015";
+    const SOURCE: &'static str =
+        "Raft paper, section 6; dissertation, sections 4.1 and 4.3; Ongaro, raft-dev 2015";
 }
 
 impl Way for Configuration {

@@ -35,7 +35,8 @@ pub enum DurableCommit {
 }
 
 impl Rule for DurableCommit {
-    const ABOUT: &'static str = "when an entry is first known to be committed, it is durable on a quorum";
+    const ABOUT: &'static str =
+        "when an entry is first known to be committed, it is durable on a quorum";
     const SOURCE: &'static str = "Raft paper, sections 5.3 and 5.6; dissertation, section 10.2.1";
 }
 

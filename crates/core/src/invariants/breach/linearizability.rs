@@ -40,7 +40,8 @@ pub enum Linearizability {
 
 impl Rule for Linearizability {
     const ABOUT: &'static str = "what clients see is explained by operations that take effect one at a time, each between its invocation and its answer";
-    const SOURCE: &'static str = "Herlihy and Wing, TOPLAS 1990; dissertation, sections 6.3 and 6.4";
+    const SOURCE: &'static str =
+        "Herlihy and Wing, TOPLAS 1990; dissertation, sections 6.3 and 6.4";
 }
 
 impl Way for Linearizability {

@@ -67,7 +67,8 @@ pub enum StateMachineSafety {
 
 impl Rule for StateMachineSafety {
     const ABOUT: &'static str = "nodes commit and apply the same entry at an index, in order, and reach the same state; nothing uncommitted is applied";
-    const SOURCE: &'static str = "Raft paper, figure 3 and section 5.4.3; TLA+ `StateMachineSafety`";
+    const SOURCE: &'static str =
+        "Raft paper, figure 3 and section 5.4.3; TLA+ `StateMachineSafety`";
 }
 
 impl Way for StateMachineSafety {
