@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::settings::Settings;
-use super::{Check, Failed, done, processors, type_name};
+use super::{Check, Failed, done, processors, profile_of, type_name};
 use squall_core::plan::Profile;
 use squall_core::registry::{RegisteredSubject, Runner};
 use squall_explore::report;
@@ -32,9 +32,8 @@ impl<S: Runner + 'static> Check<S> {
         let name = self.name.unwrap_or_else(type_name::<S>);
         let seeds = settings.seeds(self.seeds.0, self.time)?;
         let jobs = settings.jobs.or(self.jobs).unwrap_or_else(processors);
-        let profile = Profile::load(settings.profile.as_deref().unwrap_or(&self.profile))
-            .map_err(|error| Failed::said(&error))?;
         let issues = self.subject.own().issues;
+        let profile = profile_of(&settings, &self.profile, issues)?;
         if issues.is_empty() {
             return Err(Failed::said(&"the subject declares no known issue"));
         }

@@ -43,6 +43,7 @@ use settings::Settings;
 use squall_core::counters::Counter;
 use squall_core::engine::Observer;
 use squall_core::fsutil::{Equal, NewName, folder_of, settle, write_new};
+use squall_core::own::KnownIssue;
 use squall_core::plan::{Plan, Profile};
 use squall_core::registry::{RegisteredSubject, Runner};
 use squall_core::suggest;
@@ -269,8 +270,8 @@ impl<S: Runner + 'static> Check<S> {
         let settings = Settings::of_process()?;
         let name = self.name.unwrap_or_else(type_name::<S>);
         let place = Place::of_process(self.test, self.regressions, &settings, &name);
-        let mut profile = Profile::load(settings.profile.as_deref().unwrap_or(&self.profile))
-            .map_err(|error| Failed::said(&error))?;
+        let issues = self.subject.own().issues;
+        let mut profile = profile_of(&settings, &self.profile, issues)?;
         if !matches!(source, Source::Profile { whole: true }) {
             profile.require.clear();
             profile.shares.clear();
@@ -286,7 +287,11 @@ impl<S: Runner + 'static> Check<S> {
             Source::Profile { .. } => None,
             Source::Drawn(plans) => {
                 let lacks = subject.runner.lacks();
-                Some(Drawn(plans.for_subject(&subject.name, lacks)))
+                Some(Drawn {
+                    plans: plans.for_subject(&subject.name, lacks),
+                    own: subject.runner.own(),
+                    profile: profile.clone(),
+                })
             }
         };
         let test = Test {
@@ -314,6 +319,17 @@ fn done<T>(result: Result<T, Failed>) -> T {
         Ok(summary) => summary,
         Err(failed) => panic!("{failed}"),
     }
+}
+
+/// The profile that a test asks for, or its environment. Where it is a file, the subject has the
+/// known issues that it names.
+fn profile_of(settings: &Settings, asked: &str, issues: &[KnownIssue]) -> Result<Profile, Failed> {
+    let name = settings.profile.as_deref().unwrap_or(asked);
+    let profile = Profile::load(name).map_err(|error| Failed::said(&error))?;
+    profile
+        .check_issues(issues)
+        .map_err(|error| Failed::said(&format!("profile {name}: {error}")))?;
+    Ok(profile)
 }
 
 fn processors() -> usize {

@@ -4,8 +4,9 @@ use squall::prelude::*;
 use squall_core::own::{KnownIssue, OptionValue, OwnOptions, check_issues};
 use squall_core::plan::{Plan, Profile, builtin_profiles};
 use squall_core::registry::RegisteredSubject;
-use squall_explore::strategy::PlanSpace;
+use squall_explore::strategy::{PlanSpace, Strategy as _};
 use squall_explore::sweep::Sweep;
+use squall_proptest::Drawn;
 
 #[allow(dead_code)] // Its main.
 #[path = "../../examples/bring_your_own.rs"]
@@ -69,6 +70,24 @@ fn options_of_ones_own_are_drawn_and_known_issues_are_kept_clear_of() {
     let lazy = |plan: &&Plan| plan.driver.flag("lazy-sync");
     assert!((40..120).contains(&plans("findings").iter().filter(lazy).count()));
     squall::check(known_issues::Mine).seeds(200).run();
+}
+
+#[test]
+fn plans_of_proptest_have_options_of_ones_own_too() {
+    let own = RegisteredSubject::new("mine", "", known_issues::Mine)
+        .runner
+        .own();
+    let drawn = |profile: &str| {
+        let drawn = Drawn {
+            plans: squall_proptest::plan().for_subject("mine", Feature::ALL),
+            own,
+            profile: Profile::load(profile).unwrap(),
+        };
+        (0..100).map(move |seed| drawn.plan(seed))
+    };
+    assert!(drawn("storm").any(|plan| plan.driver.number("append-bytes").is_some()));
+    assert!(drawn("storm").all(|plan| !plan.driver.flag("lazy-sync")));
+    assert!(drawn("findings").any(|plan| plan.driver.flag("lazy-sync")));
 }
 
 #[test]
@@ -184,5 +203,19 @@ fn a_program_with_one_subject_takes_every_profile_that_is_built_in() {
         let arguments = arguments.into_iter().chain(["--no-shrink", "--out", out]);
         let status = squall::cli::run(vec![mine], arguments.map(Into::into));
         assert!(status < 2, "{name}");
+    }
+}
+
+#[test]
+fn a_misspelt_known_issue_in_a_profile_of_ones_own_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    for table in ["known-issues", "findings"] {
+        let text = format!("extends = \"storm\"\n[{table}]\nsends-befor-sync = true\n");
+        std::fs::write(&path, text).unwrap();
+        let check = squall::check(known_issues::Mine).profile(path.to_str().unwrap());
+        let told = check.try_run().unwrap_err().to_string();
+        let wrong = "known-issues is sends-befor-sync; legal: sends-before-sync";
+        assert!(told.ends_with(wrong), "{told}");
     }
 }

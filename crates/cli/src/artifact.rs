@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use squall_core::fsutil;
-use squall_core::own::{KnownIssue, check_issues};
-use squall_core::plan::{Plan, PlanError, Profile, builtin_profiles};
+use squall_core::own::KnownIssue;
+use squall_core::plan::{Plan, PlanError, Profile};
 use squall_core::registry::Registry;
 use squall_explore::fuzz_input::{PROFILE, RUN, is_json, plan_of};
 
@@ -80,15 +80,12 @@ pub fn check_own(
 /// the built-in ones are for programs with other subjects too.
 pub fn profile_for(subjects: &Registry, name: &str) -> Result<Profile, CliError> {
     let profile = Profile::load(name)?;
-    if builtin_profiles().iter().any(|(known, _)| *known == name) {
-        return Ok(profile);
-    }
     let issues: Vec<KnownIssue> = subjects
         .iter()
         .flat_map(|subject| subject.runner.own().issues)
         .copied()
         .collect();
     let told = |error| CliError::Usage(format!("profile {name}: {error}"));
-    check_issues(&issues, profile.named_issues()).map_err(told)?;
+    profile.check_issues(&issues).map_err(told)?;
     Ok(profile)
 }

@@ -5,12 +5,20 @@ use proptest::strategy::{Strategy as _, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::Plans;
-use squall_core::plan::Plan;
+use squall_core::own::Own;
+use squall_core::plan::{Plan, Profile, draw_own};
 use squall_explore::strategy;
 
 /// The plans of a strategy, one for each seed.
 #[derive(Clone)]
-pub struct Drawn(pub Plans);
+pub struct Drawn {
+    /// The plans.
+    pub plans: Plans,
+    /// What the subject declares of its own.
+    pub own: Own,
+    /// Which of its known issues stay in plans.
+    pub profile: Profile,
+}
 
 impl Drawn {
     /// The value of that seed, with all that it may shrink to.
@@ -19,21 +27,28 @@ impl Drawn {
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(Config::default(), random);
-        let tree = self.0.new_tree(&mut runner);
+        let tree = self.plans.new_tree(&mut runner);
         tree.expect("the strategies of plans reject nothing")
+    }
+
+    /// A plan's run goes by the seed that it is of, and so do the subject's own options.
+    fn seeded(&self, plan: Plan, seed: u64) -> Plan {
+        let mut plan = Plan { seed, ..plan };
+        draw_own(&mut plan, self.own, &self.profile);
+        plan
     }
 
     /// The plan of that seed, or a simpler one that `fails` too: what proptest finds by the plan's
     /// parts. `fails` is asked at most `most` times, and the plan of the seed does fail.
     pub fn minimum(&self, seed: u64, most: usize, fails: impl Fn(&Plan) -> bool) -> Plan {
         let mut tree = self.tree(seed);
-        let mut minimum = seeded(tree.current(), seed);
+        let mut minimum = self.seeded(tree.current(), seed);
         let mut goes_on = tree.simplify();
         for _ in 0..most {
             if !goes_on {
                 break;
             }
-            let plan = seeded(tree.current(), seed);
+            let plan = self.seeded(tree.current(), seed);
             goes_on = match fails(&plan) {
                 true => {
                     minimum = plan;
@@ -46,13 +61,8 @@ impl Drawn {
     }
 }
 
-/// A plan's run goes by the seed that it is of.
-fn seeded(plan: Plan, seed: u64) -> Plan {
-    Plan { seed, ..plan }
-}
-
 impl strategy::Strategy for Drawn {
     fn plan(&self, seed: u64) -> Plan {
-        seeded(self.tree(seed).current(), seed)
+        self.seeded(self.tree(seed).current(), seed)
     }
 }

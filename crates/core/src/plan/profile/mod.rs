@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::FaultKind;
+use crate::own::{KnownIssue, NotDeclared, check_issues};
 use squall_world::rng::Choices;
 
 pub use findings::Findings;
@@ -114,11 +115,22 @@ impl Profile {
         knob(name).or(knob(ALL_ISSUES)).unwrap_or(false)
     }
 
-    /// The issues that the profile names.
-    pub fn named_issues(&self) -> impl Iterator<Item = &str> {
+    /// Makes sure that the issues which the profile names are there. The built-in profiles name
+    /// some of subjects that a program need not have.
+    ///
+    /// # Errors
+    /// The first that is not, with those that are.
+    pub fn check_issues(&self, issues: &[KnownIssue]) -> Result<(), NotDeclared> {
+        if builtin_profiles()
+            .iter()
+            .any(|(name, _)| *name == self.name)
+        {
+            return Ok(());
+        }
         let profiles = std::iter::once(self).chain(&self.variants);
         let names = profiles.flat_map(|profile| profile.known_issues.keys());
-        names.map(String::as_str).filter(|name| *name != ALL_ISSUES)
+        let names = names.map(String::as_str).filter(|name| *name != ALL_ISSUES);
+        check_issues(issues, names)
     }
 
     /// What a plan is drawn from: this, or the variant that the seed draws.
