@@ -151,7 +151,9 @@ fn may_be(name: &str, plan: &Plan) -> bool {
         "mixed-check-quorum" => plan.sets_check_quorum(),
         "priorities-with-bare-quorum" => !plan.raft.priorities.is_empty(),
         "snapshot-requests-block" => has("request-snapshot"),
-        "removed-leader-runs-on" => plan.changes_membership(),
+        "removed-leader-runs-on" => {
+            plan.changes_membership() && !plan.driver.step_down_when_removed
+        }
         "lease-reads-of-a-cut-off-leader" => plan.raft.lease_reads,
         "late-reply-confirms-newer-reads" => {
             plan.driver.flag("reuse-read-names") && !plan.raft.lease_reads
@@ -209,6 +211,9 @@ fn every_finding_is_kept_as_a_plan_that_shows_it() {
 /// Runs `plan`, and adds to `told` what it tells.
 fn run(plan: &Plan, told: Option<&mut Vec<Line>>) -> Outcome {
     let subject = squall::subject(&plan.subject).unwrap();
+    // An option by a name that nobody reads would do nothing.
+    let own = subject.runner.own();
+    own.check_options(&plan.driver.own).unwrap();
     let Some(told) = told else {
         return subject.runner.run(plan, Observer::default());
     };

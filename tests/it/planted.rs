@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use squall_core::bugs::Bug;
 use squall_core::invariants::Property;
 
-use super::support::{seeds, sweep};
+use super::support::{root, seeds, sweep};
 
 /// Seeds within which each bug must be caught. A wrong apply shows at once; a
 /// lost snapshot report needs a lost snapshot and a leader that stays.
@@ -111,4 +111,30 @@ fn a_long_honest_sweep_of_every_profile_is_clean() {
         );
         assert!(swept.leak.is_none(), "{subject}, {profile}");
     }
+}
+
+/// The tools take the bugs that they sweep from the table of the docs.
+#[test]
+fn the_table_of_the_docs_has_every_planted_bug() {
+    let text = std::fs::read_to_string(root().join("docs/driver-bugs.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let told: BTreeSet<(String, String, String)> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [name, _, _, check, profile] = cells[..] else {
+                panic!("five cells are wanted: {row}");
+            };
+            let bare = |cell: &str| cell.trim_matches('`').to_owned();
+            (bare(name), bare(check), bare(profile))
+        })
+        .collect();
+    let planted = Bug::ALL.iter().map(|bug| {
+        let check = bug.caught_by().name();
+        (
+            bug.name().to_owned(),
+            check.to_owned(),
+            bug.profile().to_owned(),
+        )
+    });
+    assert_eq!(told, planted.collect());
 }
