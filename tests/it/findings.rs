@@ -276,6 +276,35 @@ fn who_may_not_stand_answers_a_candidate_of_an_earlier_term() {
     assert_eq!((refusals(true), refusals(false)), (0, 1));
 }
 
+/// Fields that a driver no longer has are read as what they are now, and what else is wrong with
+/// such a file is told as it is.
+#[test]
+fn a_plan_with_fields_of_before_is_read_and_other_mistakes_in_it_are_told() {
+    let path = root().join("sims/findings/outsider-campaigns.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let read = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        Plan::parse(&text.replacen(from, to, 1), &path).map_err(|error| error.to_string())
+    };
+    let was = "\"campaign_as_outsider\": true";
+    assert!(read(was, was).unwrap().driver.flag("campaign-as-outsider"));
+    let off = read(was, "\"campaign_as_outsider\": false").unwrap();
+    assert!(off.driver.own.is_empty());
+    let told = |to: &str| read(was, to).unwrap_err();
+    let wrong = told("\"campaign_as_outsider\": 7");
+    assert!(
+        wrong.ends_with("invalid type: integer `7`, expected a boolean"),
+        "{wrong}"
+    );
+    let wrong = told("\"campaign_as_outsider\": true, \"no_such\": true");
+    assert!(wrong.contains("unknown field `no_such`"), "{wrong}");
+    let wrong = told("\"campaign_as_outsider\": true, \"own\": []");
+    assert!(
+        wrong.contains("invalid type: sequence, expected a map"),
+        "{wrong}"
+    );
+}
+
 /// Sweeps the profile `findings`, which is to find all that are known in the subject's library, and
 /// no more.
 fn find_all_and_nothing_else(

@@ -264,7 +264,7 @@ impl Plan {
             source,
         };
         let read = serde_json::from_str::<Self>(text);
-        let plan = match read.or_else(|error| old_names::read(text).ok_or(error)) {
+        let plan = match read.or_else(|error| old_names::read(text).unwrap_or(Err(error))) {
             Ok(plan) if plan.version == VERSION => plan,
             other => {
                 // A plan of another version need not have our fields, and is told by its version.

@@ -17,23 +17,21 @@ const WERE_FIELDS: [&str; 9] = [
     "reuse_read_names",
 ];
 
-/// Reads a plan that has some of them; none if it has not, or is no plan with that either.
-pub(super) fn read(text: &str) -> Option<Plan> {
+/// Reads a plan that has some of them; none if it has not.
+pub(super) fn read(text: &str) -> Option<Result<Plan, serde_json::Error>> {
     let mut plan: Value = serde_json::from_str(text).ok()?;
     let driver = plan.get_mut("driver")?.as_object_mut()?;
-    let mut on = Vec::new();
-    let mut is_old = false;
+    let mut found = Vec::new();
     for name in WERE_FIELDS {
         if let Some(value) = driver.remove(name) {
-            is_old = true;
-            if value.as_bool()? {
-                on.push(name.replace('_', "-"));
-            }
+            found.push((name.replace('_', "-"), value));
         }
     }
-    let mut plan: Plan = serde_json::from_value(plan).ok().filter(|_| is_old)?;
-    for name in on {
-        plan.driver.set_flag(&name, true);
-    }
-    Some(plan)
+    (!found.is_empty()).then(|| {
+        let mut plan: Plan = serde_json::from_value(plan)?;
+        for (name, value) in found {
+            plan.driver.set_flag(&name, serde_json::from_value(value)?);
+        }
+        Ok(plan)
+    })
 }
