@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use expect_test::expect;
-use squall_core::invariants::{Property, Violation};
 
 use super::support::{quiet_plan, root, squall, stderr, stdout};
 
@@ -353,9 +352,9 @@ fn json_has_what_it_promises() {
     let first = &json["violations"][0];
     assert_eq!(first["property"], "ack-before-durable");
     assert!(first["seed"].is_u64() && first["step"].is_u64() && first["message"].is_string());
-    let violation: Violation = serde_json::from_value(first["violation"].clone()).unwrap();
-    assert_eq!(violation.property(), Property::AckBeforeDurable);
-    assert_eq!(first["message"], violation.message());
+    let violation = &first["violation"];
+    assert_eq!(violation["property"], "ack-before-durable");
+    assert!(violation["node"].is_u64() && violation["kind"].is_string());
     for plan in ["plan", "shrunk_plan"] {
         assert!(
             std::path::Path::new(first[plan].as_str().unwrap()).is_file(),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::CliError;
 use squall_core::counters::Counters;
@@ -84,7 +85,7 @@ struct Found {
     message: String,
     /// The same, as its fields. Files of earlier versions do not have it.
     #[serde(default)]
-    violation: Option<Violation>,
+    violation: Option<Value>,
     step: u64,
     time_us: u64,
     /// The plan's file, beside this one.
@@ -280,7 +281,7 @@ fn text(asked: &Asked, next: u64, summary: &Summary, files: &[Files]) -> String 
         property: finding.failure.violation.property().name().to_owned(),
         node: finding.failure.violation.node.map(|node| node.0),
         message: finding.failure.violation.message(),
-        violation: Some(finding.failure.violation.clone()),
+        violation: Some(json!(finding.failure.violation)),
         step: finding.failure.step,
         time_us: finding.failure.time_us,
         plan: files.plan.file_name().unwrap_or_default().into(),
@@ -362,17 +363,23 @@ impl Found {
             .copied()
             .find(|property| property.name() == self.property);
         let property = property.ok_or_else(|| format!("there is no property {}", self.property))?;
+        let fields = match self.violation.clone() {
+            None => Map::new(),
+            Some(Value::Object(fields))
+                if (&fields["property"], &fields["node"])
+                    == (&json!(self.property), &json!(self.node)) =>
+            {
+                fields
+            }
+            Some(fields) => {
+                return Err(format!(
+                    "the finding of seed {} is told as \"{property}: {}\", and its fields are {fields}",
+                    self.seed, self.message
+                ));
+            }
+        };
         let node = self.node.map(NodeId);
-        let in_words = || Violation::in_words(node, property, self.message.clone());
-        let violation = self.violation.clone().unwrap_or_else(in_words);
-        if (violation.property(), violation.node, violation.message())
-            != (property, node, self.message.clone())
-        {
-            return Err(format!(
-                "the finding of seed {} is told as \"{property}: {}\", and its fields say \"{violation}\"",
-                self.seed, self.message
-            ));
-        }
+        let violation = Violation::as_written(node, property, self.message.clone(), fields);
         Ok(Failure {
             violation,
             step: self.step,

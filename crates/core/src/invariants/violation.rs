@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::Property;
@@ -12,7 +12,8 @@ use crate::ids::NodeId;
 /// A property that does not hold, and what broke it.
 ///
 /// Serialised, a violation is one object: the name of its property as `property`, its `node` or
-/// null, the way in which the property was broken as `kind`, and the fields of that.
+/// null, the way in which the property was broken as `kind`, and the fields of that. It is not read
+/// back: [`Violation::as_written`] hands on what another run wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The node whose step broke it, where there is one.
@@ -34,7 +35,26 @@ impl Violation {
 
     /// A violation of which someone else has the words, in one line.
     pub fn in_words(node: impl Into<Option<NodeId>>, property: Property, text: String) -> Self {
-        *Self::by(node, InWords { property, text })
+        Self::as_written(node, property, text, Map::new())
+    }
+
+    /// A violation of an earlier run: its words, and the object that it was written as, which is
+    /// written so again.
+    pub fn as_written(
+        node: impl Into<Option<NodeId>>,
+        property: Property,
+        text: String,
+        mut fields: Map<String, Value>,
+    ) -> Self {
+        for known in ["property", "node"] {
+            fields.remove(known);
+        }
+        let breach = InWords {
+            property,
+            text,
+            fields,
+        };
+        *Self::by(node, breach)
     }
 
     /// Which property does not hold.
@@ -101,26 +121,6 @@ impl Serialize for Violation {
             breach: &self.breach,
         };
         written.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Violation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Written {
-            property: Property,
-            node: Option<NodeId>,
-            #[serde(flatten)]
-            fields: Map<String, Value>,
-        }
-
-        let Written {
-            property,
-            node,
-            fields,
-        } = Written::deserialize(deserializer)?;
-        let breach = Breach::read(property, Value::Object(fields)).map_err(de::Error::custom)?;
-        Ok(Self { node, breach })
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::fmt::{Formatter, Result};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
 use crate::ids::{Index, NodeId, Term};
 use crate::replica::MessageKind;
 
 /// How a node broke that a message leaves only after what it promises is durable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
 pub enum AckBeforeDurable {
     /// The message is of a term that is not durable.

@@ -2,7 +2,7 @@
 
 use std::fmt::{Formatter, Result};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
 use crate::configuration::Configuration;
@@ -10,8 +10,8 @@ use crate::ids::{NodeId, NodeSet, Term};
 use crate::replica::MessageKind;
 
 /// How election safety was broken, by a node that says or acts as if it led.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
 pub enum ElectionSafety {
     /// It became leader of a term that another node has led.

@@ -2,7 +2,7 @@
 
 use std::fmt::{Formatter, Result};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
 use crate::history::Asked;
@@ -13,8 +13,8 @@ use squall_linearizability::models::{KeyValueInput, KeyValueOutput};
 
 /// How linearizability was broken, by the node that answered, or by the cluster when the run was
 /// over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
 pub enum Linearizability {
     /// No order of the operations explains the answers.
@@ -97,8 +97,8 @@ impl Way for Linearizability {
 }
 
 /// How it was broken that a command applies once, by the node that answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
 pub enum ExactlyOnce {
     /// The answer is what comes of it when each copy of a retried command applies.

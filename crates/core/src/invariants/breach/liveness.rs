@@ -2,14 +2,14 @@
 
 use std::fmt::{Formatter, Result};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Mentions, Rule, Unmet, Way, Who};
 use crate::text::seconds;
 
 /// How liveness was broken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
 pub enum Liveness {
     /// The cluster has not converged by the end of the run.

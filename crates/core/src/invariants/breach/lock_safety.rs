@@ -2,14 +2,14 @@
 
 use std::fmt::{Formatter, Result};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
 
 /// How lock safety was broken, by the node that answered. Times are those of the lock's own clock,
 /// in microseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
 pub enum LockSafety {
     /// One token went to two clients.

@@ -9,8 +9,9 @@ mod unmet;
 
 use std::fmt::{self, Display, Formatter};
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 pub use mentions::Mentions;
 pub use no_panic::{Panic, Place};
@@ -63,13 +64,6 @@ macro_rules! breaches {
                     Breach::InWords(way) => way,
                 }
             }
-
-            /// Reads the fields of a breach of `property`, which are not in words.
-            fn of_fields(property: Property, fields: Value) -> Result<Self, serde_json::Error> {
-                Ok(match property {
-                    $($( Property::$name => Breach::$name(serde_json::from_value(fields)?), )+)+
-                })
-            }
         }
     };
 }
@@ -77,15 +71,32 @@ macro_rules! breaches {
 each_property!(breaches);
 
 /// What someone else says of a property that is broken: a server that judges what its clients have
-/// seen, a runner of one's own, or a file of a version that kept words only.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename = "in-words")]
+/// seen, a runner of one's own, or a file of an earlier run.
+///
+/// Serialised, it is the fields where there are some, and else an object with the kind `in-words`
+/// and the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InWords {
     /// Which property.
-    #[serde(skip)]
     pub property: Property,
     /// What broke it, in one line.
     pub text: String,
+    /// The fields of the breach as they were written, its way as `kind` among them. Nothing is
+    /// read out of them, for a breach is written and not read: only its words count, and a
+    /// reader of each field of each way would be a sixth of what there is to compile here.
+    pub fields: Map<String, Value>,
+}
+
+impl Serialize for InWords {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.fields.is_empty() {
+            return self.fields.serialize(serializer);
+        }
+        let mut object = serializer.serialize_map(Some(2))?;
+        object.serialize_entry("kind", "in-words")?;
+        object.serialize_entry("text", &self.text)?;
+        object.end()
+    }
 }
 
 /// What a property says.
@@ -146,25 +157,6 @@ impl Breach {
         }
 
         Told(self.way(), Who(node)).to_string()
-    }
-
-    /// Reads the fields of a breach of `property`.
-    ///
-    /// # Errors
-    /// When they are none.
-    pub(super) fn read(property: Property, fields: Value) -> Result<Self, serde_json::Error> {
-        /// [`InWords`], as it is written.
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
-        enum Words {
-            InWords { text: String },
-        }
-
-        if fields["kind"] == "in-words" {
-            let Words::InWords { text } = serde_json::from_value(fields)?;
-            return Ok(Breach::InWords(InWords { property, text }));
-        }
-        Breach::of_fields(property, fields)
     }
 }
 

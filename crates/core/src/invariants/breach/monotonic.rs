@@ -2,14 +2,14 @@
 
 use std::fmt::{Formatter, Result};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
 use crate::ids::{Index, NodeId, Term};
 
 /// How a node went back, or restarted with less than its disk kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
 pub enum Monotonic {
     /// Its term went back.

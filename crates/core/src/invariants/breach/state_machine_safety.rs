@@ -2,14 +2,14 @@
 
 use std::fmt::{Formatter, Result};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
 use crate::ids::Index;
 
 /// How state machine safety was broken, by a node that commits, applies, installs or answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
 pub enum StateMachineSafety {
     /// It holds more committed than its log has.

@@ -2,15 +2,15 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Mentions;
 use crate::configuration::Configuration;
 use crate::ids::{Index, NodeId, Role, Term};
 
 /// A condition of convergence that a cluster does not meet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
 pub enum Unmet {
     /// A member is not up.
