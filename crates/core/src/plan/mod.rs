@@ -7,6 +7,7 @@ mod features;
 mod generate;
 mod generate_faults;
 mod generate_own;
+mod json;
 mod leases;
 mod membership;
 mod milestone;
@@ -291,13 +292,6 @@ impl Plan {
             source,
         })?;
         Ok(plan)
-    }
-
-    /// The plan as a JSON text that [`Plan::read`] takes.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a plan is plain data");
-        text.push('\n');
-        text
     }
 
     /// The ids of all nodes, those included that may join later.

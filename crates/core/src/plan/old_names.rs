@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Option<Result<Plan, serde_json::Error>> {
         }
     }
     (!found.is_empty()).then(|| {
-        let mut plan: Plan = serde_json::from_value(plan)?;
+        let mut plan: Plan = serde_json::from_str(&plan.to_string())?;
         for (name, value) in found {
             plan.driver.set_flag(&name, serde_json::from_value(value)?);
         }

@@ -67,13 +67,7 @@ pub fn of_plan(plan: &Plan) -> String {
 fn settings(plan: &Plan) -> Vec<String> {
     let cluster = &plan.cluster;
     let usual = base(cluster.voters, cluster.learners, cluster.spares);
-    let [plan, usual] = [plan, &usual].map(|plan| {
-        let value = serde_json::to_value(plan).expect("a plan is plain data");
-        match value {
-            Value::Object(fields) => fields,
-            _ => unreachable!("a plan is an object"),
-        }
-    });
+    let [plan, usual] = [plan, &usual].map(Plan::to_fields);
     let mut settings = Vec::new();
     for (name, usual) in &usual {
         let here = plan.get(name).unwrap_or(&Value::Null);

@@ -286,8 +286,17 @@ impl<'a> Trial<'a> {
     /// As [`Trial::first`], where the run is also as `wanted`.
     pub(super) fn first_where(
         &mut self,
-        candidates: impl Iterator<Item = Plan>,
+        mut candidates: impl Iterator<Item = Plan>,
         wanted: impl Fn(&Outcome) -> bool,
+    ) -> Option<usize> {
+        // What follows is long, and compiled once.
+        self.first_of(&mut candidates, &wanted)
+    }
+
+    fn first_of(
+        &mut self,
+        candidates: &mut dyn Iterator<Item = Plan>,
+        wanted: &dyn Fn(&Outcome) -> bool,
     ) -> Option<usize> {
         let mut candidates = candidates.enumerate();
         // Looked at before candidates are: those that are not run count as not seen.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Profile;
+use crate::plan::json::without_place;
 
 /// Why a profile cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +119,24 @@ fn tables(variants: Option<toml::Value>, path: &Path) -> Result<Vec<toml::Table>
     }
 }
 
+/// Which field the line of a JSON text is of, counted from 1, with the tables that it is in. Each
+/// line of the text is indented by two blanks for each object around it.
+fn field_in_line(text: &str, line: usize) -> String {
+    let mut fields: Vec<&str> = Vec::new();
+    for line in text.lines().take(line) {
+        let inner = line.trim_start();
+        let depth = (line.len() - inner.len()) / 2;
+        fields.truncate(depth.saturating_sub(1));
+        if let Some((name, _)) = inner
+            .strip_prefix('"')
+            .and_then(|name| name.split_once("\": "))
+        {
+            fields.push(name);
+        }
+    }
+    fields.join(".")
+}
+
 impl Profile {
     /// The built-in profile of that name, or the one in the file of that name.
     ///
@@ -149,40 +168,44 @@ impl Profile {
     }
 
     fn parse(name: &str, path: &Path, text: &str) -> Result<Self, ProfileError> {
-        let syntax = |error: toml::de::Error| {
+        let mut whole: toml::Table = toml::from_str(text).map_err(|error| {
             let line = |span: std::ops::Range<usize>| text[..span.start].lines().count().max(1);
             let line = error.span().map(|span| format!("line {}: ", line(span)));
             ProfileError::Syntax {
                 path: path.to_path_buf(),
                 message: line.unwrap_or_default() + &error.message().replace('\n', " "),
             }
-        };
-        let mut table: toml::Table = toml::from_str(text).map_err(syntax)?;
-        let variants = table.remove("variants");
-        let whole = match table.remove("extends") {
-            // As it stands, so that what is wrong has its line.
-            None if variants.is_none() => toml::from_str(text).map_err(syntax)?,
-            None => table,
-            Some(base) => {
-                let mut whole = Self::base(&base, path)?;
-                lay_over(&mut whole, table);
-                whole
-            }
-        };
-        let named = |whole: toml::Table| -> Result<Self, ProfileError> {
-            let mut profile: Self = whole.try_into().map_err(syntax)?;
-            profile.name = name.to_owned();
-            let declared = std::mem::take(&mut profile.findings.declared);
-            profile.known_issues.extend(declared);
-            profile.validate(path)?;
-            Ok(profile)
-        };
-        let mut profile = named(whole.clone())?;
-        for variant in tables(variants, path)? {
+        })?;
+        let variants = tables(whole.remove("variants"), path)?;
+        if let Some(base) = whole.remove("extends") {
+            let own = std::mem::replace(&mut whole, Self::base(&base, path)?);
+            lay_over(&mut whole, own);
+        }
+        let mut profile = Self::of_table(name, path, &whole)?;
+        for variant in variants {
             let mut over = whole.clone();
             lay_over(&mut over, variant);
-            profile.variants.push(named(over)?);
+            profile.variants.push(Self::of_table(name, path, &over)?);
         }
+        Ok(profile)
+    }
+
+    /// The profile of that name that is `table`. It is read as JSON: the reader of toml would
+    /// compile all that is in a profile three times.
+    fn of_table(name: &str, path: &Path, table: &toml::Table) -> Result<Self, ProfileError> {
+        let text = serde_json::to_string_pretty(table).expect("a table is plain data");
+        let mut profile: Self =
+            serde_json::from_str(&text).map_err(|error| ProfileError::Syntax {
+                path: path.to_path_buf(),
+                message: match field_in_line(&text, error.line()) {
+                    field if field.is_empty() => without_place(&error),
+                    field => format!("{field}: {}", without_place(&error)),
+                },
+            })?;
+        profile.name = name.to_owned();
+        let declared = std::mem::take(&mut profile.findings.declared);
+        profile.known_issues.extend(declared);
+        profile.validate(path)?;
         Ok(profile)
     }
 

@@ -31,18 +31,20 @@ pub fn set(draft: &mut Draft<'_>, words: &mut Words<'_>) -> Result<(), Wrong> {
     let text = words.rest();
     let value: Value =
         serde_json::from_str(text).map_err(|error| format!("\"{text}\" is no JSON: {error}"))?;
-    let mut whole = serde_json::to_value(&draft.plan).expect("a plan is plain data");
-    let mut place = &mut whole;
-    for name in field.split('.') {
-        let known = match place {
-            Value::Object(fields) => fields.get_mut(name),
-            _ => None,
-        };
-        place = known.ok_or_else(|| format!("a plan has no field {field}"))?;
+    let unknown = || format!("a plan has no field {field}");
+    let mut whole = draft.plan.to_fields();
+    let (parts, name) = match field.rsplit_once('.') {
+        Some((parts, name)) => (Some(parts), name),
+        None => (None, field),
+    };
+    let mut fields = &mut whole;
+    for part in parts.iter().flat_map(|parts| parts.split('.')) {
+        let inner = fields.get_mut(part).and_then(Value::as_object_mut);
+        fields = inner.ok_or_else(unknown)?;
     }
-    *place = value;
-    draft.plan = serde_json::from_value::<Plan>(whole)
-        .map_err(|error| format!("{field} cannot be {text}: {error}"))?;
+    *fields.get_mut(name).ok_or_else(unknown)? = value;
+    draft.plan =
+        Plan::of_fields(&whole).map_err(|error| format!("{field} cannot be {text}: {error}"))?;
     Ok(())
 }
 
