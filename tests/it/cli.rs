@@ -162,8 +162,12 @@ fn profiles_that_cannot_be_are_told_with_the_line_or_the_field() {
     let name = path.to_str().unwrap();
     let good = std::fs::read_to_string(root().join("crates/core/profiles/storm.toml")).unwrap();
     for (from, to, words) in [
-        ("tick_us", "tik_us", "unknown field `tik_us`"),
-        ("crash =", "crsh =", "unknown variant `crsh`"),
+        (
+            "tick_us",
+            "tik_us",
+            "profile: tik_us: unknown field `tik_us`",
+        ),
+        ("crash =", "crsh =", "faults.crsh: unknown variant `crsh`"),
         (
             "percent = 70",
             "percent = 170",
@@ -181,6 +185,22 @@ fn profiles_that_cannot_be_are_told_with_the_line_or_the_field() {
         ),
     ] {
         std::fs::write(&path, good.replacen(from, to, 1)).unwrap();
+        let line = refused(&["sweep", "--profile", name]);
+        assert!(line.contains(words), "{line}");
+    }
+    for (text, words) in [
+        ("about = \"mine\"\ntick_us =\n", "line 2: "),
+        (
+            "extends = \"storm\"\n[network]\nloss = { percent = \"often\" }\n",
+            "network.loss.percent: invalid type: string \"often\"",
+        ),
+        (
+            "extends = \"storm\"\n[[variants]]\nvoters = [3, 3000]\n",
+            "voters: invalid value: integer `3000`",
+        ),
+        ("tick_us = [1, nan]\n", "tick_us: invalid type: null"),
+    ] {
+        std::fs::write(&path, text).unwrap();
         let line = refused(&["sweep", "--profile", name]);
         assert!(line.contains(words), "{line}");
     }

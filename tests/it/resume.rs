@@ -217,6 +217,14 @@ fn findings_of_which_a_file_has_words_only_are_gone_on_with_and_those_that_contr
         let said = stderr(&refused);
         assert!(said.contains("is told as"), "{said}");
     }
+    for fields in [serde_json::json!({}), serde_json::json!(7)] {
+        let mut strange = stand.clone();
+        strange["findings"][0]["violation"] = fields;
+        let refused = resume(&strange);
+        assert_eq!(refused.status.code(), Some(2));
+        let said = stderr(&refused);
+        assert!(said.contains("its fields are"), "{said}");
+    }
     // As earlier versions wrote it.
     let mut old = stand.clone();
     for finding in old["findings"].as_array_mut().unwrap() {

@@ -365,18 +365,14 @@ impl Found {
         let property = property.ok_or_else(|| format!("there is no property {}", self.property))?;
         let fields = match self.violation.clone() {
             None => Map::new(),
-            Some(Value::Object(fields))
-                if (&fields["property"], &fields["node"])
-                    == (&json!(self.property), &json!(self.node)) =>
+            // Of an object that has no such field, this is null.
+            Some(whole @ Value::Object(_))
+                if whole["property"] != self.property || whole["node"] != json!(self.node) =>
             {
-                fields
+                return Err(self.contradicts(&whole));
             }
-            Some(fields) => {
-                return Err(format!(
-                    "the finding of seed {} is told as \"{property}: {}\", and its fields are {fields}",
-                    self.seed, self.message
-                ));
-            }
+            Some(Value::Object(fields)) => fields,
+            Some(other) => return Err(self.contradicts(&other)),
         };
         let node = self.node.map(NodeId);
         let violation = Violation::as_written(node, property, self.message.clone(), fields);
@@ -385,6 +381,13 @@ impl Found {
             step: self.step,
             time_us: self.time_us,
         })
+    }
+
+    fn contradicts(&self, fields: &Value) -> String {
+        format!(
+            "the finding of seed {} is told as \"{}: {}\", and its fields are {fields}",
+            self.seed, self.property, self.message
+        )
     }
 }
 
