@@ -8,11 +8,11 @@
 //! # #[cfg(feature = "raft-rs")] {
 //! use squall::engine::Observer;
 //! use squall::invariants::Property;
-//! use squall::plan::{Profile, generate};
+//! use squall::plan::Profile;
 //!
 //! let subject = squall::subject("raft-rs+skip-fsync").unwrap();
 //! let profile = Profile::load("storm").unwrap();
-//! let plan = generate(0, &subject.name, subject.runner.lacks(), &profile);
+//! let plan = subject.plans(&profile).draw(0);
 //!
 //! let run = || subject.runner.run(&plan, Observer::default());
 //! let failure = run().failure.expect("a message leaves before what it promises is durable");
@@ -37,8 +37,8 @@
 //!   [`prelude`] has what it takes to write another.
 //! - A **plan** ([`plan::Plan`]) is one whole run as plain data: the cluster, its options, what
 //!   clients do, every [fault](plan::Fault), and the end. It is written as JSON.
-//! - A **seed** is a number that a plan is drawn from ([`plan::generate`]), and that decides all
-//!   that is left to chance in its run ([`world::rng`]).
+//! - A **seed** is a number that a plan is drawn from ([`plan::PlanSpace::draw`]), and that decides
+//!   all that is left to chance in its run ([`world::rng`]).
 //! - A **profile** ([`plan::Profile`]) says what plans are drawn from, and what must have happened
 //!   in the runs for a clean sweep to count.
 //! - A **strategy** ([`explore::strategy::Strategy`]) says which plans a sweep

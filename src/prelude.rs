@@ -36,11 +36,11 @@
 //!     }
 //! }
 //!
-//! use squall::{engine, invariants::Property, plan};
+//! use squall::{engine::Observer, invariants::Property, plan::Profile};
 //!
-//! let storm = plan::Profile::load("storm").unwrap();
-//! let plan = plan::generate(0, "idle", Subject::lacks(&Idle), &storm);
-//! let outcome = engine::run(&plan, &Idle, engine::Observer::default());
+//! let subject = RegisteredSubject::new("idle", "", Idle);
+//! let plan = subject.plans(&Profile::load("storm").unwrap()).draw(0);
+//! let outcome = subject.runner.run(&plan, Observer::default());
 //! assert_eq!(outcome.failure.unwrap().violation.property(), Property::Liveness);
 //! ```
 //!
@@ -60,6 +60,7 @@
 //! - [`DriverOptions`]: settings of the code around it.
 //! - [`DriverOption`], with its [`Values`]: a setting that the code around it has of its own.
 //! - [`KnownIssue`]: a defect of it that plans keep clear of.
+//! - [`Hazard`]: a condition of plans that brings one about.
 //! - [`LogSink`]: where the library's own log goes.
 //! - [`Recovered`]: what its disk kept; [`Recovered::recover`] is what every honest node does
 //!   first.
@@ -107,7 +108,7 @@ pub use squall_core::configuration::{Change, Configuration, Member, Transition};
 pub use squall_core::ids::{Index, NodeId, NodeSet, Role, Term};
 pub use squall_core::operator::Admin;
 pub use squall_core::options::{DriverOptions, Feature, RaftOptions};
-pub use squall_core::own::{DriverOption, KnownIssue, Values};
+pub use squall_core::own::{DriverOption, Hazard, KnownIssue, Values};
 pub use squall_core::registry::RegisteredSubject;
 pub use squall_core::replica::{
     BootContext, BootError, Claim, Input, Label, LibraryEvent, LogSink, MessageKind, Observation,

@@ -12,7 +12,7 @@ mod steady;
 
 use squall_core::engine::{Observer, Outcome};
 use squall_core::options::Persistence;
-use squall_core::plan::{Plan, Profile, generate};
+use squall_core::plan::{Plan, Profile};
 use squall_core::registry::RegisteredSubject;
 use squall_raft_rs::RaftRs;
 
@@ -91,8 +91,9 @@ fn calm(both: &Both, steady: &Steady, rounds: usize) {
 
 fn storm(both: &Both, plans: u64, rounds: usize) {
     let profile = Profile::load("storm").expect("it comes with squall");
-    let draw = |seed| generate(seed, "raft-rs", &[], &profile);
-    let plans: Vec<Plan> = (0..plans).map(draw).collect();
+    let subject = squall::subject("raft-rs").expect("it is there");
+    let space = subject.plans(&profile);
+    let plans: Vec<Plan> = (0..plans).map(|seed| space.draw(seed)).collect();
     let all = |subject: &RegisteredSubject| plans.iter().map(|plan| run(subject, plan)).sum();
     let [mut lockstep, mut madsim] = [Vec::new(), Vec::new()];
     for _ in 0..rounds {

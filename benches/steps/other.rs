@@ -3,7 +3,7 @@
 
 use squall_core::engine::{Observer, Outcome, run};
 use squall_core::options::Persistence;
-use squall_core::plan::{Plan, Profile, generate};
+use squall_core::plan::{Plan, Profile};
 use squall_core::replica::{
     BootContext, BootError, Input, Label, Observation, Output, Recovered, Replica, Subject,
 };
@@ -94,9 +94,9 @@ fn each_us(what: impl Fn()) -> f64 {
 /// Steps a second of CPU time over plans of the profile `storm`.
 pub fn storm() {
     let profile = Profile::load("storm").expect("it is built in");
-    let plans: Vec<Plan> = (0..STORM_PLANS)
-        .map(|seed| generate(seed, "raft-rs", &[], &profile))
-        .collect();
+    let subject = squall::subject("raft-rs").expect("it is there");
+    let space = subject.plans(&profile);
+    let plans: Vec<Plan> = (0..STORM_PLANS).map(|seed| space.draw(seed)).collect();
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
         let start = cpu_ns();

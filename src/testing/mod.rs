@@ -389,7 +389,7 @@ impl Test {
             let mut plan = Plan::read(&path).map_err(|error| Failed::unreadable(&error))?;
             plan.subject.clone_from(&self.subject.name);
             let own = self.subject.runner.own();
-            own.check_options(&plan.driver.own).map_err(|error| {
+            plan.check_own_options(own).map_err(|error| {
                 Failed::regression(&format!("plan {}: {error}", path.display()))
             })?;
             let outcome = self.subject.runner.run(&plan, Observer::default());

@@ -8,10 +8,10 @@ use std::process::Command;
 use squall_core::counters::Counter;
 use squall_core::engine::Observer;
 use squall_core::ids::NodeId;
-use squall_core::plan::{Asked, Fault, Plan, Profile, Try, What, When, builtin_profiles, generate};
+use squall_core::plan::{Asked, Fault, Plan, Profile, Try, What, When, builtin_profiles};
 use squall_core::service::Operation;
 
-use super::support::{quiet_plan, squall, stderr};
+use super::support::{draw, quiet_plan, squall, stderr};
 
 #[test]
 fn a_log_that_begins_far_up_takes_no_more_room_than_one_that_begins_at_its_first_entry() {
@@ -126,7 +126,7 @@ fn what_a_profile_may_draw_a_plan_may_ask_for() {
     for (name, _) in builtin_profiles() {
         let profile = longest(name, &file);
         for seed in 0..40 {
-            let plan = generate(seed, "raft-rs", &[], &profile);
+            let plan = draw("raft-rs", &profile, seed);
             let ticks = profile.storm_ticks[1];
             assert_eq!(
                 plan.validate(),

@@ -2,10 +2,10 @@
 //! job and with two, and in every build.
 
 use squall_core::engine::Observer;
-use squall_core::plan::{Profile, generate};
+use squall_core::plan::Profile;
 use squall_explore::sweep::find_leak;
 
-use super::support::{squall, stdout, sweep};
+use super::support::{draw, squall, stdout, sweep};
 
 /// Subject, profile and the digest of the profile's first 64 seeds, as the repository has them.
 /// The file is shared with `.ci/run`, which holds the release build against it.
@@ -28,7 +28,7 @@ fn a_plan_gives_the_same_hash_after_every_step_each_time() {
     let profile = Profile::load("storm").unwrap();
     for (seed, name) in (0..20).flat_map(|seed| [(seed, "raft-rs"), (seed, "noraft")]) {
         let subject = squall::subject(name).unwrap();
-        let plan = generate(seed, name, subject.runner.lacks(), &profile);
+        let plan = subject.plans(&profile).draw(seed);
         let mut digests = [Vec::new(), Vec::new()];
         let outcomes = digests.each_mut().map(|digests| {
             subject.runner.run(
@@ -50,7 +50,7 @@ fn watching_a_run_does_not_change_it() {
     let subject = squall::subject("raft-rs").unwrap();
     let profile = Profile::load("storm").unwrap();
     for seed in 0..5 {
-        let plan = generate(seed, "raft-rs", &[], &profile);
+        let plan = draw("raft-rs", &profile, seed);
         let mut lines = 0;
         let mut count = |_| lines += 1;
         let watch = Observer {

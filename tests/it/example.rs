@@ -4,7 +4,7 @@ use squall::prelude::*;
 use squall_core::own::{KnownIssue, OptionValue, OwnOptions, check_issues};
 use squall_core::plan::{Plan, Profile, builtin_profiles};
 use squall_core::registry::RegisteredSubject;
-use squall_explore::strategy::{PlanSpace, Strategy as _};
+use squall_explore::strategy::Strategy as _;
 use squall_explore::sweep::Sweep;
 use squall_proptest::Drawn;
 
@@ -53,12 +53,7 @@ fn options_of_ones_own_are_drawn_and_known_issues_are_kept_clear_of() {
     let mine = RegisteredSubject::new("mine", "", known_issues::Mine);
     let plans = |profile: &str| {
         let profile = Profile::load(profile).unwrap();
-        let space = PlanSpace {
-            subject: &mine.name,
-            lacks: mine.runner.lacks(),
-            own: mine.runner.own(),
-            profile: &profile,
-        };
+        let space = mine.plans(&profile);
         (0..200).map(|seed| space.draw(seed)).collect::<Vec<_>>()
     };
     let storm = plans("storm");
@@ -130,12 +125,7 @@ fn known_issues_of_ones_own_are_still_found_and_shrink_to_their_trigger() {
 #[test]
 fn an_issue_that_is_no_longer_there_is_told() {
     struct Mended;
-    const LEFT_OVER: KnownIssue = KnownIssue {
-        name: "left-over",
-        about: "was mended",
-        leave_out: |_, _| {},
-        breaks: &["liveness"],
-    };
+    const LEFT_OVER: KnownIssue = KnownIssue::new("left-over", "was mended", &["liveness"]);
     impl Subject for Mended {
         type Replica = <bring_your_own::Mine as Subject>::Replica;
 

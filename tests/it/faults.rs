@@ -9,7 +9,7 @@ use squall_core::ids::NodeId;
 use squall_core::operator::{Admin, Setting};
 use squall_core::plan::{
     Fault, FaultKind, Heal, JournalName, LossMode, MAX_TIME_US, Milestone, Plan, Profile, What,
-    When, generate,
+    When,
 };
 use squall_core::replica::MessageKind;
 use squall_world::network::LinkDegradation;
@@ -448,7 +448,7 @@ fn a_leader_that_is_cut_off_is_still_heard_by_bridges() {
 fn profiles_may_ask_for_milestones_bridges_clusters_and_large_batches() {
     let profile = Profile::load("partitions").unwrap();
     let plans: Vec<Plan> = (0..64)
-        .map(|seed| generate(seed, "raft-rs", &[], &profile))
+        .map(|seed| super::support::draw("raft-rs", &profile, seed))
         .collect();
     let faults = || plans.iter().flat_map(|plan| &plan.faults);
     for milestone in Milestone::ALL {
@@ -472,7 +472,7 @@ fn close_per_mille(profile: &str) -> usize {
     let profile = Profile::load(profile).unwrap();
     let (mut close, mut all) = (0, 0);
     for seed in 0..64 {
-        let plan = generate(seed, "raft-rs", &[], &profile);
+        let plan = super::support::draw("raft-rs", &profile, seed);
         let time = |fault: &Fault| match fault.when {
             When::AtUs(at_us) => Some(at_us),
             _ => None,

@@ -146,13 +146,13 @@ fn may_be(name: &str, plan: &Plan) -> bool {
     };
     match name {
         "learners-in-a-later-term" => {
-            plan.driver.flag("deaf-in-later-term") && plan.driver.step_down_when_removed
+            plan.driver.flag("deaf-in-later-term") && !plan.driver.flag("lead-when-removed")
         }
         "mixed-check-quorum" => plan.sets_check_quorum(),
         "priorities-with-bare-quorum" => !plan.raft.priorities.is_empty(),
         "snapshot-requests-block" => has("request-snapshot"),
         "removed-leader-runs-on" => {
-            plan.changes_membership() && !plan.driver.step_down_when_removed
+            plan.changes_membership() && plan.driver.flag("lead-when-removed")
         }
         "lease-reads-of-a-cut-off-leader" => plan.raft.lease_reads,
         "late-reply-confirms-newer-reads" => {
@@ -213,7 +213,7 @@ fn run(plan: &Plan, told: Option<&mut Vec<Line>>) -> Outcome {
     let subject = squall::subject(&plan.subject).unwrap();
     // An option by a name that nobody reads would do nothing.
     let own = subject.runner.own();
-    own.check_options(&plan.driver.own).unwrap();
+    plan.check_own_options(own).unwrap();
     let Some(told) = told else {
         return subject.runner.run(plan, Observer::default());
     };

@@ -12,7 +12,7 @@ use squall::madsim::engine::run as run_on_madsim;
 use squall_core::bugs::Bug;
 use squall_core::engine::{Observer, Outcome, run};
 use squall_core::ids::NodeId;
-use squall_core::plan::{Fault, LossMode, Plan, Profile, What, When, generate};
+use squall_core::plan::{Fault, LossMode, Plan, Profile, What, When};
 use squall_core::registry::RegisteredSubject;
 use squall_core::replica::{
     BootContext, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
@@ -23,7 +23,7 @@ use super::support::{quiet_plan, squall, stderr, stdout};
 
 /// Carries the plan of `seed` out on both engines, and returns how it went on both.
 fn on_both(subject: &RegisteredSubject, profile: &Profile, seed: u64) -> Outcome {
-    let plan = generate(seed, &subject.name, subject.runner.lacks(), profile);
+    let plan = subject.plans(profile).draw(seed);
     let lockstep = subject.runner.run(&plan, Observer::default());
     let madsim = subject
         .on(squall::madsim::ENGINE)
@@ -62,7 +62,7 @@ fn every_planted_bug_is_found_by_both_engines_in_the_same_step() {
             .unwrap();
         let profile = Profile::load(bug.profile()).unwrap();
         let fails = |seed: &u64| {
-            let plan = generate(*seed, &subject.name, subject.runner.lacks(), &profile);
+            let plan = subject.plans(&profile).draw(*seed);
             let failure = subject.runner.run(&plan, Observer::default()).failure;
             failure.is_some_and(|failure| Some(failure.violation.property()) == subject.caught_by)
         };

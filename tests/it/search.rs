@@ -7,10 +7,10 @@ use squall_core::coverage::Coverage;
 use squall_core::engine::Observer;
 use squall_core::plan::{Plan, Profile};
 use squall_explore::shrink::Shrinker;
-use squall_explore::strategy::{Kind, Pct, PlanSpace, Strategy as _};
+use squall_explore::strategy::{Kind, Pct, Strategy as _};
 use squall_explore::sweep::{Summary, Sweep};
 
-use super::support::{quiet_plan, squall, stderr, stdout};
+use super::support::{draw, quiet_plan, squall, stderr, stdout};
 
 fn sweep(kind: Kind, subject: &str, runs: u64, jobs: usize, corpus: Vec<Plan>) -> Summary {
     let subject = squall::subject(subject).unwrap();
@@ -64,7 +64,7 @@ fn coverage_changes_no_run() {
     let profile = Profile::load("storm").unwrap();
     let subject = squall::subject("raft-rs").unwrap();
     for seed in 0..40 {
-        let plan = squall_core::plan::generate(seed, "raft-rs", &[], &profile);
+        let plan = draw("raft-rs", &profile, seed);
         let mut coverage = Coverage::new(plan.nodes().len());
         let watch = Observer {
             coverage: Some(&mut coverage),
@@ -79,13 +79,8 @@ fn coverage_changes_no_run() {
 #[test]
 fn a_schedule_replays_from_its_file_decides_who_is_late_and_shrinks_away() {
     let profile = Profile::load("storm").unwrap();
-    let pct = Pct::over(PlanSpace {
-        subject: "raft-rs+grant-any-vote",
-        lacks: &[],
-        own: squall_core::own::Own::default(),
-        profile: &profile,
-    });
     let subject = squall::subject("raft-rs+grant-any-vote").unwrap();
+    let pct = Pct::over(subject.plans(&profile));
     let fails = |plan: &Plan| subject.runner.run(plan, Observer::default()).failure;
     let plan = (0..500)
         .map(|seed| pct.plan(seed))

@@ -9,13 +9,13 @@ use squall_core::engine::{Engine, Failure, Observer, Outcome, Recording};
 use squall_core::ids::NodeId;
 use squall_core::invariants::{Property, Violation};
 use squall_core::options::Feature;
-use squall_core::plan::{Fault, Plan, Profile, What, When, generate};
+use squall_core::plan::{Fault, Plan, Profile, What, When};
 use squall_core::registry::{RegisteredSubject, Runner};
 use squall_explore::shrink::{Clean, Ended, Shrinker, Shrunk, Size};
 use squall_explore::sweep::{Sweep, SweepEvent};
 use squall_world::network::LinkDegradation;
 
-use super::support::{quiet_plan, root, squall, stderr, stdout};
+use super::support::{draw, quiet_plan, root, squall, stderr, stdout};
 
 fn shrink(plan: &Plan, jobs: usize, stopped: bool) -> Result<Shrunk, Clean> {
     let subject = squall::subject(&plan.subject).unwrap();
@@ -127,7 +127,7 @@ fn a_run_by_the_script_that_was_recorded_is_the_same_run() {
     let profile = Profile::load("storm").unwrap();
     let subject = squall::subject("raft-rs").unwrap();
     for seed in 0..40 {
-        let plan = generate(seed, "raft-rs", &[], &profile);
+        let plan = draw("raft-rs", &profile, seed);
         let mut recordings = [Recording::default(), Recording::default()];
         let [drawn, scripted] = &mut recordings;
         let before = subject.runner.run(&plan, recorded(drawn));
@@ -162,7 +162,7 @@ fn a_plan_that_does_not_fail_is_not_shrunk() {
 #[test]
 fn a_stopped_shrinker_has_the_best_so_far() {
     let profile = Profile::load("storm").unwrap();
-    let plan = generate(0, "raft-rs+skip-fsync", &[], &profile);
+    let plan = draw("raft-rs+skip-fsync", &profile, 0);
     let shrunk = shrink(&plan, 1, true).unwrap();
     assert_eq!((shrunk.plan, shrunk.ended), (plan, Ended::Interrupted));
 }

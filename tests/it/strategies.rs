@@ -12,7 +12,7 @@ use squall::testing::machine::{Cluster, Reference};
 use squall_core::bugs::{Bug, Planted};
 use squall_core::engine::{Observer, Outcome};
 use squall_core::options::Feature;
-use squall_core::plan::{FaultKind, Plan, Profile, builtin_profiles, generate};
+use squall_core::plan::{FaultKind, Plan, PlanSpace, Profile, builtin_profiles};
 use squall_core::registry::Runner;
 use squall_explore::shrink::Shrinker;
 use squall_noraft::Noraft;
@@ -237,7 +237,7 @@ fn a_plan_is_the_same_after_a_round_trip_through_its_file() {
         .map(|(name, _)| Profile::load(name).unwrap())
         .collect();
     let drawn = (0..profiles.len(), any::<u64>())
-        .prop_map(move |(profile, seed)| generate(seed, "raft-rs", &[], &profiles[profile]));
+        .prop_map(move |(profile, seed)| super::support::draw("raft-rs", &profiles[profile], seed));
     let any_plan = prop_oneof![drawn, everything()];
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plan.json");
@@ -257,7 +257,11 @@ fn the_generator_never_makes_an_invalid_plan() {
     let profiles = names.map(|name| Profile::load(name).unwrap());
     let any_plan = (0..profiles.len(), 0..lacks().len(), any::<u64>());
     let test = |(profile, lack, seed): (usize, usize, u64)| {
-        let plan = generate(seed, "any", lacks()[lack], &profiles[profile]);
+        let plan = PlanSpace {
+            lacks: lacks()[lack],
+            ..PlanSpace::new("any", &profiles[profile])
+        }
+        .draw(seed);
         prop_assert_eq!(
             plan.validate(),
             Ok(()),
@@ -281,7 +285,7 @@ fn whatever_fails_shrinks_to_a_plan_that_fails_alike() {
     let test = |(bug, seed): (usize, u64)| {
         let name = format!("raft-rs+{}", bugs[bug].name());
         let subject = squall::subject(&name).unwrap();
-        let plan = generate(seed, &name, &[], &Profile::load("smoke").unwrap());
+        let plan = subject.plans(&Profile::load("smoke").unwrap()).draw(seed);
         let Some(failure) = subject.runner.run(&plan, Observer::default()).failure else {
             return Err(TestCaseError::reject("it does not fail"));
         };

@@ -146,3 +146,8 @@ pub fn library_source(file: &str) -> String {
     let manifest = PathBuf::from(raft.unwrap()["manifest_path"].as_str().unwrap());
     std::fs::read_to_string(manifest.with_file_name("src").join(file)).unwrap()
 }
+
+/// The plan of a seed for the subject of that name.
+pub fn draw(subject: &str, profile: &Profile, seed: u64) -> Plan {
+    squall::subject(subject).unwrap().plans(profile).draw(seed)
+}

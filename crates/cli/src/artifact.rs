@@ -48,8 +48,7 @@ pub fn read_plan(
     }
     let subject = subjects.find_or_first(subject)?;
     let profile = Profile::load(PROFILE)?;
-    let (lacks, own) = (subject.runner.lacks(), subject.runner.own());
-    Ok(plan_of(&bytes, path, &subject.name, lacks, own, &profile)?)
+    Ok(plan_of(&bytes, path, subject.plans(&profile))?)
 }
 
 /// Whether a file is called as libFuzzer calls what it writes: the kind of finding, and a hash.
@@ -71,7 +70,7 @@ pub fn check_own(
     if let Ok(subject) = subjects.find(subject) {
         let own = subject.runner.own();
         let told = |error| CliError::Usage(format!("plan {}: {error}", path.display()));
-        own.check_options(&plan.driver.own).map_err(told)?;
+        plan.check_own_options(own).map_err(told)?;
     }
     Ok(())
 }

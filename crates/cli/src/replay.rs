@@ -12,7 +12,7 @@ use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::explain::CausalTrace;
 use squall_explore::report;
-use squall_explore::strategy::{self, PlanSpace};
+use squall_explore::strategy;
 
 use narrow::{Around, Narrow};
 
@@ -80,12 +80,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
                     "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),
                 ));
             }
-            let space = PlanSpace {
-                subject: &subject.name,
-                lacks: subject.runner.lacks(),
-                own: subject.runner.own(),
-                profile: &profile,
-            };
+            let space = subject.plans(&profile);
             options.strategy.over(space, seed, Vec::new()).plan(seed)
         }
         (None, None) => {

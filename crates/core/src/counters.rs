@@ -179,7 +179,7 @@ events! {
     WithApplyLag = "with-apply-lag", "a run applied entries late";
     WithSendAfterSync = "with-send-after-sync", "a run held messages back until their output was durable, even those that need not be";
     WithAcknowledgeNewest = "with-acknowledge-newest", "a run acknowledged only the newest of several durable outputs";
-    WithAdvanceWhole = "with-advance-whole", "a run applied committed entries before it acknowledged the output that brought them";
+    WithOwnOptions = "with-own-options", "a run had an option of the subject's own";
     WithBackgroundSnapshots = "with-background-snapshots", "a run built snapshots in the background";
     WithBackgroundInstall = "with-background-install", "a run installed received snapshots in the background";
     WithBurstTicks = "with-burst-ticks", "a run made up for missed ticks in a burst";

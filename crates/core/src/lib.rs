@@ -11,10 +11,12 @@ pub mod counters;
 pub mod coverage;
 pub mod engine;
 pub mod faults;
+#[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod fsutil;
 pub mod history;
 pub mod ids;
 pub mod invariants;
+#[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod log_vec;
 pub mod message_fuzzing;
 pub mod operator;
@@ -25,5 +27,7 @@ pub mod registry;
 pub mod replica;
 pub mod service;
 pub mod storage;
+#[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod suggest;
+#[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod text;

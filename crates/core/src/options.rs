@@ -66,21 +66,12 @@ pub struct DriverOptions {
     /// How long entries that are not in the driver's cache take to be fetched, in simulated
     /// microseconds, while the library goes on; 0 keeps all at hand.
     pub fetch_us: u64,
-    /// A received snapshot counts as applied for the library when its installation in the
-    /// background is over, and not as soon as it is durable.
-    #[serde(default)]
-    pub applied_when_installed: bool,
     /// Messages that may leave before their ready, and those before it, are durable wait for it
     /// all the same.
     pub send_after_sync: bool,
     /// Tell the library of the newest durable ready only, which stands for those before it
     /// (asynchronous persistence).
     pub acknowledge_newest: bool,
-    /// Committed entries are applied before the ready that brought them is dealt with, and both
-    /// acknowledged at once.
-    pub advance_whole: bool,
-    /// A leader that a change removes or makes a learner steps down when it applies the change.
-    pub step_down_when_removed: bool,
     /// What names a read while it waits to be confirmed.
     pub read_context: ReadContext,
     /// What happens to ticks that came due while the node could not run.
@@ -218,11 +209,8 @@ impl Default for DriverOptions {
             snapshot_install_us: 0,
             snapshot_build_us: 0,
             fetch_us: 0,
-            applied_when_installed: false,
             send_after_sync: false,
             acknowledge_newest: false,
-            advance_whole: false,
-            step_down_when_removed: true,
             read_context: ReadContext::Fresh,
             missed_ticks: MissedTicks::Skip,
             own: OwnOptions::new(),

@@ -42,6 +42,9 @@ pub enum Values {
         /// 0 to 100.
         percent: u8,
     },
+    /// On or off: another legal order of persisting, sending, applying and acknowledging. It is on
+    /// in as many plans as the profile's `driver.other_orders_percent` says.
+    OtherOrder,
     /// A number. Small ones are drawn more often.
     Number {
         /// What it usually is: a plan without the option has this, and shrinkers go back to it.
@@ -70,16 +73,107 @@ pub type OwnOptions = BTreeMap<String, OptionValue>;
 
 /// A known defect of an implementation. Plans keep clear of it, so that a sweep shows what is new,
 /// unless the profile has its knob on, as `findings` has those of all.
+///
+/// ```
+/// use squall_core::own::{DriverOption, Hazard, KnownIssue};
+///
+/// const LAZY_SYNC: DriverOption =
+///     DriverOption::trigger("lazy-sync", "a vote is sent before it is durable");
+///
+/// const ISSUES: &[KnownIssue] = &[
+///     // Brought about by an option of the driver.
+///     KnownIssue::new("votes-twice", "a node votes twice in a term", &["election-safety"])
+///         .without(|_, driver| driver.set_flag(LAZY_SYNC.name, false)),
+///     // Brought about by a condition that any plan may have.
+///     KnownIssue::new("lone-voter", "a lone voter forgets its term", &["ack-before-durable"])
+///         .clear_of(&[Hazard::LoneVoterWithPeers]),
+/// ];
+/// ```
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct KnownIssue {
     /// The name of its knob, in the table `[known-issues]` of a profile: lower case, with hyphens.
     pub name: &'static str,
     /// What goes wrong and where it is told, in one line.
     pub about: &'static str,
-    /// Takes the trigger, and no more than the trigger, out of the options of a plan.
-    pub leave_out: fn(&mut RaftOptions, &mut DriverOptions),
     /// Names of properties that it may break, as `squall list checks` has them.
     pub breaks: &'static [&'static str],
+    /// Takes the trigger, and no more than the trigger, out of the options of a plan.
+    pub leave_out: fn(&mut RaftOptions, &mut DriverOptions),
+    /// Conditions that bring it about, which plans for any subject may have.
+    pub hazards: &'static [Hazard],
+}
+
+impl KnownIssue {
+    /// An issue by the name of its knob, with what goes wrong in one line, and the names of the
+    /// properties that it may break. Nothing keeps plans clear of it yet.
+    pub const fn new(
+        name: &'static str,
+        about: &'static str,
+        breaks: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            about,
+            breaks,
+            leave_out: |_, _| {},
+            hazards: &[],
+        }
+    }
+
+    /// Plans keep clear of it by what this does to their options: it takes out the trigger, and no
+    /// more than the trigger.
+    pub const fn without(self, leave_out: fn(&mut RaftOptions, &mut DriverOptions)) -> Self {
+        Self { leave_out, ..self }
+    }
+
+    /// Plans keep clear of it by keeping clear of these conditions.
+    pub const fn clear_of(self, hazards: &'static [Hazard]) -> Self {
+        Self { hazards, ..self }
+    }
+}
+
+/// A condition of plans that some libraries are known not to stand. An implementation names those
+/// that it does not in its known issues ([`KnownIssue::clear_of`]), and plans for it keep clear of
+/// them; plans for others have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hazard {
+    /// `batch_append` in a driver that steps several inputs before it handles the output. Plans
+    /// keep clear of it with one input at a time.
+    BatchAppendWithBatchedInputs,
+    /// `pre_vote` with unequal priorities in a cluster that starts at term 0. Plans keep clear of
+    /// it with term 1.
+    PreVoteWithPrioritiesAtTermZero,
+    /// Unequal priorities after the storm, where only a bare majority of voters may be left. Plans
+    /// keep clear of it with priorities that are made equal when the storm is over.
+    PrioritiesWithBareQuorum,
+    /// A single voter beside nodes that learn or have yet to join, which sends before its own disk
+    /// has synced. Plans keep clear of it with messages that wait, and with two voters that are
+    /// left by changes.
+    LoneVoterWithPeers,
+    /// A change may leave one voter, with entries on their way to its disk. Plans keep clear of it
+    /// with two voters that are left.
+    SoleVoterWithUnsavedEntries,
+    /// Check-quorum is on at some nodes and off at others for good. Plans keep clear of it with
+    /// settings that are put back when the storm is over.
+    MixedCheckQuorum,
+    /// Reads by lease that are to be fresh, where a leader may lose touch with its followers. Plans
+    /// keep clear of it with at most one link that is cut.
+    LeaseReadsOfACutOffLeader,
+}
+
+impl Hazard {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::BatchAppendWithBatchedInputs,
+        Self::PreVoteWithPrioritiesAtTermZero,
+        Self::PrioritiesWithBareQuorum,
+        Self::LoneVoterWithPeers,
+        Self::SoleVoterWithUnsavedEntries,
+        Self::MixedCheckQuorum,
+        Self::LeaseReadsOfACutOffLeader,
+    ];
 }
 
 /// All that a subject declares.
@@ -129,8 +223,10 @@ impl Own {
                 return Err(wrong(names(self.options.iter().map(|option| option.name))));
             };
             match (option.values, *value) {
-                (Values::Flag { .. }, OptionValue::Flag(_)) => {}
-                (Values::Flag { .. }, _) => return Err(wrong("true or false".to_owned())),
+                (Values::Flag { .. } | Values::OtherOrder, OptionValue::Flag(_)) => {}
+                (Values::Flag { .. } | Values::OtherOrder, _) => {
+                    return Err(wrong("true or false".to_owned()));
+                }
                 (Values::Number { least, most, .. }, OptionValue::Number(number))
                     if (least..=most).contains(&number) => {}
                 (Values::Number { least, most, .. }, _) => {

@@ -8,7 +8,7 @@ use crate::engine::{self, Engine, Observer, Outcome, UnknownEngine};
 use crate::invariants::Property;
 use crate::options::Feature;
 use crate::own::Own;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanSpace, Profile};
 use crate::replica::{Message, Subject};
 use crate::suggest;
 
@@ -121,6 +121,16 @@ impl RegisteredSubject {
             caught_by: None,
             engine: subject.only_on().unwrap_or_default(),
             runner: Arc::new(subject),
+        }
+    }
+
+    /// What plans for it are drawn from, with that profile.
+    pub fn plans<'a>(&'a self, profile: &'a Profile) -> PlanSpace<'a> {
+        PlanSpace {
+            subject: &self.name,
+            lacks: self.runner.lacks(),
+            own: self.runner.own(),
+            profile,
         }
     }
 

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use squall_core::options::Feature;
-use squall_core::own::Own;
-use squall_core::plan::{Plan, PlanError, Profile, draw_own, generate_from_bytes};
+use squall_core::plan::{Plan, PlanError, PlanSpace};
 
 /// The command that runs a target, which follows, and then a file with an input if there is one.
 /// Flags are the same wherever it is told: others build everything anew.
@@ -26,27 +24,17 @@ pub fn is_json(bytes: &[u8]) -> bool {
 }
 
 /// The plan that `bytes` stand for: a plan written down as JSON, or else the one that the generator
-/// draws with these bytes for its choices, for `subject`, without what it `lacks`. `path` is where
-/// they come from.
+/// draws with these bytes for its choices from `space`. `path` is where they come from.
 ///
 /// # Errors
 /// [`PlanError`] when they are JSON, and no plan.
-pub fn plan_of(
-    bytes: &[u8],
-    path: &Path,
-    subject: &str,
-    lacks: &[Feature],
-    own: Own,
-    profile: &Profile,
-) -> Result<Plan, PlanError> {
+pub fn plan_of(bytes: &[u8], path: &Path, space: PlanSpace<'_>) -> Result<Plan, PlanError> {
     if is_json(bytes)
         && let Ok(text) = std::str::from_utf8(bytes)
     {
         return Plan::parse(text, path);
     }
-    let mut plan = generate_from_bytes(bytes, subject, lacks, profile);
-    draw_own(&mut plan, own, profile);
-    Ok(plan)
+    Ok(space.draw_from_bytes(bytes))
 }
 
 #[cfg(test)]

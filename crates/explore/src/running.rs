@@ -210,14 +210,14 @@ mod guard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_core::plan::{Profile, generate};
+    use squall_core::plan::{PlanSpace, Profile};
 
     #[test]
     fn what_a_dead_process_left_is_told_once_and_what_a_living_one_notes_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let running = Running::begin(folder.path(), 3, &"about", "title".to_owned()).unwrap();
-        let plan = generate(1, "x", &[], &Profile::load("smoke").unwrap());
-        let other = generate(2, "x", &[], &Profile::load("storm").unwrap());
+        let plan = PlanSpace::new("x", &Profile::load("smoke").unwrap()).draw(1);
+        let other = PlanSpace::new("x", &Profile::load("storm").unwrap()).draw(2);
         running.begins(0, 17, Some(&other));
         running.begins(0, 18, Some(&plan));
         running.begins(2, 5, None);

@@ -17,12 +17,12 @@ pub use leak::{Leak, USUAL_CAUSES, find_leak};
 pub use lookout::{Lookout, NoThreads};
 pub(crate) use threads::pool;
 
-use crate::strategy::{Feedback, Kind, PlanSpace, Strategy};
+use crate::strategy::{Feedback, Kind, Strategy};
 use crate::watchdog::{Hang, Watchdog};
 use squall_core::counters::{Counter, Counters};
 use squall_core::coverage::{Coverage, Map, RunCoverage};
 use squall_core::engine::{Failure, Observer, Outcome};
-use squall_core::plan::{Plan, Profile};
+use squall_core::plan::{Plan, PlanSpace, Profile};
 use squall_core::registry::RegisteredSubject;
 use squall_world::hash::mix;
 
@@ -237,12 +237,7 @@ impl Sweep<'_> {
 
     /// What strategies for this sweep make plans for.
     pub fn space(&self) -> PlanSpace<'_> {
-        PlanSpace {
-            subject: &self.subject.name,
-            lacks: self.subject.runner.lacks(),
-            own: self.subject.runner.own(),
-            profile: self.profile,
-        }
+        self.subject.plans(self.profile)
     }
 
     /// As [`Sweep::run`], with a strategy of one's own.

@@ -195,12 +195,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_core::plan::{Profile, generate};
+    use squall_core::plan::{PlanSpace, Profile};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     fn plan() -> Arc<Plan> {
         let smoke = Profile::load("smoke").unwrap();
-        Arc::new(generate(1, "x", &[], &smoke))
+        Arc::new(PlanSpace::new("x", &smoke).draw(1))
     }
 
     /// Waits in wall time until `is_so`.

@@ -15,8 +15,8 @@ use squall_core::ids::NodeId;
 use squall_core::invariants::Property;
 use squall_core::invariants::breach::Panic;
 use squall_core::message_fuzzing::{Attack, Class, Doings, Hostile, How, Wire};
-use squall_core::own::Own;
-use squall_core::plan::{Plan, Profile};
+use squall_core::plan::{Plan, PlanSpace, Profile};
+use squall_core::registry::Runner as _;
 use squall_core::replica::Message;
 use squall_explore::fuzz_input;
 use squall_raft_rs::RaftRs;
@@ -164,11 +164,14 @@ impl Hearing {
         let count = choices.below(MOST_ATTACKS + 1);
         let attacks = (0..count).map(|_| attack(&mut choices)).collect();
         let rest = &bytes[bytes.len() - choices.bytes_left()..];
-        let none = Own::default();
+        let space = PlanSpace {
+            own: RaftRs.own(),
+            ..PlanSpace::new("raft-rs", profile)
+        };
         let plan = match is_json(rest) {
             // A plan as it is written down is for the target `storm`.
-            true => plan_of(&[], Path::new(""), "raft-rs", &[], none, profile),
-            false => plan_of(rest, Path::new(""), "raft-rs", &[], none, profile),
+            true => plan_of(&[], Path::new(""), space),
+            false => plan_of(rest, Path::new(""), space),
         };
         Self {
             plan: plan.expect("bytes that are not JSON make a plan"),

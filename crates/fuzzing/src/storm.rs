@@ -15,7 +15,7 @@ use squall_core::plan::{Heal, Plan, PlanError, Profile};
 use squall_core::registry::{RegisteredSubject, UnknownSubject};
 use squall_core::text::seconds;
 use squall_explore::fuzz_input;
-use squall_explore::strategy::{PlanSpace, mutate};
+use squall_explore::strategy::mutate;
 use squall_world::rng::Choices;
 
 /// Longer runs end here, without a verdict: a fuzzer is better off with another plan.
@@ -61,12 +61,9 @@ impl Storm {
         {
             return Ok(plan.clone());
         }
-        let lacks = self.subject.runner.lacks();
-        let name = &self.subject.name;
-        let own = self.subject.runner.own();
         let input = Path::new("input");
-        let mut plan = fuzz_input::plan_of(bytes, input, name, lacks, own, &self.profile)?;
-        plan.subject.clone_from(name);
+        let mut plan = fuzz_input::plan_of(bytes, input, self.subject.plans(&self.profile))?;
+        plan.subject.clone_from(&self.subject.name);
         Ok(plan)
     }
 
@@ -102,12 +99,7 @@ impl Storm {
     pub fn mutated(&self, bytes: &[u8], other: Option<&[u8]>, seed: u64) -> Option<Vec<u8>> {
         let parent = self.plan(bytes).ok()?;
         let mut choices = Choices::labelled(seed, "mutant of an input", 0);
-        let space = PlanSpace {
-            subject: &self.subject.name,
-            lacks: self.subject.runner.lacks(),
-            own: self.subject.runner.own(),
-            profile: &self.profile,
-        };
+        let space = self.subject.plans(&self.profile);
         let donor = match other {
             Some(bytes) => self.plan(bytes).ok()?,
             None => space.draw(choices.word()),

@@ -28,24 +28,24 @@ pub(super) const OPTIONS: &[DriverOption] = &[
 
 /// The known issues.
 pub(super) const ISSUES: &[KnownIssue] = &[
-    KnownIssue {
-        name: "removed-leader-forgets-its-vote",
-        about: "a leader that a change removes writes that it has not voted",
-        leave_out: |_, driver| driver.set_flag(FORGET_VOTE_WHEN_REMOVED.name, false),
-        breaks: &["monotonic"],
-    },
-    KnownIssue {
-        name: "append-merged-across-terms",
-        about: "entries to be saved are merged with those of another leader",
-        leave_out: |_, driver| driver.set_flag(MERGE_ACROSS_TERMS.name, false),
-        breaks: &["no-panic"],
-    },
-    KnownIssue {
-        name: "removed-voter-is-needed",
-        about: "so many voters are removed at once that an election may need one of them",
-        leave_out: |_, driver| driver.set_flag(REMOVE_NEEDED_VOTERS.name, false),
-        breaks: &["liveness"],
-    },
+    KnownIssue::new(
+        "removed-leader-forgets-its-vote",
+        "a leader that a change removes writes that it has not voted",
+        &["monotonic"],
+    )
+    .without(|_, driver| driver.set_flag(FORGET_VOTE_WHEN_REMOVED.name, false)),
+    KnownIssue::new(
+        "append-merged-across-terms",
+        "entries to be saved are merged with those of another leader",
+        &["no-panic"],
+    )
+    .without(|_, driver| driver.set_flag(MERGE_ACROSS_TERMS.name, false)),
+    KnownIssue::new(
+        "removed-voter-is-needed",
+        "so many voters are removed at once that an election may need one of them",
+        &["liveness"],
+    )
+    .without(|_, driver| driver.set_flag(REMOVE_NEEDED_VOTERS.name, false)),
 ];
 
 /// The options of a run, read once.

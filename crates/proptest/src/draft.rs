@@ -5,8 +5,9 @@ use super::faults::STORM_US;
 use super::options::Settings;
 use squall_core::ids::NodeId;
 use squall_core::options::Feature;
+use squall_core::own::Hazard;
 use squall_core::plan::{
-    ClockOptions, Cluster, Fault, Findings, Heal, Plan, VERSION, When, Workload, leave_out,
+    ClockOptions, Cluster, Fault, Heal, KeptClearOf, Plan, VERSION, When, Workload, leave_out,
 };
 use squall_world::network::LinkOptions;
 
@@ -47,7 +48,8 @@ impl Draft {
         };
         leave_out(lacks, &mut cluster, &mut raft, &mut driver);
         raft.priorities.truncate(cluster.nodes().into());
-        Findings::default().leave_out(&mut cluster, &mut raft, &mut driver);
+        let clear_of = KeptClearOf::these(Hazard::ALL.iter().copied());
+        clear_of.settle(&mut cluster, &mut raft, &mut driver);
         cluster.clocks = vec![ClockOptions::default(); cluster.nodes().into()];
         let election_us = u64::from(raft.election_ticks) * TICK_US;
         // What is late after the storm is late several times over.
@@ -89,6 +91,11 @@ impl Draft {
             }
         }
         plan.faults = faults;
+        // Numbers that are each within their limits may together ask for more memory than a run
+        // may.
+        while plan.workload.padding_max_bytes > 0 && plan.validate().is_err() {
+            plan.workload.padding_max_bytes /= 2;
+        }
         plan
     }
 }

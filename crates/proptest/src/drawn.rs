@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::Plans;
 use squall_core::own::Own;
-use squall_core::plan::{Plan, Profile, draw_own};
+use squall_core::plan::{Plan, PlanSpace, Profile};
 use squall_explore::strategy;
 
 /// The plans of a strategy, one for each seed.
@@ -33,9 +33,14 @@ impl Drawn {
 
     /// A plan's run goes by the seed that it is of, and so do the subject's own options.
     fn seeded(&self, plan: Plan, seed: u64) -> Plan {
-        let mut plan = Plan { seed, ..plan };
-        draw_own(&mut plan, self.own, &self.profile);
-        plan
+        let plan = Plan { seed, ..plan };
+        let space = PlanSpace {
+            subject: &plan.subject.clone(),
+            lacks: &[],
+            own: self.own,
+            profile: &self.profile,
+        };
+        space.with_own_options(plan)
     }
 
     /// The plan of that seed, or a simpler one that `fails` too: what proptest finds by the plan's

@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 
 use super::faults::{Faults, STORM_US};
 use super::{Count, DEFAULT_SUBJECT};
-use squall_core::plan::{Fault, FaultKind, Plan, Profile, draw_fault, generate};
+use squall_core::plan::{Fault, FaultKind, Plan, PlanSpace, Profile, draw_fault};
 
 /// Faults of this kind. Kinds that have a strategy of their own in this crate shrink better by
 /// that.
@@ -25,7 +25,7 @@ pub fn faults_of(kind: FaultKind, count: impl Into<Count>) -> Faults {
 /// What faults are drawn for: five nodes, and a storm as long as those of the other strategies.
 static FOR: LazyLock<(Profile, Plan)> = LazyLock::new(|| {
     let profile = Profile::load("storm").expect("a built-in profile");
-    let mut plan = generate(0, DEFAULT_SUBJECT, &[], &profile);
+    let mut plan = PlanSpace::new(DEFAULT_SUBJECT, &profile).draw(0);
     (plan.cluster.voters, plan.cluster.learners) = (5, 0);
     plan.cluster.spares = 0;
     plan.heal_us = STORM_US;

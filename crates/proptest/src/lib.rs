@@ -12,8 +12,8 @@
 //! A value is made of parts (a list of faults, some nodes, options), and shrinks by its parts: an
 //! element less, a number that is smaller, an option that is plain again. The seed stays as it is.
 //! Every value, and every value that it shrinks to, is a plan that can be carried out
-//! ([`Plan::validate`]), within what the profiles allow: what is known to make a library fail
-//! (`FINDINGS.md`), group commit and reads by lease are left out.
+//! ([`Plan::validate`]), within what the profiles allow: what libraries are known not to stand
+//! ([`Hazard`](squall_core::own::Hazard)), group commit and reads by lease are left out.
 //!
 //! With the feature `proptest`.
 //! `squall::testing::machine` is the bridge to `proptest-state-machine`. Knows plans and no engine.

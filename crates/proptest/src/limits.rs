@@ -124,8 +124,8 @@ fn driver() -> impl Strategy<Value = DriverOptions> + Send + Sync {
     );
     let late_us = || ends(0, &[1, LONG_US]);
     let late = [late_us(), late_us(), late_us(), late_us()];
-    (any::<[bool; 6]>(), sizes, late).prop_map(|(switches, sizes, late)| {
-        let [asynchronous, later, newest, whole, burst, reused] = switches;
+    (any::<[bool; 5]>(), sizes, late).prop_map(|(switches, sizes, late)| {
+        let [asynchronous, later, newest, burst, reused] = switches;
         let (inputs_per_ready, snapshot_every_bytes, keep_entries) = sizes;
         let [
             apply_lag_us,
@@ -147,7 +147,6 @@ fn driver() -> impl Strategy<Value = DriverOptions> + Send + Sync {
             fetch_us,
             send_after_sync: later,
             acknowledge_newest: newest,
-            advance_whole: whole,
             missed_ticks: match burst {
                 true => MissedTicks::Burst,
                 false => MissedTicks::Skip,

@@ -83,7 +83,7 @@ fn raft() -> impl Strategy<Value = RaftOptions> {
 
 fn driver() -> impl Strategy<Value = DriverOptions> {
     let plain = DriverOptions::default();
-    let switches = [0.5, 0.2, 0.2, 0.2, 0.5, 0.3].map(weighted);
+    let switches = [0.5, 0.2, 0.2, 0.5, 0.3].map(weighted);
     let sizes = (
         prop_oneof![2 => Just(plain.inputs_per_ready), 1 => 2..16u32],
         prop_oneof![Just(plain.snapshot_every_bytes), 400..20_000u64],
@@ -92,7 +92,7 @@ fn driver() -> impl Strategy<Value = DriverOptions> {
     let late_us = || prop_oneof![3 => Just(0), 1 => 1..100_000u64];
     let late = [late_us(), late_us(), late_us()];
     (switches, sizes, late).prop_map(|(switches, sizes, [apply_lag_us, build_us, fetch_us])| {
-        let [asynchronous, later, newest, whole, burst, reused] = switches;
+        let [asynchronous, later, newest, burst, reused] = switches;
         let (inputs_per_ready, snapshot_every_bytes, keep_entries) = sizes;
         DriverOptions {
             persistence: match asynchronous {
@@ -107,7 +107,6 @@ fn driver() -> impl Strategy<Value = DriverOptions> {
             fetch_us,
             send_after_sync: later,
             acknowledge_newest: newest,
-            advance_whole: whole,
             missed_ticks: match burst {
                 true => MissedTicks::Burst,
                 false => MissedTicks::Skip,

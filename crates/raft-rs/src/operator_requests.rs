@@ -29,7 +29,7 @@ impl RaftRsNode {
                 None
             }
             Admin::Campaign => {
-                let may = self.raw.raft.promotable() || self.triggers.campaign_as_outsider;
+                let may = self.raw.raft.promotable() || self.own.campaign_as_outsider;
                 if may {
                     let _ = self.raw.campaign();
                 }
@@ -37,8 +37,7 @@ impl RaftRsNode {
             }
             Admin::RequestSnapshot => {
                 let log = &self.raw.raft.raft_log;
-                let ahead =
-                    self.triggers.snapshot_requests_ahead || self.triggers.snapshot_requests_block;
+                let ahead = self.own.snapshot_requests_ahead || self.own.snapshot_requests_block;
                 let may = ahead || log.committed == log.last_index();
                 let before = Asked::new(&self.raw);
                 let asked = may && self.raw.request_snapshot().is_ok();
@@ -93,7 +92,7 @@ impl RaftRsNode {
         let raft = &mut self.raw.raft;
         if raft.pending_request_snapshot != raft::INVALID_INDEX
             && term > raft.term
-            && !self.triggers.snapshot_requests_block
+            && !self.own.snapshot_requests_block
         {
             raft.pending_request_snapshot = raft::INVALID_INDEX;
         }
@@ -104,7 +103,7 @@ impl RaftRsNode {
     /// node's next vote request to tell. Where that does not go to the sender, the driver answers.
     pub(super) fn answer_earlier_term(&mut self, message: &Message) {
         let raft = &mut self.raw.raft;
-        if self.triggers.deaf_in_later_term || tells_by_itself(raft, message.from) {
+        if self.own.deaf_in_later_term || tells_by_itself(raft, message.from) {
             return;
         }
         let answers = raft.check_quorum || raft.pre_vote;

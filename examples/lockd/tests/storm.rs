@@ -9,7 +9,7 @@ use lockd::storm::subjects;
 use squall::counters::Counter;
 use squall::engine::{Observer, Outcome};
 use squall::ids::NodeId;
-use squall::plan::{Fault, Plan, Profile, What, When, generate};
+use squall::plan::{Fault, Plan, Profile, What, When};
 use squall::registry::RegisteredSubject;
 
 /// Seeds that lockd as it is stands here; the sweep of `docs/madsim.md` has 5,000.
@@ -22,7 +22,7 @@ const PROFILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/storm.toml");
 
 fn plan(subject: &RegisteredSubject, seed: u64) -> Plan {
     let profile = Profile::load(PROFILE).unwrap();
-    generate(seed, &subject.name, subject.runner.lacks(), &profile)
+    subject.plans(&profile).draw(seed)
 }
 
 fn run(subject: &RegisteredSubject, seed: u64) -> Outcome {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use squall_core::engine::Observer;
-use squall_core::options::Persistence;
-use squall_core::plan::{Plan, Profile, generate};
+use squall_core::own::Hazard;
+use squall_core::plan::{Plan, Profile};
 
 use super::spoilt::{Spoilt, json_fields, whole};
 use super::tally::{Fate, MOST_STEPS, sample, try_all};
@@ -46,33 +46,10 @@ pub fn attempt(text: &str, fails: bool) -> Fate {
 }
 
 /// Whether the plan has a trigger of a known defect of the library, each of which a profile draws
-/// only where it asks for it: see `FINDINGS.md` and `plan::Findings`.
+/// only where it asks for it: see `FINDINGS.md` and `own::Hazard`.
 fn is_known(plan: &Plan) -> bool {
-    let Plan {
-        cluster,
-        raft,
-        driver,
-        workload,
-        ..
-    } = plan;
-    let saves_first =
-        driver.persistence == Persistence::Synchronous && driver.inputs_per_ready == 1;
-    let few = plan.changes_membership() && cluster.voters <= 2;
-    [
-        raft.batch_append && driver.inputs_per_ready > 1,
-        raft.pre_vote && !raft.priorities.is_empty() && cluster.first_term == 0,
-        // A lone voter with peers, and one that a change may leave.
-        cluster.voters == 1 && !driver.send_after_sync,
-        few && !(driver.send_after_sync && saves_first),
-        // Reads that are promised to be fresh, where a leader may lose touch.
-        raft.lease_reads && workload.fresh_lease_reads,
-        workload.settings_stay,
-        workload.priorities_stay,
-        driver.applied_when_installed,
-        !driver.step_down_when_removed,
-        !driver.own.is_empty(),
-    ]
-    .contains(&true)
+    let triggers = |name: &String| name != "advance-whole";
+    Hazard::ALL.iter().any(|hazard| hazard.is_in(plan)) || plan.driver.own.keys().any(triggers)
 }
 
 /// The files in a folder, and all that can be done to each.
@@ -114,7 +91,7 @@ fn plans_that_are_drawn() {
     let files = drawn.into_iter().map(|(name, profile, seed)| {
         let profile = Profile::load(profile).unwrap();
         let subject = squall::subject(name).unwrap();
-        let plan = generate(seed, name, subject.runner.lacks(), &profile);
+        let plan = subject.plans(&profile).draw(seed);
         let all = json_fields(&plan.to_json());
         let name = format!("{name}, {}, seed {seed}", profile.name);
         (name, sample(all, 150))

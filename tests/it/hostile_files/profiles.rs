@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use squall_core::engine::Observer;
-use squall_core::plan::{Profile, builtin_profiles, generate};
+use squall_core::plan::{Profile, builtin_profiles};
 
 use super::spoilt::{NUMBERS, PLACE, Spoilt, texts, whole};
 use super::tally::{Fate, MOST_STEPS, sample, try_all};
@@ -136,7 +136,7 @@ fn attempt(file: &Path, text: &str) -> Fate {
     let subject = squall::subject("raft-rs").unwrap();
     let mut fate = Fate::Ran;
     for seed in 0..DRAWN {
-        let plan = generate(seed, &subject.name, subject.runner.lacks(), &profile);
+        let plan = subject.plans(&profile).draw(seed);
         if let Err(impossible) = plan.validate() {
             return Fate::Wrong(format!(
                 "seed {seed} draws a plan that cannot be: {impossible}"

@@ -41,6 +41,10 @@ pub struct Misbehaves {
 impl Subject for Misbehaving {
     type Replica = Misbehaves;
 
+    fn known_issues(&self) -> &'static [KnownIssue] {
+        RaftRs.known_issues()
+    }
+
     fn boot(
         &self,
         boot: &BootContext<'_>,

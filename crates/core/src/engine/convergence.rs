@@ -45,6 +45,11 @@ impl<S: Subject> World<'_, '_, S> {
             return Ok(());
         }
         let members = self.members();
+        if members.is_empty() {
+            // A subject that goes by no configuration may have removed all that took part: there
+            // is nobody to ask, and the run ends without convergence.
+            return Ok(());
+        }
         let checks = &mut self.checks;
         let (node, ask) = self
             .clients

@@ -33,11 +33,15 @@ pub use event_loop::run;
 #[cfg(feature = "hosted")]
 pub use hosted::{Host, Task, run_hosted};
 pub use kind::{Engine, UnknownEngine};
+#[doc(hidden)]
 pub use panics::of_test;
+#[doc(hidden)]
 pub use pulse::{Pulse, Whereabouts};
 pub use recording::Recording;
 pub use trace::{Forgotten, Happened, Line, NOTE, Trigger, Weight, Wrote};
+#[doc(hidden)]
 pub use transport::hold_links;
+#[doc(hidden)]
 pub use triggers::Triggers;
 
 use std::sync::Arc;

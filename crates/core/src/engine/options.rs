@@ -48,10 +48,7 @@ pub(super) fn count(plan: &Plan, counters: &mut Counters) {
             driver.acknowledge_newest && asynchronous,
             Counter::WithAcknowledgeNewest,
         ),
-        (
-            driver.advance_whole && !asynchronous,
-            Counter::WithAdvanceWhole,
-        ),
+        (!driver.own.is_empty(), Counter::WithOwnOptions),
         (
             driver.snapshot_build_us > 0,
             Counter::WithBackgroundSnapshots,

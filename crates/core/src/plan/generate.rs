@@ -2,12 +2,14 @@
 //! all in this run (swarm testing: Groce et al., ISSTA 2012), then how often,
 //! then each fault (`generate_faults`), by time or by ordinal.
 
-use super::features;
-use super::leases;
-use super::{ClockOptions, Cluster, DiskOptions, Fault, Heal, Plan, Profile, VERSION, Workload};
+use super::hazard::KeptClearOf;
+use super::{
+    ClockOptions, Cluster, DiskOptions, Fault, Heal, Plan, PlanSpace, Profile, VERSION, Workload,
+};
+use super::{features, generate_own, leases};
 use crate::ids::NodeId;
 use crate::options::{DriverOptions, Feature, MissedTicks, Persistence, RaftOptions, ReadContext};
-use crate::own::OwnOptions;
+use crate::own::Hazard;
 use crate::plan::profile::RateMix;
 use squall_world::network::LinkOptions;
 use squall_world::rng::Choices;
@@ -16,49 +18,22 @@ use squall_world::rng::Choices;
 /// needs a handful; a run ends as soon as it has converged, so patience is free.
 const PATIENCE_ELECTIONS: u64 = 400;
 
-/// The plan of `seed` for `subject`, as `profile` draws it, without what the subject `lacks`.
-///
-/// The same arguments give the same plan in every process of one version of
-/// this crate. A later version may draw differently: keep plans, not seeds.
-pub fn generate(seed: u64, subject: &str, lacks: &[Feature], profile: &Profile) -> Plan {
-    let choices = Choices::labelled(seed, "plan", 0);
-    draw_plan(choices, seed, subject, lacks, profile)
-}
-
-/// The plan that `bytes` choose instead of a seed: see [`Choices::finite`]. The first eight are the
-/// seed of what the run itself draws.
-pub fn generate_from_bytes(
-    bytes: &[u8],
-    subject: &str,
-    lacks: &[Feature],
-    profile: &Profile,
-) -> Plan {
-    let mut choices = Choices::finite(bytes);
-    let seed = choices.word();
-    draw_plan(choices, seed, subject, lacks, profile)
-}
-
-fn draw_plan(
-    choices: Choices,
-    seed: u64,
-    subject: &str,
-    lacks: &[Feature],
-    profile: &Profile,
-) -> Plan {
-    let profile = profile.of_seed(seed);
+/// The plan of `seed` that `choices` draw.
+pub(super) fn draw_plan(choices: Choices, seed: u64, space: PlanSpace<'_>) -> Plan {
+    let lacks = space.lacks;
+    let profile = space.profile.of_seed(seed);
     let mut draw = Draw {
         profile,
         lacks,
+        clear_of: space.kept_clear_of(seed),
         choices,
         may_rot: Vec::new(),
     };
     let mut cluster = draw.cluster();
     let mut raft = draw.raft(&cluster);
-    let mut driver = draw.driver(&cluster);
+    let mut driver = draw.driver(&cluster, space);
     features::leave_out(lacks, &mut cluster, &mut raft, &mut driver);
-    profile
-        .findings
-        .leave_out(&mut cluster, &mut raft, &mut driver);
+    draw.clear_of.settle(&mut cluster, &mut raft, &mut driver);
     let network = draw.network(&cluster);
     let storm_us = draw.range(profile.storm_ticks) * cluster.tick_us;
     let election_us = u64::from(raft.election_ticks) * cluster.tick_us;
@@ -66,7 +41,7 @@ fn draw_plan(
     let mut plan = Plan {
         version: VERSION,
         seed,
-        subject: subject.to_owned(),
+        subject: space.subject.to_owned(),
         profile: profile.name.clone(),
         workload: draw.workload(election_us),
         disk: DiskOptions {
@@ -93,18 +68,21 @@ fn draw_plan(
     }
     if plan.raft.lease_reads && plan.workload.fresh_lease_reads {
         leases::keep_time(&mut plan);
-        if !profile.findings.lease_reads_of_a_cut_off_leader {
+        if draw.clear_of.has(Hazard::LeaseReadsOfACutOffLeader) {
             leases::keep_in_touch(&mut plan);
         }
     } else if plan.raft.lease_reads && leases::may_be_bounded(&plan) {
         leases::bound(&mut plan);
     }
-    plan
+    generate_own::draw_values(&mut plan, space);
+    space.fit(plan)
 }
 
 pub(crate) struct Draw<'a> {
     pub(crate) profile: &'a Profile,
     pub(super) lacks: &'a [Feature],
+    /// Conditions that the subject is known not to stand.
+    pub(super) clear_of: KeptClearOf,
     pub(crate) choices: Choices,
     /// Nodes that may be lost for good: a minority that the heal does not need.
     pub(crate) may_rot: Vec<NodeId>,
@@ -226,7 +204,7 @@ impl Draw<'_> {
         }
     }
 
-    fn driver(&mut self, cluster: &Cluster) -> DriverOptions {
+    fn driver(&mut self, cluster: &Cluster, space: PlanSpace<'_>) -> DriverOptions {
         let mix = &self.profile.driver;
         let tick_us = cluster.tick_us;
         DriverOptions {
@@ -259,17 +237,13 @@ impl Draw<'_> {
                 true => self.choices.between(1, 10 * tick_us),
                 false => 0,
             },
-            // Left to the findings.
-            applied_when_installed: false,
             send_after_sync: self.percent(mix.other_orders_percent),
             acknowledge_newest: self.percent(mix.other_orders_percent),
-            advance_whole: self.percent(mix.other_orders_percent),
-            step_down_when_removed: !self.profile.findings.removed_leader_runs_on,
+            own: generate_own::orders(space, self.percent(mix.other_orders_percent)),
             read_context: match self.percent(mix.reused_read_context_percent) {
                 true => ReadContext::Request,
                 false => ReadContext::Fresh,
             },
-            own: OwnOptions::new(),
             missed_ticks: match self.percent(mix.burst_ticks_percent) {
                 true => MissedTicks::Burst,
                 false => MissedTicks::Skip,
@@ -314,8 +288,8 @@ impl Draw<'_> {
             locks_percent: self.range(mix.locks_percent) as u8,
             lease_us: self.choices.between(election_us, 10 * election_us),
             fresh_lease_reads: self.percent(mix.fresh_lease_reads_percent),
-            settings_stay: self.profile.findings.mixed_check_quorum,
-            priorities_stay: self.profile.findings.priorities_with_bare_quorum,
+            settings_stay: !self.clear_of.has(Hazard::MixedCheckQuorum),
+            priorities_stay: !self.clear_of.has(Hazard::PrioritiesWithBareQuorum),
         }
     }
 

@@ -1,6 +1,7 @@
 //! From a seed to a plan's faults: how many of each kind, when each strikes, whom and for how long.
 
 use super::generate::Draw;
+use super::hazard::KeptClearOf;
 use super::{Fault, FaultKind, Heal, Milestone, Plan, Profile, What, When};
 use crate::ids::NodeId;
 use crate::operator::Setting;
@@ -143,7 +144,7 @@ impl Draw<'_> {
     pub(crate) fn setting(&mut self, plan: &Plan) -> Setting {
         let on = self.choices.below(2) == 0;
         match self.choices.below(7) {
-            0 => Setting::BatchAppend(on && self.profile.findings.may_batch(plan)),
+            0 => Setting::BatchAppend(on && self.clear_of.may_batch(plan)),
             1 => Setting::SkipBroadcastCommit(on),
             // Reads by lease are promised nothing without it.
             2 => Setting::CheckQuorum(on || plan.raft.lease_reads),
@@ -225,6 +226,7 @@ pub fn draw_fault(kind: FaultKind, seed: u64, profile: &Profile, plan: &Plan) ->
     let mut draw = Draw {
         profile,
         lacks: &[],
+        clear_of: KeptClearOf::default(),
         choices: Choices::labelled(seed, "fault", 0),
         may_rot: plan.nodes(),
     };

@@ -1,11 +1,11 @@
 //! Where reads by lease are promised to be fresh, the plan stays within what the promise needs.
 //!
-//! A lease holds while clocks run alike and a leader and its followers keep in touch. In raft 0.7.0
-//! a leader looks only every election time-out whether it has heard from a quorum since the last
-//! look, while followers feel bound to it for one election time-out: where they may lose touch, a
-//! lease read may be stale, with perfect clocks (see `FINDINGS.md`). It is stale for no longer than
-//! that, though: what such a read may show is bounded, where clocks run true and messages are
-//! prompt or lost.
+//! A lease holds while clocks run alike. Where a leader looks only every election time-out whether
+//! it has heard from a quorum since the last look, while followers feel bound to it for one
+//! election time-out, the two must keep in touch as well: otherwise a lease read may be stale with
+//! perfect clocks ([`Hazard::LeaseReadsOfACutOffLeader`](crate::own::Hazard)). It is stale for no
+//! longer than that, though: what such a read may show is bounded, where clocks run true and
+//! messages are prompt or lost.
 
 use super::{ClockOptions, Fault, Plan, What, When};
 use crate::faults::{Ask, Cut, Split};
@@ -46,6 +46,18 @@ pub(super) fn keep_in_touch(plan: &mut Plan) {
             .faults
             .retain(|fault| fault.what.lease().keeps_in_touch),
     }
+}
+
+/// Whether nothing in a plan may part a leader from its followers. Of a plan with one link that is
+/// cut this is not so sure.
+pub(super) fn are_in_touch(plan: &Plan) -> bool {
+    plan.network.delay_max_us <= plan.prompt_us()
+        && (plan.network.tail_ppm, plan.network.loss_ppm) == (0, 0)
+        && plan.schedule.is_none()
+        && plan
+            .faults
+            .iter()
+            .all(|fault| fault.what.lease().keeps_in_touch)
 }
 
 /// The link of the first cut, where that is to be the only one. A node that restarts or has just

@@ -30,7 +30,7 @@ impl Draw<'_> {
                 times[place] = times[place - 1] + self.choices.skewed(1, plan.cluster.tick_us);
             }
         }
-        let removals = self.profile.findings.removals(plan);
+        let removals = self.clear_of.removals(plan);
         let mut script = Script::new(plan, removals);
         let mut faults = Vec::new();
         for at_us in times {

@@ -7,6 +7,7 @@ mod features;
 mod generate;
 mod generate_faults;
 mod generate_own;
+mod hazard;
 mod json;
 mod leases;
 mod membership;
@@ -15,6 +16,7 @@ mod old_names;
 mod profile;
 mod schedule;
 mod script;
+mod space;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -25,14 +27,14 @@ pub(crate) use generate::Draw;
 pub(crate) use validate::{at_most, check, drift_is_legal, rates_are_legal};
 
 pub use features::leave_out;
-pub use generate::{generate, generate_from_bytes};
 pub use generate_faults::draw_fault;
-pub use generate_own::{draw_own, leave_out_own};
+pub use hazard::KeptClearOf;
 pub use membership::Script;
 pub use milestone::Milestone;
-pub use profile::{Findings, Profile, ProfileError, Share, builtin_profiles};
+pub use profile::{Profile, ProfileError, Share, builtin_profiles};
 pub use schedule::{Demotion, Link, Schedule};
 pub use script::{Asked, Try};
+pub use space::PlanSpace;
 pub use validate::Impossible;
 pub use validate::MAX_TIME_US;
 
@@ -340,7 +342,7 @@ impl Plan {
     }
 
     /// Whether an operator asks for such a thing at run time.
-    fn asks(&self, such: impl Fn(&Admin) -> bool) -> bool {
+    pub(in crate::plan) fn asks(&self, such: impl Fn(&Admin) -> bool) -> bool {
         let asks = |fault: &Fault| match &fault.what {
             What::Ask(Ask { admin, .. }) => such(admin),
             _ => false,

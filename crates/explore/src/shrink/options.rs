@@ -32,8 +32,8 @@ const RAFT: &[Plain] = defaults!(raft, RaftOptions:
 
 const DRIVER: &[Plain] = defaults!(driver, DriverOptions:
     persistence, inputs_per_ready, apply_lag_us, snapshot_every_bytes, keep_entries,
-    snapshot_install_us, snapshot_build_us, fetch_us, applied_when_installed, send_after_sync, acknowledge_newest,
-    advance_whole, step_down_when_removed,             read_context, missed_ticks, own,
+    snapshot_install_us, snapshot_build_us, fetch_us, send_after_sync, acknowledge_newest,
+    read_context, missed_ticks, own,
 );
 
 const WORLD: &[Plain] = &[

@@ -1,6 +1,5 @@
 //! A trial: the best plan so far, and whether another one fails in the same way.
 
-use squall_core::faults;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +10,10 @@ use rayon::prelude::*;
 use super::{Clean, Ended, Progress, Shrinker, Shrunk, Size, Tried};
 use crate::sweep::{pool, process_cpu};
 use crate::watchdog::{Watchdog, Watched};
-use squall_core::configuration::{Member, Step};
 use squall_core::engine::{Failure, Observer, Outcome, Recording};
-use squall_core::ids::NodeSet;
 use squall_core::invariants::{Property, Violation};
-use squall_core::plan::{Plan, What};
+use squall_core::own::Hazard;
+use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
 use squall_world::hash::{finish, mix_bytes};
 
@@ -77,8 +75,10 @@ pub(super) struct Trial<'a> {
     subject: &'a RegisteredSubject,
     aim: Aim,
     best: Plan,
-    /// Whether a plan may be left with a lone voter that tells its peers what it has not saved.
-    may_tell_early: bool,
+    /// Conditions that the first plan does not have, under which the library is known to fail in
+    /// the same way: what fails for one of them in the end is another failure than the one to be
+    /// shown.
+    clear_of: Vec<Hazard>,
     failure: Failure,
     steps: u64,
     before: Size,
@@ -128,10 +128,7 @@ impl<'a> Trial<'a> {
         let pool = pool(shrinker.jobs);
         Ok(Self {
             subject,
-            // raft-rs has that defect (`lone-voter-with-peers` in FINDINGS.md): what fails for it
-            // in the end is another failure than the one to be shown.
-            may_tell_early: failure.violation.property() != Property::AckBeforeDurable
-                || tells_early(plan),
+            clear_of: clear_of(subject, failure.violation.property(), plan),
             aim: Aim(failure.violation.clone()),
             best: plan.clone(),
             before: Size::of(plan, &failure, drawn),
@@ -309,7 +306,7 @@ impl<'a> Trial<'a> {
                     break;
                 };
                 plan.end_us = plan.heal_us + self.patience * plan.election_us();
-                let strays = !self.may_tell_early && tells_early(&plan);
+                let strays = self.clear_of.iter().any(|hazard| hazard.is_in(&plan));
                 let grows = !self.may_grow && load(&plan, 0) > self.load();
                 if !strays && !grows && plan.validate().is_ok() && self.seen.insert(hash(&plan)) {
                     batch.push((number, plan));
@@ -417,21 +414,14 @@ pub(super) fn pieces(plan: &Plan) -> u64 {
     load(plan, 0) as u64
 }
 
-/// Whether a voter may be left alone with peers, and does not wait for its disk before it sends.
-fn tells_early(plan: &Plan) -> bool {
-    let nodes = plan.nodes();
-    let voters = usize::from(plan.cluster.voters);
-    let mut leave = NodeSet::default();
-    for fault in &plan.faults {
-        if let What::Change(faults::Change { change, .. }) = &fault.what {
-            let leaves = |step: &&Step| step.becomes != Member::Voter;
-            for step in change.steps.iter().filter(leaves) {
-                leave.add(step.node);
-            }
-        }
-    }
-    let stay = nodes.iter().take(voters).filter(|id| !leave.has(**id));
-    stay.count() <= 1 && nodes.len() > 1 && !plan.driver.send_after_sync
+/// Conditions that `plan` does not have, and under which the subject is known to break `property`.
+fn clear_of(subject: &RegisteredSubject, property: Property, plan: &Plan) -> Vec<Hazard> {
+    let issues = subject.runner.own().issues.iter();
+    issues
+        .filter(|issue| issue.breaks.contains(&property.name()))
+        .flat_map(|issue| issue.hazards.iter().copied())
+        .filter(|hazard| !hazard.is_in(plan))
+        .collect()
 }
 
 /// A run of `plan` begins on this thread.

@@ -1,7 +1,7 @@
 //! Strategies that learn nothing: a plan is a function of its seed.
 
-use super::{PlanSpace, Strategy};
-use squall_core::plan::{Plan, Profile};
+use super::Strategy;
+use squall_core::plan::{Plan, PlanSpace, Profile};
 
 /// Swarm testing: what the profile's percentages say.
 pub struct Swarm<'a> {
@@ -122,7 +122,7 @@ fn everything(profile: &Profile) -> Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_core::plan::{builtin_profiles, generate};
+    use squall_core::plan::{PlanSpace, builtin_profiles};
 
     fn space(profile: &Profile) -> PlanSpace<'_> {
         PlanSpace {
@@ -137,7 +137,7 @@ mod tests {
     fn swarm_is_what_a_seed_says() {
         let profile = Profile::load("storm").unwrap();
         let plan = Swarm::over(space(&profile)).plan(7);
-        assert_eq!(plan, generate(7, "raft-rs", &[], &profile));
+        assert_eq!(plan, PlanSpace::new("raft-rs", &profile).draw(7));
     }
 
     /// What is rare in a profile is no more rare in its uniform plans.

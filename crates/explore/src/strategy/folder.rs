@@ -83,7 +83,7 @@ impl Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_core::plan::{Profile, generate};
+    use squall_core::plan::{PlanSpace, Profile};
 
     #[test]
     fn what_is_kept_is_read_again_and_what_is_broken_is_told() {
@@ -92,7 +92,7 @@ mod tests {
         assert!(corpus.read().unwrap().plans.is_empty());
         let profile = Profile::load("storm").unwrap();
         let mut plans: Vec<Plan> = (0..5)
-            .map(|seed| generate(seed, "raft-rs", &[], &profile))
+            .map(|seed| PlanSpace::new("raft-rs", &profile).draw(seed))
             .collect();
         for plan in plans.iter().chain(&plans[..2]) {
             corpus.keep(plan).unwrap();

@@ -7,9 +7,9 @@
 //! to do, and the shorter its run, the more often it is picked.
 
 use super::mutate::mutate;
-use super::{Feedback, PlanSpace, Strategy, Swarm, Uniform};
+use super::{Feedback, Strategy, Swarm, Uniform};
 use squall_core::coverage::Map;
-use squall_core::plan::Plan;
+use squall_core::plan::{Plan, PlanSpace};
 use squall_world::rng::Choices;
 
 /// Runs between two lessons: the fewer, the sooner what is new is made use of.

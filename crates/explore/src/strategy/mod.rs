@@ -15,9 +15,7 @@ pub use mutate::mutate;
 pub use pct::Pct;
 
 use squall_core::coverage::{Map, NewCoverage, RunCoverage};
-use squall_core::options::Feature;
-use squall_core::own::Own;
-use squall_core::plan::{Plan, Profile, draw_own, generate, leave_out_own};
+use squall_core::plan::{Plan, PlanSpace};
 
 /// A way to search the space of plans.
 pub trait Strategy: Sync {
@@ -65,35 +63,6 @@ pub struct Feedback {
     pub steps: u64,
     /// Whether it ended in a violation.
     pub failed: bool,
-}
-
-/// What strategies make plans for, and from.
-#[derive(Clone, Copy, Debug)]
-pub struct PlanSpace<'a> {
-    /// The subject's name.
-    pub subject: &'a str,
-    /// What plans must not ask for.
-    pub lacks: &'a [Feature],
-    /// What the subject declares of its own.
-    pub own: Own,
-    /// What they are drawn from.
-    pub profile: &'a Profile,
-}
-
-impl PlanSpace<'_> {
-    /// The plan that the profile draws from `seed`.
-    pub fn draw(&self, seed: u64) -> Plan {
-        let mut plan = generate(seed, self.subject, self.lacks, self.profile);
-        draw_own(&mut plan, self.own, self.profile);
-        plan
-    }
-
-    /// The plan without triggers of known issues that the profile leaves out: of one that was made
-    /// out of others.
-    pub fn fit(&self, mut plan: Plan) -> Plan {
-        leave_out_own(&mut plan, self.own, self.profile);
-        plan
-    }
 }
 
 macro_rules! kinds {

@@ -274,8 +274,7 @@ impl Mutation<'_> {
             }
             8 => plan.raft.skip_broadcast_commit = donor.raft.skip_broadcast_commit,
             // These two go one way only: how many voters may be removed hangs on them, with a
-            // library that has trouble where one is left (`lone-voter-with-peers`,
-            // `sole-voter-with-unsaved-entries` in FINDINGS.md).
+            // library that has trouble where one is left.
             9 if donor.driver.persistence == Persistence::Synchronous => {
                 plan.driver.persistence = Persistence::Synchronous;
             }
@@ -290,7 +289,7 @@ impl Mutation<'_> {
             14 => plan.driver.missed_ticks = donor.driver.missed_ticks,
             _ => {
                 plan.driver.acknowledge_newest = donor.driver.acknowledge_newest;
-                plan.driver.advance_whole = donor.driver.advance_whole;
+                plan.driver.own = donor.driver.own.clone();
             }
         }
     }
@@ -322,7 +321,7 @@ impl Mutation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_core::plan::{Profile, builtin_profiles, generate};
+    use squall_core::plan::{PlanSpace, Profile, builtin_profiles};
 
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
@@ -330,7 +329,7 @@ mod tests {
         #[test]
         fn mutants_are_valid_over_many_generations(seed: u64, profile in 0..builtin_profiles().len()) {
             let profile = Profile::load(builtin_profiles()[profile].0).unwrap();
-            let fresh = |seed| generate(seed, "raft-rs", &[], &profile);
+            let fresh = |seed| PlanSpace::new("raft-rs", &profile).draw(seed);
             let mut choices = Choices::labelled(seed, "mutants", 0);
             let (mut plan, mut other) = (fresh(seed), fresh(!seed));
             for _ in 0..32 {
@@ -355,7 +354,7 @@ mod tests {
     #[test]
     fn every_change_comes_about() {
         let profile = Profile::load("storm").unwrap();
-        let fresh = |seed| generate(seed, "raft-rs", &[], &profile);
+        let fresh = |seed| PlanSpace::new("raft-rs", &profile).draw(seed);
         let mut changed = [0; 7];
         for seed in 0..400 {
             let mut choices = Choices::labelled(seed, "mutants", 0);

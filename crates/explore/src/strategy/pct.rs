@@ -1,8 +1,8 @@
 //! PCT: what goes wrong is drawn as in swarm, and whose messages go first by priority, in place of
 //! chance.
 
-use super::{PlanSpace, Strategy};
-use squall_core::plan::{Demotion, Link, Plan, Schedule};
+use super::Strategy;
+use squall_core::plan::{Demotion, Link, Plan, PlanSpace, Schedule};
 use squall_world::rng::Choices;
 
 /// Bugs that need up to so many orderings are aimed at: with depth d, priorities change d - 1

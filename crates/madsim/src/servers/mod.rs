@@ -43,6 +43,7 @@ use ::madsim::time::TimeHandle;
 use squall_core::ids::NodeId;
 use squall_core::invariants::Verdict;
 use squall_core::options::Feature;
+use squall_core::own::KnownIssue;
 use squall_core::plan::Plan;
 use squall_world::rng::Choices;
 
@@ -85,6 +86,12 @@ pub trait Server: Send + Sync + 'static {
     /// and what a plan says of options a server need not read.
     fn lacks(&self) -> &'static [Feature] {
         ALL_BUT_SNAPSHOTS
+    }
+
+    /// Known issues of the library that it stands on, of which its plans keep clear as far as
+    /// they lie in what a plan says of any subject: none, unless it says otherwise.
+    fn known_issues(&self) -> &'static [KnownIssue] {
+        &[]
     }
 
     /// A run begins.

@@ -140,7 +140,10 @@ impl<S: Server> Runner for Storm<S> {
     }
 
     fn own(&self) -> Own {
-        Own::default()
+        Own {
+            options: &[],
+            issues: self.0.known_issues(),
+        }
     }
 
     fn only_on(&self) -> Option<Engine> {

@@ -2,7 +2,8 @@
 
 use crate::{Message, RaftRs, RaftRsNode};
 use squall_core::engine::{self, Observer};
-use squall_core::plan::{Profile, generate};
+use squall_core::plan::Profile;
+use squall_core::registry::RegisteredSubject;
 use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
 
 /// Changes something of the library behind its driver's back.
@@ -29,8 +30,10 @@ impl Subject for Tampered {
 /// What panics in the first of some hundred storms that fails.
 fn first_failure(tamper: Tamper) -> Option<String> {
     let storm = Profile::load("storm").expect("a built-in profile");
+    let subject = RegisteredSubject::new("raft-rs", "", RaftRs);
+    let space = subject.plans(&storm);
     (0..400).find_map(|seed| {
-        let plan = generate(seed, "raft-rs", &[], &storm);
+        let plan = space.draw(seed);
         let outcome = engine::run(&plan, &Tampered(tamper), Observer::default());
         let failure = outcome.failure?;
         let panic = failure.violation.panic().map(|panic| panic.message.clone());

@@ -1,7 +1,6 @@
 //! Profiles: what a sweep's plans are drawn from. A profile is a TOML file; the
 //! ones in `crates/core/profiles` are built into the binary.
 
-mod findings;
 mod limits;
 mod mix;
 mod read;
@@ -15,7 +14,6 @@ use super::FaultKind;
 use crate::own::{KnownIssue, NotDeclared, check_issues};
 use squall_world::rng::Choices;
 
-pub use findings::Findings;
 pub use mix::{DriverMix, FaultMix, NetworkMix, RaftMix, RateMix, WorkloadMix};
 pub use read::{ProfileError, builtin_profiles};
 pub use share::Share;
@@ -84,11 +82,9 @@ pub struct Profile {
     /// as well.
     #[serde(default)]
     pub bridge_percent: u8,
-    /// Conditions that are known to make the library under test fail: see `FINDINGS.md`.
-    #[serde(default)]
-    pub findings: Findings,
     /// Knobs of known issues that subjects declare, by name: true leaves an issue's trigger in
-    /// plans. `all = true` does so for all that have no knob of their own here.
+    /// plans. `all = true` does so for all that have no knob of their own here. Older files have
+    /// them in `[findings]`.
     #[serde(
         default,
         rename = "known-issues",

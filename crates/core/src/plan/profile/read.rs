@@ -137,6 +137,14 @@ fn field_in_line(text: &str, line: usize) -> String {
     fields.join(".")
 }
 
+/// Older profiles have knobs of known issues in the table `[findings]`.
+fn rename_findings(profile: &mut toml::Table) {
+    if let Some(knobs) = profile.remove("findings") {
+        let knobs = toml::Table::from_iter([("known-issues".to_owned(), knobs)]);
+        lay_over(profile, knobs);
+    }
+}
+
 impl Profile {
     /// The built-in profile of that name, or the one in the file of that name.
     ///
@@ -176,7 +184,9 @@ impl Profile {
                 message: line.unwrap_or_default() + &error.message().replace('\n', " "),
             }
         })?;
-        let variants = tables(whole.remove("variants"), path)?;
+        let mut variants = tables(whole.remove("variants"), path)?;
+        rename_findings(&mut whole);
+        variants.iter_mut().for_each(rename_findings);
         if let Some(base) = whole.remove("extends") {
             let own = std::mem::replace(&mut whole, Self::base(&base, path)?);
             lay_over(&mut whole, own);
@@ -203,8 +213,6 @@ impl Profile {
                 },
             })?;
         profile.name = name.to_owned();
-        let declared = std::mem::take(&mut profile.findings.declared);
-        profile.known_issues.extend(declared);
         profile.validate(path)?;
         Ok(profile)
     }
