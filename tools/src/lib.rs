@@ -12,6 +12,7 @@ mod ladder;
 mod library;
 mod mutants;
 mod operators;
+mod public_api;
 mod robustness;
 mod round;
 mod schemata;
@@ -118,4 +119,11 @@ pub fn robustness() -> ExitCode {
     let about = "Put Squall through what nobody wishes it: spoilt files, kills, full disks, two \
                  sweeps in one folder, many findings";
     tool("robustness", about, robustness::run)
+}
+
+/// `cargo xtask public-api`.
+pub fn public_api() -> ExitCode {
+    public_api::become_rustdoc();
+    let about = "List what users of the published crates can name, in docs/public-api";
+    tool("public-api", about, public_api::run)
 }

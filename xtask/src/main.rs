@@ -4,7 +4,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
-const TOOLS: [(&str, &str); 5] = [
+const TOOLS: [(&str, &str); 6] = [
     (
         "mutants",
         "sweep mutants of the library, and say which are caught",
@@ -15,6 +15,10 @@ const TOOLS: [(&str, &str); 5] = [
         "shrink failures of one mutant, and say how small they get",
     ),
     ("strategies", "compare the strategies of sweeps"),
+    (
+        "public-api",
+        "list what users of the published crates can name",
+    ),
     ("robustness", "put Squall through what nobody wishes it"),
 ];
 
