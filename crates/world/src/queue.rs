@@ -59,12 +59,13 @@ impl<T> Slab<T> {
     /// was.
     #[inline(always)]
     pub fn take(&mut self, place: SlabKey) -> Option<T> {
-        let taken = self.slots[place.0 as usize].pop();
-        // A place that was empty is free already, or set aside for a value to come.
-        if taken.is_some() {
+        let list = &mut self.slots[place.0 as usize];
+        // A place that is empty is free already, or set aside for a value to come. The list is
+        // asked, and not what comes out of it: a value that is looked at is moved once more.
+        if !list.is_empty() {
             self.free.push(place);
         }
-        taken
+        list.pop()
     }
 }
 
