@@ -52,7 +52,7 @@ impl<T> Slab<T> {
     /// The value at `place`.
     #[inline]
     pub fn get(&self, place: SlabKey) -> Option<&T> {
-        self.slots[place.0 as usize].last()
+        self.slots[place.0 as usize].first()
     }
 
     /// Takes out what was put at `place`; none when nothing lies there, and the place is what it
