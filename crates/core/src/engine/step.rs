@@ -225,7 +225,7 @@ impl<S: Subject> World<'_, '_, S> {
         for effect in out.effects_mut() {
             self.carry_out_effect(now_us, node, effect)?;
         }
-        out.clear_effects();
+        out.clear_taken_effects();
         Ok(())
     }
 
@@ -241,7 +241,7 @@ impl<S: Subject> World<'_, '_, S> {
             self.tell_effect(node, &effect);
             self.carry_out_effect(now_us, node, effect)?;
         }
-        out.clear_effects();
+        out.clear_taken_effects();
         Ok(())
     }
 

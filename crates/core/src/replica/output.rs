@@ -180,6 +180,14 @@ impl<M> Output<M> {
         self.records.clear();
     }
 
+    /// Drops all effects, of which every record has been taken ([`Record::take`]). One that was not
+    /// would not be freed.
+    #[inline(always)]
+    pub(crate) fn clear_taken_effects(&mut self) {
+        self.kinds.clear();
+        self.records.clear();
+    }
+
     #[cold]
     #[inline(never)]
     fn free_records(&mut self) {
