@@ -215,6 +215,25 @@ fn dependencies(manifest: &Path, for_tests: bool) -> BTreeSet<String> {
 }
 
 #[test]
+fn a_crate_that_is_not_compiled_for_unit_tests_has_none() {
+    for (name, _) in CRATES {
+        let folder = root().join("crates").join(name);
+        let text = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        let manifest: toml::Table = text.parse().unwrap();
+        let is_tested = |lib: &toml::Value| lib.get("test") != Some(&false.into());
+        if manifest.get("lib").is_none_or(is_tested) {
+            continue;
+        }
+        let mut files = Vec::new();
+        sources(&folder.join("src"), &mut files);
+        for path in files {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("#[test]"), "{} does not run", path.display());
+        }
+    }
+}
+
+#[test]
 fn a_crate_depends_only_on_those_that_it_may_know() {
     let allowed: BTreeMap<_, _> = CRATES.iter().copied().collect();
     let mut folders = BTreeSet::new();

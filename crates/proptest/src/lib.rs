@@ -48,8 +48,8 @@ use squall_core::options::Feature;
 use squall_core::plan::{Plan, Workload};
 use squall_world::network::LinkOptions;
 
-/// The subject of a plan of which none is said.
-pub const DEFAULT_SUBJECT: &str = "raft-rs";
+/// The subject of a plan of which none is said: whoever runs it says for whom it is.
+pub const DEFAULT_SUBJECT: &str = "any";
 
 /// Plans of three to five quiet nodes with a few clients, to put faults into.
 pub fn plan() -> Plans {
