@@ -8,10 +8,10 @@ use squall_core::ids::NodeId;
 use squall_core::invariants::breach::{
     AckBeforeDurable, Breach, Linearizability, Liveness, Monotonic, NoPanic, Panic, Unmet,
 };
-use squall_core::plan::Plan;
+use squall_core::plan::{Plan, Profile};
 use squall_core::replica::MessageKind;
 
-use super::support::{plans, root, seeds, sweep};
+use super::support::{draw, plans, root, seeds, sweep};
 
 #[test]
 fn every_regression_is_clean() {
@@ -336,4 +336,49 @@ fn the_findings_profile_finds_every_finding_and_nothing_else() {
 #[test]
 fn the_findings_profile_finds_every_finding_in_noraft_and_nothing_else() {
     find_all_and_nothing_else("noraft", 6_000, IN_NORAFT, &[]);
+}
+
+#[test]
+fn an_older_plan_is_read_with_options_that_were_fields_of_the_driver() {
+    let profile = Profile::load("storm").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("older.json");
+    for name in ["raft-rs", "noraft"] {
+        let subject = squall::subject(name).unwrap();
+        let plan = draw(name, &profile, 3);
+        let mut older: serde_json::Value = serde_json::from_str(&plan.to_json()).unwrap();
+        let driver = older["driver"].as_object_mut().unwrap();
+        driver.remove("own");
+        driver.insert("advance_whole".into(), true.into());
+        driver.insert("applied_when_installed".into(), false.into());
+        driver.insert("step_down_when_removed".into(), false.into());
+        std::fs::write(&path, older.to_string()).unwrap();
+        let read = Plan::read(&path).unwrap();
+        let on: Vec<&str> = read.driver.own.keys().map(String::as_str).collect();
+        assert_eq!(on, ["advance-whole", "lead-when-removed"], "{name}");
+        // noraft has none of them, and its older plans have them all the same.
+        read.check_own_options(subject.runner.own()).unwrap();
+        let again = Plan::parse(&read.to_json(), &path).unwrap();
+        assert_eq!(again, read);
+    }
+}
+
+#[test]
+fn an_older_profile_has_knobs_of_known_issues_among_its_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("older.toml");
+    let text = "extends = \"storm\"\nabout = \"x\"\n\
+                [findings]\nmixed-check-quorum = true\n\
+                [[variants]]\n[variants.findings]\noutsider-campaigns = true\n";
+    std::fs::write(&path, text).unwrap();
+    let profile = Profile::load(path.to_str().unwrap()).unwrap();
+    let [variant] = profile.variants.as_slice() else {
+        panic!("{} variants", profile.variants.len());
+    };
+    assert!(profile.has_known_issue("mixed-check-quorum"));
+    assert!(!profile.has_known_issue("outsider-campaigns"));
+    assert!(variant.has_known_issue("mixed-check-quorum"));
+    assert!(variant.has_known_issue("outsider-campaigns"));
+    let own = squall::subject("raft-rs").unwrap().runner.own();
+    profile.check_issues(own.issues).unwrap();
 }
