@@ -130,9 +130,12 @@ pub use squall_raft_rs as raft_rs;
 
 #[doc(inline)]
 pub use squall_core::{
-    adapter, configuration, counters, engine, faults, ids, invariants, operator, options, own,
-    plan, registry, replica, service, storage,
+    adapter, bugs, configuration, counters, coverage, engine, faults, history, ids, invariants,
+    operator, options, own, plan, registry, replica, service, storage,
 };
+
+#[cfg(not(unix))]
+compile_error!("squall runs on Linux and other Unix systems");
 
 pub use shipped::{subject, subjects};
 pub use squall_macros::test;

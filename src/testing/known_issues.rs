@@ -26,7 +26,7 @@ impl<S: Runner + 'static> Check<S> {
     /// As [`Check::find_known_issues`], without a panic.
     ///
     /// # Errors
-    /// The text of the panic.
+    /// Why the test fails, as a value and in the words of the panic.
     pub fn try_find_known_issues(self) -> Result<(), Failed> {
         let settings = Settings::of_process()?;
         let name = self.name.unwrap_or_else(type_name::<S>);
@@ -56,7 +56,7 @@ impl<S: Runner + 'static> Check<S> {
             };
             let swept = sweep.run(|_| {});
             if let Some(leak) = &swept.leak {
-                return Err(Failed::said(&report::leak(leak)));
+                return Err(Failed::issue(issue.name, &report::leak(leak)));
             }
             let Some(found) = swept.findings.first() else {
                 let all = swept.runs == seeds.end - seeds.start;
@@ -64,21 +64,23 @@ impl<S: Runner + 'static> Check<S> {
                     true => "if it is mended, take it out of known_issues()",
                     false => "the time ran out before the seeds did",
                 };
-                return Err(Failed::said(&format!(
+                let said = format!(
                     "known issue {} was not found in {} runs of profile {}: {why}",
                     issue.name, swept.runs, profile.name
-                )));
+                );
+                return Err(Failed::issue(issue.name, &said));
             };
             let broken = found.failure.violation.property();
             if !issue.breaks.contains(&broken.name()) {
-                return Err(Failed::said(&format!(
+                let said = format!(
                     "with known issue {} in its plans, profile {} breaks {broken} at seed {}, and not {}: {}",
                     issue.name,
                     profile.name,
                     found.plan.seed,
                     issue.breaks.join(" or "),
                     found.failure
-                )));
+                );
+                return Err(Failed::issue(issue.name, &said));
             }
         }
         Ok(())

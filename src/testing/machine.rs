@@ -75,7 +75,7 @@ pub enum Move {
     },
     /// Something goes wrong shortly after the next operation is asked for.
     Fault {
-        /// What.
+        /// The fault.
         what: What,
         /// How long after, in microseconds.
         after_us: u64,

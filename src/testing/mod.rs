@@ -17,7 +17,7 @@
 //!
 //! A failure is shrunk, and its plan written to `squall-regressions/` of the crate under test; the
 //! next run begins with what lies there. What the environment says (see [`VARIABLES`]) goes before
-//! what the test says. Knows the campaign, the shrinker and the report; they know nothing of tests.
+//! what the test says. Knows the sweep, the shrinker and the report; they know nothing of tests.
 
 mod body;
 mod failed;
@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-pub use failed::Failed;
+pub use failed::{Failed, Reason};
 pub use settings::VARIABLES;
 pub use sim::{Run, Sim};
 
@@ -225,7 +225,7 @@ impl<S: Runner + 'static> Check<S> {
     /// As [`Check::run`], without a panic.
     ///
     /// # Errors
-    /// The text of the panic.
+    /// Why the test fails, as a value and in the words of the panic.
     pub fn try_run(self) -> Result<Summary, Failed> {
         self.carry_out(Source::Profile { whole: true }, |sim| drop(sim.run()))
     }
@@ -245,7 +245,7 @@ impl<S: Runner + 'static> Check<S> {
     /// As [`Check::run_plans`], without a panic.
     ///
     /// # Errors
-    /// The text of the panic.
+    /// Why the test fails, as a value and in the words of the panic.
     #[cfg(feature = "proptest")]
     pub fn try_run_plans(self, plans: squall_proptest::Plans) -> Result<Summary, Failed> {
         self.carry_out(Source::Drawn(plans), |sim| drop(sim.run()))
@@ -254,7 +254,7 @@ impl<S: Runner + 'static> Check<S> {
     /// As [`Check::run_each`], without a panic.
     ///
     /// # Errors
-    /// The text of the panic.
+    /// Why the test fails, as a value and in the words of the panic.
     pub fn try_run_each(
         self,
         body: impl Fn(Sim<S>) + Send + Sync + 'static,
@@ -396,11 +396,9 @@ impl Test {
             if let Some(failure) = outcome.failure {
                 let command = self.place.command(&self.settings.repeated(None));
                 let page = report::failure(&self.subject, &plan, &path, &command);
-                return Err(Failed::found(
-                    &format!("regression {}: {failure}", path.display()),
-                    "",
-                    &page.unwrap_or_default(),
-                ));
+                let head = format!("regression {}: {failure}", path.display());
+                let words = [&head, "", &page.unwrap_or_default()];
+                return Err(Failed::found(&failure, plan, words));
             }
         }
         Ok(())
@@ -530,7 +528,8 @@ impl Test {
         };
         let command = self.place.command(&self.settings.repeated(Some(seed)));
         let page = report::failure(&self.subject, &plan, &path, &command);
-        Failed::found(&head, &origin, &page.unwrap_or_default())
+        let words = [&head, origin.as_str(), &page.unwrap_or_default()];
+        Failed::found(&finding.failure, plan, words)
     }
 
     /// The plan of a finding; where a strategy drew it, what proptest makes of it.

@@ -209,3 +209,87 @@ fn a_misspelt_known_issue_in_a_profile_of_ones_own_is_told() {
         assert!(told.ends_with(wrong), "{told}");
     }
 }
+
+/// What a stranger writes who has the facade alone: a strategy that learns, and a bug for a driver.
+mod through_the_facade {
+    use squall::coverage::Map;
+    use squall::explore::strategy::{Feedback, Strategy};
+    use squall::plan::{Plan, PlanSpace};
+
+    pub(super) struct Longest<'a> {
+        pub(super) space: PlanSpace<'a>,
+        pub(super) steps: u64,
+    }
+
+    impl Strategy for Longest<'_> {
+        fn plan(&self, seed: u64) -> Plan {
+            self.space.draw(seed)
+        }
+
+        fn learns(&self) -> bool {
+            true
+        }
+
+        fn learn(&mut self, runs: &[Feedback], map: &Map) -> Vec<usize> {
+            assert!(map.states() > 0);
+            let longest = runs.iter().map(|run| run.steps).max();
+            self.steps = self.steps.max(longest.unwrap_or(0));
+            Vec::new()
+        }
+    }
+}
+
+#[test]
+fn a_strategy_that_learns_is_written_against_the_facade() {
+    let subject = squall::subject("noraft").unwrap();
+    let profile = Profile::load("smoke").unwrap();
+    let mut longest = through_the_facade::Longest {
+        space: subject.plans(&profile),
+        steps: 0,
+    };
+    let sweep = squall::explore::sweep::Sweep {
+        subject: &subject,
+        profile: &profile,
+        strategy: squall::explore::strategy::Kind::Swarm,
+        coverage: false,
+        corpus: Vec::new(),
+        seeds: 0..64,
+        jobs: 1,
+        time_limit: None,
+        keep_going: false,
+        stop: &false.into(),
+        lookout: None,
+    };
+    let swept = sweep.run_with(&mut longest, |_| {});
+    assert!(longest.steps > 100 && swept.findings.is_empty());
+}
+
+#[test]
+fn why_a_test_failed_is_a_value() {
+    use squall::invariants::Property;
+    use squall::testing::Reason;
+    let kept = tempfile::tempdir().unwrap();
+    let subject = squall::subject("raft-rs+skip-fsync").unwrap();
+    let check = || {
+        let planted = squall::bugs::Planted {
+            subject: squall::raft_rs::RaftRs,
+            bug: squall::bugs::Bug::SkipFsync,
+        };
+        squall::check(planted)
+            .named("lazy")
+            .regressions(kept.path())
+    };
+    let failed = check().seeds(4).try_run().unwrap_err();
+    let Reason::Violation { failure, plan } = failed.reason() else {
+        panic!("{failed}");
+    };
+    assert_eq!(failure.violation.property(), Property::AckBeforeDurable);
+    let again = subject
+        .runner
+        .run(plan, Default::default())
+        .failure
+        .unwrap();
+    assert!(failure.violation.is_like(&again.violation));
+    let failed = check().profile("strom").try_run().unwrap_err();
+    assert_eq!(failed.reason(), &Reason::Refused);
+}

@@ -110,8 +110,8 @@ impl Server for Counting {
         serve(self.0, life).await.unwrap_or(());
     }
 
-    async fn ask(self: Arc<Self>, run: Arc<AtomicU64>, seat: ClientHandle) {
-        while seat.storms() {
+    async fn ask(self: Arc<Self>, run: Arc<AtomicU64>, handle: ClientHandle) {
+        while handle.storms() {
             run.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_millis(50)).await;
         }

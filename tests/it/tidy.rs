@@ -33,8 +33,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("slog", &["madsim", "raft-rs"]),
 ];
 
-/// What each part of the core may use of the others, by the first name after `crate::`. The
-/// compiler does not mind circles between the modules of one crate; readers do.
+/// What each part of the core may use of the others, by the first name after `crate::`. Parts that
+/// use one another are in one another's lists: what is declared and what is set (`own`, `options`,
+/// `replica`), and what is planned and what is done (`faults`, `plan`, `engine`, `registry`).
 const CORE: &[(&str, &[&str])] = &[
     ("ids", &[]),
     ("log_vec", &["ids"]),

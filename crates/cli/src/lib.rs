@@ -72,7 +72,7 @@ enum Command {
     /// Run one plan again, from its file or its seed; or every plan of a folder.
     #[command(after_help = EXIT_STATUS)]
     Replay(replay::Options),
-    /// Tell the story of a plan's run: how a violation came about, or what happened in a clean run.
+    /// Explain a plan's run: how a violation came about, or what happened in a clean run.
     #[command(after_help = EXIT_STATUS)]
     Show(show::Options),
     /// Say where two runs first differ: in their plans, and then in what happens.
@@ -89,7 +89,8 @@ enum Command {
     /// Turn what a fuzzer found into a plan file, made as small as it will get.
     #[command(after_help = IMPORT_STATUS)]
     Import(import::Options),
-    /// List what can be named: subjects, profiles, strategies, checks, faults, events.
+    /// List what can be named: subjects, profiles, strategies, checks, faults, events, options,
+    /// known issues.
     List(list::Options),
 }
 

@@ -75,7 +75,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         (None, Some(seed)) => {
             let subject = subjects.find_or_first(options.subject.as_deref())?;
             let profile = profile_for(subjects, options.profile.as_deref().unwrap_or("storm"))?;
-            if options.strategy == strategy::Kind::Guided {
+            if options.strategy.learns() {
                 return Err(CliError::Usage(
                     "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),
                 ));
@@ -127,7 +127,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     narrow.everything &= !options.log;
     let mut output = Ok(());
     let mut printed = false;
-    let mut chronicle = CausalTrace::default();
+    let mut causes = CausalTrace::default();
     let mut line = |line: Line| {
         if narrow.shows(&line) && output.is_ok() {
             output = say(&format!("{line}\n"));
@@ -136,7 +136,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         if line.begins(options.break_at) {
             squall_break(line.step);
         }
-        chronicle.add(line);
+        causes.add(line);
     };
     let watch = Observer {
         lines: Some(&mut line),
@@ -153,7 +153,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         let steps = report::group(outcome.steps);
         say(&format!("step {step} was not reached: there are {steps}\n"))?;
     }
-    match report::page(&plan, &outcome, &chronicle, &path, &command) {
+    match report::page(&plan, &outcome, &causes, &path, &command) {
         Some(page) => {
             say(&page)?;
             Ok(1)

@@ -1,4 +1,4 @@
-//! `squall show`: the story of a plan's run.
+//! `squall show`: how a plan's run went, explained.
 
 use std::path::PathBuf;
 
@@ -29,8 +29,8 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     }
     check_own(subjects, &plan.subject, &options.plan, &plan)?;
     let subject = subjects.find(&plan.subject)?;
-    let (outcome, chronicle) = report::watched(subject, &plan);
+    let (outcome, causes) = report::watched(subject, &plan);
     let command = replay_command(&options.plan, Engine::default());
-    say(&report::story(&plan, &outcome, &chronicle, &command))?;
+    say(&report::explanation(&plan, &outcome, &causes, &command))?;
     Ok(u8::from(outcome.failure.is_some()))
 }

@@ -27,7 +27,7 @@ pub struct Options {
     /// Write the plan that the story makes up to this file, to replay and shrink it.
     #[arg(long, value_name = "PLAN.json", conflicts_with = "update")]
     plan: Option<PathBuf>,
-    /// Print the story of a plan, as a file to begin with: `--from PLAN.json > NAME.sim`.
+    /// Print a plan as a story, to begin with: `--from PLAN.json > NAME.sim`.
     #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["story", "update", "plan", "subject"])]
     from: Option<PathBuf>,
     /// List the commands of stories.

@@ -127,7 +127,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let desk = Desk::in_folder(&out, jobs, &name, &asked)?;
     let scratch = desk.running().scratch();
     can_write_summaries(options)?;
-    let goes_on = !options.coverage && strategy != strategy::Kind::Guided;
+    let goes_on = !options.coverage && !strategy.learns();
     let (mut unfinished, stand) = match resumed {
         Some((unfinished, stand)) => (Some(unfinished), stand),
         None => {
@@ -184,7 +184,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let watcher = Watcher {
         patience: options.hang_after.0,
         running: desk.running(),
-        notes_plans: strategy == strategy::Kind::Guided,
+        notes_plans: strategy.learns(),
         tell: &hangs,
     };
     let mut error = None;
@@ -301,7 +301,7 @@ fn corpus(
     let Some(dir) = &options.corpus else {
         return Ok((None, Vec::new()));
     };
-    if options.strategy != strategy::Kind::Guided {
+    if !options.strategy.learns() {
         let name = options.strategy.name();
         return Err(CliError::Usage(format!(
             "--corpus goes with a strategy that learns, and {name} does not; legal: --strategy guided"

@@ -186,8 +186,8 @@ events! {
 }
 
 impl From<LibraryEvent> for Counter {
-    fn from(doing: LibraryEvent) -> Self {
-        match doing {
+    fn from(event: LibraryEvent) -> Self {
+        match event {
             LibraryEvent::DroppedProposal => Counter::ProposalDropped,
             LibraryEvent::DeclinedChange => Counter::ChangeDeclined,
             LibraryEvent::SkippedChange | LibraryEvent::ChangedOtherwise => Counter::ChangeSkipped,

@@ -79,7 +79,7 @@ pub enum Wrong {
     },
     /// It is what the log gives when each copy of a retried command counts.
     Repeated {
-        /// It.
+        /// The answer.
         answer: Answer,
         /// What it should have been.
         right: Answer,

@@ -9,6 +9,9 @@ use crate::ids::NodeId;
 
 /// An operator's request. A node may decline it, and says nothing either way:
 /// what came of it shows in roles, configurations and snapshots.
+///
+/// Not `#[non_exhaustive]`: a driver that cannot carry out a new request is to be found by the
+/// compiler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Admin {
@@ -30,6 +33,8 @@ pub enum Admin {
 }
 
 /// A setting that can be changed while a node runs.
+///
+/// Not `#[non_exhaustive]`, as [`Admin`] is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Setting {

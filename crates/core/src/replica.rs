@@ -236,6 +236,9 @@ pub enum BootError {
 }
 
 /// What happens to a replica.
+///
+/// Not `#[non_exhaustive]`: a driver that knows nothing of a new input is to be found by the
+/// compiler.
 #[derive(Clone, Debug)]
 pub enum Input<M> {
     /// One tick of its clock.
@@ -249,7 +252,7 @@ pub enum Input<M> {
     },
     /// A sync that it asked for is over. All syncs asked for before are over with it.
     Synced {
-        /// Which.
+        /// The sync that is over.
         sync: SyncId,
         /// How it went.
         result: SyncResult,

@@ -5,10 +5,13 @@
 //! Knows no Raft library, and no terminal.
 
 pub mod explain;
+#[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod fuzz_input;
 pub mod report;
+#[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod running;
 pub mod scenario;
+#[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod seed_range;
 pub mod shrink;
 pub mod strategy;

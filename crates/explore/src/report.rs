@@ -32,25 +32,25 @@ pub fn failure(
     path: &Path,
     command: &str,
 ) -> Option<String> {
-    let (outcome, chronicle) = watched(subject, plan);
-    page(plan, &outcome, &chronicle, path, command)
+    let (outcome, causes) = watched(subject, plan);
+    page(plan, &outcome, &causes, path, command)
 }
 
-/// Carries `plan` out, and keeps what its story needs.
+/// Carries `plan` out, and keeps what its explanation needs.
 pub fn watched(subject: &RegisteredSubject, plan: &Plan) -> (Outcome, CausalTrace) {
-    let mut chronicle = CausalTrace::default();
-    let mut keep = |line: Line| chronicle.add(line);
+    let mut causes = CausalTrace::default();
+    let mut keep = |line: Line| causes.add(line);
     let watch = Observer {
         lines: Some(&mut keep),
         ..Observer::default()
     };
     let outcome = subject.runner.run(plan, watch);
-    (outcome, chronicle)
+    (outcome, causes)
 }
 
-/// The story of a run, for people who have never seen it: what it was, how its violation came
+/// A run explained, for people who have never seen it: what it was, how its violation came
 /// about, or what happened in it when it was clean. `command` repeats it.
-pub fn story(plan: &Plan, outcome: &Outcome, chronicle: &CausalTrace, command: &str) -> String {
+pub fn explanation(plan: &Plan, outcome: &Outcome, causes: &CausalTrace, command: &str) -> String {
     let Plan { cluster, .. } = plan;
     let mut parts = vec![many(cluster.voters.into(), "voter")];
     for (number, what) in [
@@ -66,7 +66,7 @@ pub fn story(plan: &Plan, outcome: &Outcome, chronicle: &CausalTrace, command: &
         parts.push(many(script.len() as u64, "client operation"));
     }
     let mut text = format!("{}: {}\n\n", plan.subject, parts.join(", "));
-    for line in chronicle.tell(plan, outcome) {
+    for line in causes.tell(plan, outcome) {
         let _ = writeln!(text, "{line}");
     }
     let _ = match &outcome.failure {
@@ -86,11 +86,11 @@ pub fn story(plan: &Plan, outcome: &Outcome, chronicle: &CausalTrace, command: &
     text
 }
 
-/// The page of a failure that ended in `outcome`, with its story.
+/// The page of a failure that ended in `outcome`, with its explanation.
 pub fn page(
     plan: &Plan,
     outcome: &Outcome,
-    chronicle: &CausalTrace,
+    causes: &CausalTrace,
     path: &Path,
     command: &str,
 ) -> Option<String> {
@@ -149,7 +149,7 @@ pub fn page(
     }
     add("");
     add("how it came to that");
-    for line in chronicle.tell(plan, outcome) {
+    for line in causes.tell(plan, outcome) {
         add(&format!("  {line}"));
     }
     add("");
@@ -204,6 +204,7 @@ pub fn size(size: &Size) -> String {
 }
 
 /// So many of them, in words: `1 fault`, `2 faults`.
+#[doc(hidden)]
 pub fn many(number: u64, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{} {what}{s}", group(number))
@@ -530,6 +531,7 @@ pub fn leak(leak: &Leak) -> String {
 }
 
 /// A number with its digits in groups of three: `1,234,567`.
+#[doc(hidden)]
 pub fn group(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

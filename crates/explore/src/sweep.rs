@@ -1,4 +1,4 @@
-//! A campaign: many plans, spread over cores, and what they add up to. Each run
+//! A sweep: many plans, spread over cores, and what they add up to. Each run
 //! is on one thread and knows of no other; results are taken in the order of
 //! their seeds, so a sweep's outcome does not depend on how many jobs it had.
 
@@ -343,10 +343,10 @@ impl Sweep<'_> {
                 (threads.pool).install(|| (next..end).into_par_iter().map(one).collect());
             summary = lock(shared);
             let whole = runs.iter().all(Option::is_some);
-            let mut lessons = Vec::new();
+            let mut feedback = Vec::new();
             for run in runs.into_iter().flatten() {
-                let (lesson, finding) = summary.take(run);
-                lessons.extend(lesson);
+                let (run_feedback, finding) = summary.take(run);
+                feedback.extend(run_feedback);
                 if let Some(finding) = finding {
                     tell(SweepEvent::Finding(finding));
                     if !self.keep_going {
@@ -355,9 +355,9 @@ impl Sweep<'_> {
                 }
             }
             if let Some(map) = &summary.coverage {
-                let kept = strategy.learn(&lessons, map);
+                let kept = strategy.learn(&feedback, map);
                 kept.iter()
-                    .for_each(|kept| tell(SweepEvent::Kept(&lessons[*kept].plan)));
+                    .for_each(|kept| tell(SweepEvent::Kept(&feedback[*kept].plan)));
             }
             let findings = summary.findings.len() as u64;
             tell(SweepEvent::Progress {
@@ -472,7 +472,7 @@ impl Summary {
             plan: plan.clone(),
             seed,
         });
-        let lesson = match (&mut self.coverage, trail) {
+        let run_feedback = match (&mut self.coverage, trail) {
             (Some(map), Some(trail)) => Some(Feedback {
                 seed,
                 plan,
@@ -487,7 +487,7 @@ impl Summary {
             self.findings.push(finding);
             &self.findings[self.findings.len() - 1]
         });
-        (lesson, finding)
+        (run_feedback, finding)
     }
 }
 

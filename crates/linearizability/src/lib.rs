@@ -1,5 +1,5 @@
 //! A linearizability checker for histories of operations. Knows nothing of
-//! Raft, plans or engines, and nothing else of this crate: only a [`Model`] of
+//! Raft, plans or engines: only a [`Model`] of
 //! what one operation does, and a history of when operations began, when they
 //! ended and what they returned.
 //!

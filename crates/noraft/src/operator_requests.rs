@@ -10,7 +10,7 @@ use squall_core::replica::{LibraryEvent, Observation, Output};
 
 impl NoraftNode {
     pub(super) fn administer(&mut self, admin: Admin, out: &mut Output<Message>) {
-        let doing = match admin {
+        let event = match admin {
             Admin::Change(change) => self
                 .propose_change(&change, out)
                 .is_none()
@@ -25,8 +25,8 @@ impl NoraftNode {
             // Left out of plans: see `Subject::lacks`.
             Admin::TransferLeader { .. } | Admin::RequestSnapshot | Admin::Set(_) => None,
         };
-        if let Some(doing) = doing {
-            out.observe(Observation::Did(doing));
+        if let Some(event) = event {
+            out.observe(Observation::Did(event));
         }
     }
 

@@ -81,7 +81,7 @@ pub struct Plans {
 }
 
 impl Plans {
-    /// For the subject of that name, without what it lacks. `squall_core::invariants` sees to it
+    /// For the subject of that name, without what it lacks. `squall::check` sees to it
     /// itself.
     pub fn for_subject(self, name: impl Into<String>, lacks: &'static [Feature]) -> Self {
         Self {

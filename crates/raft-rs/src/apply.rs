@@ -80,7 +80,7 @@ impl RaftRsNode {
     #[inline]
     pub(super) fn must_wait(&self, entries: &[RaftEntry]) -> bool {
         let changes = |entry: &RaftEntry| entry.get_entry_type() != EntryType::EntryNormal;
-        !self.own.apply_changes_early
+        !self.switches.apply_changes_early
             && (self.raw.store().conf.auto_leave || entries.iter().any(changes))
     }
 
@@ -191,7 +191,7 @@ impl RaftRsNode {
                     configuration,
                 });
                 let (term, votes) = (self.raw.raft.term, configuration.electors());
-                if !self.own.lead_when_removed && !votes.has(self.id) {
+                if !self.switches.lead_when_removed && !votes.has(self.id) {
                     self.raw.raft.become_follower(term, raft::INVALID_ID);
                 }
                 self.contract.configured(&self.raw, &named);

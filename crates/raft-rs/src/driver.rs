@@ -27,7 +27,7 @@ use raft::{GetEntriesContext, StateRole};
 use super::apply::{Backlog, OwnSnapshot, Work};
 use super::contract::{Asked, Contract};
 use super::kit::{self, Reported};
-use super::known_issues::OwnOptions;
+use super::known_issues::DriverSwitches;
 use super::messages;
 use super::reads::Reads;
 use super::store::Store;
@@ -47,7 +47,7 @@ pub struct RaftRsNode {
     pub(super) raw: RawNode<Store>,
     pub(super) machine: StateMachine,
     pub(super) options: DriverOptions,
-    pub(super) own: OwnOptions,
+    pub(super) switches: DriverSwitches,
     /// It looks for a ready after each input.
     pub(super) takes_one: bool,
     timeouts: Timeouts,
@@ -105,7 +105,7 @@ impl RaftRsNode {
             raw,
             machine: StateMachine::new(service),
             options: boot.driver.clone(),
-            own: OwnOptions::of(boot.driver),
+            switches: DriverSwitches::of(boot.driver),
             takes_one: boot.driver.inputs_per_ready <= 1,
             timeouts: Timeouts::new(boot),
             contract: Contract::new(boot),
@@ -304,7 +304,7 @@ impl RaftRsNode {
         if !ready.persisted_messages().is_empty() {
             out.send_all(ready.take_persisted_messages());
         }
-        let whole = self.own.advance_whole && self.backlog.is_empty();
+        let whole = self.switches.advance_whole && self.backlog.is_empty();
         let mut light = match whole {
             true => self.raw.advance(ready),
             false => self.raw.advance_append(ready),
@@ -471,7 +471,7 @@ impl RaftRsNode {
     /// Whether a received snapshot counts as applied, for the library, before the state machine has
     /// it.
     pub(super) fn applies_when_durable(&self) -> bool {
-        self.options.snapshot_install_us > 0 && !self.own.applied_when_installed
+        self.options.snapshot_install_us > 0 && !self.switches.applied_when_installed
     }
 
     #[inline(always)]

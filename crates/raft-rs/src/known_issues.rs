@@ -131,7 +131,7 @@ pub(super) const ISSUES: &[KnownIssue] = &[
 
 /// The options of a run, read once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OwnOptions {
+pub(super) struct DriverSwitches {
     pub(super) advance_whole: bool,
     pub(super) applied_when_installed: bool,
     pub(super) lead_when_removed: bool,
@@ -143,7 +143,7 @@ pub(super) struct OwnOptions {
     pub(super) reuse_read_names: bool,
 }
 
-impl OwnOptions {
+impl DriverSwitches {
     pub(super) fn of(driver: &DriverOptions) -> Self {
         let is_on = |option: DriverOption| driver.flag(option.name);
         Self {

@@ -1,5 +1,5 @@
 //! The subject `raft-rs`: tikv's `raft` 0.7.0, unmodified, behind an honest
-//! driver. Only this crate names the library.
+//! driver. Only this crate, and what `squall-madsim` has for servers, name the library.
 
 mod apply;
 mod codec;

@@ -16,7 +16,7 @@ use squall_core::replica::{LibraryEvent, Observation, Output};
 
 impl RaftRsNode {
     pub(super) fn administer(&mut self, admin: Admin, out: &mut Output<Message>) {
-        let doing = match admin {
+        let event = match admin {
             Admin::Change(change) => self
                 .propose_change(&change)
                 .then_some(LibraryEvent::DeclinedChange),
@@ -29,7 +29,7 @@ impl RaftRsNode {
                 None
             }
             Admin::Campaign => {
-                let may = self.raw.raft.promotable() || self.own.campaign_as_outsider;
+                let may = self.raw.raft.promotable() || self.switches.campaign_as_outsider;
                 if may {
                     let _ = self.raw.campaign();
                 }
@@ -37,7 +37,8 @@ impl RaftRsNode {
             }
             Admin::RequestSnapshot => {
                 let log = &self.raw.raft.raft_log;
-                let ahead = self.own.snapshot_requests_ahead || self.own.snapshot_requests_block;
+                let ahead =
+                    self.switches.snapshot_requests_ahead || self.switches.snapshot_requests_block;
                 let may = ahead || log.committed == log.last_index();
                 let before = Asked::new(&self.raw);
                 let asked = may && self.raw.request_snapshot().is_ok();
@@ -57,8 +58,8 @@ impl RaftRsNode {
                 Some(LibraryEvent::SettingChanged)
             }
         };
-        if let Some(doing) = doing {
-            out.observe(Observation::Did(doing));
+        if let Some(event) = event {
+            out.observe(Observation::Did(event));
         }
     }
 
@@ -92,7 +93,7 @@ impl RaftRsNode {
         let raft = &mut self.raw.raft;
         if raft.pending_request_snapshot != raft::INVALID_INDEX
             && term > raft.term
-            && !self.own.snapshot_requests_block
+            && !self.switches.snapshot_requests_block
         {
             raft.pending_request_snapshot = raft::INVALID_INDEX;
         }
@@ -103,7 +104,7 @@ impl RaftRsNode {
     /// node's next vote request to tell. Where that does not go to the sender, the driver answers.
     pub(super) fn answer_earlier_term(&mut self, message: &Message) {
         let raft = &mut self.raw.raft;
-        if self.own.deaf_in_later_term || tells_by_itself(raft, message.from) {
+        if self.switches.deaf_in_later_term || tells_by_itself(raft, message.from) {
             return;
         }
         let answers = raft.check_quorum || raft.pre_vote;

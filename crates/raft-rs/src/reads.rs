@@ -99,7 +99,7 @@ impl RaftRsNode {
             request,
             index: None,
         });
-        let name = match self.own.reuse_read_names {
+        let name = match self.switches.reuse_read_names {
             true => context,
             false => self.reads.name(&self.raw.raft, context),
         };
@@ -108,7 +108,7 @@ impl RaftRsNode {
 
     /// Another node passes a read on.
     pub(super) fn name_read(&mut self, message: &mut Message) {
-        if self.own.reuse_read_names {
+        if self.switches.reuse_read_names {
             return;
         }
         if let Some(asked) = message.mut_entries().first_mut() {

@@ -92,21 +92,21 @@ impl Server for Lockd {
     fn ask(
         self: Arc<Self>,
         run: Arc<Run>,
-        seat: ClientHandle,
+        handle: ClientHandle,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let workload = seat.plan.workload;
+        let workload = handle.plan.workload;
         // A try that is given up before its answer can be there never gets one: that takes four
         // delays and two syncs, and a new connection some more.
-        let takes_us = 8 * seat.plan.network.delay_max_us + 4 * seat.plan.disk.sync_max_us;
+        let takes_us = 8 * handle.plan.network.delay_max_us + 4 * handle.plan.disk.sync_max_us;
         let attempt = Duration::from_micros(workload.timeout_us.max(takes_us));
         let client = Client::new(client::Options {
-            servers: servers(&seat.plan),
+            servers: servers(&handle.plan),
             attempt,
             patience: attempt * (workload.retries + 1),
-            nonce: u64::from(seat.number) << 32,
+            nonce: u64::from(handle.number) << 32,
             bug: self.0,
         });
-        storm_on(run, seat, client)
+        storm_on(run, handle, client)
     }
 
     fn judge(&self, run: &Run) -> Verdict<Judged> {
@@ -125,27 +125,27 @@ impl Server for Lockd {
 }
 
 /// Asks for one thing after another until the storm is over, and then until something is answered.
-async fn storm_on(run: Arc<Run>, seat: ClientHandle, mut client: Client) {
-    let mut choices = seat.choices();
-    let workload = seat.plan.workload;
+async fn storm_on(run: Arc<Run>, handle: ClientHandle, mut client: Client) {
+    let mut choices = handle.choices();
+    let workload = handle.plan.workload;
     for count in 1.. {
         let think_us = choices.between(workload.think_min_us, workload.think_max_us);
         sleep(Duration::from_micros(think_us)).await;
         // What is asked for before the end of the storm says nothing of what comes after it.
-        let storms = seat.storms();
-        let asked = seen::draw(&mut choices, seat.number, count);
+        let storms = handle.storms();
+        let asked = seen::draw(&mut choices, handle.number, count);
         let invoked = run.now_us();
         let answer = client.ask(asked.clone()).await.ok();
         let at = run.now_us();
-        seat.say(|| format!("asks for {asked:?}, and gets {answer:?}"));
+        handle.say(|| format!("asks for {asked:?}, and gets {answer:?}"));
         let is_answered = answer.is_some();
-        seat.hit(match &answer {
+        handle.hit(match &answer {
             None => Counter::CommandTimedOut,
             Some(Answer::Granted(_)) => Counter::LockGranted,
             Some(_) => Counter::CommandApplied,
         });
         run.add(Seen {
-            client: seat.number,
+            client: handle.number,
             asked,
             invoked,
             answered: answer.map(|answer| (answer, at)),

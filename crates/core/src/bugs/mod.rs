@@ -2,7 +2,7 @@
 //! honest subject at the seam. Each proves that a check can fire. A subject with
 //! one is named `SUBJECT+BUG`, as in `raft-rs+skip-fsync`.
 //!
-//! To add one: a line in the table below, and its doing in `node`, or in `boot` here.
+//! To add one: a line in the table below, and its doing in `buggy_node`, or in `boot` here.
 
 mod buggy_node;
 

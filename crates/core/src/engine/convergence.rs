@@ -79,11 +79,11 @@ impl<S: Subject> World<'_, '_, S> {
             reads: self.clients.is_served(),
             configuration,
         };
-        let scene = ClusterView {
+        let cluster_view = ClusterView {
             nodes: &self.views,
             disks: &self.disks,
         };
-        self.unmet = liveness::unmet(scene, &self.members(), target);
+        self.unmet = liveness::unmet(cluster_view, &self.members(), target);
         if self.unmet.is_none() {
             self.counters.hit(Counter::Converged);
             self.converged = true;

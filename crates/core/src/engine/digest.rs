@@ -68,7 +68,7 @@ pub(super) fn observation(seen: &Observation) -> u64 {
         } => mix(mix(11, index), configuration.hash()),
         Observation::ReadConfirmed { index } => mix(12, index),
         Observation::Transfer { to } => mix(14, to.map_or(0, |to| to.0.into())),
-        Observation::Did(doing) => mix(13, doing as u64),
+        Observation::Did(event) => mix(13, event as u64),
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
             LibraryEvent::Campaigned,
             LibraryEvent::ChangedOtherwise,
         ];
-        assert_eq!(doings.map(|doing| doing as u64), [0, 9, 12]);
+        assert_eq!(doings.map(|event| event as u64), [0, 9, 12]);
         for (number, kind) in MessageKind::ALL.iter().enumerate() {
             assert_eq!(*kind as usize, number);
         }

@@ -61,7 +61,7 @@ impl<S: Subject> World<'_, '_, S> {
         self.begin()?;
         let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
         while !self.queue.is_empty() {
-            let (time_us, happening) = self.queue.take();
+            let (time_us, event) = self.queue.take();
             if time_us > self.plan.end_us {
                 break;
             }
@@ -69,7 +69,7 @@ impl<S: Subject> World<'_, '_, S> {
                 return Ok(());
             }
             pace(&self.slots, time_us);
-            self.happen(time_us, happening)?;
+            self.happen(time_us, event)?;
             if self.watch.until.is_some() && self.is_enough(time_us) {
                 return Ok(());
             }
@@ -129,15 +129,15 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[inline(always)]
-    fn happen(&mut self, now_us: u64, happening: Event) -> Verdict {
-        match happening {
+    fn happen(&mut self, now_us: u64, event: Event) -> Verdict {
+        match event {
             Event::Tick { node, .. }
             | Event::Arrival { to: node, .. }
             | Event::Synced { node, .. }
             | Event::Report { node, .. }
                 if self.stands_still(node) =>
             {
-                self.slots[node.position()].held.push(happening);
+                self.slots[node.position()].held.push(event);
                 Ok(())
             }
             Event::Tick { node, timer } => self.tick(now_us, node, timer),

@@ -174,8 +174,8 @@ impl<S: Subject> World<'_, '_, S> {
         view.role = Role::Follower;
         // What lay in the sockets of a node that stood still now meets a dead one.
         let now_us = self.queue.now_us();
-        for happening in std::mem::take(&mut self.slots[position].held) {
-            self.queue.push(now_us, happening);
+        for event in std::mem::take(&mut self.slots[position].held) {
+            self.queue.push(now_us, event);
         }
         self.slots[position].drop_life();
     }
@@ -295,8 +295,8 @@ impl<S: Subject> World<'_, '_, S> {
             return;
         }
         slot.paused_until_us = None;
-        for happening in std::mem::take(&mut slot.held) {
-            self.queue.push(now_us, happening);
+        for event in std::mem::take(&mut slot.held) {
+            self.queue.push(now_us, event);
         }
         if self.is_watched() {
             self.tell(Some(node), Weight::Notable, "goes on".to_owned());
@@ -336,7 +336,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         // What the storm held up comes now, not when the storm had meant it to.
         let prompt_us = now_us + prompt_us;
-        self.queue.hasten(|happening| match happening {
+        self.queue.hasten(|event| match event {
             Event::Arrival { .. } | Event::Synced { .. } => Some(prompt_us),
             _ => None,
         });

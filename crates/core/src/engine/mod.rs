@@ -150,7 +150,7 @@ pub struct Failure {
 /// One node when a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeAtEnd {
-    /// Which.
+    /// The node.
     pub id: NodeId,
     /// Whether it ran, was down, or was gone for good.
     pub state: NodeState,

@@ -127,7 +127,7 @@ pub enum Wrote {
     },
     /// The commit index.
     Commit {
-        /// It.
+        /// The commit index.
         index: Index,
     },
     /// The log is empty and goes on there.
@@ -266,7 +266,7 @@ pub(super) fn observation(seen: &Observation) -> String {
         Observation::ReadConfirmed { index } => format!("may serve a read from {index} on"),
         Observation::Transfer { to: Some(to) } => format!("hands leadership over to {to}"),
         Observation::Transfer { to: None } => "hands leadership over no longer".to_owned(),
-        Observation::Did(doing) => format!("did: {doing:?}"),
+        Observation::Did(event) => format!("did: {event:?}"),
     }
 }
 

@@ -76,11 +76,11 @@ impl<S: Subject> World<'_, '_, S> {
         let Label { to, kind, .. } = label;
         self.fold(digest::label(&label));
         self.counters.hit(Counter::MessageSent);
-        let scene = ClusterView {
+        let cluster_view = ClusterView {
             nodes: &self.views,
             disks: &self.disks,
         };
-        self.checks.spoken(scene, from, &label)?;
+        self.checks.spoken(cluster_view, from, &label)?;
         if to.position() >= self.slots.len() || to == from {
             drop(self.parcels.take(parcel));
             return Ok(());

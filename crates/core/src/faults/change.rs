@@ -18,7 +18,7 @@ use crate::replica::Subject;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
-    /// Which.
+    /// The change.
     pub change: configuration::Change,
     /// How often it is asked for again while it has not come about, every other election
     /// time-out.

@@ -21,7 +21,7 @@ pub enum When {
     Sync {
         /// Whose sync.
         node: NodeId,
-        /// Which.
+        /// Its ordinal, from 1.
         nth: u32,
     },
     /// As soon as this node has begun the sync that is to make durable what it wrote over
@@ -29,7 +29,7 @@ pub enum When {
     Overwrite {
         /// Whose sync.
         node: NodeId,
-        /// Which.
+        /// Its ordinal, from 1.
         nth: u32,
     },
     /// As soon as this has come about at this node for the `nth` time, counted from 1 over all its
@@ -37,9 +37,9 @@ pub enum When {
     Milestone {
         /// Whose.
         node: NodeId,
-        /// What.
+        /// The milestone.
         milestone: Milestone,
-        /// Which.
+        /// Its ordinal, from 1.
         nth: u32,
     },
     /// As soon as the `nth` message of this kind, counted from 1, is sent on this link.
@@ -50,7 +50,7 @@ pub enum When {
         to: NodeId,
         /// The kind.
         kind: MessageKind,
-        /// Which.
+        /// Its ordinal, from 1.
         nth: u32,
     },
 }

@@ -67,7 +67,7 @@ impl ByHand {
         self.observe(node, started)
     }
 
-    pub(super) fn scene(&self) -> ClusterView<'_> {
+    pub(super) fn cluster_view(&self) -> ClusterView<'_> {
         ClusterView {
             nodes: &self.nodes,
             disks: &self.disks,
@@ -189,10 +189,10 @@ impl ByHand {
             term,
             claim,
         };
-        let scene = ClusterView {
+        let cluster_view = ClusterView {
             nodes: &self.nodes,
             disks: &self.disks,
         };
-        self.checks.spoken(scene, NodeId(from), &label)
+        self.checks.spoken(cluster_view, NodeId(from), &label)
     }
 }

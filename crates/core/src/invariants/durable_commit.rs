@@ -12,30 +12,30 @@ use crate::ids::{Index, NodeId, NodeSet, Role};
 /// `id` says that its log is committed up to `index`; enters what is new into the ledger.
 #[inline]
 pub(super) fn committed(
-    scene: ClusterView<'_>,
+    cluster_view: ClusterView<'_>,
     id: NodeId,
     index: Index,
     ledger: &mut Ledger,
     counters: &mut Counters,
 ) -> Verdict {
     match index > ledger.last() {
-        true => committed_first(scene, id, index, ledger, counters),
+        true => committed_first(cluster_view, id, index, ledger, counters),
         false => Ok(()),
     }
 }
 
 fn committed_first(
-    scene: ClusterView<'_>,
+    cluster_view: ClusterView<'_>,
     id: NodeId,
     index: Index,
     ledger: &mut Ledger,
     counters: &mut Counters,
 ) -> Verdict {
-    let view = scene.node(id);
+    let view = cluster_view.node(id);
     let Some(chain) = view.chain_at(index) else {
         return Err(Violation::by(id, breach::DurableCommit::NotInLog { index }));
     };
-    let holders: NodeSet = scene
+    let holders: NodeSet = cluster_view
         .disks
         .iter()
         .enumerate()
@@ -51,7 +51,7 @@ fn committed_first(
         };
         return Err(Violation::by(id, breach));
     }
-    if !scene.durable(id).holds(index, chain) {
+    if !cluster_view.durable(id).holds(index, chain) {
         counters.hit(Counter::CommittedWithoutLeaderDisk);
     }
     // A leader commits by counting only entries of its own term (paper, section

@@ -78,7 +78,7 @@ impl ElectionSafety {
 
     pub(super) fn elected(
         &mut self,
-        scene: ClusterView<'_>,
+        cluster_view: ClusterView<'_>,
         id: NodeId,
         term: Term,
         counters: &mut Counters,
@@ -100,10 +100,10 @@ impl ElectionSafety {
                 let unaware = |node: &super::NodeView| {
                     node.up && node.role == Role::Leader && node.term < term
                 };
-                if scene.nodes.iter().any(unaware) {
+                if cluster_view.nodes.iter().any(unaware) {
                     counters.hit(Counter::TwoLeadersAtOnce);
                 }
-                won(scene, id, term)?;
+                won(cluster_view, id, term)?;
                 self.leaders.insert(place, (term, id));
                 if self.leaders.len() > MEMORY {
                     self.forgotten = self.leaders.remove(0).0;
@@ -116,13 +116,13 @@ impl ElectionSafety {
 
 /// Whether a quorum of the configuration that `id` goes by may have voted for it in `term`. It may
 /// vote for itself in the step in which it wins, where no other vote is needed.
-fn won(scene: ClusterView<'_>, id: NodeId, term: Term) -> Verdict {
-    let (_, configuration) = scene.node(id).configuration;
+fn won(cluster_view: ClusterView<'_>, id: NodeId, term: Term) -> Verdict {
+    let (_, configuration) = cluster_view.node(id).configuration;
     let may_have_voted = |node: &NodeId| {
-        let hard = &scene.durable(*node).hard;
+        let hard = &cluster_view.durable(*node).hard;
         *node == id || hard.term > term || (hard.term == term && hard.vote == Some(id))
     };
-    let nodes = (0..scene.disks.len()).map(NodeId::at);
+    let nodes = (0..cluster_view.disks.len()).map(NodeId::at);
     let voters: NodeSet = nodes.filter(may_have_voted).collect();
     if configuration.is_empty() || configuration.has_quorum_in(voters) {
         return Ok(());

@@ -24,10 +24,14 @@ pub struct Target {
 /// The first condition of convergence that the cluster does not meet yet; none
 /// when it has converged. `participants` are the nodes that were healed; those of
 /// them count that are in the configuration.
-pub fn unmet(scene: ClusterView<'_>, participants: &[NodeId], target: Target) -> Option<Unmet> {
+pub fn unmet(
+    cluster_view: ClusterView<'_>,
+    participants: &[NodeId],
+    target: Target,
+) -> Option<Unmet> {
     let is_member = |id: &NodeId| target.configuration.members().has(*id);
     let members: Vec<NodeId> = participants.iter().copied().filter(is_member).collect();
-    let node = |id: &NodeId| &scene.nodes[id.position()];
+    let node = |id: &NodeId| &cluster_view.nodes[id.position()];
     if let Some(down) = members.iter().find(|id| !node(id).up) {
         return Some(Unmet::Down { node: *down });
     }
@@ -132,7 +136,7 @@ mod tests {
     }
 
     fn lacks(cluster: &ByHand, target: Target) -> Option<Unmet> {
-        unmet(cluster.scene(), &[1, 2, 3].map(NodeId), target)
+        unmet(cluster.cluster_view(), &[1, 2, 3].map(NodeId), target)
     }
 
     #[test]

@@ -240,26 +240,27 @@ impl Checks {
                 nodes[position].role = role;
                 nodes[position].term = term;
                 if role == Role::Leader {
-                    let scene = ClusterView { nodes, disks };
-                    self.election_safety.elected(scene, id, term, counters)?;
-                    if scene.node(id).configuration.1.is_joint() {
+                    let cluster_view = ClusterView { nodes, disks };
+                    self.election_safety
+                        .elected(cluster_view, id, term, counters)?;
+                    if cluster_view.node(id).configuration.1.is_joint() {
                         counters.hit(Counter::LeaderElectedInJoint);
                     }
-                    leader_completeness::check(id, scene.node(id), &self.ledger)?;
-                    configuration::elected(id, scene.node(id))?;
+                    leader_completeness::check(id, cluster_view.node(id), &self.ledger)?;
+                    configuration::elected(id, cluster_view.node(id))?;
                 }
             }
             Observation::Committed { index } => {
-                let scene = ClusterView { nodes, disks };
-                monotonic::commit(id, scene.node(id).commit, index)?;
-                state_machine_safety::committed(id, scene.node(id), index, &self.ledger)?;
+                let cluster_view = ClusterView { nodes, disks };
+                monotonic::commit(id, cluster_view.node(id).commit, index)?;
+                state_machine_safety::committed(id, cluster_view.node(id), index, &self.ledger)?;
                 let before = self.ledger.last();
                 if index > before {
-                    leader_completeness::counted(id, scene.node(id), index)?;
+                    leader_completeness::counted(id, cluster_view.node(id), index)?;
                 }
-                durable_commit::committed(scene, id, index, &mut self.ledger, counters)?;
+                durable_commit::committed(cluster_view, id, index, &mut self.ledger, counters)?;
                 for new in before + 1..=index {
-                    self.perform(scene, id, new)?;
+                    self.perform(cluster_view, id, new)?;
                 }
                 nodes[position].commit = index;
             }
@@ -296,15 +297,15 @@ impl Checks {
             Observation::Did(LibraryEvent::ChangedOtherwise) => {
                 return configuration::changed_otherwise(id, &nodes[position]);
             }
-            Observation::Did(doing) => counters.hit(Counter::from(doing)),
+            Observation::Did(event) => counters.hit(Counter::from(event)),
         }
         Ok(())
     }
 
     /// The entry at `index` is committed: what clients are told is held against it from now on.
-    fn perform(&mut self, scene: ClusterView<'_>, id: NodeId, index: Index) -> Verdict {
+    fn perform(&mut self, cluster_view: ClusterView<'_>, id: NodeId, index: Index) -> Verdict {
         let chain = self.ledger.committed(index).unwrap_or_default();
-        let mut disks = scene.disks.iter();
+        let mut disks = cluster_view.disks.iter();
         let entry = disks.find_map(|disk| disk.durable().log.get_of(index, chain));
         match entry {
             Some(entry) => {
@@ -353,9 +354,15 @@ impl Checks {
     /// [`Property::ElectionSafety`], when it speaks as a leader that it was not; those of
     /// [`Checks::sent`].
     #[inline(always)]
-    pub fn spoken(&mut self, scene: ClusterView<'_>, from: NodeId, label: &Label) -> Verdict {
-        self.election_safety.sent(from, scene.node(from), label)?;
-        self.sent(scene, from, label)
+    pub fn spoken(
+        &mut self,
+        cluster_view: ClusterView<'_>,
+        from: NodeId,
+        label: &Label,
+    ) -> Verdict {
+        self.election_safety
+            .sent(from, cluster_view.node(from), label)?;
+        self.sent(cluster_view, from, label)
     }
 
     /// A node sends a message.
@@ -364,13 +371,13 @@ impl Checks {
     /// [`Property::AckBeforeDurable`], when it promises what is not durable;
     /// [`Property::LogMatching`], when it acknowledges what its leader does not have.
     #[inline(always)]
-    pub fn sent(&mut self, scene: ClusterView<'_>, from: NodeId, label: &Label) -> Verdict {
-        let (view, durable) = (scene.node(from), scene.durable(from));
+    pub fn sent(&mut self, cluster_view: ClusterView<'_>, from: NodeId, label: &Label) -> Verdict {
+        let (view, durable) = (cluster_view.node(from), cluster_view.durable(from));
         let elected = &self.election_safety;
         let acknowledged = self
             .ack_before_durable
             .check(from, view, durable, label, elected)?;
-        match (acknowledged, scene.nodes.get(label.to.position())) {
+        match (acknowledged, cluster_view.nodes.get(label.to.position())) {
             (Some(chain), Some(leader)) => log_matching::acknowledged(from, chain, leader, label),
             _ => Ok(()),
         }
@@ -444,11 +451,11 @@ impl Checks {
 
     /// Some snapshot has become durable: forgets what no check will ask for again.
     /// A node that is gone for good asks for nothing.
-    pub fn forget(&mut self, scene: ClusterView<'_>) {
-        let horizon = scene
+    pub fn forget(&mut self, cluster_view: ClusterView<'_>) {
+        let horizon = cluster_view
             .nodes
             .iter()
-            .zip(scene.disks)
+            .zip(cluster_view.disks)
             .filter(|(node, _)| !node.gone && !node.configuration.1.is_empty())
             .map(|(_, disk)| disk.durable().snapshot_index())
             .min()

@@ -234,7 +234,7 @@ pub enum PlanError {
     Impossible {
         /// The file.
         path: PathBuf,
-        /// What.
+        /// The limit that it is beyond.
         source: Impossible,
     },
 }

@@ -24,19 +24,19 @@ pub struct Command {
 pub enum Operation {
     /// The value of a key.
     Get {
-        /// Which.
+        /// The key.
         key: u8,
     },
     /// Sets a key.
     Put {
-        /// Which.
+        /// The key.
         key: u8,
         /// To what.
         value: u64,
     },
     /// Sets a key if it has the value that is expected.
     CompareAndSet {
-        /// Which.
+        /// The key.
         key: u8,
         /// What it must be before; none when the key must not exist.
         expected: Option<u64>,
@@ -45,33 +45,33 @@ pub enum Operation {
     },
     /// Folds a value into a key, so that order and number of appends show.
     Append {
-        /// Which.
+        /// The key.
         key: u8,
         /// What to fold in.
         value: u64,
     },
     /// Takes a key away.
     Delete {
-        /// Which.
+        /// The key.
         key: u8,
     },
     /// Takes a lock, or waits in line for it.
     Acquire {
-        /// Which.
+        /// The lock.
         lock: u8,
         /// How long it may be held without renewal.
         lease_us: u64,
     },
     /// Takes a lock if it is free.
     TryAcquire {
-        /// Which.
+        /// The lock.
         lock: u8,
         /// How long it may be held without renewal.
         lease_us: u64,
     },
     /// Goes on holding a lock.
     Renew {
-        /// Which.
+        /// The lock.
         lock: u8,
         /// The token it was granted with.
         token: u64,
@@ -80,7 +80,7 @@ pub enum Operation {
     },
     /// Gives a lock back.
     Release {
-        /// Which.
+        /// The lock.
         lock: u8,
         /// The token it was granted with.
         token: u64,

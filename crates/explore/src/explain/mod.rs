@@ -1,7 +1,7 @@
-//! The story of a run: of a violation, the steps through which it came about,
+//! A run explained: of a violation, the steps through which it came about,
 //! back from the one that broke the property; of a clean run, its outline.
 //!
-//! Two things make a step part of the story. It lies in the causal past of the
+//! Two things make a step part of the explanation. It lies in the causal past of the
 //! violation (Lamport 1978: order at a node, a message's sending before its
 //! arrival, a disk's records over a crash), or in that of the event elsewhere that
 //! the violation contradicts. And it matters: it is about what the violation is
@@ -22,10 +22,10 @@ use squall_core::text::seconds;
 use step_graph::Moments;
 use topic::Topic;
 
-/// Lines of a story, at most.
+/// Lines of an explanation, at most.
 pub const MOST_LINES: usize = 16;
 
-/// Collects a run's lines, and tells its story.
+/// Collects a run's lines, and explains it.
 #[derive(Debug, Default)]
 pub struct CausalTrace(Moments);
 
@@ -35,7 +35,7 @@ impl CausalTrace {
         self.0.add(line);
     }
 
-    /// The story of the run of `plan` that ended in `outcome`, line by line.
+    /// An explanation of the run of `plan` that ended in `outcome`, line by line.
     pub fn tell(&self, plan: &Plan, outcome: &Outcome) -> Vec<String> {
         let topic = outcome
             .failure

@@ -255,7 +255,7 @@ fn observed(said: &mut Said, moment: &Moment, seen: &Observation, telling: &Tell
             said.add(format!("hands leadership over to {to}"));
         }
         Observation::Transfer { to: None } => {}
-        Observation::Did(doing) => said.add(match doing {
+        Observation::Did(event) => said.add(match event {
             squall_core::replica::LibraryEvent::DroppedProposal => "drops a proposal".to_owned(),
             squall_core::replica::LibraryEvent::DeclinedChange => "declines the change".to_owned(),
             squall_core::replica::LibraryEvent::SkippedChange => "skips the change".to_owned(),

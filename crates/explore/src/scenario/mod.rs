@@ -58,7 +58,7 @@ pub enum StoryError {
     Impossible {
         /// The file.
         path: PathBuf,
-        /// What.
+        /// The limit that it is beyond.
         source: Impossible,
     },
 }
@@ -103,8 +103,8 @@ impl Story {
         if let Some(feature) = plan.asks_for_any(subject.runner.lacks()) {
             return Ok(Err(Skipped::Lacks(feature)));
         }
-        let mut chronicle = CausalTrace::default();
-        let mut keep = |line: Line| chronicle.add(line);
+        let mut causes = CausalTrace::default();
+        let mut keep = |line: Line| causes.add(line);
         let watch = Observer {
             lines: Some(&mut keep),
             ..Observer::default()
@@ -115,10 +115,10 @@ impl Story {
         for (place, mark) in marks.iter().enumerate() {
             let until_us = marks.get(place + 1).map_or(u64::MAX, Mark::time_us);
             let text = match mark {
-                Mark::Since { at_us, .. } => chronicle.between(&plan, *at_us, until_us),
-                Mark::Show { at_us, .. } => chronicle.nodes_at(*at_us, plan.nodes().len()),
+                Mark::Since { at_us, .. } => causes.between(&plan, *at_us, until_us),
+                Mark::Show { at_us, .. } => causes.nodes_at(*at_us, plan.nodes().len()),
                 Mark::Heal { at_us, .. } => {
-                    let mut text = chronicle.between(&plan, *at_us, until_us);
+                    let mut text = causes.between(&plan, *at_us, until_us);
                     if outcome.failure.is_none() {
                         text.push_str("clean: the cluster has converged\n");
                     }

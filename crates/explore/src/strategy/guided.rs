@@ -12,7 +12,7 @@ use squall_core::coverage::Map;
 use squall_core::plan::{Plan, PlanSpace};
 use squall_world::rng::Choices;
 
-/// Runs between two lessons: the fewer, the sooner what is new is made use of.
+/// Runs between two feedback: the fewer, the sooner what is new is made use of.
 const PORTION: u64 = 32;
 
 /// Runs in so many that draw a fresh plan, and do not change a kept one.
@@ -127,26 +127,26 @@ impl Strategy for Guided<'_> {
         true
     }
 
-    fn learn(&mut self, lessons: &[Feedback], map: &Map) -> Vec<usize> {
-        for lesson in lessons {
-            if self.given(lesson.seed).is_none()
-                && let Some(place) = self.parent(&mut Self::choices(lesson.seed))
+    fn learn(&mut self, feedback: &[Feedback], map: &Map) -> Vec<usize> {
+        for run_feedback in feedback {
+            if self.given(run_feedback.seed).is_none()
+                && let Some(place) = self.parent(&mut Self::choices(run_feedback.seed))
             {
                 self.kept[place].picked += 1;
             }
         }
         let mut places = Vec::new();
-        for (place, lesson) in lessons.iter().enumerate() {
+        for (place, run_feedback) in feedback.iter().enumerate() {
             // What fails is found; what is made from it would most often be the same finding.
-            if lesson.failed || lesson.news.is_empty() {
+            if run_feedback.failed || run_feedback.news.is_empty() {
                 continue;
             }
             places.push(place);
-            let novel = lesson.news.transitions.iter();
+            let novel = run_feedback.news.transitions.iter();
             self.kept.push(Kept {
-                plan: lesson.plan.clone(),
+                plan: run_feedback.plan.clone(),
                 novel: novel.copied().take(MOST_NOVEL).collect(),
-                steps: lesson.steps,
+                steps: run_feedback.steps,
                 picked: 0,
             });
         }

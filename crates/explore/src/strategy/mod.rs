@@ -82,6 +82,11 @@ macro_rules! kinds {
                 match self { $(Kind::$variant => $name,)* }
             }
 
+            /// Whether its plans come of runs before, and not of seeds alone.
+            pub fn learns(self) -> bool {
+                matches!(self, Kind::Guided)
+            }
+
             /// What it does, in one line.
             pub fn about(self) -> &'static str {
                 match self { $(Kind::$variant => $about,)* }

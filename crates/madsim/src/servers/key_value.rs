@@ -115,9 +115,9 @@ where
         (self.serve)(life)
     }
 
-    async fn ask(self: Arc<Self>, run: Arc<Seen>, seat: ClientHandle) {
-        let mut choices = seat.choices();
-        let plan = Arc::clone(&seat.plan);
+    async fn ask(self: Arc<Self>, run: Arc<Seen>, handle: ClientHandle) {
+        let mut choices = handle.choices();
+        let plan = Arc::clone(&handle.plan);
         let (workload, nodes) = (plan.workload, plan.nodes());
         // A request that is given up before its answer can be there never gets one: that takes a
         // connection, four delays and two syncs.
@@ -128,13 +128,13 @@ where
             let think_us = choices.between(workload.think_min_us, workload.think_max_us);
             sleep(Duration::from_micros(think_us)).await;
             // What is asked for before the end of the storm says nothing of what comes after it.
-            let storms = seat.storms();
+            let storms = handle.storms();
             let key = format!("k{}", choices.below(KEYS));
             let request = match choices.below(2) {
                 0 => Request::Get { key },
                 _ => Request::Put {
                     key,
-                    value: format!("{}.{count}", seat.number),
+                    value: format!("{}.{count}", handle.number),
                 },
             };
             let now_us = || TimeHandle::current().elapsed().as_micros() as u64;
@@ -144,8 +144,8 @@ where
                 request: request.clone(),
             });
             let reply = timeout(patience, asked).await.unwrap_or(Reply::Nothing);
-            seat.say(|| format!("asks {node}: {request}, and gets {reply:?}"));
-            seat.hit(match reply {
+            handle.say(|| format!("asks {node}: {request}, and gets {reply:?}"));
+            handle.hit(match reply {
                 Reply::Value(_) | Reply::Done => Counter::CommandApplied,
                 Reply::Refused => Counter::CommandRefused,
                 Reply::Nothing => Counter::CommandTimedOut,
@@ -154,7 +154,7 @@ where
                 node = *choices.pick(&nodes);
             }
             let is_answered = matches!(reply, Reply::Value(_) | Reply::Done);
-            run.add(seat.number, request, reply, (invoked, now_us()));
+            run.add(handle.number, request, reply, (invoked, now_us()));
             if !storms && is_answered {
                 break;
             }

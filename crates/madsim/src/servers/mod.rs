@@ -106,7 +106,7 @@ pub trait Server: Send + Sync + 'static {
     fn ask(
         self: Arc<Self>,
         run: Arc<Self::Run>,
-        seat: ClientHandle,
+        handle: ClientHandle,
     ) -> impl Future<Output = ()> + Send + 'static;
 
     /// The run is over. Judges what its clients saw.

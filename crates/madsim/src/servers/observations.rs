@@ -146,11 +146,11 @@ impl Stage {
         });
         self.counters.hit(Counter::MessageSent);
         self.count_message(node, label);
-        let scene = ClusterView {
+        let cluster_view = ClusterView {
             nodes: &self.views,
             disks: &self.disks,
         };
-        self.checks.sent(scene, node, label)
+        self.checks.sent(cluster_view, node, label)
     }
 
     /// Faults may wait for this message. What they do to it, they do to what is next on its link.
@@ -228,10 +228,10 @@ impl Stage {
     }
 
     fn forget(&mut self) {
-        let scene = ClusterView {
+        let cluster_view = ClusterView {
             nodes: &self.views,
             disks: &self.disks,
         };
-        self.checks.forget(scene);
+        self.checks.forget(cluster_view);
     }
 }

@@ -332,7 +332,7 @@ impl<S: Server> World<S> {
             self.machines.push(machine);
         }
         for number in 1..=plan.workload.clients {
-            let seat = ClientHandle {
+            let handle = ClientHandle {
                 number,
                 plan: Arc::clone(&plan),
                 stage: Arc::clone(&self.stage),
@@ -342,7 +342,7 @@ impl<S: Server> World<S> {
             let ip = [10, 1, high, low].into();
             let machine = machine.ip(ip).build();
             hosts.push((machine.id(), ip));
-            let asked = Arc::clone(&self.server).ask(Arc::clone(&self.shared), seat);
+            let asked = Arc::clone(&self.server).ask(Arc::clone(&self.shared), handle);
             let stage = Arc::clone(&self.stage);
             drop(machine.spawn(async move {
                 asked.await;

@@ -34,7 +34,7 @@ pub enum ElectionSafety {
     SpokeAsLeader {
         /// To whom.
         to: NodeId,
-        /// What.
+        /// The kind of message that was sent.
         sent: MessageKind,
         /// The term.
         term: Term,

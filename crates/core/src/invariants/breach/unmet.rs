@@ -15,7 +15,7 @@ use crate::ids::{Index, NodeId, Role, Term};
 pub enum Unmet {
     /// A member is not up.
     Down {
-        /// Which.
+        /// The node.
         node: NodeId,
     },
     /// Nobody leads the highest term.
@@ -25,7 +25,7 @@ pub enum Unmet {
     },
     /// A member does not follow.
     NoFollower {
-        /// Which.
+        /// The node.
         node: NodeId,
         /// What it is.
         role: Role,
@@ -108,7 +108,7 @@ pub enum Unmet {
     },
     /// A server is down, or its log or what it has applied is not the leader's.
     ServerBehind {
-        /// Which.
+        /// The node.
         node: NodeId,
     },
 }
