@@ -34,7 +34,7 @@ fn wrong_names_are_told_with_the_nearest_and_the_legal_ones() {
     "#]]
     .assert_eq(&refused(&["sweep", "--profile", "strom"]));
     expect![[r#"
-        squall: invalid value 'cheks' for '<WHAT>' [possible values: subjects, options, issues, profiles, strategies, checks, faults, events]; a similar value exists: 'checks'
+        squall: invalid value 'cheks' for '[WHAT]' [possible values: subjects, bugs, options, issues, profiles, strategies, checks, faults, events]; a similar value exists: 'checks'
     "#]]
     .assert_eq(&refused(&["list", "cheks"]));
     expect![[r#"
@@ -457,7 +457,8 @@ fn an_interrupt_ends_a_sweep_with_the_summary_so_far() {
 #[test]
 fn lists_name_what_can_be_named() {
     for (what, words) in [
-        ("subjects", "raft-rs+skip-fsync"),
+        ("subjects", "in all: squall list bugs"),
+        ("bugs", "raft-rs+skip-fsync"),
         ("profiles", "everything at once"),
         (
             "checks",
@@ -471,6 +472,35 @@ fn lists_name_what_can_be_named() {
         assert_eq!(run.status.code(), Some(0));
         assert!(stdout(&run).contains(words), "{what}");
     }
+    let kinds = stdout(&squall(&["list"]));
+    assert!(
+        kinds.contains("\nbugs        Subjects with a bug injected"),
+        "{kinds}"
+    );
+}
+
+#[test]
+fn a_violation_comes_after_the_summary_and_events_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let skips = ["sweep", "--subject", "raft-rs+skip-fsync", "--out", out];
+    let text = stdout(&squall(&skips));
+    let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{text}"));
+    assert!(place("violation: 1 of 1 runs failed") < place("\nVIOLATION ack-before-durable"));
+    assert!(place("\nVIOLATION") < place("\nshrunk   from "));
+    assert!(!text.contains("election-started"));
+    let quick = ["sweep", "--seeds", "4", "--no-shrink"];
+    let text = stdout(&squall(&[&skips[..], &quick[1..]].concat()));
+    assert!(
+        text.find("violation: 1 of 1") < text.find("\nVIOLATION"),
+        "{text}"
+    );
+    let text = stdout(&squall(&[&quick[..], &["--events", "--out", out]].concat()));
+    assert!(
+        text.contains("election-started ") && !text.contains(" 0\n"),
+        "{text}"
+    );
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
 }
 
 #[test]

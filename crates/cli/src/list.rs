@@ -6,37 +6,48 @@ use squall_core::counters::Counter;
 use squall_core::invariants::Property;
 use squall_core::own::Own;
 use squall_core::plan::{FaultKind, Profile, builtin_profiles};
-use squall_core::registry::Registry;
+use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::strategy;
 
 use super::{CliError, say};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// What to list.
-    what: What,
+    /// What to list [default: what can be listed].
+    what: Option<What>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum What {
+    /// Libraries that can be tested: for `--subject`.
     Subjects,
+    /// Subjects with a bug injected, and the check that is to catch it.
+    Bugs,
     /// Options that subjects have of their own.
     Options,
     /// Known issues of subjects.
     Issues,
+    /// What plans are drawn from: for `--profile`.
     Profiles,
+    /// How plans are looked for: for `--strategy`.
     Strategies,
+    /// Properties that are checked after every step.
     Checks,
+    /// Kinds of fault.
     Faults,
+    /// Events that are counted: for `--events`, and `require` in a profile.
     Events,
 }
 
 pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
-    let rows: Vec<(String, String)> = match options.what {
-        What::Subjects => subjects
-            .iter()
-            .map(|subject| (subject.name.clone(), subject.about.clone()))
-            .collect(),
+    let Some(what) = options.what else {
+        return say_rows(&kinds()).map(|()| 0);
+    };
+    let with_bug = |subject: &&RegisteredSubject| subject.caught_by.is_some();
+    let row = |subject: &RegisteredSubject| (subject.name.clone(), subject.about.clone());
+    let rows: Vec<(String, String)> = match what {
+        What::Subjects => subjects.iter().filter(|s| !with_bug(s)).map(row).collect(),
+        What::Bugs => subjects.iter().filter(with_bug).map(row).collect(),
         What::Options => own(subjects, |own| {
             let options = own.options.iter();
             options.map(|one| (one.name, one.about)).collect()
@@ -74,13 +85,35 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     if rows.is_empty() {
         say("none\n")?;
     }
+    say_rows(&rows)?;
+    let bugs = subjects.iter().filter(with_bug).count();
+    if matches!(what, What::Subjects) && bugs > 0 {
+        say(&format!(
+            "and these with a bug injected, {bugs} in all: squall list bugs\n"
+        ))?;
+    }
+    Ok(0)
+}
+
+/// What can be listed.
+fn kinds() -> Vec<(String, String)> {
+    let kinds = What::value_variants().iter();
+    let values = kinds.filter_map(ValueEnum::to_possible_value);
+    values
+        .map(|value| {
+            let about = value.get_help().map(ToString::to_string);
+            (value.get_name().to_owned(), about.unwrap_or_default())
+        })
+        .collect()
+}
+
+fn say_rows(rows: &[(String, String)]) -> Result<(), CliError> {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let lines: Vec<String> = rows
         .iter()
         .map(|(name, about)| format!("{name:width$}  {about}\n"))
         .collect();
-    say(&lines.concat())?;
-    Ok(0)
+    say(&lines.concat())
 }
 
 /// What honest subjects declare, each with the subject's name before it.

@@ -75,6 +75,9 @@ pub struct Options {
     /// How long at most each of them is shrunk.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, conflicts_with = "no_shrink")]
     shrink_for: Duration,
+    /// Say how often each event happened, too.
+    #[arg(long)]
+    events: bool,
     /// Write the summary as JSON to this file, or to standard output (-) in place of the text.
     #[arg(long, value_name = "FILE|-")]
     json: Option<PathBuf>,
@@ -246,7 +249,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
             if !asked.keep_going && !json_to_stdout {
                 say_first(&summary, files, subject)?;
             }
-            conclude(options, &summary, subject, swept, files)
+            write_summaries(options, &summary, subject, swept, files)
         });
         if let Err(failed) = told {
             warn(&failed.to_string());
@@ -254,8 +257,12 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         desk.running().remove();
         std::process::exit(summary.verdict().status().into());
     };
+    // A violation comes last, where it is seen.
+    if !json_to_stdout {
+        say_summary(options, &summary, swept)?;
+    }
     let files = written.shrink(stop, &hangs)?;
-    conclude(options, &summary, subject, swept, &files)?;
+    write_summaries(options, &summary, subject, swept, &files)?;
     match unfinished {
         Some(unfinished) if !summary.interrupted => unfinished.end(),
         Some(unfinished) => {
@@ -355,7 +362,7 @@ fn say_first(
     };
     let command = replay_command(&files.plan, subject.engine);
     let (seed, failure) = (finding.seed, &finding.failure);
-    say(&format!("seed {seed}: {failure}\n  repeat   {command}\n\n"))
+    say(&format!("\nseed {seed}: {failure}\n  repeat   {command}\n"))
 }
 
 /// Says and writes what there is of a sweep that a run has ended by hanging. Returns the exit
@@ -375,21 +382,36 @@ fn conclude_hang(
     };
     let plan = written.write(hang.seed, "hang", &hang.plan)?;
     let text = format!(
-        "{}\n  plan     {}\n  repeat   {}\n\n",
+        "\n{}\n  plan     {}\n  repeat   {}\n",
         watch::in_words(swept.subject, swept.profile, hang),
         plan.display(),
         replay_command(&plan, subject.engine)
     );
     match options.json.as_deref() == Some(Path::new("-")) {
-        true => text.lines().for_each(super::warn_of_command),
-        false => say(&text)?,
+        true => text.trim().lines().for_each(super::warn_of_command),
+        false => {
+            say_summary(options, &summary, swept)?;
+            say(&text)?;
+        }
     }
-    conclude(options, &summary, subject, swept, written.files())?;
+    write_summaries(options, &summary, subject, swept, written.files())?;
     Ok(summary.verdict().status())
 }
 
-/// Prints the summary, and writes it as JSON and as Markdown where that is asked for.
-fn conclude(
+/// Prints the summary.
+fn say_summary(options: &Options, summary: &Summary, swept: Swept<'_>) -> Result<(), CliError> {
+    let mut text = report::summary(summary, swept.subject, swept.profile);
+    if options.events {
+        text = format!("{}\n{text}", report::events(summary));
+    }
+    if options.keep_going && !summary.findings.is_empty() {
+        text.insert(0, '\n');
+    }
+    say(&text)
+}
+
+/// Writes the summary as JSON and as Markdown, where that is asked for.
+fn write_summaries(
     options: &Options,
     summary: &Summary,
     subject: &RegisteredSubject,
@@ -410,11 +432,8 @@ fn conclude(
     };
     match &options.json {
         Some(path) if path.as_os_str() == "-" => say_json(&json()),
-        Some(path) => {
-            write_file(path, &json())?;
-            say(&report::summary(summary, swept.subject, swept.profile))
-        }
-        None => say(&report::summary(summary, swept.subject, swept.profile)),
+        Some(path) => write_file(path, &json()),
+        None => Ok(()),
     }
 }
 

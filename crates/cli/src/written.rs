@@ -66,17 +66,21 @@ impl<'a> Written<'a> {
     }
 
     /// Writes a finding's plan; prints the whole page of the first, and a line for each other.
-    /// Where the sweep ends with it, its page waits for the smaller plan.
+    /// Where the sweep ends with it, its page comes after the summary.
     pub fn finding(&mut self, finding: &Finding) -> Result<(), CliError> {
         let what = of(finding).name();
         let path = self.write(finding.seed, what, &finding.plan)?;
         let place = self.files.len();
         let is_new = self.enter(finding, path.clone());
-        let waits = is_new && !self.writing.keep_going && self.writing.shrink_for.is_some();
+        let waits = is_new && !self.writing.keep_going;
         if waits || !self.writing.print {
             return Ok(());
         }
-        self.print(finding, &path, place == 0)
+        self.print(finding, &path, place == 0)?;
+        match place == 0 {
+            true => say("\n"),
+            false => Ok(()),
+        }
     }
 
     /// Takes in a finding that was written and told before.
@@ -128,7 +132,7 @@ impl<'a> Written<'a> {
         if whole {
             let page = report::failure(self.writing.subject, &finding.plan, path, &command);
             let page = page.unwrap_or_else(|| gone(finding, path, &command));
-            return say(&format!("{page}\n"));
+            return say(&page);
         }
         let seed = finding.seed;
         let failure = &finding.failure;
@@ -142,17 +146,13 @@ impl<'a> Written<'a> {
         stop: &AtomicBool,
         hangs: HangsShrinking<'_>,
     ) -> Result<Vec<Files>, CliError> {
-        let Some(time) = self.writing.shrink_for else {
-            return Ok(self.files);
-        };
         for (place, finding) in std::mem::take(&mut self.firsts) {
             let path = self.files[place].plan.clone();
-            let shrunk = match stop.load(Ordering::Relaxed) {
-                true => None,
-                false => self.shrink_one(&finding, time, stop, hangs),
-            };
+            let time = (self.writing.shrink_for).filter(|_| !stop.load(Ordering::Relaxed));
+            let shrunk = time.and_then(|time| self.shrink_one(&finding, time, stop, hangs));
             let Some(shrunk) = shrunk else {
                 if self.writing.print && !self.writing.keep_going {
+                    say("\n")?;
                     self.print(&finding, &path, true)?;
                 }
                 continue;
@@ -195,7 +195,7 @@ impl<'a> Written<'a> {
     fn print_shrunk(&self, shrunk: &Shrunk, path: &Path, smaller: &Path) -> Result<(), CliError> {
         let command = replay_command(smaller, self.writing.subject.engine);
         let origin = format!(
-            "shrunk   from {}\n         to {}\nfrom     {}\n\n",
+            "shrunk   from {}\n         to {}\nfrom     {}\n",
             report::size(&shrunk.before),
             report::size(&shrunk.after),
             path.display()
@@ -203,11 +203,11 @@ impl<'a> Written<'a> {
         if self.writing.keep_going {
             let failure = &shrunk.failure;
             return say(&format!(
-                "shrunk: {failure}\n  repeat   {command}\n{origin}"
+                "\nshrunk: {failure}\n  repeat   {command}\n{origin}"
             ));
         }
         let page = report::failure(self.writing.subject, &shrunk.plan, smaller, &command);
-        say(&format!("{}{origin}", page.unwrap_or_default()))
+        say(&format!("\n{}{origin}", page.unwrap_or_default()))
     }
 }
 

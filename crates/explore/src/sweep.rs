@@ -198,11 +198,6 @@ impl Summary {
     pub fn steps_per_cpu_second(&self) -> f64 {
         self.steps as f64 / self.cpu.as_secs_f64().max(1e-9)
     }
-
-    /// How many times faster than the simulated clusters the sweep went.
-    pub fn times_real_time(&self) -> f64 {
-        self.simulated_us as f64 / 1e6 / self.wall.as_secs_f64().max(1e-9)
-    }
 }
 
 /// What carries runs out, and who looks on.

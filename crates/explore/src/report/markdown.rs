@@ -73,6 +73,9 @@ pub fn markdown(
         }
         Verdict::Clean | Verdict::Violation => {}
     }
+    if !summary.findings.is_empty() {
+        violations(&mut text, summary, files, replay);
+    }
     text.push_str("| | |\n| --- | ---: |\n");
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "| {name} | {value} |");
@@ -93,10 +96,17 @@ pub fn markdown(
         row(event.name(), group(summary.counters.get(event)));
     }
     row("digest", format!("`{:016x}`", summary.digest));
-    if summary.findings.is_empty() {
-        return text;
-    }
-    text.push_str("\n| property | seed | step | what broke it |\n| --- | ---: | ---: | --- |\n");
+    text
+}
+
+/// Puts the violations into `text`, and the commands that replay them.
+fn violations(
+    text: &mut String,
+    summary: &Summary,
+    files: &[Files],
+    replay: impl Fn(&Path) -> String,
+) {
+    text.push_str("| property | seed | step | what broke it |\n| --- | ---: | ---: | --- |\n");
     for finding in summary.findings.iter().take(MOST_FINDINGS) {
         let failure = &finding.failure;
         let _ = writeln!(
@@ -123,6 +133,5 @@ pub fn markdown(
         let command = replay(plan).replace(['\n', '\r'], " ");
         let _ = writeln!(text, "{}", printable(&command));
     }
-    text.push_str("```\n");
-    text
+    text.push_str("```\n\n");
 }
