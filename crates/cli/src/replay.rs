@@ -106,10 +106,14 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
             seed_command(&plan, options.strategy, engine),
         ),
     };
+    // The seed in the name of a file is that which was swept: a smaller plan may have another.
+    let drawn = match options.plan {
+        Some(_) => String::new(),
+        None => format!(" with seed {}", plan.seed),
+    };
     say(&format!(
-        "replaying {} with seed {}, {}, {}\n\n",
+        "replaying {}{drawn}, {}, {}\n\n",
         plan.subject,
-        plan.seed,
         report::many(plan.cluster.voters.into(), "node"),
         report::many(plan.faults.len() as u64, "fault")
     ))?;

@@ -34,7 +34,7 @@ pub struct Options {
     #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
     engine: String,
     /// Threads [default: one for each processor]; the result does not depend on it.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
 }
 

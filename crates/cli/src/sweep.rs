@@ -55,7 +55,7 @@ pub struct Options {
     #[arg(long, value_name = "SEEDS", value_parser = seed::seeds)]
     seeds: Option<Range<u64>>,
     /// Threads [default: one for each processor].
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     /// How long, e.g. 90s, 10m, 8h.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
@@ -204,19 +204,25 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         stop,
         lookout: Some(&watcher),
     };
+    let steps_before = stand.summary.steps;
     let tell = |news: SweepEvent<'_>| {
         let done = match news {
             SweepEvent::Progress {
                 runs,
                 findings,
+                steps,
                 states,
-                ..
             } => {
                 bar.set_position(runs);
-                let findings = (findings > 0).then(|| format!("{findings} findings"));
-                let states = states.map(|states| format!("{} states", report::group(states)));
-                let both: Vec<String> = findings.into_iter().chain(states).collect();
-                bar.set_message(both.join(", "));
+                // A sweep that is gone on with begins with the steps of before.
+                let steps = steps.saturating_sub(steps_before) as f64;
+                let rate = steps / bar.elapsed().as_secs_f64().max(0.001);
+                let mut parts = vec![format!("{} steps/s", report::rounded(rate))];
+                parts.extend(states.map(|states| format!("{} states", report::group(states))));
+                if findings > 0 {
+                    parts.push(report::many(findings, "finding"));
+                }
+                bar.set_message(parts.join(", "));
                 Ok(())
             }
             SweepEvent::Batch { next, summary } => match &mut unfinished {
@@ -482,11 +488,11 @@ fn progress(options: &Options, seeds: &Range<u64>) -> ProgressBar {
     let (bar, style) = match seeds.end {
         u64::MAX => (
             ProgressBar::no_length(),
-            "{spinner} {elapsed} {human_pos} runs ({per_sec}) {msg}".to_owned(),
+            "{spinner} {elapsed}, {human_pos} runs, {msg}".to_owned(),
         ),
         _ => (
             ProgressBar::new(seeds.end - seeds.start),
-            "{wide_bar} {human_pos}/{human_len} runs ({per_sec}, {eta} left) {msg}".to_owned(),
+            "{wide_bar} {human_pos}/{human_len} runs, {eta} left, {msg}".to_owned(),
         ),
     };
     let style = ProgressStyle::with_template(&style).expect("the template is ours");

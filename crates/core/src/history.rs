@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Index;
+use crate::ids::{ClientName, Index};
 use crate::log_vec::Indexed;
 use crate::service::{self, Answer, Command, Part, Service, ServiceModel};
 use squall_linearizability::{Budget, Ending, Operation, Verdict, judge};
@@ -108,7 +108,8 @@ impl std::fmt::Display for Asked {
             operation,
             answer,
         } = self;
-        write!(f, "client {client}'s operation {sequence}, {operation}")?;
+        let client = ClientName(*client);
+        write!(f, "{client}'s operation {sequence}, {operation}")?;
         match answer {
             Some(answer) => write!(f, ": {answer}"),
             None => f.write_str(", never answered"),

@@ -5,6 +5,24 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The number of the first client that asks for something fresh after the storm. Each asks once, so
+/// that a late answer counts: the harness is as patient as the run is long.
+pub(crate) const FIRST_PROBE: u32 = 1 << 31;
+
+/// A client by its number, in words: `client 3`, or `probing client 1` for the first of those that
+/// ask for something fresh after the storm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientName(pub u32);
+
+impl fmt::Display for ClientName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.checked_sub(FIRST_PROBE) {
+            None => write!(f, "client {}", self.0),
+            Some(before) => write!(f, "probing client {}", before + 1),
+        }
+    }
+}
+
 /// One replica of the cluster, numbered from 1 as Raft libraries do; 0 is "nobody".
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

@@ -449,7 +449,8 @@ pub fn events(summary: &Summary) -> String {
 }
 
 /// A number in two digits or three, as `1.4 M`.
-fn rounded(number: f64) -> String {
+#[doc(hidden)]
+pub fn rounded(number: f64) -> String {
     match number {
         1e6.. => format!("{:.1} M", number / 1e6),
         1e3.. => format!("{:.0} k", number / 1e3),

@@ -7,16 +7,12 @@ use bytes::Bytes;
 
 use crate::counters::{Counter, Counters};
 use crate::history::OperationId;
-use crate::ids::{Index, NodeId};
+use crate::ids::{FIRST_PROBE, Index, NodeId};
 use crate::plan::Workload;
 use crate::replica::{Reply, ReplyOutcome, Request};
 use crate::service::{Answer, Command, KEYS, LOCKS, Operation};
 use squall_world::hash::mix;
 use squall_world::rng::Choices;
-
-/// The first client that asks for something fresh after the storm. Each asks
-/// once, so that a late answer counts: the harness is as patient as the run is long.
-const FIRST_PROBE: u32 = 1 << 31;
 
 /// A client's place, in the low bits of its number. The others count how often
 /// someone new has taken the place.

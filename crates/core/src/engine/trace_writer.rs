@@ -3,7 +3,7 @@
 use super::trace::{self, Forgotten, Happened, LIBRARY, Line, Trigger, Weight, Wrote};
 use super::world::World;
 use super::{Failure, NodeAtEnd, NodeState, Outcome};
-use crate::ids::NodeId;
+use crate::ids::{ClientName, NodeId};
 use crate::invariants::Violation;
 use crate::replica::{
     Effect, Input, Message, Observation, Replica, Reply, ReplyOutcome, Request, Subject, SyncResult,
@@ -148,7 +148,8 @@ impl<S: Subject> World<'_, '_, S> {
         let Reply {
             client, sequence, ..
         } = reply;
-        let text = format!("answers client {client}, operation {sequence}: {outcome}");
+        let client = ClientName(*client);
+        let text = format!("answers {client}, operation {sequence}: {outcome}");
         let event = Happened::Answered(*reply);
         self.tell_event(Some(node), Weight::Routine, text, event);
     }
@@ -242,8 +243,9 @@ impl<S: Subject> World<'_, '_, S> {
 fn asked(what: &str, request: &Request) -> (Weight, String, Trigger) {
     let operation = Command::decode(&request.command).map(|command| command.operation);
     let mut text = format!(
-        "is asked by client {} {what} {}",
-        request.client, request.sequence
+        "is asked by {} {what} {}",
+        ClientName(request.client),
+        request.sequence
     );
     if let Some(operation) = &operation {
         text.push_str(&format!(": {operation}"));

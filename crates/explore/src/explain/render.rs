@@ -1,7 +1,7 @@
 //! Moments in words: one short sentence each, in which the node of its line is the subject.
 
 use squall_core::engine::{Happened, Trigger, Wrote};
-use squall_core::ids::{Index, NodeId, Role, Term, node_list};
+use squall_core::ids::{ClientName, Index, NodeId, Role, Term, node_list};
 use squall_core::invariants::Property;
 use squall_core::plan::{Plan, What};
 use squall_core::replica::{Claim, MessageKind, Observation, ReplyOutcome, SyncResult};
@@ -31,13 +31,6 @@ pub fn sentence(moments: &Moments, place: usize, telling: &Telling<'_>) -> Strin
 fn is_elected(moment: &Moment) -> bool {
     let leads = |event: &Happened| matches!(event, Happened::Observed(Observation::Role { role, .. }) if *role == Role::Leader);
     moment.events.iter().any(leads)
-}
-
-fn client_words(client: u32) -> String {
-    match client >> 31 {
-        0 => format!("client {client}"),
-        _ => format!("probing client {client}"),
-    }
 }
 
 /// What it began with, where that says something.
@@ -85,7 +78,7 @@ fn beginning(moments: &Moments, moment: &Moment, telling: &Telling<'_>) -> Optio
             ..
         } => {
             let again = if *attempt > 0 { " again" } else { "" };
-            let client = client_words(*client);
+            let client = ClientName(*client);
             Some(format!("is asked by {client}{again} to {operation}"))
         }
         Trigger::Admin(admin) => Some(format!("is asked by an operator {admin}")),
@@ -150,7 +143,7 @@ fn effects(moment: &Moment, telling: &Telling<'_>) -> Vec<String> {
                     ReplyOutcome::Read { answer, index } => format!("{answer} (read at {index})"),
                     ReplyOutcome::Refused { .. } => "not here".to_owned(),
                 };
-                said.add(format!("tells {}: {what}", client_words(reply.client)));
+                said.add(format!("tells {}: {what}", ClientName(reply.client)));
             }
             Happened::Lost { label } if label.kind == MessageKind::Snapshot => {
                 said.add(format!("its snapshot to {} is lost", label.to));
