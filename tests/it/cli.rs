@@ -488,6 +488,13 @@ fn a_violation_comes_after_the_summary_and_events_when_asked_for() {
     let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{text}"));
     assert!(place("violation: 1 of 1 runs failed") < place("\nVIOLATION ack-before-durable"));
     assert!(place("\nVIOLATION") < place("\nshrunk   from "));
+    // What broke is among the last lines as well, which a terminal of 80 by 24 shows.
+    let wide = |line: &&str| line.len().div_ceil(80).max(1);
+    let end = &text[place("\nbroken   ack-before-durable: n2 sent")..];
+    assert!(
+        end.lines().map(|line| wide(&line)).sum::<usize>() < 24,
+        "{end}"
+    );
     assert!(!text.contains("election-started"));
     let quick = ["sweep", "--seeds", "4", "--no-shrink"];
     let text = stdout(&squall(&[&skips[..], &quick[1..]].concat()));

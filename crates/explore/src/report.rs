@@ -153,6 +153,8 @@ pub fn page(
         add(&format!("  {line}"));
     }
     add("");
+    // A page is longer than a terminal is high, and its end is what is seen.
+    add(&format!("broken   {}", failure.violation));
     add(&format!("plan     {}", path.display()));
     add(&format!("repeat   {command}"));
     Some(page)
