@@ -293,7 +293,7 @@ fn a_plan_with_fields_of_before_is_read_and_other_mistakes_in_it_are_told() {
     let told = |to: &str| read(was, to).unwrap_err();
     let wrong = told("\"campaign_as_outsider\": 7");
     assert!(
-        wrong.ends_with("invalid type: integer `7`, expected a boolean"),
+        wrong.ends_with("driver.campaign_as_outsider: 7 is neither true nor false"),
         "{wrong}"
     );
     let wrong = told("\"campaign_as_outsider\": true, \"no_such\": true");

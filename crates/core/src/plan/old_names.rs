@@ -69,7 +69,11 @@ pub(super) fn read(text: &str) -> Option<Result<Plan, serde_json::Error>> {
     (!found.is_empty()).then(|| {
         let mut plan: Plan = serde_json::from_str(&plan.to_string())?;
         for (was, value) in found {
-            let value: bool = serde_json::from_value(value)?;
+            let Value::Bool(value) = value else {
+                let field = was.field;
+                let told = format!("driver.{field}: {value} is neither true nor false");
+                return Err(serde::de::Error::custom(told));
+            };
             plan.driver.set_flag(was.option, value == was.on);
         }
         Ok(plan)
