@@ -51,8 +51,9 @@ pub(super) fn keep_in_touch(plan: &mut Plan) {
 /// Whether nothing in a plan may part a leader from its followers. Of a plan with one link that is
 /// cut this is not so sure.
 pub(super) fn are_in_touch(plan: &Plan) -> bool {
-    plan.network.delay_max_us <= plan.prompt_us()
-        && (plan.network.tail_ppm, plan.network.loss_ppm) == (0, 0)
+    let traffic = &plan.network;
+    traffic.delay_max_us <= plan.prompt_us()
+        && (traffic.tail_ppm, traffic.loss_ppm, traffic.reorder_ppm) == (0, 0, 0)
         && plan.schedule.is_none()
         && plan
             .faults
