@@ -49,7 +49,7 @@ pub fn compare() -> Result<(), String> {
     let found = Command::new("valgrind").arg("--version").output();
     found.map_err(|why| format!("--instructions needs valgrind on the PATH: {why}"))?;
     println!(
-        "instructions a step (targets: log checks at most 1.35, better 1.15; with the workload at most 2.0 at 3 nodes)"
+        "instructions a step (targets: log checks at most 1.22; with the workload at most 2.0 at 3 nodes)"
     );
     println!("bare: the same events stepped into raft 0.7.0 alone, no service, no checks");
     for scope in Scope::ALL {

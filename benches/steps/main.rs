@@ -118,7 +118,7 @@ fn smoke() {
 
 fn time() {
     println!(
-        "CPU time a step, median of {ROUNDS} rounds in turns (targets: log checks at most 1.5)"
+        "CPU time a step, median of {ROUNDS} rounds in turns (targets: log checks at most 1.4)"
     );
     println!("bare: the same events stepped into raft 0.7.0 alone, no service, no checks");
     for scope in Scope::ALL {
