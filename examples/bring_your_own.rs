@@ -10,11 +10,6 @@ pub(crate) struct Mine;
 impl Subject for Mine {
     type Replica = OneAtATime<Node>;
 
-    // It elects and replicates, and no more: plans ask for nothing that is on this list.
-    fn lacks(&self) -> &'static [Feature] {
-        Feature::ALL
-    }
-
     fn boot(
         &self,
         boot: &BootContext<'_>,
@@ -31,7 +26,7 @@ impl Subject for Mine {
             ready: None,
             raw,
         };
-        Ok(OneAtATime::new(node, start.must_sync, out))
+        Ok(OneAtATime::new(node, start.next, out))
     }
 }
 
@@ -46,7 +41,7 @@ pub(crate) struct Node {
 impl Sequential for Node {
     type Message = Message;
 
-    fn handle(&mut self, _: u64, input: Input<Message>, out: &mut Output<Message>) -> bool {
+    fn handle(&mut self, _: u64, input: Input<Message>, out: &mut Output<Message>) -> Next {
         match input {
             Input::Tick => self.timeouts.tick(&mut self.raw),
             Input::Deliver { message, .. } => drop(self.raw.step(message)),
@@ -59,8 +54,7 @@ impl Sequential for Node {
         self.go_on(0, out)
     }
 
-    // Returns whether what is written must be durable before this is called again.
-    fn go_on(&mut self, _: u64, out: &mut Output<Message>) -> bool {
+    fn go_on(&mut self, _: u64, out: &mut Output<Message>) -> Next {
         loop {
             self.shown.role(&self.raw, out);
             if let Some(mut durable) = self.ready.take() {
@@ -76,13 +70,13 @@ impl Sequential for Node {
                 self.raw.advance_apply();
             }
             if !self.raw.has_ready() {
-                return false;
+                return Next::TakeInput;
             }
             let mut ready = self.raw.ready();
             out.send_all(ready.take_messages());
             kit::write(&ready, self.raw.store(), out);
             if self.ready.insert(ready).must_sync() {
-                return true;
+                return Next::WaitForSync;
             }
         }
     }

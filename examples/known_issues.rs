@@ -41,10 +41,6 @@ pub(crate) struct Mine;
 impl Subject for Mine {
     type Replica = OneAtATime<Node>;
 
-    fn lacks(&self) -> &'static [Feature] {
-        Feature::ALL
-    }
-
     fn options(&self) -> &'static [DriverOption] {
         &[APPEND_BYTES, LAZY_SYNC]
     }
@@ -73,7 +69,7 @@ impl Subject for Mine {
             ready: None,
             raw,
         };
-        Ok(OneAtATime::new(node, start.must_sync, out))
+        Ok(OneAtATime::new(node, start.next, out))
     }
 }
 
@@ -89,7 +85,7 @@ pub(crate) struct Node {
 impl Sequential for Node {
     type Message = Message;
 
-    fn handle(&mut self, _: u64, input: Input<Message>, out: &mut Output<Message>) -> bool {
+    fn handle(&mut self, _: u64, input: Input<Message>, out: &mut Output<Message>) -> Next {
         match input {
             Input::Tick => self.timeouts.tick(&mut self.raw),
             Input::Deliver { message, .. } => drop(self.raw.step(message)),
@@ -103,7 +99,7 @@ impl Sequential for Node {
     }
 
     // Returns whether what is written must be durable before this is called again.
-    fn go_on(&mut self, _: u64, out: &mut Output<Message>) -> bool {
+    fn go_on(&mut self, _: u64, out: &mut Output<Message>) -> Next {
         loop {
             self.shown.role(&self.raw, out);
             if let Some(mut durable) = self.ready.take() {
@@ -119,13 +115,13 @@ impl Sequential for Node {
                 self.raw.advance_apply();
             }
             if !self.raw.has_ready() {
-                return false;
+                return Next::TakeInput;
             }
             let mut ready = self.raw.ready();
             out.send_all(ready.take_messages());
             kit::write(&ready, self.raw.store(), out);
             if self.ready.insert(ready).must_sync() && !self.lazy_sync {
-                return true;
+                return Next::WaitForSync;
             }
         }
     }

@@ -153,7 +153,7 @@ fn check(records: &[Vec<u8>], safe: u64) -> Result<RangeInclusive<u64>, String> 
     Ok(first..=last)
 }
 
-/// One life of the node: it reads its log and goes on with it.
+/// One incarnation of the node: it reads its log and goes on with it.
 async fn serve(bug: Bug, witness: Arc<Mutex<Witness>>) -> io::Result<()> {
     let (mut log, records) = Log::open(bug).await?;
     let checked = check(&records, witness.lock().unwrap().safe);
@@ -180,7 +180,7 @@ fn storm(seed: u64, bug: Bug) -> Option<String> {
     runtime.add_simulator::<DiskSim>();
     let witness = Arc::new(Mutex::new(Witness::default()));
     let of_node = Arc::clone(&witness);
-    let life = move || {
+    let incarnation = move || {
         let witness = Arc::clone(&of_node);
         async move {
             // A node whose disk fails stands still: what it has written may be lost.
@@ -188,7 +188,12 @@ fn storm(seed: u64, bug: Bug) -> Option<String> {
             pending::<()>().await
         }
     };
-    let node = runtime.create_node().name("log").init(life).build().id();
+    let node = runtime
+        .create_node()
+        .name("log")
+        .init(incarnation)
+        .build()
+        .id();
     runtime.block_on(async {
         let mut choices = Choices::labelled(seed, "storm", 0);
         let (disk, runtime) = (DiskSim::current(), Handle::current());

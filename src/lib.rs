@@ -57,7 +57,7 @@
 //!   in the same step. What failed once is kept as a plan and replayed by every later test
 //!   ([`testing`]). A [story](explore::scenario) is a plan written by hand, with what is expected
 //!   of it.
-//! - An **engine** ([`engine::Engine`]) carries plans out: [`engine::run`] in a loop of its own, or
+//! - An **engine** ([`engine::Engine`]) runs plans: [`engine::run`] in a loop of its own, or
 //!   `madsim::ENGINE` with each node in a task of that runtime, to the same outcome.
 //!
 //! # Features

@@ -22,10 +22,6 @@
 //! impl Subject for Idle {
 //!     type Replica = Node;
 //!
-//!     fn lacks(&self) -> &'static [Feature] {
-//!         Feature::ALL
-//!     }
-//!
 //!     fn boot(
 //!         &self,
 //!         boot: &BootContext<'_>,
@@ -49,8 +45,8 @@
 //! - [`Subject`]: an implementation; it boots nodes.
 //! - [`Replica`]: a node that is stepped, one [`Input`] after another.
 //! - [`Sequential`]: a node whose driver does nothing else while it waits for its disk, which is
-//!   less to write; [`OneAtATime`] makes a replica of it.
-//! - [`Feature`]: something that an implementation may lack ([`Subject::lacks`]).
+//!   less to write; [`OneAtATime`] makes a replica of it. It says what it does [`Next`].
+//! - [`Feature`]: something that an implementation may have ([`Subject::supports`]).
 //! - [`RegisteredSubject`]: a subject with its name, for the command line and for sweeps.
 //!
 //! What a node starts on:
@@ -67,7 +63,7 @@
 //! - [`Start`]: what comes of that.
 //! - [`StableState`]: hard state, log and snapshot, as the disk's records add up to them.
 //! - [`BootError`]: why a node does not start.
-//! - [`Choices`]: numbers drawn from a seed, for time-outs.
+//! - [`ElectionTimer`]: time-outs drawn from the seed; [`Choices`]: any other numbers.
 //!
 //! What happens to it:
 //!
@@ -103,6 +99,9 @@
 #[doc(no_inline)]
 pub use bytes::Bytes;
 pub use squall_core::adapter::blocking_driver::{OneAtATime, Sequential};
+pub use squall_core::adapter::election_timer::ElectionTimer;
+pub use squall_core::adapter::envelope::Envelope;
+pub use squall_core::adapter::reports::Reports;
 pub use squall_core::adapter::state_machine::StateMachine;
 pub use squall_core::configuration::{Change, Configuration, Member, Transition};
 pub use squall_core::ids::{Index, NodeId, NodeSet, Role, Term};
@@ -111,8 +110,9 @@ pub use squall_core::options::{DriverOptions, Feature, RaftOptions};
 pub use squall_core::own::{DriverOption, Hazard, KnownIssue, Values};
 pub use squall_core::registry::RegisteredSubject;
 pub use squall_core::replica::{
-    BootContext, BootError, Claim, Input, Label, LibraryEvent, LogSink, MessageKind, Observation,
-    Output, Recovered, Replica, Reply, ReplyOutcome, Request, Start, Subject, SyncId, SyncResult,
+    BootContext, BootError, Claim, Input, Label, LibraryEvent, LogSink, MessageKind, Next,
+    Observation, Output, Recovered, Replica, Reply, ReplyOutcome, Request, Start, Subject, SyncId,
+    SyncResult,
 };
 pub use squall_core::service::Service;
 pub use squall_core::storage::{Entry, EntryKind, HardState, Record, Snapshot, StableState};

@@ -3,7 +3,7 @@
 
 use squall_core::registry::{RegisteredSubject, Registry, UnknownSubject};
 
-/// The subjects of this build: each honest adapter, then it with each planted bug.
+/// The subjects of this build: each honest adapter, then it with each injected bug.
 ///
 /// # Panics
 /// In a build without an adapter: there is none.

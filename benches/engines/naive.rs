@@ -82,7 +82,7 @@ where
     let boot = BootContext {
         id: setting.id,
         configuration: setting.configuration,
-        life: 0,
+        incarnation: 0,
         seed: setting.seed,
         raft: &setting.raft,
         driver: &setting.driver,

@@ -1,4 +1,4 @@
-//! The table of `docs/shrinking.md`: every planted bug, its first failing seeds
+//! The table of `docs/shrinking.md`: every injected bug, its first failing seeds
 //! shrunk, and the median of each figure before and after.
 //!
 //!     cargo bench --bench shrink [-- BUG...]
@@ -23,7 +23,7 @@ fn main() {
         .filter(|argument| !argument.starts_with("--"))
         .collect();
     println!(
-        "| planted bug | property | faults | client operations | nodes | steps | CPU seconds |\n\
+        "| injected bug | property | faults | client operations | nodes | steps | CPU seconds |\n\
          | --- | --- | --- | --- | --- | --- | --- |"
     );
     for bug in Bug::ALL {
@@ -35,7 +35,7 @@ fn main() {
 
 fn row(bug: Bug) -> String {
     let subject = squall::subject(&format!("raft-rs+{}", bug.name()));
-    let subject = subject.expect("every planted bug makes a subject");
+    let subject = subject.expect("every injected bug makes a subject");
     let shrunk: Vec<Shrunk> = failing(&subject, bug)
         .iter()
         .map(|finding| shrink(&subject, finding))

@@ -35,6 +35,10 @@ struct EndingNode {
 impl Subject for EndsAtOnce {
     type Replica = EndingNode;
 
+    fn supports(&self) -> &'static [squall_core::options::Feature] {
+        squall_core::options::Feature::ALL
+    }
+
     fn boot(
         &self,
         boot: &BootContext<'_>,

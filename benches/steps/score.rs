@@ -143,9 +143,9 @@ impl Score {
     }
 }
 
-/// How the driver names the nth read of a node in its first life: the messages on tape speak of it
-/// so.
+/// How the driver names the nth read of a node in its first incarnation: the messages on tape speak
+/// of it so.
 fn name_of_read(node: NodeId, nth: u64) -> Vec<u8> {
-    let first_life = [0; 4];
-    [&[node.0][..], &first_life, &nth.to_be_bytes()].concat()
+    let first_incarnation = [0; 4];
+    [&[node.0][..], &first_incarnation, &nth.to_be_bytes()].concat()
 }

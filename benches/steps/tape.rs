@@ -51,6 +51,10 @@ pub fn record(steady: &Steady) -> (Outcome, Vec<Recorded>) {
 impl Subject for Recorder {
     type Replica = Taped;
 
+    fn supports(&self) -> &'static [squall_core::options::Feature] {
+        squall_core::options::Feature::ALL
+    }
+
     fn boot(
         &self,
         boot: &BootContext<'_>,

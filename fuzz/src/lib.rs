@@ -52,7 +52,7 @@ pub trait Target {
     /// What an input stands for, in words.
     fn in_words(bytes: &[u8]) -> String;
 
-    /// The command that repeats an input, given the file that it is in.
+    /// The command that reproduces an input, given the file that it is in.
     fn repeat(file: &str) -> String {
         format!("{RUN} {} {file}", Self::NAME)
     }
@@ -123,17 +123,17 @@ impl<'a, T> Arbitrary<'a> for Input<T> {
     }
 }
 
-/// What it stands for in words, and the command that repeats it from where libFuzzer puts what it
+/// What it stands for in words, and the command that reproduces it from where libFuzzer puts what it
 /// finds.
 impl<T: Target> fmt::Debug for Input<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = T::in_words(&self.0);
-        write!(f, "{}\nrepeat   {}", words.trim_end(), self.command())
+        write!(f, "{}\nreproduce  {}", words.trim_end(), self.command())
     }
 }
 
 impl<T: Target> Input<T> {
-    /// The command that repeats it, once libFuzzer has written it.
+    /// The command that reproduces it, once libFuzzer has written it.
     fn command(&self) -> String {
         let hash = Sha1::digest(&self.0);
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -146,7 +146,7 @@ impl<T: Target> Input<T> {
     /// For a finding.
     pub fn judge(&self, checked: Result<(), Finding>) {
         if let Err(finding) = checked {
-            panic!("{finding}\nrepeat   {}\n", self.command());
+            panic!("{finding}\nreproduce  {}\n", self.command());
         }
     }
 }

@@ -77,8 +77,8 @@ impl<S: Runner, F: Fn(Sim<S>) + Send + Sync> Runner for Body<S, F> {
         outcome
     }
 
-    fn lacks(&self) -> &'static [Feature] {
-        self.subject.lacks()
+    fn supports(&self) -> &'static [Feature] {
+        self.subject.supports()
     }
 
     fn own(&self) -> Own {

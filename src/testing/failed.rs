@@ -8,8 +8,8 @@ use squall_core::text::printable;
 use squall_explore::report;
 use squall_explore::sweep::{Leak, Summary};
 
-/// Why a test failed. Its words are what a person reads, with the command that repeats it at their
-/// end; [`Failed::reason`] is what a program goes by.
+/// Why a test failed. Its words are what a person reads, with the command that reproduces it at
+/// their end; [`Failed::reason`] is what a program goes by.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", printable(.words))]
 pub struct Failed {
@@ -89,13 +89,13 @@ impl Failed {
     }
 
     pub(super) fn leaked(leak: &Leak, command: &str) -> Self {
-        let words = format!("{}\nrepeat   {command}", report::leak(leak));
+        let words = format!("{}\nreproduce  {command}", report::leak(leak));
         Self::of(Reason::NotRepeatable { seed: leak.seed }, words)
     }
 
     pub(super) fn incomplete(summary: &Summary, command: &str) -> Self {
         let words = format!(
-            "no violation in {} runs, but what is required never happened: {}\n\nrepeat   {command}",
+            "no violation in {} runs, but what is required never happened: {}\n\nreproduce  {command}",
             summary.runs,
             summary.missing.join(", ")
         );

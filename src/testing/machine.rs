@@ -424,7 +424,7 @@ fn kept(plan: &Plan, subject: &str) -> String {
         keep(&path, &plan.to_json()).map_err(failed)
     });
     match written {
-        Ok(path) => format!("plan     {}", path.display()),
+        Ok(path) => format!("plan       {}", path.display()),
         Err(failed) => failed.to_string(),
     }
 }

@@ -286,9 +286,9 @@ impl<S: Runner + 'static> Check<S> {
         let drawn = match source {
             Source::Profile { .. } => None,
             Source::Drawn(plans) => {
-                let lacks = subject.runner.lacks();
+                let supports = subject.runner.supports();
                 Some(Drawn {
-                    plans: plans.for_subject(&subject.name, lacks),
+                    plans: plans.for_subject(&subject.name, supports),
                     own: subject.runner.own(),
                     profile: profile.clone(),
                 })

@@ -63,7 +63,7 @@ impl<S: Runner> Sim<S> {
     /// it, and is applied again when a failure is replayed.
     ///
     /// # Panics
-    /// When the plan cannot be carried out then ([`Plan::validate`]); that fails the test.
+    /// When the plan cannot be run then ([`Plan::validate`]); that fails the test.
     #[track_caller]
     pub fn with(mut self, change: impl FnOnce(&mut Plan)) -> Self {
         change(&mut self.plan);

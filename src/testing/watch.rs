@@ -111,7 +111,7 @@ impl Lookout for Watcher<'_> {
     fn hangs(&self, hang: &Hang, _: &Summary) {
         let Hang { seed, step, at, .. } = hang;
         tell(&format!(
-            "HANG {} of {}: seed {seed} has stood still for {} s in step {step}, {at}\n  repeat   {}",
+            "HANG {} of {}: seed {seed} has stood still for {} s in step {step}, {at}\n  reproduce  {}",
             self.place.test(),
             self.subject,
             hang.since.as_secs(),

@@ -42,6 +42,10 @@ struct OddNode {
 impl Subject for Odd {
     type Replica = OddNode;
 
+    fn supports(&self) -> &'static [squall_core::options::Feature] {
+        squall_core::options::Feature::ALL
+    }
+
     fn boot(
         &self,
         boot: &BootContext<'_>,
@@ -49,7 +53,7 @@ impl Subject for Odd {
         out: &mut Output<Message<RaftRs>>,
     ) -> Result<OddNode, BootError> {
         let node = RaftRs.boot(boot, disk, out)?;
-        if self.0 == Way::HaltsInBoot && boot.life == 1 {
+        if self.0 == Way::HaltsInBoot && boot.incarnation == 1 {
             out.halt("it does not like what it found");
         }
         Ok(OddNode {
@@ -173,5 +177,5 @@ fn a_node_that_wants_to_stop_while_it_starts_is_stopped_and_started_again() {
     assert_eq!(outcome.failure, None);
     assert_eq!(outcome.counters.get(Counter::Halt), 1);
     assert_eq!(outcome.counters.get(Counter::Restart), 2);
-    assert_eq!(outcome.nodes[1].life, 2);
+    assert_eq!(outcome.nodes[1].incarnation, 2);
 }

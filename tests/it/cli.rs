@@ -313,12 +313,14 @@ fn a_failure_is_told_in_order_and_its_last_line_repeats_it() {
         "nodes",
         "  n1 ",
         "faults of the plan",
-        "how it came to that",
-        "plan     ",
-        "repeat   ",
+        "causal trace",
+        "plan       ",
+        "reproduce  ",
     ];
     assert!(order.map(place).is_sorted(), "{text}");
-    let command = page[place("repeat ")].trim_start_matches("repeat").trim();
+    let command = page[place("reproduce ")]
+        .trim_start_matches("reproduce")
+        .trim();
     let again = Command::new("sh")
         .arg("-c")
         .arg(command)
@@ -487,10 +489,10 @@ fn a_violation_comes_after_the_summary_and_events_when_asked_for() {
     let text = stdout(&squall(&skips));
     let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{text}"));
     assert!(place("violation: 1 of 1 runs failed") < place("\nVIOLATION ack-before-durable"));
-    assert!(place("\nVIOLATION") < place("\nshrunk   from "));
+    assert!(place("\nVIOLATION") < place("\nshrunk     from "));
     // What broke is among the last lines as well, which a terminal of 80 by 24 shows.
     let wide = |line: &&str| line.len().div_ceil(80).max(1);
-    let end = &text[place("\nbroken   ack-before-durable: n2 sent")..];
+    let end = &text[place("\nbroken     ack-before-durable: n2 sent")..];
     assert!(
         end.lines().map(|line| wide(&line)).sum::<usize>() < 24,
         "{end}"

@@ -140,8 +140,8 @@ fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
             squall::subject("raft-rs").unwrap().runner.run(&plan, watch)
         }
 
-        fn lacks(&self) -> &'static [squall_core::options::Feature] {
-            &[]
+        fn supports(&self) -> &'static [squall_core::options::Feature] {
+            squall_core::options::Feature::ALL
         }
 
         fn own(&self) -> squall_core::own::Own {

@@ -7,7 +7,7 @@ use madsim::time::TimeHandle;
 use squall::madsim::shim::{DiskSim, SyncTimes, fs};
 use squall_world::journal_disk::Loss;
 
-/// A runtime with the disk and one node, whose first life runs `write` and is then killed.
+/// A runtime with the disk and one node, whose first incarnation runs `write` and is then killed.
 fn after_power_failure<F>(
     seed: u64,
     set_up: impl Fn(&DiskSim, Machine) + 'static,

@@ -129,10 +129,6 @@ fn an_issue_that_is_no_longer_there_is_told() {
     impl Subject for Mended {
         type Replica = <bring_your_own::Mine as Subject>::Replica;
 
-        fn lacks(&self) -> &'static [Feature] {
-            Feature::ALL
-        }
-
         fn known_issues(&self) -> &'static [KnownIssue] {
             &[LEFT_OVER]
         }
@@ -271,11 +267,11 @@ fn why_a_test_failed_is_a_value() {
     let kept = tempfile::tempdir().unwrap();
     let subject = squall::subject("raft-rs+skip-fsync").unwrap();
     let check = || {
-        let planted = squall::bugs::Planted {
+        let injected = squall::bugs::Injected {
             subject: squall::raft_rs::RaftRs,
             bug: squall::bugs::Bug::SkipFsync,
         };
-        squall::check(planted)
+        squall::check(injected)
             .named("lazy")
             .regressions(kept.path())
     };

@@ -328,7 +328,7 @@ fn an_operators_change_comes_about() {
 }
 
 #[test]
-fn a_message_is_lost_doubled_or_late_by_its_number() {
+fn a_message_is_lost_duplicated_or_late_by_its_number() {
     let when = |nth| When::Message {
         from: N1,
         to: N2,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use squall_core::bugs::{Bug, Planted};
+use squall_core::bugs::{Bug, Injected};
 use squall_core::message_fuzzing::Class;
 use squall_core::plan::Plan;
 use squall_fuzzing::messages::{Hearing, KNOWN, Messages, Strictness, Verdict};
@@ -210,7 +210,7 @@ fn damage_is_told_from_forgery_and_neither_is_needed_for_nothing() {
 
 #[test]
 fn what_fails_without_an_attack_is_told_so_and_counts() {
-    let bug = Planted {
+    let bug = Injected {
         subject: RaftRs,
         bug: Bug::SkipFsync,
     };
@@ -224,7 +224,7 @@ fn what_fails_without_an_attack_is_told_so_and_counts() {
 
 #[test]
 fn what_late_copies_suffice_for_is_told_so_and_counts() {
-    let bug = Planted {
+    let bug = Injected {
         subject: RaftRs,
         bug: Bug::MixUpReads,
     };
@@ -243,7 +243,7 @@ fn what_late_copies_suffice_for_is_told_so_and_counts() {
         told.contains("class: late copies of messages suffice"),
         "{told}"
     );
-    // The honest node stands the same copies, and the planted one is unremarkable without them.
+    // The honest node stands the same copies, and the injected one is unremarkable without them.
     let only = |class: Class| Hearing {
         plan: hearing.plan.clone(),
         attacks: (hearing.attacks.iter().copied())

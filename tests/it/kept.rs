@@ -30,12 +30,12 @@ fn run(words: &[String]) -> Output {
     squall(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// The plans that a sweep printed, as its `repeat` lines have them.
+/// The plans that a sweep printed, as its `reproduce` lines have them.
 fn printed(output: &Output) -> BTreeSet<PathBuf> {
     let text = stdout(output);
     let lines = text
         .lines()
-        .filter(|line| line.trim_start().starts_with("repeat "));
+        .filter(|line| line.trim_start().starts_with("reproduce "));
     let plan = |line: &str| PathBuf::from(line.rsplit(' ').next().unwrap());
     lines.map(plan).collect()
 }

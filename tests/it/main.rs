@@ -14,6 +14,7 @@ mod faults;
 mod findings;
 mod fuzzing;
 mod hostile_files;
+mod injected;
 mod kept;
 mod linearizability;
 mod misbehaving;
@@ -23,7 +24,6 @@ mod network_on_madsim;
 #[cfg(all(feature = "madsim", madsim))]
 mod on_madsim;
 mod output;
-mod planted;
 mod resume;
 mod search;
 #[cfg(all(feature = "madsim", madsim))]

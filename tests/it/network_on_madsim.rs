@@ -174,7 +174,7 @@ fn a_sender_whose_acknowledgements_are_cut_off_ends_although_all_has_arrived() {
 }
 
 #[test]
-fn a_lossy_link_that_overtakes_and_doubles_still_carries_a_stream_in_order() {
+fn a_lossy_link_that_reorders_and_duplicates_still_carries_a_stream_in_order() {
     let traffic = LinkOptions {
         loss_ppm: 200_000,
         duplicate_ppm: 300_000,
@@ -281,7 +281,7 @@ fn whoever_dials_a_machine_that_loses_power_meanwhile_is_refused_or_times_out() 
 }
 
 #[test]
-fn a_socket_of_a_life_that_is_over_takes_no_place_from_the_next() {
+fn a_socket_of_an_incarnation_that_is_over_takes_no_place_from_the_next() {
     with_two(calm(), |two| async move {
         let bind = || async { TcpListener::bind("0.0.0.0:7000").await.unwrap() };
         let old = two.b.spawn(bind()).await.unwrap();
@@ -389,7 +389,7 @@ fn arrivals(trouble: LinkDegradation) -> (usize, bool) {
 }
 
 #[test]
-fn datagrams_are_lost_doubled_and_overtaken_and_nobody_mends_that() {
+fn datagrams_are_lost_duplicated_and_reordered_and_nobody_mends_that() {
     let some = 300_000;
     assert_eq!(arrivals(LinkDegradation::default()), (100, true));
     let (count, in_order) = arrivals(LinkDegradation {

@@ -53,9 +53,9 @@ fn honest_subjects_go_the_same_way_on_both_engines() {
 }
 
 #[test]
-fn every_planted_bug_is_found_by_both_engines_in_the_same_step() {
-    let planted = squall::subjects();
-    for subject in planted.iter().filter(|s| s.caught_by.is_some()) {
+fn every_injected_bug_is_found_by_both_engines_in_the_same_step() {
+    let injected = squall::subjects();
+    for subject in injected.iter().filter(|s| s.caught_by.is_some()) {
         let bug = Bug::ALL
             .iter()
             .find(|bug| subject.name.ends_with(&format!("+{}", bug.name())))
@@ -76,7 +76,7 @@ fn every_planted_bug_is_found_by_both_engines_in_the_same_step() {
 #[derive(Clone, Copy, Debug)]
 struct Place {
     node: NodeId,
-    life: u32,
+    incarnation: u32,
     machine: Machine,
     /// What the node takes the time for, and what the runtime does.
     times_us: (u64, u64),
@@ -88,12 +88,16 @@ struct Telling(Arc<Mutex<Vec<Place>>>);
 struct TellingReplica {
     inner: <RaftRs as Subject>::Replica,
     node: NodeId,
-    life: u32,
+    incarnation: u32,
     places: Arc<Mutex<Vec<Place>>>,
 }
 
 impl Subject for Telling {
     type Replica = TellingReplica;
+
+    fn supports(&self) -> &'static [squall_core::options::Feature] {
+        squall_core::options::Feature::ALL
+    }
 
     fn boot(
         &self,
@@ -104,7 +108,7 @@ impl Subject for Telling {
         Ok(TellingReplica {
             inner: RaftRs.boot(boot, disk, out)?,
             node: boot.id,
-            life: boot.life,
+            incarnation: boot.incarnation,
             places: Arc::clone(&self.0),
         })
     }
@@ -117,7 +121,7 @@ impl Replica for TellingReplica {
         let runtime_us = TimeHandle::current().elapsed().as_micros() as u64;
         self.places.lock().unwrap().push(Place {
             node: self.node,
-            life: self.life,
+            incarnation: self.incarnation,
             machine: node(),
             times_us: (now_us, runtime_us),
         });
@@ -177,8 +181,12 @@ fn each_replica_runs_on_a_machine_of_its_own_by_the_clock_of_the_runtime() {
     }
     let [one, two, three] = machines.map(Option::unwrap);
     assert!(one != two && two != three && one != three);
-    let lives = |life| places.iter().any(|p| p.node == NodeId(1) && p.life == life);
-    assert!(lives(0) && lives(1));
+    let starts = |nth| {
+        places
+            .iter()
+            .any(|p| p.node == NodeId(1) && p.incarnation == nth)
+    };
+    assert!(starts(0) && starts(1));
     let in_pause = |p: &&Place| p.node == NodeId(2) && (800_001..1_100_000).contains(&p.times_us.1);
     assert_eq!(places.iter().filter(in_pause).count(), 0);
     let plain = run(&crash_and_pause(), &RaftRs, Observer::default());
@@ -248,7 +256,7 @@ fn the_command_line_sweeps_on_madsim_and_its_command_repeats_the_failure() {
     assert!(page.contains("raft-rs+skip-fsync on madsim"), "{page}");
     let command = page
         .lines()
-        .find_map(|line| line.strip_prefix("repeat"))
+        .find_map(|line| line.strip_prefix("reproduce"))
         .unwrap()
         .trim();
     assert!(command.contains("replay"), "{command}");

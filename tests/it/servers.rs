@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use madsim::time::sleep;
-use squall::madsim::servers::{ClientHandle, Judged, Life, Server, Started, Storm};
+use squall::madsim::servers::{ClientHandle, Incarnation, Judged, Server, Started, Storm};
 use squall::madsim::shim::fs;
 use squall_core::counters::Counter;
 use squall_core::engine::{Engine, Line, Observer, Outcome};
@@ -47,28 +47,31 @@ fn entry(term: u64, number: u8) -> Entry {
     }
 }
 
-/// One byte an entry; its term is the life that wrote it.
-async fn serve(wrong: Wrong, life: Life) -> std::io::Result<()> {
-    let probe = life.probe;
-    assert!(wrong != Wrong::Panics || life.life == 0, "once is enough");
+/// One byte an entry; its term is the incarnation that wrote it.
+async fn serve(wrong: Wrong, incarnation: Incarnation) -> std::io::Result<()> {
+    let probe = incarnation.probe;
+    assert!(
+        wrong != Wrong::Panics || incarnation.number == 0,
+        "once is enough"
+    );
     let file = fs::File::open_or_create("log").await?;
     fs::sync_dir("").await?;
     let bytes = file.read_all().await?;
     file.sync_data().await?;
-    let term = u64::from(life.life) + 1;
+    let term = u64::from(incarnation.number) + 1;
     let read: Vec<Entry> = bytes
         .chunks_exact(2)
         .map(|pair| entry(pair[0].into(), pair[1]))
         .collect();
     file.set_len(2 * read.len() as u64).await?;
     probe.started(&Started {
-        // Each life before has made its own durable.
-        term: life.life.into(),
-        vote: (life.life > 0).then_some(life.node),
+        // Each incarnation before has made its own durable.
+        term: incarnation.number.into(),
+        vote: (incarnation.number > 0).then_some(incarnation.node),
         entries: read.clone(),
         ..Started::default()
     });
-    probe.voted(term, Some(life.node));
+    probe.voted(term, Some(incarnation.node));
     probe.synced(probe.sync_begins());
     probe.role(Role::Leader, term);
     let mut next = read.len() as u64 + 1;
@@ -106,8 +109,8 @@ impl Server for Counting {
         AtomicU64::new(0)
     }
 
-    async fn serve(self: Arc<Self>, life: Life) {
-        serve(self.0, life).await.unwrap_or(());
+    async fn serve(self: Arc<Self>, incarnation: Incarnation) {
+        serve(self.0, incarnation).await.unwrap_or(());
     }
 
     async fn ask(self: Arc<Self>, run: Arc<AtomicU64>, handle: ClientHandle) {
@@ -159,7 +162,7 @@ fn a_server_that_keeps_its_word_stands_a_crash_and_goes_the_same_way_twice() {
     assert_eq!(outcome.failure, None);
     assert_eq!(outcome.counters.get(Counter::Crash), 2);
     assert_eq!(outcome.counters.get(Counter::Restart), 2);
-    assert_eq!(outcome.nodes[0].life, 2);
+    assert_eq!(outcome.nodes[0].incarnation, 2);
     assert_eq!(
         outcome,
         run(Wrong::Nothing, vec![crash(205_000), crash(400_000)])
@@ -201,7 +204,7 @@ fn a_server_whose_sync_fails_stops_and_its_machine_is_switched_off_and_on() {
     assert_eq!(outcome.failure, None);
     assert_eq!(outcome.counters.get(Counter::Halt), 1);
     assert_eq!(outcome.counters.get(Counter::SyncFailed), 1);
-    assert_eq!(outcome.nodes[0].life, 1);
+    assert_eq!(outcome.nodes[0].incarnation, 1);
 }
 
 #[test]
@@ -222,7 +225,7 @@ fn a_fault_strikes_when_a_disk_begins_its_nth_sync() {
         assert_eq!(outcome.failure, None);
         assert_eq!(outcome.counters.get(Counter::Halt), halts);
         assert_eq!(outcome.counters.get(Counter::WriteLost), 1 - halts);
-        assert_eq!(outcome.nodes[0].life, 1);
+        assert_eq!(outcome.nodes[0].incarnation, 1);
         outcomes.push(outcome);
     }
     assert_eq!(outcomes[1].counters.get(Counter::SyncFailed), 1);
@@ -257,5 +260,7 @@ fn the_trace_says_what_happens_and_what_is_left_out() {
     let outcome = Storm::over(Counting(Wrong::Nothing)).run(&plan, watch);
     assert_eq!(outcome.failure, None);
     let has = |words: &str| lines.iter().any(|line| line.contains(words));
-    assert!(has("left out: ") && has("loses power") && has("starts, life 1") && has("converged"));
+    assert!(
+        has("left out: ") && has("loses power") && has("starts, incarnation 1") && has("converged")
+    );
 }

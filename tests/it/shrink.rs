@@ -77,7 +77,7 @@ fn failing(bug: Bug) -> Plan {
 }
 
 #[test]
-fn every_planted_bugs_plan_gets_small_and_still_shows_it_and_nothing_else() {
+fn every_injected_bugs_plan_gets_small_and_still_shows_it_and_nothing_else() {
     for bug in Bug::ALL {
         let plan = failing(*bug);
         let Shrunk {
@@ -209,8 +209,8 @@ impl Runner for Lossless {
         outcome
     }
 
-    fn lacks(&self) -> &'static [Feature] {
-        &[]
+    fn supports(&self) -> &'static [Feature] {
+        squall_core::options::Feature::ALL
     }
 
     fn own(&self) -> squall_core::own::Own {

@@ -47,18 +47,18 @@ fn every_subject_does_what_the_stories_say() {
     );
 }
 
-/// Whether it is clean is for the file to say, and only stories that name a planted bug may break
+/// Whether it is clean is for the file to say, and only stories that name an injected bug may break
 /// something.
 #[test]
 fn honest_subjects_break_nothing_in_a_story() {
     for story in stories_in(&root().join("sims/stories")).unwrap() {
         let text = std::fs::read_to_string(&story.path).unwrap();
-        let planted = text
+        let injected = text
             .lines()
             .any(|line| line.starts_with("subjects ") && line.contains('+'));
         assert_eq!(
             text.contains("\nVIOLATION "),
-            planted,
+            injected,
             "{}",
             story.path.display()
         );

@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use proptest_state_machine::{ReferenceStateMachine as _, StateMachineTest as _};
 use squall::testing::check;
 use squall::testing::machine::{Cluster, Reference};
-use squall_core::bugs::{Bug, Planted};
+use squall_core::bugs::{Bug, Injected};
 use squall_core::engine::{Observer, Outcome};
 use squall_core::options::Feature;
 use squall_core::plan::{FaultKind, Plan, PlanSpace, Profile, builtin_profiles};
@@ -57,9 +57,9 @@ fn runner(number: u32) -> TestRunner {
     TestRunner::new_with_rng(cases(number), random)
 }
 
-fn lacks() -> [&'static [Feature]; 3] {
-    let noraft = Runner::lacks(&Noraft);
-    [&[], noraft, Feature::ALL]
+fn supported() -> [&'static [Feature]; 3] {
+    let noraft = Runner::supports(&Noraft);
+    [Feature::ALL, noraft, &[]]
 }
 
 fn count(plan: &Plan, kind: FaultKind) -> usize {
@@ -97,11 +97,11 @@ fn each_kind_of_fault_is_drawn_and_shrinks_by_what_the_kind_itself_says() {
 #[test]
 fn every_plan_that_is_drawn_and_every_one_it_shrinks_to_can_be_carried_out() {
     let drawn = [everything().with_faults(rots(0..4)), limits()];
-    for (plans, lacks) in drawn
+    for (plans, supports) in drawn
         .iter()
-        .flat_map(|plans| lacks().map(|lacks| (plans, lacks)))
+        .flat_map(|plans| supported().map(|supports| (plans, supports)))
     {
-        let plans = plans.clone().for_subject("any", lacks);
+        let plans = plans.clone().for_subject("any", supports);
         let mut runner = TestRunner::deterministic();
         for round in 0..150u32 {
             let mut tree = plans.new_tree(&mut runner).unwrap();
@@ -156,7 +156,7 @@ fn strategies_compose() {
 #[test]
 fn a_plan_shrinks_by_its_parts_and_its_minimum_is_saved_and_fails_alike() {
     let folder = tempfile::tempdir().unwrap();
-    let subject = || Planted {
+    let subject = || Injected {
         subject: RaftRs,
         bug: Bug::SkipFsync,
     };
@@ -178,7 +178,7 @@ fn a_plan_shrinks_by_its_parts_and_its_minimum_is_saved_and_fails_alike() {
     assert!(failed.contains("ack-before-durable"), "{failed}");
     let file = failed
         .lines()
-        .find_map(|line| line.strip_prefix("plan     "))
+        .find_map(|line| line.strip_prefix("plan       "))
         .unwrap();
     let minimum = Plan::read(file.as_ref()).unwrap();
     assert_eq!(minimum.faults, [], "{failed}");
@@ -255,10 +255,10 @@ fn a_plan_is_the_same_after_a_round_trip_through_its_file() {
 fn the_generator_never_makes_an_invalid_plan() {
     let names = builtin_profiles().map(|(name, _)| name);
     let profiles = names.map(|name| Profile::load(name).unwrap());
-    let any_plan = (0..profiles.len(), 0..lacks().len(), any::<u64>());
+    let any_plan = (0..profiles.len(), 0..supported().len(), any::<u64>());
     let test = |(profile, lack, seed): (usize, usize, u64)| {
         let plan = PlanSpace {
-            lacks: lacks()[lack],
+            supports: supported()[lack],
             ..PlanSpace::new("any", &profiles[profile])
         }
         .draw(seed);
@@ -322,15 +322,15 @@ struct Repeats;
 
 impl Runner for Repeats {
     fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
-        let subject = Planted {
+        let subject = Injected {
             subject: RaftRs,
             bug: Bug::ApplyRetries,
         };
         subject.run(plan, watch)
     }
 
-    fn lacks(&self) -> &'static [Feature] {
-        Runner::lacks(&RaftRs)
+    fn supports(&self) -> &'static [Feature] {
+        Runner::supports(&RaftRs)
     }
 
     fn own(&self) -> squall_core::own::Own {
@@ -363,7 +363,7 @@ fn a_cluster_that_answers_otherwise_is_told_with_its_smallest_plan() {
     assert!(moves.len() <= 10, "{moves:?}");
     let file = text
         .lines()
-        .find_map(|line| line.strip_prefix("plan     "))
+        .find_map(|line| line.strip_prefix("plan       "))
         .unwrap();
     let minimum = Plan::read(file.as_ref()).unwrap();
     assert!(

@@ -51,18 +51,18 @@ fn a_failing_test_of_another_crate_is_repeated_by_the_command_it_prints_and_by_i
     assert_eq!(first.status.code(), Some(101), "{text}{}", stderr(&first));
     let head = line_of(&text, "seed 0 of MyRaft under storm: ack-before-durable: ");
     let page = line_of(&text, "VIOLATION ack-before-durable: ");
-    let repeat = line_of(&text, "repeat   ");
-    assert_eq!(repeat, format!("repeat   SQUALL_SEED=0 {whole}"));
+    let repeat = line_of(&text, "reproduce  ");
+    assert_eq!(repeat, format!("reproduce  SQUALL_SEED=0 {whole}"));
     // Nothing comes after it but what the harness says of every panic.
     let end = format!("{repeat}\n\nnote: run with `RUST_BACKTRACE=1`");
     assert!(text.contains(&end), "{text}");
 
-    let again = shell(&repeat["repeat   ".len()..], &bug);
+    let again = shell(&repeat["reproduce  ".len()..], &bug);
     let said = stdout(&again);
     assert_eq!(again.status.code(), Some(101), "{said}");
     assert_eq!(line_of(&said, "seed 0 of "), head);
     assert_eq!(line_of(&said, "VIOLATION "), page);
-    assert_eq!(line_of(&said, "repeat   "), repeat);
+    assert_eq!(line_of(&said, "reproduce  "), repeat);
 
     let file = kept.join("squall_fixture/tests.my_raft_survives/ack-before-durable-seed-0.json");
     let next = shell(&whole, &bug);
@@ -71,7 +71,7 @@ fn a_failing_test_of_another_crate_is_repeated_by_the_command_it_prints_and_by_i
     let begin = format!("regression {}: ack-before-durable: ", file.display());
     line_of(&said, &begin);
     assert_eq!(line_of(&said, "VIOLATION "), page);
-    assert_eq!(line_of(&said, "repeat   "), format!("repeat   {whole}"));
+    assert_eq!(line_of(&said, "reproduce  "), format!("reproduce  {whole}"));
 
     let honest = shell(&format!("{whole} --nocapture"), &[]);
     assert!(honest.status.success(), "{}", stdout(&honest));
@@ -110,9 +110,9 @@ fn a_failing_test_of_another_crate_is_repeated_by_the_command_it_prints_and_by_i
     line_of(&said, "two runs of seed 7 differ first at step ");
     let repeat = line_of(
         &said,
-        "repeat   SQUALL_SEED=7 SQUALL_CHECK_DETERMINISM=1 cargo test ",
+        "reproduce  SQUALL_SEED=7 SQUALL_CHECK_DETERMINISM=1 cargo test ",
     );
-    let said = stdout(&shell(&repeat["repeat   ".len()..], &moody[2..]));
+    let said = stdout(&shell(&repeat["reproduce  ".len()..], &moody[2..]));
     line_of(&said, "two runs of seed 7 differ first at step ");
     let wrong = stdout(&shell(&whole, &[("SQUALL_JOBS", "many")]));
     line_of(
@@ -148,11 +148,11 @@ fn it_works_under_nextest_too() {
         &of_test,
         "seed 40 of MyRaft under calm: no-panic: the test panicked: it took ",
     );
-    let repeat = line_of(&of_test, "repeat   ");
+    let repeat = line_of(&of_test, "reproduce  ");
     assert_eq!(
         repeat,
         format!(
-            "repeat   SQUALL_SEED=40 SQUALL_OUT={out_name} cargo test -p squall-fixture tests::a_leader_is_elected_soon -- --exact"
+            "reproduce  SQUALL_SEED=40 SQUALL_OUT={out_name} cargo test -p squall-fixture tests::a_leader_is_elected_soon -- --exact"
         )
     );
     assert!(
@@ -205,7 +205,7 @@ fn the_first_failure_in_the_order_of_seeds_is_the_one_that_counts() {
         said[0]
     );
     assert!(
-        said[0].contains("\nplan     DIR/no-panic-seed-11.json\nrepeat   SQUALL_SEED=11 "),
+        said[0].contains("\nplan       DIR/no-panic-seed-11.json\nreproduce  SQUALL_SEED=11 "),
         "{}",
         said[0]
     );
@@ -284,7 +284,7 @@ fn what_cannot_be_asked_of_a_test_is_told() {
     );
     assert!(
         told(check(RaftRs).profile("calm").sometimes(["crash"]))
-            .contains("what is required never happened: crash\n\nrepeat   ")
+            .contains("what is required never happened: crash\n\nreproduce  ")
     );
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("x.json"), "{").unwrap();
@@ -318,5 +318,5 @@ fn a_body_that_goes_by_something_else_than_its_plan_is_told_of_as_such() {
         text.starts_with("two runs of seed 0 differ first at step "),
         "{text}"
     );
-    assert!(text.contains("\n\nrepeat   SQUALL_SEED=0 "), "{text}");
+    assert!(text.contains("\n\nreproduce  SQUALL_SEED=0 "), "{text}");
 }

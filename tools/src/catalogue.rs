@@ -130,8 +130,8 @@ pub fn read(folder: &Path) -> Result<Vec<Mutant>, CatalogueError> {
     Ok(mutants)
 }
 
-/// The planted bugs of the driver, as the table in the file at `path` has them: name, rule, what it
-/// takes, check, profile.
+/// The injected bugs of the driver, as the table in the file at `path` has them: name, rule, what
+/// it takes, check, profile.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -100,7 +100,7 @@ struct Ran {
 struct Finding {
     /// What it is, where the target said so again.
     what: String,
-    /// The command that repeats it.
+    /// The command that reproduces it.
     repeat: String,
 }
 
@@ -374,7 +374,7 @@ fn summary(all: &[Ran], asked: usize, interrupted: bool) -> String {
         for alike in kinds.values() {
             let one = alike[0];
             lines.push(format!("{}\n  {} like it", one.what, alike.len()));
-            lines.push(format!("  repeat   {}", one.repeat));
+            lines.push(format!("  reproduce  {}", one.repeat));
             if let Some((command, rest)) = one.repeat.split_once(" -- replay ") {
                 lines.push(format!("  shrink   {command} -- import {rest}"));
             }
@@ -439,7 +439,7 @@ mod tests {
         let found = ran(&["log-matching: n1", "log-matching: n2", "other: x"], None);
         let text = summary(&[found], 1, false);
         for part in [
-            "log-matching: n1\n  2 like it\n  repeat   cargo run --release -- replay fuzz/artifacts/storm/crash-1",
+            "log-matching: n1\n  2 like it\n  reproduce  cargo run --release -- replay fuzz/artifacts/storm/crash-1",
             "shrink   cargo run --release -- import fuzz/artifacts/storm/crash-1",
             "other: x\n  1 like it",
         ] {

@@ -61,7 +61,7 @@ pub struct Options {
     /// now.
     #[arg(long, requires = "generic", conflicts_with = "only")]
     pub resume: bool,
-    /// Sweep the planted bugs of the driver, docs/driver-bugs.md, instead of mutants of the
+    /// Sweep the injected bugs of the driver, docs/driver-bugs.md, instead of mutants of the
     /// library.
     #[arg(long, conflicts_with_all = ["list", "build_only", "apart", "generic"])]
     bugs: bool,
@@ -175,7 +175,7 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     )
 }
 
-/// `--bugs`: what is planted around the library.
+/// `--bugs`: what is injected around the library.
 fn bugs(project: &Path, options: &Options) -> Result<u8, Error> {
     let bugs = catalogue::select(
         catalogue::bugs(&project.join("docs/driver-bugs.md"))?,

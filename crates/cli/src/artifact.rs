@@ -41,7 +41,7 @@ pub fn read_plan(
         .find(|name| folder.is_some_and(|folder| folder == **name))
     {
         return Err(CliError::Usage(format!(
-            "{} is an input of the fuzz target {target}, which is no plan; repeat it with: {RUN} {target} {}",
+            "{} is an input of the fuzz target {target}, which is no plan; reproduce it with: {RUN} {target} {}",
             path.display(),
             super::quoted(&path.display().to_string())
         )));

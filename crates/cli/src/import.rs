@@ -54,7 +54,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         }
         write_to(options.out.as_deref(), &out, &plan.to_json())?;
         say(&format!(
-            "clean: the plan does not fail on {}, and is written as it is\nplan     {}\n",
+            "clean: the plan does not fail on {}, and is written as it is\nplan       {}\n",
             plan.subject,
             out.display()
         ))?;

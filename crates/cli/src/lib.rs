@@ -94,7 +94,7 @@ enum Command {
     List(list::Options),
 }
 
-/// Why a command could not be carried out. Each is one line.
+/// Why a command could not be run. Each is one line.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error("{0}")]
@@ -262,12 +262,12 @@ fn can_write(path: &std::path::Path) -> Result<(), CliError> {
         .map_err(error)
 }
 
-/// Writes a file whole or not at all, where the user said or a device is.
+/// Writes a file atomically, where the user said or a device is.
 fn write_file(path: &std::path::Path, text: &str) -> Result<(), CliError> {
     write_output(path, text).map_err(|source| CliError::file(path, &source))
 }
 
-/// Writes a file whole or not at all, beside one that may come from a stranger: never through a
+/// Writes a file atomically, beside one that may come from a stranger: never through a
 /// link.
 fn write_beside(path: &std::path::Path, text: &str) -> Result<(), CliError> {
     write_whole(path, text).map_err(|source| CliError::file(path, &source))

@@ -38,7 +38,7 @@ pub struct Options {
     /// How the seed's plan is drawn: see `list strategies`.
     #[arg(long, default_value = "swarm", value_parser = strategy, conflicts_with = "plan")]
     strategy: strategy::Kind,
-    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    /// Which engine runs plans: lockstep, or madsim in a build that has it.
     #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
     engine: String,
     /// Print everything that happens, and the library's own log, as it happens.
@@ -185,7 +185,7 @@ fn ending(outcome: &Outcome, until: Option<u64>) -> String {
     }
 }
 
-/// The first and the last step to be shown. To find the violation, the plan is carried out once
+/// The first and the last step to be shown. To find the violation, the plan is run once
 /// more.
 fn steps_around(
     around: Around,

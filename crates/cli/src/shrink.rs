@@ -30,7 +30,7 @@ pub struct Options {
     /// How long at most, e.g. 30s, 10m [default: until nothing simpler fails].
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
-    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    /// Which engine runs plans: lockstep, or madsim in a build that has it.
     #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
     engine: String,
     /// Threads [default: one for each processor]; the result does not depend on it.

@@ -41,7 +41,7 @@ pub struct Options {
     /// How plans are looked for: see `list strategies`.
     #[arg(long, default_value = "swarm", value_parser = strategy)]
     strategy: strategy::Kind,
-    /// Which engine carries plans out: lockstep, or madsim in a build that has it.
+    /// Which engine runs plans: lockstep, or madsim in a build that has it.
     #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
     engine: String,
     /// A folder of plans for --strategy guided: it begins with those that are there, and adds what
@@ -357,7 +357,7 @@ fn tell_of_unfinished(out: &Path) {
     super::warn_of_command(&unfinished::command(first));
 }
 
-/// Says what the first finding is, and how to repeat it.
+/// Says what the first finding is, and how to reproduce it.
 fn say_first(
     summary: &Summary,
     files: &[Files],
@@ -368,7 +368,9 @@ fn say_first(
     };
     let command = replay_command(&files.plan, subject.engine);
     let (seed, failure) = (finding.seed, &finding.failure);
-    say(&format!("\nseed {seed}: {failure}\n  repeat   {command}\n"))
+    say(&format!(
+        "\nseed {seed}: {failure}\n  reproduce  {command}\n"
+    ))
 }
 
 /// Says and writes what there is of a sweep that a run has ended by hanging. Returns the exit
@@ -388,7 +390,7 @@ fn conclude_hang(
     };
     let plan = written.write(hang.seed, "hang", &hang.plan)?;
     let text = format!(
-        "\n{}\n  plan     {}\n  repeat   {}\n",
+        "\n{}\n  plan       {}\n  reproduce  {}\n",
         watch::in_words(swept.subject, swept.profile, hang),
         plan.display(),
         replay_command(&plan, subject.engine)

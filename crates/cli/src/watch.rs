@@ -186,7 +186,7 @@ pub fn tell_of_shrinking(
     );
     let path = written.map_err(|error| CliError::file(&name.stem, &error))?;
     say(&format!(
-        "HANG {}: while it was shrunk, a smaller plan has stood still for {} s in step {}, {}\n  plan     {}\n  repeat   {}\n\n",
+        "HANG {}: while it was shrunk, a smaller plan has stood still for {} s in step {}, {}\n  plan       {}\n  reproduce  {}\n\n",
         subject.title(),
         hang.since.as_secs(),
         hang.step,
@@ -221,7 +221,7 @@ pub fn tell_of_the_dead(folder: &Path) {
     }
 }
 
-/// The command that repeats a run of a process that died.
+/// The command that reproduces a run of a process that died.
 fn repeat(folder: &Path, about: &About, run: &Left) -> String {
     let seed = run.seed;
     let written = run.plan.as_ref().map(|plan| {

@@ -136,7 +136,7 @@ impl<'a> Written<'a> {
         }
         let seed = finding.seed;
         let failure = &finding.failure;
-        say(&format!("seed {seed}: {failure}\n  repeat   {command}\n"))
+        say(&format!("seed {seed}: {failure}\n  reproduce  {command}\n"))
     }
 
     /// Shrinks the first finding of each property, writes the smaller plans beside the others,
@@ -195,7 +195,7 @@ impl<'a> Written<'a> {
     fn print_shrunk(&self, shrunk: &Shrunk, path: &Path, smaller: &Path) -> Result<(), CliError> {
         let command = replay_command(smaller, self.writing.subject.engine);
         let origin = format!(
-            "shrunk   from {}\n         to {}\nfrom     {}\n",
+            "shrunk     from {}\n           to {}\nfrom       {}\n",
             report::size(&shrunk.before),
             report::size(&shrunk.after),
             path.display()
@@ -203,7 +203,7 @@ impl<'a> Written<'a> {
         if self.writing.keep_going {
             let failure = &shrunk.failure;
             return say(&format!(
-                "\nshrunk: {failure}\n  repeat   {command}\n{origin}"
+                "\nshrunk: {failure}\n  reproduce  {command}\n{origin}"
             ));
         }
         let page = report::failure(self.writing.subject, &shrunk.plan, smaller, &command);
@@ -214,7 +214,7 @@ impl<'a> Written<'a> {
 /// What is said of a finding whose plan does not fail again.
 fn gone(finding: &Finding, path: &Path, command: &str) -> String {
     format!(
-        "VIOLATION {}\n\nIts plan was run once more, and did not fail: the run is not the same each time. {USUAL_CAUSES}\n\nplan     {}\nrepeat   {command}\n",
+        "VIOLATION {}\n\nIts plan was run once more, and did not fail: the run is not the same each time. {USUAL_CAUSES}\n\nplan       {}\nreproduce  {command}\n",
         finding.failure,
         path.display()
     )

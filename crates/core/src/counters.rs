@@ -115,7 +115,7 @@ events! {
     MessageCut = "message-cut", "a message was sent on a link that was cut";
     MessageOverflowed = "message-overflowed", "a message was sent on a link that was full";
     MessageDuplicated = "message-duplicated", "a message was put on its way twice";
-    MessageReordered = "message-reordered", "a message was made to let others overtake it";
+    MessageReordered = "message-reordered", "a message was reordered: later ones may arrive before it";
     MessageDelayed = "message-delayed", "a message was held back by a fault";
     MessageToDownNode = "message-to-down-node", "a message arrived at a node that was down";
     PeerUnreachable = "peer-unreachable", "a node was told that a peer cannot be reached";

@@ -1,4 +1,4 @@
-//! Files: read up to a bound, written whole or not at all, never through a link that somebody else
+//! Files: read up to a bound, written atomically, never through a link that somebody else
 //! may have laid, and never over a file that says something else. And words for a shell. Knows
 //! nothing of what is in them.
 
@@ -71,7 +71,7 @@ pub fn text_of(bytes: Vec<u8>) -> io::Result<String> {
     })
 }
 
-/// Writes a file whole or not at all, and has it on the disk before it returns. What lies there is
+/// Writes a file atomically, and has it on the disk before it returns. What lies there is
 /// replaced, a link too: the file that it leads to stays as it is.
 ///
 /// # Errors
@@ -140,7 +140,7 @@ impl NewName {
     }
 }
 
-/// Writes a new file whole or not at all, by way of the folder `scratch`, and has it on the disk
+/// Writes a new file atomically, by way of the folder `scratch`, and has it on the disk
 /// before it returns. What lies there already stays as it is. Returns the file's path.
 ///
 /// # Errors

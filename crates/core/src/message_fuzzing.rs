@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::bugs::{Planted, Tamper};
+use crate::bugs::{Injected, Tamper};
 use crate::ids::NodeId;
 use crate::options::Feature;
 use crate::own::{DriverOption, KnownIssue};
@@ -29,7 +29,7 @@ pub trait Wire: Subject {
     fn addressee(message: &Message<Self>) -> Option<NodeId>;
 }
 
-impl<S: Wire + Tamper> Wire for Planted<S> {
+impl<S: Wire + Tamper> Wire for Injected<S> {
     fn encode(message: &Message<Self>) -> Vec<u8> {
         S::encode(message)
     }
@@ -52,7 +52,7 @@ impl<S: Wire + Tamper> Wire for Planted<S> {
 pub struct Attack {
     /// At which node,
     pub node: NodeId,
-    /// and to which of the messages that arrive there, counted from 1 over all its lives.
+    /// and to which of the messages that arrive there, counted from 1 over all its incarnations.
     pub nth: u32,
     /// What is done.
     pub how: How,
@@ -61,8 +61,8 @@ pub struct Attack {
 /// What is done to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Before it, one that has arrived earlier arrives again, of this life or a former one: the one
-    /// so many before it.
+    /// Before it, one that has arrived earlier arrives again, of this incarnation or a former one:
+    /// the one so many before it.
     Late {
         /// How many before it.
         back: u32,
@@ -138,7 +138,7 @@ impl std::fmt::Display for Attack {
     }
 }
 
-/// What a node's link remembers over all lives of the node.
+/// What a node's link remembers over all incarnations of the node.
 struct Link<M> {
     arrived: u32,
     past: Vec<M>,
@@ -217,8 +217,8 @@ where
 {
     type Replica = HostileNode<S>;
 
-    fn lacks(&self) -> &'static [Feature] {
-        self.subject.lacks()
+    fn supports(&self) -> &'static [Feature] {
+        self.subject.supports()
     }
 
     fn options(&self) -> &'static [DriverOption] {

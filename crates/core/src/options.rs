@@ -110,8 +110,14 @@ macro_rules! features {
         pub enum Feature { $($(#[$about])* $variant,)* }
 
         impl Feature {
-            /// All of them: what a subject lacks that can elect and replicate, and no more.
+            /// All of them.
             pub const ALL: &'static [Feature] = &[$(Feature::$variant,)*];
+
+            /// Those that are none of `supports`.
+            pub fn missing_from(supports: &[Feature]) -> impl Iterator<Item = Feature> {
+                let all = Feature::ALL.iter().copied();
+                all.filter(|feature| !supports.contains(feature))
+            }
         }
     };
 }

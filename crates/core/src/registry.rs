@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::bugs::{Bug, Planted, Tamper};
+use crate::bugs::{Bug, Injected, Tamper};
 use crate::engine::{self, Engine, Observer, Outcome, UnknownEngine};
 use crate::invariants::Property;
 use crate::options::Feature;
@@ -12,7 +12,7 @@ use crate::plan::{Plan, PlanSpace, Profile};
 use crate::replica::{Message, Subject};
 use crate::suggest;
 
-/// A subject that a plan can be carried out on, whatever its types.
+/// A subject that a plan can be run on, whatever its types.
 pub trait Runner: Send + Sync {
     /// Carries out `plan`: see [`engine::run`].
     fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome;
@@ -24,8 +24,8 @@ pub trait Runner: Send + Sync {
         self.run(plan, watch)
     }
 
-    /// What the implementation does not have: see [`Subject::lacks`].
-    fn lacks(&self) -> &'static [Feature];
+    /// What the implementation has: see [`Subject::supports`].
+    fn supports(&self) -> &'static [Feature];
 
     /// What the implementation declares of its own: see [`Subject::options`] and
     /// [`Subject::known_issues`].
@@ -51,8 +51,8 @@ where
         engine::run_hosted(plan, self, watch, host)
     }
 
-    fn lacks(&self) -> &'static [Feature] {
-        Subject::lacks(self)
+    fn supports(&self) -> &'static [Feature] {
+        Subject::supports(self)
     }
 
     fn own(&self) -> Own {
@@ -70,11 +70,11 @@ pub struct RegisteredSubject {
     pub name: String,
     /// What it is, in one line.
     pub about: String,
-    /// The check that is to catch its planted bug, where it has one.
+    /// The check that is to catch its injected bug, where it has one.
     pub caught_by: Option<Property>,
     /// The subject.
     pub runner: Arc<dyn Runner>,
-    /// The engine that the runner carries plans out with.
+    /// The engine that the runner runs plans with.
     pub engine: Engine,
 }
 
@@ -87,14 +87,14 @@ pub struct UnknownSubject {
     legal: String,
 }
 
-/// `subject` by the name `name`, then it with each planted bug that fits it, as `name+bug`.
+/// `subject` by the name `name`, then it with each injected bug that fits it, as `name+bug`.
 pub fn with_bugs<S: Tamper + Copy + Send + Sync + 'static>(
     name: &str,
     about: &str,
     subject: S,
 ) -> Vec<RegisteredSubject> {
     let honest = RegisteredSubject::new(name, about, subject);
-    let planted = Bug::ALL
+    let injected = Bug::ALL
         .iter()
         .filter(|bug| S::can(**bug))
         .map(|bug| RegisteredSubject {
@@ -102,10 +102,10 @@ pub fn with_bugs<S: Tamper + Copy + Send + Sync + 'static>(
             ..RegisteredSubject::new(
                 format!("{name}+{}", bug.name()),
                 format!("{} (caught by {})", bug.about(), S::caught_by(*bug)),
-                Planted { subject, bug: *bug },
+                Injected { subject, bug: *bug },
             )
         });
-    std::iter::once(honest).chain(planted).collect()
+    std::iter::once(honest).chain(injected).collect()
 }
 
 impl RegisteredSubject {
@@ -128,7 +128,7 @@ impl RegisteredSubject {
     pub fn plans<'a>(&'a self, profile: &'a Profile) -> PlanSpace<'a> {
         PlanSpace {
             subject: &self.name,
-            lacks: self.runner.lacks(),
+            supports: self.runner.supports(),
             own: self.runner.own(),
             profile,
         }
@@ -239,14 +239,17 @@ impl Registry {
         })
     }
 
-    /// Those without a planted bug by name, for the others are many.
+    /// Those without an injected bug by name, for the others are many.
     fn in_short(&self) -> String {
-        let (planted, honest): (Vec<&RegisteredSubject>, Vec<&RegisteredSubject>) =
+        let (injected, honest): (Vec<&RegisteredSubject>, Vec<&RegisteredSubject>) =
             self.iter().partition(|subject| subject.caught_by.is_some());
         let mut names: Vec<String> = honest.iter().map(|subject| subject.name.clone()).collect();
-        if let Some(first) = planted.first() {
-            let count = planted.len();
-            names.push(format!("or {count} with a planted bug, as {}", first.name));
+        if let Some(first) = injected.first() {
+            let count = injected.len();
+            names.push(format!(
+                "or {count} with an injected bug, as {}",
+                first.name
+            ));
         }
         names.join(", ")
     }

@@ -34,8 +34,9 @@ pub trait Subject {
     /// One running node of it.
     type Replica: Replica;
 
-    /// What the implementation does not have: the generator leaves it out of plans.
-    fn lacks(&self) -> &'static [Feature] {
+    /// What the implementation has beside elections and replication. Plans ask for nothing else:
+    /// begin with nothing, and lengthen the list as the driver learns more.
+    fn supports(&self) -> &'static [Feature] {
         &[]
     }
 
@@ -49,7 +50,7 @@ pub trait Subject {
         &[]
     }
 
-    /// Starts a node on what its disk kept: nothing for the very first life.
+    /// Starts a node on what its disk kept: nothing for the very first incarnation.
     ///
     /// Recovery may write (say, to cut off a log that no longer joins on to the
     /// snapshot); those writes are durable no sooner than any others.
@@ -121,7 +122,7 @@ pub struct BootContext<'a> {
     /// node need not be in it: it may join later.
     pub configuration: Configuration,
     /// 0 for the first start, one more for each restart.
-    pub life: u32,
+    pub incarnation: u32,
     /// The seed of everything this node may draw at random (election time-outs).
     pub seed: u64,
     /// Settings of the library.
@@ -159,6 +160,16 @@ pub struct Recovered {
     pub rotten: Vec<Journal>,
 }
 
+/// What a driver does next.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It waits until all that it has written is durable, and does nothing else before.
+    WaitForSync,
+    /// It takes its next input.
+    TakeInput,
+}
+
 /// What a node starts on: see [`Recovered::recover`].
 #[derive(Clone, Debug)]
 pub struct Start {
@@ -168,8 +179,9 @@ pub struct Start {
     pub service: Service,
     /// The configuration of the snapshot, or the cluster's first.
     pub configuration: Configuration,
-    /// The term was raised, and is written: it must be durable before a message carries it.
-    pub must_sync: bool,
+    /// What the driver does first: it waits for a sync where the term was raised, and is written,
+    /// for it must be durable before a message carries it.
+    pub next: Next,
 }
 
 impl Recovered {
@@ -221,7 +233,10 @@ impl Recovered {
             state,
             service,
             configuration,
-            must_sync,
+            next: match must_sync {
+                true => Next::WaitForSync,
+                false => Next::TakeInput,
+            },
         })
     }
 }
@@ -301,7 +316,7 @@ pub struct Request {
     pub command: Bytes,
 }
 
-/// Names a sync; a replica numbers its own, upwards from 1 in each life.
+/// Names a sync; a replica numbers its own, upwards from 1 in each incarnation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SyncId(pub u64);
 

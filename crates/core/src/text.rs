@@ -86,6 +86,25 @@ pub fn markdown_escaped(text: &str) -> String {
     shown
 }
 
+/// Columns of what a person reads: the width of a terminal that nobody has widened.
+pub const WIDTH: usize = 80;
+
+/// `head`, then `words` from the column `column` on, wrapped to lines of `width`, of which the
+/// later ones begin two columns further in. A word that is longer than a line stays whole.
+pub fn indented(head: &str, words: &str, column: usize, width: usize) -> Vec<String> {
+    let first = format!("{head:column$}");
+    let rest = " ".repeat(column + 2);
+    let options = textwrap::Options::new(width)
+        .initial_indent(&first)
+        .subsequent_indent(&rest)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+    let lines = textwrap::wrap(words, options);
+    lines.into_iter().map(|line| line.into_owned()).collect()
+}
+
 /// Renders simulated microseconds as seconds, e.g. `12.345678 s`.
 pub fn seconds(time_us: u64) -> String {
     format!("{}.{:06} s", time_us / 1_000_000, time_us % 1_000_000)

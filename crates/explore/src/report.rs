@@ -14,18 +14,18 @@ use crate::explain::CausalTrace;
 use crate::shrink::{Ended, Shrunk, Size};
 use crate::sweep::{Leak, RUNS_FOR_REQUIRED, Summary, USUAL_CAUSES, Verdict};
 use squall_core::counters::Counter;
-use squall_core::engine::{Line, Observer, Outcome};
+use squall_core::engine::{Line, Observer, Outcome, node_table};
 use squall_core::ids::node_list;
 use squall_core::invariants::Violation;
 use squall_core::plan::{Heal, Plan};
 use squall_core::registry::RegisteredSubject;
-use squall_core::text::seconds;
+use squall_core::text::{WIDTH, indented, seconds};
 
 /// Operations of clients that a failure's page lists.
 const MOST_OPERATIONS: usize = 12;
 
 /// Carries `plan` out once more and writes the page of its failure; none when it
-/// does not fail. `path` is where the plan lies, `command` what repeats it.
+/// does not fail. `path` is where the plan lies, `command` what reproduces it.
 pub fn failure(
     subject: &RegisteredSubject,
     plan: &Plan,
@@ -72,9 +72,15 @@ pub fn explanation(plan: &Plan, outcome: &Outcome, causes: &CausalTrace, command
     let _ = match &outcome.failure {
         Some(failure) => writeln!(
             text,
-            "\nVIOLATION {}\n  the rule: {}\n  repeat    {command}",
+            "\nVIOLATION {}\n{}\n  reproduce  {command}",
             failure.violation,
-            failure.violation.property().about()
+            indented(
+                "",
+                &format!("the rule: {}", failure.violation.property().about()),
+                2,
+                WIDTH
+            )
+            .join("\n")
         ),
         None => writeln!(
             text,
@@ -107,10 +113,7 @@ pub fn page(
         seconds(failure.time_us)
     ));
     add("");
-    add("nodes");
-    for node in &outcome.nodes {
-        add(&format!("  {}", node.to_string().trim_end()));
-    }
+    add(&node_table(&outcome.nodes));
     if !plan.driver.own.is_empty() {
         add("");
         add("options that the subject has of its own");
@@ -129,15 +132,14 @@ pub fn page(
         squall_core::plan::When::AtUs(at_us) => at_us,
         _ => u64::MAX,
     });
-    for fault in faults {
-        add(&format!("  {fault}"));
-    }
-    if let Some(schedule) = &plan.schedule {
-        add(&format!("  {schedule}"));
-    }
     let script = plan.script.as_deref().unwrap_or_default();
-    for asked in script.iter().take(MOST_OPERATIONS) {
-        add(&format!("  {asked}"));
+    let faults = faults.into_iter().map(ToString::to_string);
+    let schedule = plan.schedule.iter().map(ToString::to_string);
+    let asked = script.iter().take(MOST_OPERATIONS).map(ToString::to_string);
+    for words in faults.chain(schedule).chain(asked) {
+        for line in indented("", &words, 2, WIDTH) {
+            add(&line);
+        }
     }
     if script.len() > MOST_OPERATIONS {
         let more = script.len() - MOST_OPERATIONS;
@@ -148,15 +150,15 @@ pub fn page(
         Heal::Quorum(members) => add(&format!("  then only {} are healed", node_list(members))),
     }
     add("");
-    add("how it came to that");
+    add("causal trace");
     for line in causes.tell(plan, outcome) {
-        add(&format!("  {line}"));
+        add(&line);
     }
     add("");
     // A page is longer than a terminal is high, and its end is what is seen.
-    add(&format!("broken   {}", failure.violation));
-    add(&format!("plan     {}", path.display()));
-    add(&format!("repeat   {command}"));
+    add(&format!("broken     {}", failure.violation));
+    add(&format!("plan       {}", path.display()));
+    add(&format!("reproduce  {command}"));
     Some(page)
 }
 

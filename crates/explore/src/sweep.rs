@@ -212,7 +212,7 @@ struct Run {
     plan: Plan,
     outcome: Outcome,
     leak: Option<Leak>,
-    doubled: bool,
+    duplicated: bool,
     trail: Option<RunCoverage>,
 }
 
@@ -401,8 +401,8 @@ impl Sweep<'_> {
         if pulse.was_cut() {
             return None;
         }
-        let doubled = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
-        let leak = if doubled {
+        let duplicated = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
+        let leak = if duplicated {
             find_leak(self.subject, &plan, &outcome, Some(pulse))
         } else {
             None
@@ -416,7 +416,7 @@ impl Sweep<'_> {
             plan: Arc::unwrap_or_clone(plan),
             outcome,
             leak,
-            doubled,
+            duplicated,
             trail: coverage.map(|coverage| coverage.trail()),
         })
     }
@@ -427,10 +427,10 @@ impl Sweep<'_> {
             .require
             .iter()
             .filter_map(|name| Counter::named(name));
-        let lacks = self.subject.runner.lacks();
+        let supports = self.subject.runner.supports();
         let can = |event: &Counter| {
             let needs = event.needs();
-            needs.is_empty() || needs.iter().any(|feature| !lacks.contains(feature))
+            needs.is_empty() || needs.iter().any(|feature| supports.contains(feature))
         };
         let never = required.filter(|event| can(event) && counters.get(*event) == 0);
         let shares = self.profile.shares.iter();
@@ -449,7 +449,7 @@ impl Summary {
             plan,
             outcome,
             leak,
-            doubled,
+            duplicated,
             trail,
         } = run;
         self.runs += 1;
@@ -457,7 +457,7 @@ impl Summary {
         self.simulated_us += outcome.time_us;
         self.digest = mix(self.digest, outcome.digest);
         self.counters.merge(&outcome.counters);
-        self.double_runs += u64::from(doubled);
+        self.double_runs += u64::from(duplicated);
         if self.leak.is_none() {
             self.leak = leak;
         }

@@ -1,4 +1,4 @@
-//! A watchdog: a thread that looks on while others carry out runs. It ends runs early when all is
+//! A watchdog: a thread that looks on while others run plans. It ends runs early when all is
 //! to end, and tells of those that no longer go on. It goes by wall time, and so no result may
 //! depend on it: a run that it has ended counts for nothing.
 
@@ -28,7 +28,7 @@ pub struct Hang {
     pub job: usize,
     /// Its seed.
     pub seed: u64,
-    /// What is being carried out.
+    /// The run that is going on.
     pub plan: Arc<Plan>,
     /// The step that it is in, counted from 1 over the whole cluster; 0 is before the first.
     pub step: u64,

@@ -1,8 +1,8 @@
 //! The target `disk`: operations and crashes on [`Disk`], against a model that forgets nothing.
 //!
-//! The disk keeps what it must and no more. The model keeps every write of a life with its fate,
-//! and reads a journal by going through them all: so it is slow, and there is little in it to get
-//! wrong.
+//! The disk keeps what it must and no more. The model keeps every write of an incarnation with its
+//! fate, and reads a journal by going through them all: so it is slow, and there is little in it to
+//! get wrong.
 
 use super::{Finding, demand};
 use squall_world::journal_disk::{CrashReport, Disk, Image, Loss, SyncPoint};
@@ -61,14 +61,14 @@ impl Written {
     }
 }
 
-/// All writes of a life, and what was readable when it began.
+/// All writes of an incarnation, and what was readable when it began.
 #[derive(Clone, Debug, Default)]
-struct Life {
+struct Incarnation {
     before: Numbers,
     writes: Vec<Written>,
 }
 
-impl Life {
+impl Incarnation {
     /// Each journal is read up to its first missing record.
     fn read(&self) -> Numbers {
         let mut read = self.before.clone();
@@ -128,7 +128,7 @@ impl Life {
 /// A sync under way.
 struct Sync {
     point: SyncPoint,
-    /// How many writes of the life it covers.
+    /// How many writes of the incarnation it covers.
     covers: usize,
     must_fail: bool,
 }
@@ -152,7 +152,7 @@ pub fn in_words(bytes: &[u8]) -> String {
 fn carry_out(bytes: &[u8], done: &mut Vec<String>) -> Result<(), Finding> {
     let mut choices = Choices::finite(bytes);
     let mut disk: Disk<Numbers> = Disk::default();
-    let mut life = Life::default();
+    let mut incarnation = Incarnation::default();
     let mut syncs: Vec<Sync> = Vec::new();
     let (mut full, mut number) = (0_u32, 0);
     while choices.bytes_left() > 0 && done.len() < MOST_OPERATIONS {
@@ -165,7 +165,7 @@ fn carry_out(bytes: &[u8], done: &mut Vec<String>) -> Result<(), Finding> {
                     0 => Fate::Unsynced,
                     _ => Fate::Refused,
                 };
-                life.writes.push(Written {
+                incarnation.writes.push(Written {
                     journal,
                     number,
                     fate,
@@ -174,12 +174,12 @@ fn carry_out(bytes: &[u8], done: &mut Vec<String>) -> Result<(), Finding> {
             }
             7..=9 => {
                 let refused = |write: &Written| write.fate == Fate::Refused;
-                let must_fail = life.writes.iter().any(refused);
+                let must_fail = incarnation.writes.iter().any(refused);
                 done.push(format!("begin sync {}", syncs.len()));
                 agree(disk.would_fail(), must_fail, "would_fail", done)?;
                 syncs.push(Sync {
                     point: disk.begin_sync(),
-                    covers: life.writes.len(),
+                    covers: incarnation.writes.len(),
                     must_fail,
                 });
             }
@@ -187,7 +187,7 @@ fn carry_out(bytes: &[u8], done: &mut Vec<String>) -> Result<(), Finding> {
                 let which = choices.below(syncs.len() as u64) as usize;
                 let sync = syncs.remove(which);
                 let fails = sync.must_fail || choices.below(4) == 0;
-                let covered = life.writes[..sync.covers].iter_mut();
+                let covered = incarnation.writes[..sync.covers].iter_mut();
                 for write in covered.filter(|write| write.is_pending()) {
                     match fails {
                         true => write.fate = Fate::Missing,
@@ -216,30 +216,40 @@ fn carry_out(bytes: &[u8], done: &mut Vec<String>) -> Result<(), Finding> {
                 let loss = *choices.pick(&[Loss::All, Loss::Prefix, Loss::Subset, Loss::Tear]);
                 done.push(format!("crash: {loss:?}"));
                 let report = disk.crash(loss, &mut choices);
-                crashed(&life, loss, &report, disk.durable(), done)?;
-                life = Life {
+                crashed(&incarnation, loss, &report, disk.durable(), done)?;
+                incarnation = Incarnation {
                     before: disk.durable().clone(),
                     writes: Vec::new(),
                 };
                 syncs.clear();
             }
         }
-        agree(disk.durable().clone(), life.read(), "what is durable", done)?;
-        agree(disk.has_pending(), life.pending() > 0, "has_pending", done)?;
+        agree(
+            disk.durable().clone(),
+            incarnation.read(),
+            "what is durable",
+            done,
+        )?;
+        agree(
+            disk.has_pending(),
+            incarnation.pending() > 0,
+            "has_pending",
+            done,
+        )?;
     }
     Ok(())
 }
 
 fn crashed(
-    life: &Life,
+    incarnation: &Incarnation,
     loss: Loss,
     report: &CrashReport,
     found: &Numbers,
     done: &[String],
 ) -> Result<(), Finding> {
-    let pending = life.pending() as u64;
+    let pending = incarnation.pending() as u64;
     let gained = |numbers: &Numbers| numbers.0.iter().map(Vec::len).sum::<usize>() as u64;
-    let kept = gained(found) - gained(&life.read());
+    let kept = gained(found) - gained(&incarnation.read());
     agree(report.kept, kept, "records kept by a crash", done)?;
     agree(
         report.kept + report.lost,
@@ -249,9 +259,9 @@ fn crashed(
     )?;
     let torn = u64::from(loss == Loss::Tear && pending > 0);
     agree(report.torn, torn, "records torn", done)?;
-    demand(life.allows(loss, found), || {
+    demand(incarnation.allows(loss, found), || {
         let list = done.join("\n  ");
-        format!("a crash left {found:?}, which it must not\n{life:#?}\nafter\n  {list}")
+        format!("a crash left {found:?}, which it must not\n{incarnation:#?}\nafter\n  {list}")
     })
 }
 

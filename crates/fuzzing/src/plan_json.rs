@@ -1,5 +1,5 @@
 //! The target `plan_json`: whatever the parser is given, it says what is wrong with it, in one
-//! line, or gives a plan that can be carried out and written down again as it was.
+//! line, or gives a plan that can be run and written down again as it was.
 
 use std::path::Path;
 

@@ -150,7 +150,7 @@ pub fn in_words(plan: &Plan) -> String {
     lines.extend(differing("driver", &plan.driver, &DriverOptions::default()));
     let network = &plan.network;
     lines.push(format!(
-        "network: {} to {} us; of a million messages {} are lost, {} doubled, {} overtaken, {} late",
+        "network: {} to {} us; of a million messages {} are lost, {} duplicated, {} reordered, {} late",
         network.delay_min_us,
         network.delay_max_us,
         network.loss_ppm,
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_planted_bug_is_found_and_told() {
+    fn an_injected_bug_is_found_and_told() {
         let storm = Storm::over("raft-rs+skip-fsync").unwrap();
         let Finding(text) = storm.check(&[]).unwrap_err();
         assert!(text.starts_with("ack-before-durable"), "{text}");

@@ -51,8 +51,8 @@ impl OwnSnapshot {
 impl NoraftNode {
     /// Hands what is newly committed to the state machine, at once or when it is due.
     pub(super) fn commit(&mut self, now_us: u64, out: &mut Output<Message>) {
-        let new = self.scheduled + 1..=self.shown.commit;
-        self.scheduled = self.scheduled.max(self.shown.commit);
+        let new = self.scheduled + 1..=self.shown.reports.last_commit();
+        self.scheduled = self.scheduled.max(self.shown.reports.last_commit());
         let due_us = now_us + self.options.apply_lag_us;
         for index in new {
             match due_us == now_us && self.backlog.is_empty() {

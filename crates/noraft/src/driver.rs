@@ -24,17 +24,17 @@ use super::entries;
 use super::known_issues::Triggers;
 use super::messages::{self, Message};
 use super::reads::Reads;
-use super::timer::Timer;
+use squall_core::adapter::election_timer::ElectionTimer;
+use squall_core::adapter::reports::Reports;
 use squall_core::adapter::state_machine::StateMachine;
-use squall_core::ids::{Index, NodeId, Term};
+use squall_core::ids::{Index, NodeId, Role, Term};
 use squall_core::log_vec::Indexed;
 use squall_core::operator::Admin;
 use squall_core::options::{DriverOptions, MissedTicks};
 use squall_core::replica::{
-    BootContext, Input, Label, Output, Replica, Request, SyncId, SyncResult,
+    BootContext, Input, Label, Output, Replica, Request, Start, SyncId, SyncResult,
 };
-use squall_core::service::Service;
-use squall_core::storage::{Entry, Snapshot, StableState};
+use squall_core::storage::{Entry, Snapshot};
 
 /// One node of noraft 0.7.1.
 pub struct NoraftNode {
@@ -45,7 +45,7 @@ pub struct NoraftNode {
     pub(super) triggers: Triggers,
     /// Bytes of entries in one append; 0 means one entry.
     pub(super) max_size: u64,
-    timer: Timer,
+    timer: ElectionTimer,
     /// What has arrived and is not yet handed to the node.
     inbox: VecDeque<Input<Message>>,
     wait: Wait,
@@ -89,46 +89,38 @@ enum Wait {
 
 /// What has been reported last.
 pub(super) struct Reported {
-    pub(super) role: noraft::Role,
-    pub(super) term: Term,
-    pub(super) commit: Index,
+    pub(super) reports: Reports,
     pub(super) applied: Index,
     /// The configuration, and the entry that it comes from.
     pub(super) configuration: (Index, ClusterConfig),
 }
 
 impl NoraftNode {
-    pub(super) fn new(
-        boot: &BootContext<'_>,
-        node: Node,
-        state: StableState,
-        service: Service,
-    ) -> Self {
+    pub(super) fn new(boot: &BootContext<'_>, node: Node, start: Start) -> Self {
+        let state = &start.state;
         let applied = state.snapshot_index();
         let shown = Reported {
-            role: node.role(),
-            term: node.current_term().get(),
-            commit: applied,
+            reports: Reports::new(&start),
             applied,
             configuration: (applied, node.log().snapshot_config().clone()),
         };
         Self {
             id: boot.id,
             node,
-            machine: StateMachine::new(service),
+            machine: StateMachine::new(start.service),
             options: boot.driver.clone(),
             triggers: Triggers::of(boot.driver),
             max_size: boot.raft.max_size_per_message,
-            timer: Timer::new(boot),
+            timer: ElectionTimer::new(boot),
             inbox: VecDeque::new(),
             wait: Wait::Nothing,
             syncs: 0,
             saved_vote: (state.hard.term, state.hard.vote),
             unsaved_since: None,
             agreed: (0, boot.id, 0),
-            log: entries::contents(&state),
+            log: entries::contents(state),
             fresh: BTreeMap::new(),
-            snapshot: state.snapshot,
+            snapshot: start.state.snapshot,
             sending: BTreeSet::new(),
             backlog: VecDeque::new(),
             scheduled: applied,
@@ -214,7 +206,8 @@ impl NoraftNode {
                 return count > 0;
             };
             self.handle(input, out);
-            let new_leader = self.node.role().is_leader() && !self.shown.role.is_leader();
+            let new_leader =
+                self.node.role().is_leader() && !(self.shown.reports.last_role() == Role::Leader);
             if new_leader || self.waits() {
                 return true;
             }
@@ -284,7 +277,7 @@ impl NoraftNode {
             self.unsaved_since = Some(self.node.current_term().get());
         }
         if !self.node.role().is_leader() {
-            if self.shown.role.is_leader() {
+            if self.shown.reports.last_role() == Role::Leader {
                 // It may do so because of what it has committed. What is written is durable here.
                 self.show_commit(self.written().min(self.told_so_far()), out);
             }
@@ -296,7 +289,7 @@ impl NoraftNode {
     #[inline]
     pub(super) fn mind_timer(&mut self) {
         if std::mem::take(&mut self.node.actions_mut().set_election_timeout) {
-            self.timer.set(self.node.role());
+            self.timer.set(self.role());
         }
     }
 

@@ -9,7 +9,6 @@ mod message_mutation;
 mod messages;
 mod operator_requests;
 mod reads;
-mod timer;
 mod writes;
 
 use noraft::{Node, Term};
@@ -17,7 +16,7 @@ use noraft::{Node, Term};
 use squall_core::options::Feature;
 use squall_core::own::{DriverOption, KnownIssue};
 use squall_core::registry::{RegisteredSubject, with_bugs};
-use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
+use squall_core::replica::{BootContext, BootError, Next, Output, Recovered, Subject};
 
 pub use driver::NoraftNode;
 pub use messages::Message;
@@ -26,7 +25,7 @@ pub use messages::Message;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Noraft;
 
-/// The subject `noraft`, then it with each planted bug.
+/// The subject `noraft`, then it with each injected bug.
 pub fn subjects() -> Vec<RegisteredSubject> {
     let about = "sile's noraft 0.7.1, unmodified, behind an honest driver";
     with_bugs("noraft", about, Noraft)
@@ -38,25 +37,15 @@ impl Subject for Noraft {
     /// noraft is the core of Raft, and leaves the rest to its user. Changes of voters always
     /// go through a joint configuration, which its leaders leave by themselves. What it asks
     /// to be stored must be stored before anything else happens (`Action::AppendLogEntries`).
-    fn lacks(&self) -> &'static [Feature] {
+    fn supports(&self) -> &'static [Feature] {
         &[
-            Feature::AsynchronousPersistence,
-            Feature::PreVote,
-            Feature::CheckQuorum,
-            Feature::Priorities,
-            Feature::FlowControl,
-            Feature::Batching,
-            Feature::UncommittedLimit,
-            Feature::GroupCommit,
-            Feature::AsynchronousFetch,
-            Feature::SimpleChange,
-            Feature::ExplicitLeave,
-            Feature::Demotion,
-            Feature::Transfer,
-            Feature::Forwarding,
-            Feature::LeaseReads,
-            Feature::RequestSnapshot,
-            Feature::Settings,
+            Feature::MessageSize,
+            Feature::Snapshots,
+            Feature::JointChange,
+            Feature::Learners,
+            Feature::Campaign,
+            Feature::ReadIndex,
+            Feature::LaterFirstTerm,
         ]
     }
 
@@ -75,23 +64,24 @@ impl Subject for Noraft {
         out: &mut Output<Message>,
     ) -> Result<NoraftNode, BootError> {
         let start = disk.recover(boot, out)?;
-        let (state, configuration) = (start.state, start.configuration);
+        let (state, configuration) = (&start.state, start.configuration);
         // A founder with nothing on its disk starts from an empty log as well, after a snapshot
         // at position zero that holds the cluster's first configuration: `Node::create_cluster`
         // is for one node that makes a cluster of others that know nothing, and here
         // each of them knows from the start, as from a configuration file.
-        let node = match configuration.is_empty() && boot.life == 0 {
+        let node = match configuration.is_empty() && boot.incarnation == 0 {
             true => Node::start(messages::id(boot.id)),
             false => Node::restart(
                 messages::id(boot.id),
                 Term::new(state.hard.term),
                 state.hard.vote.map(messages::id),
-                entries::log(&state, &configuration),
+                entries::log(state, &configuration),
             ),
         };
-        let mut node = NoraftNode::new(boot, node, state, start.service);
+        let next = start.next;
+        let mut node = NoraftNode::new(boot, node, start);
         node.show_recovered_configurations(out);
-        if start.must_sync {
+        if next == Next::WaitForSync {
             node.sync_before_anything(out);
         }
         Ok(node)

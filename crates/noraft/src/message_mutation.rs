@@ -1,4 +1,4 @@
-//! Changes to noraft's messages, for planted bugs.
+//! Changes to noraft's messages, for injected bugs.
 
 use noraft::LogEntries;
 

@@ -16,8 +16,11 @@ use squall_core::storage::Snapshot;
 pub enum Message {
     /// One of noraft's.
     Raft {
-        /// Its receiver, which noraft names beside the message.
-        to: NodeId,
+        /// Its label. noraft names the receiver beside the message; and an append's answer says
+        /// where the sender's log ends, of which only so much is promised as the sender has found
+        /// to be the log of the leader: what lies beyond, the leader may have it cut off before
+        /// the answer leaves.
+        label: Label,
         /// The message.
         message: noraft::Message,
         /// The data of the entries in it, in order: noraft knows positions only.
@@ -25,11 +28,6 @@ pub enum Message {
         /// Of an append, the newest read that it is to confirm; of its answer, the newest
         /// that the sender has heard of from this leader in this term.
         round: u64,
-        /// Of an append's answer to the leader of its term, how far the sender has found its log
-        /// to be that leader's; else 0. The answer itself says where the log ends, and what lies
-        /// beyond counts only if the leader has it too: else the leader may have it
-        /// cut off before the answer leaves.
-        agreed: Index,
     },
     /// A snapshot, which noraft leaves to its user altogether.
     Snapshot {
@@ -56,22 +54,20 @@ pub(super) fn position(term: Term, index: Index) -> LogPosition {
 
 /// What `message` is, and what it promises.
 pub(super) fn label(message: &Message) -> Label {
-    let (to, message, agreed) = match message {
-        Message::Raft {
-            to,
-            message,
-            agreed,
-            ..
-        } => (*to, message, *agreed),
-        Message::Snapshot { to, term, .. } => {
-            return Label {
-                to: *to,
-                kind: MessageKind::Snapshot,
-                term: *term,
-                claim: Claim::Nothing,
-            };
-        }
-    };
+    match message {
+        Message::Raft { label, .. } => *label,
+        Message::Snapshot { to, term, .. } => Label {
+            to: *to,
+            kind: MessageKind::Snapshot,
+            term: *term,
+            claim: Claim::Nothing,
+        },
+    }
+}
+
+/// The label of one of noraft's messages to `to`, whose sender has found its log to be that of `to`
+/// as the leader of the message's term up to `agreed`.
+pub(super) fn label_for(to: NodeId, message: &noraft::Message, agreed: Index) -> Label {
     let (kind, claim) = match message {
         noraft::Message::RequestVoteCall { from, .. } => {
             let candidate = node(*from);

@@ -36,7 +36,7 @@ impl NoraftNode {
     fn propose_change(&mut self, change: &Change, out: &mut Output<Message>) -> Option<()> {
         let config = self.node.config().clone();
         let (since, shown) = &self.shown.configuration;
-        let pending = *since > self.shown.commit || *shown != config;
+        let pending = *since > self.shown.reports.last_commit() || *shown != config;
         if change.transition != Transition::Joint || pending {
             return None;
         }

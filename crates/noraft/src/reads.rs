@@ -116,7 +116,7 @@ impl NoraftNode {
         }
         let configuration = messages::configuration(self.node.config());
         let term = self.node.current_term();
-        let commit = self.shown.commit;
+        let commit = self.shown.reports.last_commit();
         let entries = self.node.log().entries();
         let has_committed = entries.get_term(noraft::LogIndex::new(commit)) == Some(term);
         let (applied, service) = (self.shown.applied, &self.machine.service);

@@ -190,36 +190,30 @@ impl NoraftNode {
             _ => 0,
         };
         Message::Raft {
-            to,
+            label: messages::label_for(to, &message, agreed),
             message,
             content,
             round,
-            agreed,
+        }
+    }
+
+    pub(super) fn role(&self) -> Role {
+        match self.node.role() {
+            noraft::Role::Follower => Role::Follower,
+            noraft::Role::Candidate => Role::Candidate,
+            noraft::Role::Leader => Role::Leader,
         }
     }
 
     pub(super) fn show_role(&mut self, out: &mut Output<Message>) {
-        let (role, term) = (self.node.role(), self.node.current_term().get());
-        if (role, term) == (self.shown.role, self.shown.term) {
-            return;
-        }
-        self.shown.role = role;
-        self.shown.term = term;
-        let role = match role {
-            noraft::Role::Follower => Role::Follower,
-            noraft::Role::Candidate => Role::Candidate,
-            noraft::Role::Leader => Role::Leader,
-        };
-        out.observe(Observation::Role { role, term });
+        let term = self.node.current_term().get();
+        self.shown.reports.role(self.role(), term, out);
     }
 
     /// Reports the commit index, as far as `most`.
     pub(super) fn show_commit(&mut self, most: Index, out: &mut Output<Message>) {
         let index = self.node.commit_index().get().min(most);
-        if index > self.shown.commit {
-            self.shown.commit = index;
-            out.observe(Observation::Committed { index });
-        }
+        self.shown.reports.commit(index, out);
     }
 
     /// How far the commit index goes by the configuration that was reported last. A leader begins

@@ -77,8 +77,8 @@ impl Changes {
 
 impl Wishes {
     /// The changes, fitted to the plan: each makes sense if those before it have come about.
-    pub(super) fn faults(&self, plan: &Plan, lacks: &[Feature]) -> Vec<Fault> {
-        let has = |feature| !lacks.contains(&feature);
+    pub(super) fn faults(&self, plan: &Plan, supports: &[Feature]) -> Vec<Fault> {
+        let has = |feature| supports.contains(&feature);
         // Who joins learns the configuration from a snapshot, or from the whole log.
         let whole_log = [Feature::LaterFirstTerm, Feature::Snapshots];
         let learnt = plan.cluster.first_index > 0 || whole_log.iter().any(|one| !has(*one));
@@ -99,7 +99,7 @@ impl Wishes {
                     steps: Vec::new(),
                     transition: Transition::Leave,
                 },
-                false => wish.change(plan, &script, lacks),
+                false => wish.change(plan, &script, supports),
             };
             let demotes = |step: &&Step| step.becomes != Member::Voter && now.voters.has(step.node);
             let removals = change.steps.iter().filter(demotes).count();
@@ -126,8 +126,8 @@ impl Wishes {
 }
 
 impl Wish {
-    fn change(&self, plan: &Plan, script: &Script, lacks: &[Feature]) -> Change {
-        let has = |feature| !lacks.contains(&feature);
+    fn change(&self, plan: &Plan, script: &Script, supports: &[Feature]) -> Change {
+        let has = |feature| supports.contains(&feature);
         let joint = has(Feature::JointChange) && (self.joint || !has(Feature::SimpleChange));
         let count = plan.cluster.nodes();
         let mut steps: Vec<Step> = Vec::new();

@@ -1,4 +1,4 @@
-//! From the parts that a strategy has drawn to a plan that can be carried out.
+//! From the parts that a strategy has drawn to a plan that can be run.
 
 use super::changes::Wishes;
 use super::faults::STORM_US;
@@ -30,7 +30,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn into_plan(self, subject: &str, lacks: &[Feature]) -> Plan {
+    pub(super) fn into_plan(self, subject: &str, supports: &[Feature]) -> Plan {
         let Settings {
             mut raft,
             mut driver,
@@ -46,7 +46,12 @@ impl Draft {
             first_index: joins,
             clocks: Vec::new(),
         };
-        leave_out(lacks, &mut cluster, &mut raft, &mut driver);
+        leave_out(
+            Feature::missing_from(supports),
+            &mut cluster,
+            &mut raft,
+            &mut driver,
+        );
         raft.priorities.truncate(cluster.nodes().into());
         let clear_of = KeptClearOf::these(Hazard::ALL.iter().copied());
         clear_of.settle(&mut cluster, &mut raft, &mut driver);
@@ -76,12 +81,12 @@ impl Draft {
             heal: Heal::Everyone,
             end_us: self.storm_us + PATIENCE_ELECTIONS * election_us + patience_us,
         };
-        let mut faults = self.changes.faults(&plan, lacks);
+        let mut faults = self.changes.faults(&plan, supports);
         let changes = !faults.is_empty();
         let others = self
             .faults
             .into_iter()
-            .filter_map(|fault| fit(fault, &plan, lacks));
+            .filter_map(|fault| fit(fault, &plan, supports));
         faults.extend(others);
         keep_disks(&mut faults, &plan, changes);
         for fault in &mut faults {
@@ -119,7 +124,7 @@ fn keep_disks(faults: &mut Vec<Fault>, plan: &Plan, changes: bool) {
 
 /// The fault with nodes of the plan; none where the plan can have no such fault, or its subject
 /// lacks what it is about.
-fn fit(mut fault: Fault, plan: &Plan, lacks: &[Feature]) -> Option<Fault> {
-    let may_be = !fault.what.kind().is_lacking(lacks) && fault.fit(plan);
+fn fit(mut fault: Fault, plan: &Plan, supports: &[Feature]) -> Option<Fault> {
+    let may_be = fault.what.kind().is_supported(supports) && fault.fit(plan);
     may_be.then_some(fault)
 }

@@ -168,7 +168,7 @@ pub fn isolated_leaders(count: impl Into<Count>) -> Faults {
     some(count, what.sboxed())
 }
 
-/// Messages on some links are lost, doubled, overtaken or late for a while.
+/// Messages on some links are lost, duplicated, reordered or late for a while.
 pub fn troubles(count: impl Into<Count>) -> Faults {
     let rate = || prop_oneof![Just(0u32), 1_000..600_000u32];
     let rates = (rate(), rate(), rate(), rate(), skewed(0..LONGEST_US));
@@ -223,7 +223,7 @@ pub fn lost_messages(count: impl Into<Count>) -> Faults {
 }
 
 /// Single messages arrive twice.
-pub fn doubled_messages(count: impl Into<Count>) -> Faults {
+pub fn duplicated_messages(count: impl Into<Count>) -> Faults {
     let what = skewed(1..LONGEST_US)
         .prop_map(|after_us| What::DuplicateMessage(faults::DuplicateMessage { after_us }));
     at_messages(count, what.sboxed())
@@ -347,7 +347,7 @@ const OWN: [(FaultKind, Constructor); 22] = [
     (FaultKind::Burst, bursts),
     (FaultKind::SlowNode, slow_nodes),
     (FaultKind::LoseMessage, lost_messages),
-    (FaultKind::DuplicateMessage, doubled_messages),
+    (FaultKind::DuplicateMessage, duplicated_messages),
     (FaultKind::DelayMessage, late_messages),
     (FaultKind::SlowDisk, slow_disks),
     (FaultKind::FailSync, failed_syncs),

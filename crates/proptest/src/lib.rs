@@ -11,7 +11,7 @@
 //!
 //! A value is made of parts (a list of faults, some nodes, options), and shrinks by its parts: an
 //! element less, a number that is smaller, an option that is plain again. The seed stays as it is.
-//! Every value, and every value that it shrinks to, is a plan that can be carried out
+//! Every value, and every value that it shrinks to, is a plan that can be run
 //! ([`Plan::validate`]), within what the profiles allow: what libraries are known not to stand
 //! ([`Hazard`](squall_core::own::Hazard)), group commit and reads by lease are left out.
 //!
@@ -35,7 +35,7 @@ use proptest::test_runner::TestRunner;
 pub use changes::{Changes, changes};
 pub use drawn::Drawn;
 pub use faults::{
-    Faults, bursts, campaigns, crashes, cuts, doubled_messages, drifts, failed_syncs, faults,
+    Faults, bursts, campaigns, crashes, cuts, drifts, duplicated_messages, failed_syncs, faults,
     full_disks, isolated_leaders, jumps, late_messages, lost_messages, pauses, pings, rots,
     settings, slow_disks, slow_nodes, snapshot_requests, splits, transfers, troubles,
 };
@@ -55,7 +55,7 @@ pub const DEFAULT_SUBJECT: &str = "any";
 pub fn plan() -> Plans {
     Plans {
         subject: DEFAULT_SUBJECT.to_owned(),
-        lacks: &[],
+        supports: Feature::ALL,
         nodes: 3..=5,
         storm_us: 500_000..=2_000_000,
         faults: Vec::new(),
@@ -70,7 +70,7 @@ pub fn plan() -> Plans {
 #[derive(Clone, Debug)]
 pub struct Plans {
     subject: String,
-    lacks: &'static [Feature],
+    supports: &'static [Feature],
     nodes: RangeInclusive<u8>,
     storm_us: RangeInclusive<u64>,
     faults: Vec<SBoxedStrategy<Vec<squall_core::plan::Fault>>>,
@@ -81,12 +81,12 @@ pub struct Plans {
 }
 
 impl Plans {
-    /// For the subject of that name, without what it lacks. `squall::check` sees to it
+    /// For the subject of that name, of what it supports. `squall::check` sees to it
     /// itself.
-    pub fn for_subject(self, name: impl Into<String>, lacks: &'static [Feature]) -> Self {
+    pub fn for_subject(self, name: impl Into<String>, supports: &'static [Feature]) -> Self {
         Self {
             subject: name.into(),
-            lacks,
+            supports,
             ..self
         }
     }
@@ -155,7 +155,7 @@ impl Plans {
     }
 
     fn whole(&self) -> SBoxedStrategy<Plan> {
-        let (subject, lacks) = (self.subject.clone(), self.lacks);
+        let (subject, supports) = (self.subject.clone(), self.supports);
         let changes = self.changes.clone();
         let changes = changes.map_or(Just(Default::default()).sboxed(), Changes::sboxed);
         let parts = (
@@ -181,7 +181,7 @@ impl Plans {
                 network,
                 workload,
             };
-            draft.into_plan(&subject, lacks)
+            draft.into_plan(&subject, supports)
         };
         parts.prop_map(plan).sboxed()
     }

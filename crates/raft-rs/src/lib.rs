@@ -22,10 +22,10 @@ use raft::raw_node::RawNode;
 
 use squall_core::configuration::Configuration;
 use squall_core::log_vec::Indexed;
-use squall_core::options::DriverOptions;
+use squall_core::options::{DriverOptions, Feature};
 use squall_core::own::{DriverOption, KnownIssue};
 use squall_core::registry::{RegisteredSubject, with_bugs};
-use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
+use squall_core::replica::{BootContext, BootError, Next, Output, Recovered, Subject};
 use squall_core::storage::StableState;
 
 pub use driver::RaftRsNode;
@@ -38,7 +38,7 @@ use store::Store;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RaftRs;
 
-/// The subject `raft-rs`, then it with each planted bug.
+/// The subject `raft-rs`, then it with each injected bug.
 pub fn subjects() -> Vec<RegisteredSubject> {
     let about = "tikv's raft 0.7.0, unmodified, behind an honest driver";
     with_bugs("raft-rs", about, RaftRs)
@@ -46,6 +46,10 @@ pub fn subjects() -> Vec<RegisteredSubject> {
 
 impl Subject for RaftRs {
     type Replica = RaftRsNode;
+
+    fn supports(&self) -> &'static [Feature] {
+        Feature::ALL
+    }
 
     fn options(&self) -> &'static [DriverOption] {
         known_issues::OPTIONS
@@ -72,7 +76,7 @@ impl Subject for RaftRs {
             node.raw.raft.enable_group_commit(true);
             node.assign_groups();
         }
-        if start.must_sync {
+        if start.next == Next::WaitForSync {
             node.sync_before_anything(out);
         }
         Ok(node)

@@ -1,4 +1,4 @@
-//! Changes to the library's messages, for planted bugs.
+//! Changes to the library's messages, for injected bugs.
 
 use raft::eraftpb::Message;
 

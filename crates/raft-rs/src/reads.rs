@@ -33,7 +33,7 @@ struct Waiting {
 impl Reads {
     pub(super) fn new(boot: &BootContext<'_>) -> Self {
         let mut prefix = [boot.id.0; 5];
-        prefix[1..].copy_from_slice(&boot.life.to_be_bytes());
+        prefix[1..].copy_from_slice(&boot.incarnation.to_be_bytes());
         Self {
             prefix,
             asked: 0,

@@ -4,7 +4,7 @@
 //! The value is used in `tick` only, so overwriting it before every tick takes
 //! that randomness out. Ours changes when a new wait begins, which is when role
 //! or term change or an election was tried; it depends on the seed, the node,
-//! its life and a count of such waits, and so is never equal on two nodes for
+//! its incarnation and a count of such waits, and so is never equal on two nodes for
 //! long.
 
 use raft::raw_node::RawNode;
@@ -27,7 +27,7 @@ pub struct Timeouts {
 impl Timeouts {
     /// Those of the node that is born.
     pub fn new(boot: &BootContext<'_>) -> Self {
-        let node = u64::from(boot.id.0) << 32 | u64::from(boot.life);
+        let node = u64::from(boot.id.0) << 32 | u64::from(boot.incarnation);
         let least = u64::from(boot.raft.election_ticks);
         let mut timeouts = Self {
             key: mix(boot.seed, node),

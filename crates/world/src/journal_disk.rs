@@ -237,7 +237,8 @@ impl<I: Image> Disk<I> {
                 }
             }
         }
-        // The next life cuts each journal where it stops being readable, and writes on from there.
+        // The next incarnation cuts each journal where it stops being readable, and writes on from
+        // there.
         self.broken = 0;
         self.refused = 0;
         report

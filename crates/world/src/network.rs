@@ -23,7 +23,8 @@ pub struct LinkOptions {
     pub loss_ppm: u32,
     /// Messages in a million that arrive twice, the second time up to eight ordinary delays later.
     pub duplicate_ppm: u32,
-    /// Messages in a million that later ones on the same link may overtake.
+    /// Messages in a million that may be reordered: later ones on the same link arrive before
+    /// them.
     pub reorder_ppm: u32,
     /// Messages on their way on one link at a time; what comes on top is lost.
     pub capacity: u32,
@@ -83,7 +84,7 @@ pub struct LinkDegradation {
     pub loss_ppm: u32,
     /// More messages in a million that arrive twice.
     pub duplicate_ppm: u32,
-    /// More messages in a million that may be overtaken.
+    /// More messages in a million that may be reordered.
     pub reorder_ppm: u32,
     /// More messages in a million with a long delay.
     pub tail_ppm: u32,
@@ -100,8 +101,8 @@ pub enum Fate {
         at_us: u64,
         /// When a second copy of it arrives, if one does.
         again_at_us: Option<u64>,
-        /// Whether later messages may overtake it.
-        overtakable: bool,
+        /// Whether later messages may arrive before it.
+        reorderable: bool,
         /// How much longer than an ordinary delay chance has made it take, in microseconds.
         late_us: u64,
     },
@@ -130,7 +131,7 @@ pub enum MessageFault {
         /// How much later, in microseconds.
         after_us: u64,
     },
-    /// It is late, and others overtake it.
+    /// It is late, and later ones arrive before it.
     Delay {
         /// How late, in microseconds.
         by_us: u64,
@@ -288,8 +289,8 @@ impl Network {
             at_us += late_us;
         }
         at_us = at_us.max(link.stalled_until_us);
-        let overtakable = choices.chance_ppm(traffic.reorder_ppm);
-        if overtakable {
+        let reorderable = choices.chance_ppm(traffic.reorder_ppm);
+        if reorderable {
             let extra_us = choices.between(0, 4 * traffic.delay_max_us);
             late_us += extra_us;
             at_us += extra_us;
@@ -305,7 +306,7 @@ impl Network {
         Fate::Arrives {
             at_us,
             again_at_us,
-            overtakable,
+            reorderable,
             late_us,
         }
     }

@@ -1,4 +1,4 @@
-//! Mistakes that can be planted, to see that the storm finds them. There are none in production.
+//! Mistakes that can be injected, to see that the storm finds them. There are none in production.
 
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +55,12 @@ impl Bug {
 
 /// Which mistake is in the code that runs, if one is.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Planted(
+pub struct Injected(
     /// Looked at in simulation only.
     pub Option<Bug>,
 );
 
-impl Planted {
+impl Injected {
     /// Whether this one is. Never in production, where the compiler drops the question.
     pub fn is(self, bug: Bug) -> bool {
         cfg!(madsim) && self.0 == Some(bug)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use crate::bug::{Bug, Planted};
+use crate::bug::{Bug, Injected};
 use crate::net::TcpStream;
 use crate::state::{Answer, Operation};
 use crate::time::{Instant, sleep, timeout};
@@ -23,7 +23,7 @@ pub struct Options {
     /// A number that no other client has, of which it makes the first it sends.
     pub nonce: u64,
     /// A mistake; none in production.
-    pub bug: Planted,
+    pub bug: Injected,
 }
 
 /// Why there is no answer.

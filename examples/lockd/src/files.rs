@@ -13,7 +13,7 @@ pub fn in_dir(dir: &str, name: &str) -> String {
     format!("{dir}/{name}")
 }
 
-/// Puts a file of these bytes under this name, whole or not at all, and returns it when it is
+/// Puts a file of these bytes under this name, atomically, and returns it when it is
 /// durable.
 ///
 /// # Errors

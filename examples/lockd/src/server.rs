@@ -12,7 +12,7 @@ use raft::eraftpb::{Entry, EntryType, HardState, Message, MessageType, Snapshot}
 use raft::{RawNode, SnapshotStatus, StateRole};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::bug::{Bug, Planted};
+use crate::bug::{Bug, Injected};
 use crate::peers::Peer;
 use crate::probe::{Probe, Teller};
 use crate::snapshot;
@@ -52,7 +52,7 @@ pub struct Options {
     /// What election time-outs are drawn from. Different at each server.
     pub seed: u64,
     /// A mistake; none in production.
-    pub bug: Planted,
+    pub bug: Injected,
 }
 
 impl Options {

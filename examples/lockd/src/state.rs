@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bug::{Bug, Planted};
+use crate::bug::{Bug, Injected};
 
 /// How long a session is kept that is not used, in milliseconds.
 pub const SESSION_MS: u64 = 3_600_000;
@@ -170,7 +170,7 @@ impl State {
     }
 
     /// All of it.
-    pub fn to_bytes(&self, bug: Planted) -> Vec<u8> {
+    pub fn to_bytes(&self, bug: Injected) -> Vec<u8> {
         let mut kept = self.clone();
         if bug.is(Bug::SnapshotWithoutSessions) {
             kept.sessions.clear();
@@ -186,7 +186,7 @@ impl State {
     /// A hash of all of it. The same in all processes.
     pub fn hash(&self) -> u64 {
         // FNV-1a: Fowler, Noll, Vo.
-        let bytes = self.to_bytes(Planted::default());
+        let bytes = self.to_bytes(Injected::default());
         bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
         })
@@ -194,7 +194,7 @@ impl State {
 
     /// Applies the command of the log's entry at `index`. `wall_ms` is the time where this runs,
     /// which an honest server does not look at.
-    pub fn apply(&mut self, index: u64, command: Command, wall_ms: u64, bug: Planted) -> Answer {
+    pub fn apply(&mut self, index: u64, command: Command, wall_ms: u64, bug: Injected) -> Answer {
         self.time_ms = self.time_ms.max(command.time_ms);
         let now_ms = match bug.is(Bug::WallClockLease) {
             true => wall_ms,
@@ -325,7 +325,7 @@ mod tests {
                 operation,
             };
             let command = Command::from_bytes(&command.to_bytes()).unwrap();
-            self.0.apply(self.1, command, 0, Planted::default())
+            self.0.apply(self.1, command, 0, Injected::default())
         }
     }
 
@@ -341,7 +341,7 @@ mod tests {
             key: "k".to_owned(),
         };
         assert_eq!(alone.ask(1, 1, 0, append()), Answer::Done);
-        alone.0 = State::from_bytes(&alone.0.to_bytes(Planted::default())).unwrap();
+        alone.0 = State::from_bytes(&alone.0.to_bytes(Injected::default())).unwrap();
         assert_eq!(alone.ask(1, 1, 0, append()), Answer::Done);
         assert_eq!(
             alone.ask(1, 2, 0, get()),

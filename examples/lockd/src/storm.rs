@@ -12,12 +12,12 @@ use raft::eraftpb::{Entry, Message};
 use squall::counters::Counter;
 use squall::ids::{NodeId, Role};
 use squall::invariants::{Property, Verdict, Violation};
-use squall::madsim::servers::{self, ClientHandle, Judged, Life, Server, address_of};
+use squall::madsim::servers::{self, ClientHandle, Incarnation, Judged, Server, address_of};
 use squall::plan::Plan;
 use squall::raft_rs::{entry, label, node};
 use tokio::time::{Instant, sleep};
 
-use crate::bug::{Bug, Planted};
+use crate::bug::{Bug, Injected};
 use crate::client::{self, Client};
 use crate::probe::{Probe, Started};
 use crate::server;
@@ -31,7 +31,7 @@ const PORT: u16 = 7100;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lockd(
     /// The mistake.
-    pub Planted,
+    pub Injected,
 );
 
 /// What the clients of one run have seen.
@@ -66,10 +66,13 @@ impl Server for Lockd {
         }
     }
 
-    fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static {
-        let plan = &life.plan;
+    fn serve(
+        self: Arc<Self>,
+        incarnation: Incarnation,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let plan = &incarnation.plan;
         let options = server::Options {
-            id: life.node.0.into(),
+            id: incarnation.node.0.into(),
             dir: "lockd".to_owned(),
             listen: format!("0.0.0.0:{PORT}"),
             servers: servers(plan),
@@ -79,10 +82,10 @@ impl Server for Lockd {
             // A command takes up some fifty bytes.
             snapshot_every: (plan.driver.snapshot_every_bytes / 50).max(4),
             keep: plan.driver.keep_entries,
-            seed: life.seed,
+            seed: incarnation.seed,
             bug: self.0,
         };
-        let probe = ToSquall(life.probe);
+        let probe = ToSquall(incarnation.probe);
         async move {
             // Why it stops, its disk knows.
             let Err(_) = server::run(options, probe).await;
@@ -226,11 +229,11 @@ impl Probe for ToSquall {
 /// lockd as it is, and with each mistake: what `lockd-storm` sweeps.
 pub fn subjects() -> Vec<squall::registry::RegisteredSubject> {
     let named = |name: String, about: &str, bug: Option<Bug>| {
-        let server = squall::madsim::servers::Storm::over(Lockd(Planted(bug)));
+        let server = squall::madsim::servers::Storm::over(Lockd(Injected(bug)));
         squall::registry::RegisteredSubject::new(name, about, server)
     };
     let honest = named("lockd".to_owned(), "lockd as it is", None);
-    let planted =
+    let injected =
         Bug::ALL.map(|(bug, name, about)| named(format!("lockd+{name}"), about, Some(bug)));
-    std::iter::once(honest).chain(planted).collect()
+    std::iter::once(honest).chain(injected).collect()
 }

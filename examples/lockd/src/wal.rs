@@ -14,7 +14,7 @@ use std::io;
 use protobuf::Message as _;
 use raft::eraftpb::{Entry, HardState};
 
-use crate::bug::{Bug, Planted};
+use crate::bug::{Bug, Injected};
 use crate::files::{self, File};
 
 const NAME: &str = "wal";
@@ -57,7 +57,7 @@ fn put(bytes: &mut Vec<u8>, kind: u8, content: &[u8]) {
 }
 
 /// The first record in `bytes`, if it is whole: its kind and its content.
-fn first(bytes: &[u8], bug: Planted) -> Option<(u8, &[u8])> {
+fn first(bytes: &[u8], bug: Injected) -> Option<(u8, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (sum, rest) = rest.split_first_chunk::<4>()?;
     let length = u32::from_le_bytes(*length) as usize;
@@ -153,7 +153,7 @@ impl Wal {
     ///
     /// # Errors
     /// When the disk fails, or what is on it is no log.
-    pub async fn open(dir: &str, bug: Planted) -> io::Result<(Self, Kept)> {
+    pub async fn open(dir: &str, bug: Injected) -> io::Result<(Self, Kept)> {
         let mut kept = Kept::default();
         let file = match File::open(&files::in_dir(dir, NAME)).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     async fn open(dir: &tempfile::TempDir) -> io::Result<(Wal, Kept)> {
-        Wal::open(dir.path().to_str().unwrap(), Planted::default()).await
+        Wal::open(dir.path().to_str().unwrap(), Injected::default()).await
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lockd::bug::Planted;
+use lockd::bug::Injected;
 use lockd::client::{Client, Failure, Options, nonce};
 use lockd::state::{self, Operation};
 use squall::world::rng::Choices;
@@ -91,7 +91,7 @@ impl Cluster {
             attempt: Duration::from_millis(400),
             patience: Duration::from_secs(3),
             nonce: nonce(),
-            bug: Planted::default(),
+            bug: Injected::default(),
         })
     }
 }

@@ -44,7 +44,7 @@ fn lockd_stands_the_storm() {
 }
 
 #[test]
-fn every_planted_mistake_is_found() {
+fn every_injected_mistake_is_found() {
     for subject in &subjects()[1..] {
         let found = (0..WITHIN).find_map(|seed| Some((seed, run(subject, seed).failure?)));
         let (seed, failure) = found.unwrap_or_else(|| panic!("{} is not found", subject.name));

@@ -1,7 +1,7 @@
 //! Files that nobody in their right mind writes: every field of a real plan, profile, story,
 //! unfinished sweep and corpus replaced by extremes, by other types and by garbage, left out,
-//! doubled, and the files cut short. What comes of each is one line of error or a run that ends; no
-//! panic of the harness, no hang, and no violation where the plan it was made of has none.
+//! duplicated, and the files cut short. What comes of each is one line of error or a run that ends;
+//! no panic of the harness, no hang, and no violation where the plan it was made of has none.
 //!
 //! A sample of them, the same at each run. `SQUALL_TEST_FIELDS=all` tries all (of those that take a
 //! process each: some 1,500 of a kind), and prints for each kind of file a line with what came

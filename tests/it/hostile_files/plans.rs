@@ -21,7 +21,7 @@ pub fn attempt(text: &str, fails: bool) -> Fate {
         Ok(subject) => subject,
         Err(error) => return Fate::Refused(error.to_string()),
     };
-    if let Some(feature) = plan.asks_for_any(subject.runner.lacks()) {
+    if let Some(feature) = plan.asks_for_more_than(subject.runner.supports()) {
         return Fate::Refused(format!("{} lacks {feature:?}", subject.name));
     }
     let watch = Observer {
@@ -65,7 +65,7 @@ fn spoilt_in(folder: &str, usual: usize) -> impl Iterator<Item = (String, Vec<Sp
 }
 
 #[test]
-fn plans_of_findings_and_of_planted_bugs() {
+fn plans_of_findings_and_of_injected_bugs() {
     let files = spoilt_in("sims/findings", 60).chain(spoilt_in("tests/it/shrunk", 30));
     try_all("plans that fail", files, |_, one| {
         attempt(&one.text(), true)

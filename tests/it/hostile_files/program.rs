@@ -130,7 +130,7 @@ fn killed(out: &Path) {
     let output = BufReader::new(child.stdout.take().unwrap());
     let found = output
         .lines()
-        .filter(|line| line.as_ref().unwrap().contains("repeat"));
+        .filter(|line| line.as_ref().unwrap().contains("reproduce"));
     // Some of the findings are not printed yet.
     found.take(3).for_each(drop);
     child.kill().unwrap();

@@ -178,7 +178,7 @@ pub fn json_fields(text: &str) -> Vec<Spoilt> {
         let template = with.to_string();
         all.extend(Spoilt::with(pointer, &template, &values));
         all.extend(without(&root, pointer));
-        all.extend(doubled(&root, pointer));
+        all.extend(duplicated(&root, pointer));
         let mut with = root.clone();
         if let Some(Value::Object(fields)) = with.pointer_mut(pointer) {
             fields.insert("no_such_field".to_owned(), 1.into());
@@ -207,7 +207,7 @@ fn without(root: &Value, pointer: &str) -> Option<Spoilt> {
 }
 
 /// A field that is there twice, and an element of a list that is.
-fn doubled(root: &Value, pointer: &str) -> Option<Spoilt> {
+fn duplicated(root: &Value, pointer: &str) -> Option<Spoilt> {
     let mut with = root.clone();
     let text = match parent(&mut with, pointer)? {
         (Value::Object(fields), name) => {

@@ -85,7 +85,8 @@ fn a_run_that_hangs_is_told_with_its_seed_step_and_node_and_ends_the_sweep() {
         let line = text.lines().find(|line| line.contains(told));
         assert!(line.is_some_and(|line| line.contains(place)), "{text}");
         assert!(text.contains("hung: no violation in the "), "{text}");
-        // The command that repeats it has the plan that hangs: honest, it is a plan like any other.
+        // The command that reproduces it has the plan that hangs: honest, it is a plan like any
+        // other.
         let plan = out.join("misbehaving-smoke-seed-17-hang.json");
         let repeat = format!(" replay {}", plan.display());
         assert!(text.contains(&repeat), "{text}");
@@ -215,7 +216,7 @@ fn a_test_that_hangs_says_so_with_the_command_that_repeats_it() {
         );
         let command = repeat.trim();
         assert!(
-            command.starts_with("repeat   SQUALL_SEED=17 ") && command.ends_with(" --exact"),
+            command.starts_with("reproduce  SQUALL_SEED=17 ") && command.ends_with(" --exact"),
             "{repeat}"
         );
     }

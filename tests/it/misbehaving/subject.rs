@@ -41,6 +41,10 @@ pub struct Misbehaves {
 impl Subject for Misbehaving {
     type Replica = Misbehaves;
 
+    fn supports(&self) -> &'static [squall_core::options::Feature] {
+        squall_core::options::Feature::ALL
+    }
+
     fn known_issues(&self) -> &'static [KnownIssue] {
         RaftRs.known_issues()
     }

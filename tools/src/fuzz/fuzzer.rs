@@ -170,7 +170,9 @@ impl Fuzzer<'_> {
             .lines()
             .skip_while(|line| !line.contains("panicked at"));
         let finding = lines.nth(1)?.to_owned();
-        let repeat = lines.find_map(|line| line.strip_prefix("repeat "))?.trim();
+        let repeat = lines
+            .find_map(|line| line.strip_prefix("reproduce "))?
+            .trim();
         Some((finding, repeat.to_owned()))
     }
 }

@@ -10,7 +10,7 @@ use crate::Error;
 
 /// The tests, one a process.
 const TESTS: [&str; 8] = [
-    "plans::plans_of_findings_and_of_planted_bugs",
+    "plans::plans_of_findings_and_of_injected_bugs",
     "plans::plans_of_regressions",
     "plans::plans_that_are_drawn",
     "profiles::profiles",

@@ -122,7 +122,7 @@ pub fn folder() -> Result<tempfile::TempDir, Error> {
 pub fn printed(stdout: &str) -> BTreeSet<String> {
     let commands = stdout
         .lines()
-        .filter_map(|line| line.trim().strip_prefix("repeat "));
+        .filter_map(|line| line.trim().strip_prefix("reproduce "));
     let plan = |command: &str| {
         let (_, path) = command.split_once(" replay ")?;
         Some(

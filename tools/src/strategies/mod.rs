@@ -18,7 +18,7 @@ use crate::catalogue::{self, Mutant};
 use crate::hunt::{Prey, Trial};
 use crate::mutants::{duration, stop_at_interrupt};
 
-/// The subject whose driver has planted bugs, and whose library has mutants.
+/// The subject whose driver has injected bugs, and whose library has mutants.
 const SUBJECT: &str = "raft-rs";
 
 /// What is covered is measured on this profile.
@@ -45,7 +45,7 @@ pub struct Options {
         default_value = "swarm,uniform,pct,guided"
     )]
     strategies: Vec<String>,
-    /// Only these bugs: planted ones by their name, mutants by their id [default: all].
+    /// Only these bugs: injected ones by their name, mutants by their id [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
     /// Processor time for each sweep.
@@ -85,12 +85,12 @@ struct Sweep {
 /// # Errors
 /// A name that no bug has, or a program that does not end as a sweep does.
 pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
-    let mut planted = catalogue::bugs(&project.join("docs/driver-bugs.md"))?;
-    for bug in &mut planted {
-        bug.part = "planted".to_owned();
+    let mut injected = catalogue::bugs(&project.join("docs/driver-bugs.md"))?;
+    for bug in &mut injected {
+        bug.part = "injected".to_owned();
     }
-    planted.extend(catalogue::read(&project.join("sims/mutants"))?);
-    let bugs = catalogue::select(planted, &options.only)?;
+    injected.extend(catalogue::read(&project.join("sims/mutants"))?);
+    let bugs = catalogue::select(injected, &options.only)?;
     let mut comparison = Comparison::open(options)?;
     if !comparison.carry_out(&bugs)? {
         eprintln!("ended early: the same call goes on from here");
@@ -209,12 +209,12 @@ impl<'a> Comparison<'a> {
     ) -> Result<Option<Trial>, Error> {
         let program = &self.options.program;
         let out = tempfile::tempdir().map_err(|error| Error::file(program, &error))?;
-        let planted = bug.filter(|bug| is_planted(bug));
-        let subject = match planted {
+        let injected = bug.filter(|bug| is_injected(bug));
+        let subject = match injected {
             Some(bug) => format!("{SUBJECT}+{}", bug.id),
             None => SUBJECT.to_owned(),
         };
-        let mutant = bug.filter(|bug| !is_planted(bug));
+        let mutant = bug.filter(|bug| !is_injected(bug));
         let prey = Prey {
             program,
             mutant: mutant.map(|mutant| (VARIABLE, mutant.id.as_str())),
@@ -242,7 +242,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Whether it is a planted bug of the driver, and no mutant of the library.
-fn is_planted(bug: &Mutant) -> bool {
-    bug.part == "planted"
+/// Whether it is an injected bug of the driver, and no mutant of the library.
+fn is_injected(bug: &Mutant) -> bool {
+    bug.part == "injected"
 }

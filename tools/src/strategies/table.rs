@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::{HONEST, Options, Sweep, is_planted};
+use super::{HONEST, Options, Sweep, is_injected};
 use crate::catalogue::Mutant;
 
 /// What the sweeps say: of `bugs`, of which those in `repeated` were swept again and again.
 pub fn tables(options: &Options, sweeps: &[Sweep], bugs: &[Mutant], repeated: &[Mutant]) -> String {
     let tables = Tables { options, sweeps };
     let mut text = tables.covered();
-    for (what, planted) in [("planted bug", true), ("mutant", false)] {
-        let is_here = |bug: &&Mutant| is_planted(bug) == planted;
+    for (what, injected) in [("injected bug", true), ("mutant", false)] {
+        let is_here = |bug: &&Mutant| is_injected(bug) == injected;
         let here: Vec<&Mutant> = repeated.iter().filter(is_here).collect();
         if !here.is_empty() {
             let all = bugs.iter().filter(is_here).count();

@@ -4,24 +4,23 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
-use crate::replica::{Input, Label, Output, Replica, SyncId, SyncResult};
+use crate::replica::{Input, Label, Next, Output, Replica, SyncId, SyncResult};
 
 /// A driver that does nothing else while it waits for its disk.
 pub trait Sequential {
     /// What nodes send to one another.
     type Message: Clone + Debug;
 
-    /// Handles an input, which is never [`Input::Synced`]. Returns whether what it wrote must be
-    /// durable before it goes on.
+    /// Handles an input, which is never [`Input::Synced`].
     fn handle(
         &mut self,
         now_us: u64,
         input: Input<Self::Message>,
         out: &mut Output<Self::Message>,
-    ) -> bool;
+    ) -> Next;
 
-    /// Goes on: all that it wrote is durable. Returns whether it must wait once more.
-    fn go_on(&mut self, now_us: u64, out: &mut Output<Self::Message>) -> bool;
+    /// Goes on: all that it wrote is durable.
+    fn go_on(&mut self, now_us: u64, out: &mut Output<Self::Message>) -> Next;
 
     /// See [`Replica::label`].
     fn label(message: &Self::Message) -> Label;
@@ -43,22 +42,22 @@ pub struct OneAtATime<D: Sequential> {
 }
 
 impl<D: Sequential> OneAtATime<D> {
-    /// The replica of `driver`, which has been booted, and first waits for its disk if it
-    /// `must_sync`.
-    pub fn new(driver: D, must_sync: bool, out: &mut Output<D::Message>) -> Self {
+    /// The replica of `driver`, which has been booted; what it does first is told by
+    /// [`Start::next`](crate::replica::Start).
+    pub fn new(driver: D, first: Next, out: &mut Output<D::Message>) -> Self {
         let mut made = Self {
             driver,
             inbox: VecDeque::new(),
             syncs: 0,
             waits: false,
         };
-        made.wait(must_sync, out);
+        made.wait(first, out);
         made
     }
 
-    fn wait(&mut self, must_sync: bool, out: &mut Output<D::Message>) {
-        self.waits = must_sync;
-        if must_sync {
+    fn wait(&mut self, next: Next, out: &mut Output<D::Message>) {
+        self.waits = next == Next::WaitForSync;
+        if self.waits {
             self.syncs += 1;
             out.sync(SyncId(self.syncs));
         }
@@ -75,16 +74,16 @@ impl<D: Sequential> Replica for OneAtATime<D> {
                     out.halt("a sync failed");
                     return;
                 }
-                let again = self.driver.go_on(now_us, out);
-                self.wait(again, out);
+                let next = self.driver.go_on(now_us, out);
+                self.wait(next, out);
             }
             input => self.inbox.push_back(input),
         }
         while !self.waits
             && let Some(input) = self.inbox.pop_front()
         {
-            let must_sync = self.driver.handle(now_us, input, out);
-            self.wait(must_sync, out);
+            let next = self.driver.handle(now_us, input, out);
+            self.wait(next, out);
         }
     }
 

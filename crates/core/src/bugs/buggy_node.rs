@@ -1,4 +1,4 @@
-//! A node with a planted bug: an honest one, whose inputs and outputs pass through here.
+//! A node with an injected bug: an honest one, whose inputs and outputs pass through here.
 
 use std::collections::VecDeque;
 
@@ -50,7 +50,7 @@ fn put_first(writes: &mut [&mut Record]) {
     }
 }
 
-/// What a node with a planted bug remembers beside the honest one.
+/// What a node with an injected bug remembers beside the honest one.
 pub(super) struct Memory {
     /// A state machine of its own, for bugs in applying and reading.
     service: Service,
@@ -80,12 +80,12 @@ impl Memory {
     }
 }
 
-/// A node with a planted bug around an honest one.
-pub struct PlantedNode<S: Subject> {
+/// A node with an injected bug around an honest one.
+pub struct InjectedNode<S: Subject> {
     inner: S::Replica,
     bug: Bug,
     id: u64,
-    life: u32,
+    incarnation: u32,
     role: Role,
     applied: Index,
     memory: Memory,
@@ -98,7 +98,7 @@ pub struct PlantedNode<S: Subject> {
     scratch: Output<Message<S>>,
 }
 
-impl<S: Tamper> Replica for PlantedNode<S> {
+impl<S: Tamper> Replica for InjectedNode<S> {
     type Message = Message<S>;
 
     fn step(&mut self, now_us: u64, mut input: Input<Message<S>>, out: &mut Output<Message<S>>) {
@@ -108,7 +108,7 @@ impl<S: Tamper> Replica for PlantedNode<S> {
                 *result = SyncResult::Done;
             }
             Input::SnapshotSent { .. } if self.bug == Bug::IgnoreSnapshotReport => return,
-            Input::Tick if self.bug == Bug::StopTicksOnRestart && self.life > 0 => return,
+            Input::Tick if self.bug == Bug::StopTicksOnRestart && self.incarnation > 0 => return,
             Input::Read(request) => {
                 let read = (request.client, request.sequence, request.command.clone());
                 if self.bug == Bug::ReadLocally {
@@ -137,13 +137,13 @@ impl<S: Tamper> Replica for PlantedNode<S> {
     }
 }
 
-impl<S: Tamper> PlantedNode<S> {
+impl<S: Tamper> InjectedNode<S> {
     pub(super) fn new(inner: S::Replica, bug: Bug, boot: &BootContext<'_>, memory: Memory) -> Self {
         Self {
             inner,
             bug,
             id: boot.id.0.into(),
-            life: boot.life,
+            incarnation: boot.incarnation,
             role: Role::Follower,
             applied: 0,
             memory,

@@ -1,4 +1,4 @@
-//! Planted bugs: mistakes that people make around a Raft library, put on an
+//! Injected bugs: mistakes that people make around a Raft library, put on an
 //! honest subject at the seam. Each proves that a check can fire. A subject with
 //! one is named `SUBJECT+BUG`, as in `raft-rs+skip-fsync`.
 //!
@@ -13,7 +13,7 @@ use crate::replica::{BootContext, BootError, Message, Output, Recovered, Subject
 use crate::service::{Flaw, Service};
 use crate::storage::{HardState, Journal, StableState};
 
-pub use buggy_node::PlantedNode;
+pub use buggy_node::InjectedNode;
 
 use buggy_node::Memory;
 
@@ -25,7 +25,7 @@ macro_rules! bugs {
         pub enum Bug { $($variant,)* }
 
         impl Bug {
-            /// All planted bugs.
+            /// All injected bugs.
             pub const ALL: &'static [Bug] = &[$(Bug::$variant,)*];
 
             /// Its name, which follows the subject's after a `+`.
@@ -107,7 +107,7 @@ pub trait Tamper: Subject {
     /// Changes `message`, where it is of the kind that `change` is about.
     fn tamper(message: &mut Message<Self>, change: Change);
 
-    /// Whether `bug` can be planted in it, and shows.
+    /// Whether `bug` can be injected in it, and shows.
     fn can(_bug: Bug) -> bool {
         true
     }
@@ -118,9 +118,9 @@ pub trait Tamper: Subject {
     }
 }
 
-/// A subject with a planted bug.
+/// A subject with an injected bug.
 #[derive(Clone, Copy, Debug)]
-pub struct Planted<S> {
+pub struct Injected<S> {
     /// The honest subject.
     pub subject: S,
     /// The bug.
@@ -152,11 +152,11 @@ impl Bug {
     }
 }
 
-impl<S: Tamper> Subject for Planted<S> {
-    type Replica = PlantedNode<S>;
+impl<S: Tamper> Subject for Injected<S> {
+    type Replica = InjectedNode<S>;
 
-    fn lacks(&self) -> &'static [Feature] {
-        self.subject.lacks()
+    fn supports(&self) -> &'static [Feature] {
+        self.subject.supports()
     }
 
     fn options(&self) -> &'static [DriverOption] {
@@ -172,8 +172,8 @@ impl<S: Tamper> Subject for Planted<S> {
         boot: &BootContext<'_>,
         mut disk: Recovered,
         out: &mut Output<Message<S>>,
-    ) -> Result<PlantedNode<S>, BootError> {
-        if self.bug == Bug::ReuseOldLogOnRestart && boot.life > 0 {
+    ) -> Result<InjectedNode<S>, BootError> {
+        if self.bug == Bug::ReuseOldLogOnRestart && boot.incarnation > 0 {
             lose_newest_third(&mut disk.state);
         }
         if self.bug == Bug::StartOnDamage {
@@ -187,12 +187,12 @@ impl<S: Tamper> Subject for Planted<S> {
             ..boot.clone()
         };
         let memory = Memory::of(&boot, &disk.state);
-        if self.bug == Bug::ReplayOnRestart && boot.life > 0 {
+        if self.bug == Bug::ReplayOnRestart && boot.incarnation > 0 {
             apply_ahead(&mut disk.state, boot.service);
         }
         let mut inner_out = Output::default();
         let inner = self.subject.boot(&boot, disk, &mut inner_out)?;
-        let mut node = PlantedNode::new(inner, self.bug, &boot, memory);
+        let mut node = InjectedNode::new(inner, self.bug, &boot, memory);
         node.pass_on(0, &mut inner_out, out);
         Ok(node)
     }

@@ -21,7 +21,7 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn members_into(&self, members: &mut Vec<NodeId>) {
         let there = |id: &NodeId| match self.healed {
             true => !self.views[id.position()].gone,
-            false => self.slots[id.position()].lives > 0,
+            false => self.slots[id.position()].incarnations > 0,
         };
         let among = match self.healed {
             true => &self.participants,

@@ -16,17 +16,17 @@ pub(crate) enum Event {
         kind: MessageKind,
         parcel: SlabKey,
     },
-    /// A sync of a life is over.
+    /// A sync of an incarnation is over.
     Synced {
         node: NodeId,
-        life: u32,
+        incarnation: u32,
         sync: SyncId,
         fails: bool,
     },
     /// The transport reports to a sender.
     Report {
         node: NodeId,
-        life: u32,
+        incarnation: u32,
         report: Report,
     },
     /// A client's pause is over.

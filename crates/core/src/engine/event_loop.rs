@@ -152,12 +152,16 @@ impl<S: Subject> World<'_, '_, S> {
             }
             Event::Synced {
                 node,
-                life,
+                incarnation,
                 sync,
                 fails,
-            } => self.synced(now_us, node, life, sync, fails),
-            Event::Report { node, life, report } => {
-                if self.views[node.position()].life != life || !self.is_up(node) {
+            } => self.synced(now_us, node, incarnation, sync, fails),
+            Event::Report {
+                node,
+                incarnation,
+                report,
+            } => {
+                if self.views[node.position()].incarnation != incarnation || !self.is_up(node) {
                     return Ok(());
                 }
                 let input = match report {

@@ -177,7 +177,7 @@ impl<S: Subject> World<'_, '_, S> {
         for event in std::mem::take(&mut self.slots[position].held) {
             self.queue.push(now_us, event);
         }
-        self.slots[position].drop_life();
+        self.slots[position].drop_incarnation();
     }
 
     /// The node starts on what its disk kept.
@@ -188,13 +188,13 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let now_us = self.queue.now_us();
         let slot = &mut self.slots[position];
-        let life = slot.lives;
-        slot.lives += 1;
-        if life > 0 {
+        let incarnation = slot.incarnations;
+        slot.incarnations += 1;
+        if incarnation > 0 {
             self.counters.hit(Counter::Restart);
         }
         let disk = &self.disks[position];
-        self.views[position] = NodeView::booting(disk.durable(), life);
+        self.views[position] = NodeView::booting(disk.durable(), incarnation);
         let recovered = Recovered {
             state: disk.durable().clone(),
             rotten: disk
@@ -206,7 +206,7 @@ impl<S: Subject> World<'_, '_, S> {
         let boot = BootContext {
             id: node,
             configuration: self.first_configuration_of(node),
-            life,
+            incarnation,
             seed: self.plan.seed,
             raft: &self.plan.raft,
             driver: &self.plan.driver,

@@ -20,15 +20,15 @@ use crate::replica::{
 /// A runtime that hosts the replicas of one run. Nodes go by their position in the plan's list,
 /// from 0.
 pub trait Host {
-    /// A life of the node begins: a task that calls [`Task::step`] whenever the host is asked for a
-    /// step.
+    /// An incarnation of the node begins: a task that calls [`Task::step`] whenever the host is
+    /// asked for a step.
     fn start(&self, position: usize, task: Rc<dyn Task>);
 
     /// Lets the node's task make one step, and returns when it has. The node runs on if it was
     /// paused.
     fn step(&self, position: usize);
 
-    /// The node's life ends: its task is dropped, and all that it holds.
+    /// The node's incarnation ends: its task is dropped, and all that it holds.
     fn kill(&self, position: usize);
 
     /// Before each event: which nodes are paused, in order of position, and the time, in
@@ -36,7 +36,7 @@ pub trait Host {
     fn pace(&self, paused: &mut dyn Iterator<Item = bool>, now_us: u64);
 }
 
-/// One life of a replica, as its host sees it.
+/// One incarnation of a replica, as its host sees it.
 pub trait Task {
     /// Makes the step that lies before the replica.
     ///
@@ -81,8 +81,8 @@ where
 {
     type Replica = Stub<'a, S::Replica>;
 
-    fn lacks(&self) -> &'static [Feature] {
-        self.subject.lacks()
+    fn supports(&self) -> &'static [Feature] {
+        self.subject.supports()
     }
 
     fn options(&self) -> &'static [DriverOption] {
@@ -118,7 +118,7 @@ where
     }
 }
 
-/// Stands in for a replica that lives in a task. The life ends when the stub is dropped.
+/// Stands in for a replica that lives in a task. The incarnation ends when the stub is dropped.
 struct Stub<'a, R: Replica> {
     position: usize,
     desk: Rc<Desk<R>>,
@@ -155,7 +155,7 @@ impl<R: Replica> Drop for Stub<'_, R> {
     }
 }
 
-/// What lies between the world and the task of one life.
+/// What lies between the world and the task of one incarnation.
 struct Desk<R: Replica> {
     replica: RefCell<R>,
     /// What happens next, and when by the node's own clock.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::registry::Runner;
 use crate::suggest;
 
-/// What makes of a subject's runner one that carries plans out on the engine.
+/// What makes of a subject's runner one that runs plans on the engine.
 type Drive = fn(Arc<dyn Runner>) -> Arc<dyn Runner>;
 
 /// An engine. Two of the same name are the same.
@@ -44,7 +44,7 @@ impl Engine {
     /// One thread and one queue of events: the fastest.
     pub const LOCKSTEP: Engine = Engine::new("lockstep", |runner| runner);
 
-    /// An engine of that name. `drive` makes of a runner one that carries plans out on it.
+    /// An engine of that name. `drive` makes of a runner one that runs plans on it.
     pub const fn new(name: &'static str, drive: Drive) -> Self {
         Self { name, drive }
     }
@@ -54,7 +54,7 @@ impl Engine {
         self.name
     }
 
-    /// A runner that carries plans out on this engine.
+    /// A runner that runs plans on this engine.
     pub fn drive(self, runner: Arc<dyn Runner>) -> Arc<dyn Runner> {
         (self.drive)(runner)
     }

@@ -169,7 +169,7 @@ pub struct NodeAtEnd {
     /// What its disk would have kept: term, snapshot and last index.
     pub disk: (Term, Index, Index),
     /// How often it had restarted.
-    pub life: u32,
+    pub incarnation: u32,
 }
 
 /// Whether a node runs.
@@ -197,23 +197,60 @@ impl std::fmt::Display for NodeState {
     }
 }
 
+/// The nodes as a table of 80 columns: a line of headers, and a line for each.
+pub fn node_table(nodes: &[NodeAtEnd]) -> String {
+    let columns = [
+        "nodes", "", "role", "term", "vote", "last", "commit", "applied", "term", "snap", "log",
+        "boots",
+    ];
+    let mut text = format!("{:54}{}\n", "", "on its disk");
+    text.push_str(&row(columns.map(str::to_owned)));
+    for node in nodes {
+        text.push('\n');
+        text.push_str(&node.to_string());
+    }
+    text
+}
+
+fn row(cells: [String; 12]) -> String {
+    let [
+        id,
+        state,
+        role,
+        term,
+        vote,
+        last,
+        commit,
+        applied,
+        disk_term,
+        snapshot,
+        log,
+        boots,
+    ] = cells;
+    let line = format!(
+        "{id:5} {state:5} {role:13} {term:>4} {vote:>4} {last:>5} {commit:>6} {applied:>7} \
+         {disk_term:>5} {snapshot:>4} {log:>4} {boots:>5}"
+    );
+    line.trim_end().to_owned()
+}
+
 impl std::fmt::Display for NodeAtEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (disk_term, disk_snapshot, disk_last) = self.disk;
-        let vote = self.vote.map_or("-".to_owned(), |vote| vote.to_string());
-        write!(
-            f,
-            "{:3} {:5} {:13} term {:<4} vote {:3} last {:<5} commit {:<5} applied {:<5} disk (term {disk_term}, snapshot {disk_snapshot}, log to {disk_last})  life {}",
-            self.id.to_string(),
-            self.state,
-            self.role,
-            self.term,
-            vote,
-            self.last,
-            self.commit,
-            self.applied,
-            self.life
-        )
+        f.write_str(&row([
+            format!("  {}", self.id),
+            self.state.to_string(),
+            self.role.to_string(),
+            self.term.to_string(),
+            self.vote.map_or("-".to_owned(), |vote| vote.to_string()),
+            self.last.to_string(),
+            self.commit.to_string(),
+            self.applied.to_string(),
+            disk_term.to_string(),
+            disk_snapshot.to_string(),
+            disk_last.to_string(),
+            (u64::from(self.incarnation) + 1).to_string(),
+        ]))
     }
 }
 

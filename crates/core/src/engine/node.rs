@@ -22,16 +22,16 @@ pub(crate) struct Slot<R, E> {
     /// What happened to it while it stood still.
     pub(super) held: Vec<E>,
     /// Starts so far.
-    pub(super) lives: u32,
-    /// Syncs begun over all lives.
+    pub(super) incarnations: u32,
+    /// Syncs begun over all incarnations.
     pub(super) syncs: u32,
     /// Entries have been overwritten since the last sync began, where a fault waits for that.
     pub(super) overwrites: bool,
-    /// Syncs begun after that, over all lives.
+    /// Syncs begun after that, over all incarnations.
     pub(super) overwriting_syncs: u32,
-    /// Syncs of this life that are not over.
+    /// Syncs of this incarnation that are not over.
     pub(super) in_flight: Vec<(SyncId, SyncPoint)>,
-    /// A sync has failed in this life, so those in flight fail with it.
+    /// A sync has failed in this incarnation, so those in flight fail with it.
     pub(super) disk_failed: bool,
     /// Syncs that are to fail.
     pub(crate) fail_next: u32,
@@ -50,7 +50,7 @@ impl<R, E> Slot<R, E> {
             timer: 0,
             paused_until_us: None,
             held: Vec::new(),
-            lives: 0,
+            incarnations: 0,
             syncs: 0,
             overwrites: false,
             overwriting_syncs: 0,
@@ -62,7 +62,7 @@ impl<R, E> Slot<R, E> {
     }
 
     /// The node is down: nothing of its running state is left.
-    pub(super) fn drop_life(&mut self) {
+    pub(super) fn drop_incarnation(&mut self) {
         self.replica = None;
         self.in_flight.clear();
         self.overwrites = false;

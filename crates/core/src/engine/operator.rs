@@ -137,7 +137,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     fn start_newcomer(&mut self, node: NodeId) -> Verdict {
-        if self.slots[node.position()].lives > 0 {
+        if self.slots[node.position()].incarnations > 0 {
             return Ok(());
         }
         self.counters.hit(Counter::NodeJoined);
@@ -268,7 +268,7 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn participants(&mut self, wanted: Option<&[NodeId]>) -> Vec<NodeId> {
         let usable = |id: &NodeId| {
             let position = id.position();
-            !self.views[position].gone && self.slots[position].lives > 0
+            !self.views[position].gone && self.slots[position].incarnations > 0
         };
         let all = self.nodes.iter().copied().filter(usable);
         let wanted = match wanted {

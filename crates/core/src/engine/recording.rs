@@ -16,7 +16,7 @@ use squall_world::network::{Fate, Lost};
 pub struct Recording {
     /// The operations that clients asked for, in order.
     pub script: Vec<Asked>,
-    /// Messages that were lost, doubled or late by chance, each as a fault.
+    /// Messages that were lost, duplicated or late by chance, each as a fault.
     pub network: Vec<Fault>,
     /// Which faults of the plan struck, by their place in it, and when, in microseconds. Those
     /// that befall a message are not among them.

@@ -47,13 +47,13 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let point: SyncPoint = self.disks[position].begin_sync();
         slot.in_flight.push((sync, point));
-        let life = self.views[position].life;
+        let incarnation = self.views[position].incarnation;
         let at_us = now_us + ordinary_us.max(slow_us);
         self.queue.push(
             at_us,
             Event::Synced {
                 node,
-                life,
+                incarnation,
                 sync,
                 fails,
             },
@@ -107,13 +107,13 @@ impl<S: Subject> World<'_, '_, S> {
         &mut self,
         now_us: u64,
         node: NodeId,
-        life: u32,
+        incarnation: u32,
         sync: SyncId,
         fails: bool,
     ) -> Verdict {
         let position = node.position();
         let slot = &mut self.slots[position];
-        if slot.replica.is_none() || self.views[position].life != life {
+        if slot.replica.is_none() || self.views[position].incarnation != incarnation {
             return Ok(());
         }
         let Some(place) = slot.in_flight.iter().position(|(other, _)| *other == sync) else {

@@ -235,7 +235,7 @@ impl<S: Subject> World<'_, '_, S> {
             commit: view.commit,
             applied: view.applied,
             disk: (disk.hard.term, disk.snapshot_index(), disk.log.last()),
-            life: view.life,
+            incarnation: view.incarnation,
         }
     }
 }

@@ -148,7 +148,7 @@ impl<S: Subject> World<'_, '_, S> {
         {
             recording.routed(from, to, kind, fate);
         }
-        let (mut at_us, mut again_at_us, overtakable) = match fate {
+        let (mut at_us, mut again_at_us, reorderable) = match fate {
             Fate::Lost(lost) => {
                 self.lost(now_us, from, label, lost);
                 return None;
@@ -156,9 +156,9 @@ impl<S: Subject> World<'_, '_, S> {
             Fate::Arrives {
                 at_us,
                 again_at_us,
-                overtakable,
+                reorderable,
                 ..
-            } => (at_us, again_at_us, overtakable),
+            } => (at_us, again_at_us, reorderable),
         };
         match tampering {
             Some(MessageFault::Delay { by_us }) => {
@@ -171,7 +171,7 @@ impl<S: Subject> World<'_, '_, S> {
             }
             _ => {}
         }
-        if overtakable {
+        if reorderable {
             self.counters.hit(Counter::MessageReordered);
         }
         if let Some(again_at_us) = again_at_us {
@@ -272,11 +272,17 @@ impl<S: Subject> World<'_, '_, S> {
         if !self.is_up(node) {
             return;
         }
-        let life = self.views[node.position()].life;
+        let incarnation = self.views[node.position()].incarnation;
         let delay_us = self
             .network_choices
             .between(1, 2 * self.plan.network.delay_max_us.max(1));
-        self.queue
-            .push(now_us + delay_us, Event::Report { node, life, report });
+        self.queue.push(
+            now_us + delay_us,
+            Event::Report {
+                node,
+                incarnation,
+                report,
+            },
+        );
     }
 }

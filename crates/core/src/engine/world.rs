@@ -97,7 +97,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             false => Checks::new(plan.cluster.first_index, plan.lease_lag_us()),
         };
         // In opaque commands there is nothing to read.
-        let reads = !watch.log_only && !subject.lacks().contains(&Feature::ReadIndex);
+        let reads = !watch.log_only && subject.supports().contains(&Feature::ReadIndex);
         let slot = |id: &NodeId| {
             let options = plan.cluster.clocks[id.position()];
             let clock = Clock::new(options.offset_us, options.drift_ppm);

@@ -126,15 +126,15 @@ impl Definition for Ask {
         matches!(kind, FaultKind::Transfer | FaultKind::RequestSnapshot)
     }
 
-    fn is_lacking(kind: FaultKind, lacks: &[Feature]) -> bool {
+    fn is_supported(kind: FaultKind, supports: &[Feature]) -> bool {
         let feature = match kind {
             FaultKind::Transfer => Feature::Transfer,
             FaultKind::Campaign => Feature::Campaign,
             FaultKind::RequestSnapshot => Feature::RequestSnapshot,
             FaultKind::Set | FaultKind::Ping => Feature::Settings,
-            _ => return false,
+            _ => return true,
         };
-        lacks.contains(&feature)
+        supports.contains(&feature)
     }
 
     fn asks_for(&self, feature: Feature, _: &Plan) -> bool {

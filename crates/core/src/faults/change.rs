@@ -110,9 +110,9 @@ impl Definition for Change {
         so_far.extend(changes);
     }
 
-    fn is_lacking(_: FaultKind, lacks: &[Feature]) -> bool {
+    fn is_supported(_: FaultKind, supports: &[Feature]) -> bool {
         let ways = [Feature::SimpleChange, Feature::JointChange];
-        ways.iter().all(|way| lacks.contains(way))
+        ways.iter().any(|way| supports.contains(way))
     }
 
     fn asks_for(&self, feature: Feature, plan: &Plan) -> bool {

@@ -28,7 +28,7 @@ pub(crate) trait Definition: Clone + Sized {
     /// What it leaves of what leases of leaders stand on.
     fn lease(&self) -> Lease;
 
-    /// Makes sure that it can be carried out.
+    /// Makes sure that it can be run.
     ///
     /// # Errors
     /// The field that is wrong.
@@ -62,10 +62,10 @@ pub(crate) trait Definition: Clone + Sized {
         false
     }
 
-    /// Whether the subject lacks what the kind is about.
-    fn is_lacking(kind: FaultKind, lacks: &[Feature]) -> bool {
-        let _ = (kind, lacks);
-        false
+    /// Whether a subject that supports these has what the kind is about.
+    fn is_supported(kind: FaultKind, supports: &[Feature]) -> bool {
+        let _ = (kind, supports);
+        true
     }
 
     /// Whether this one needs the feature, in this plan.

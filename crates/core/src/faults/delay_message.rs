@@ -12,7 +12,7 @@ use crate::replica::Subject;
 use crate::text::seconds;
 use squall_world::network::MessageFault;
 
-/// The message that triggers this fault is late, and others overtake it.
+/// The message that triggers this fault is late, and later ones arrive before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DelayMessage {
@@ -22,7 +22,7 @@ pub struct DelayMessage {
 
 impl Definition for DelayMessage {
     fn about(_: FaultKind) -> &'static str {
-        "the nth message of a kind on a link is late and overtaken"
+        "the nth message of a kind on a link is late and reordered"
     }
 
     fn kind(&self) -> FaultKind {
@@ -76,7 +76,7 @@ impl Definition for DelayMessage {
         &[Command {
             name: "delay",
             usage: "delay KIND NODE -> NODE by=TIME",
-            about: "the next message of that kind on that link is late, and others overtake it",
+            about: "the next message of that kind on that link is late, and later ones arrive before it",
             act: delay,
         }]
     }

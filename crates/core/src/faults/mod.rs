@@ -94,10 +94,10 @@ macro_rules! faults {
                 }
             }
 
-            /// Whether it asks for what the subject lacks.
-            pub fn is_lacking(self, lacks: &[Feature]) -> bool {
+            /// Whether a subject that supports these has what it asks for.
+            pub fn is_supported(self, supports: &[Feature]) -> bool {
                 match self {
-                    $($( FaultKind::$kind => $data::is_lacking(self, lacks), )+)+
+                    $($( FaultKind::$kind => $data::is_supported(self, supports), )+)+
                 }
             }
 

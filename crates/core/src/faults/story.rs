@@ -174,7 +174,7 @@ pub trait Stage {
     /// Something becomes of the next message of that kind on that link.
     ///
     /// # Errors
-    /// The story cannot be carried out so far.
+    /// The story cannot be run so far.
     fn next_message(
         &mut self,
         link: (NodeId, NodeId),

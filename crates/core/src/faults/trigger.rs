@@ -17,7 +17,8 @@ use crate::text::seconds;
 pub enum When {
     /// At this time, in microseconds since the start.
     AtUs(u64),
-    /// As soon as this node has begun a sync for the `nth` time, counted from 1 over all its lives.
+    /// As soon as this node has begun a sync for the `nth` time, counted from 1 over all its
+    /// incarnations.
     Sync {
         /// Whose sync.
         node: NodeId,
@@ -25,7 +26,7 @@ pub enum When {
         nth: u32,
     },
     /// As soon as this node has begun the sync that is to make durable what it wrote over
-    /// conflicting entries, for the `nth` time, counted from 1 over all its lives.
+    /// conflicting entries, for the `nth` time, counted from 1 over all its incarnations.
     Overwrite {
         /// Whose sync.
         node: NodeId,
@@ -33,7 +34,7 @@ pub enum When {
         nth: u32,
     },
     /// As soon as this has come about at this node for the `nth` time, counted from 1 over all its
-    /// lives. What the node sends in the same step is on its way then.
+    /// incarnations. What the node sends in the same step is on its way then.
     Milestone {
         /// Whose.
         node: NodeId,

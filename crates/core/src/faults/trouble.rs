@@ -1,4 +1,4 @@
-//! Messages are lost, doubled, overtaken or late more often.
+//! Messages are lost, duplicated, reordered or late more often.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::replica::Subject;
 use crate::text::seconds;
 use squall_world::network::LinkDegradation;
 
-/// Messages from these nodes to those are lost, doubled, overtaken or late more often.
+/// Messages from these nodes to those are lost, duplicated, reordered or late more often.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trouble {
@@ -31,7 +31,7 @@ pub struct Trouble {
 
 impl Definition for Trouble {
     fn about(_: FaultKind) -> &'static str {
-        "for a while, messages on some links are lost, doubled, overtaken or very late"
+        "for a while, messages on some links are lost, duplicated, reordered or very late"
     }
 
     fn kind(&self) -> FaultKind {
@@ -137,8 +137,8 @@ fn worse(trouble: &LinkDegradation) -> String {
     let late = format!("late by up to {}", seconds(trouble.tail_max_us));
     let parts: Vec<String> = [
         (trouble.loss_ppm, "lost"),
-        (trouble.duplicate_ppm, "doubled"),
-        (trouble.reorder_ppm, "overtaken"),
+        (trouble.duplicate_ppm, "duplicated"),
+        (trouble.reorder_ppm, "reordered"),
         (trouble.tail_ppm, late.as_str()),
     ]
     .iter()

@@ -29,7 +29,7 @@ pub struct NodeView {
     /// Whether it is down for good.
     pub gone: bool,
     /// How often it has started before.
-    pub life: u32,
+    pub incarnation: u32,
     /// The configuration it goes by, and the index that it comes from; empty before it has said
     /// so.
     pub configuration: (Index, Configuration),
@@ -51,7 +51,7 @@ pub struct Written {
 
 impl NodeView {
     /// A node that starts on what its disk kept. It has reported nothing yet.
-    pub fn booting(durable: &StableState, life: u32) -> Self {
+    pub fn booting(durable: &StableState, incarnation: u32) -> Self {
         let mut log = Indexed::starting_at(durable.log.first());
         let mut changes = Vec::new();
         for (index, entry) in durable.log.iter() {
@@ -69,7 +69,7 @@ impl NodeView {
             log,
             changes,
             up: true,
-            life,
+            incarnation,
             ..Self::default()
         }
     }

@@ -4,9 +4,9 @@ use super::{Cluster, Plan};
 use crate::options::{DriverOptions, Feature, Persistence, RaftOptions};
 
 impl Plan {
-    /// The first of `lacks` that the plan asks for.
-    pub fn asks_for_any(&self, lacks: &[Feature]) -> Option<Feature> {
-        lacks.iter().copied().find(|lack| self.asks_for(*lack))
+    /// The first feature that the plan asks for and that is none of `supports`.
+    pub fn asks_for_more_than(&self, supports: &[Feature]) -> Option<Feature> {
+        Feature::missing_from(supports).find(|feature| self.asks_for(*feature))
     }
 
     fn asks_for(&self, feature: Feature) -> bool {
@@ -19,7 +19,7 @@ impl Plan {
         } = &mut without;
         // Snapshots are due now and then in any plan that does not keep them from being so.
         if feature != Feature::Snapshots {
-            leave_out(&[feature], cluster, raft, driver);
+            leave_out([feature], cluster, raft, driver);
         }
         let by_fault = self
             .faults
@@ -29,16 +29,16 @@ impl Plan {
     }
 }
 
-/// Sets options that ask for what the subject lacks to their plain values.
+/// Sets options that ask for these features to their plain values.
 pub fn leave_out(
-    lacks: &[Feature],
+    features: impl IntoIterator<Item = Feature>,
     cluster: &mut Cluster,
     raft: &mut RaftOptions,
     driver: &mut DriverOptions,
 ) {
     let plain = RaftOptions::default();
     let plain_driver = DriverOptions::default();
-    for feature in lacks {
+    for feature in features {
         match feature {
             Feature::AsynchronousPersistence => driver.persistence = Persistence::Synchronous,
             Feature::PreVote => raft.pre_vote = false,

@@ -20,11 +20,11 @@ const PATIENCE_ELECTIONS: u64 = 400;
 
 /// The plan of `seed` that `choices` draw.
 pub(super) fn draw_plan(choices: Choices, seed: u64, space: PlanSpace<'_>) -> Plan {
-    let lacks = space.lacks;
+    let supports = space.supports;
     let profile = space.profile.of_seed(seed);
     let mut draw = Draw {
         profile,
-        lacks,
+        supports,
         clear_of: space.kept_clear_of(seed),
         choices,
         may_rot: Vec::new(),
@@ -32,7 +32,12 @@ pub(super) fn draw_plan(choices: Choices, seed: u64, space: PlanSpace<'_>) -> Pl
     let mut cluster = draw.cluster();
     let mut raft = draw.raft(&cluster);
     let mut driver = draw.driver(&cluster, space);
-    features::leave_out(lacks, &mut cluster, &mut raft, &mut driver);
+    features::leave_out(
+        Feature::missing_from(supports),
+        &mut cluster,
+        &mut raft,
+        &mut driver,
+    );
     draw.clear_of.settle(&mut cluster, &mut raft, &mut driver);
     let network = draw.network(&cluster);
     let storm_us = draw.range(profile.storm_ticks) * cluster.tick_us;
@@ -80,7 +85,7 @@ pub(super) fn draw_plan(choices: Choices, seed: u64, space: PlanSpace<'_>) -> Pl
 
 pub(crate) struct Draw<'a> {
     pub(crate) profile: &'a Profile,
-    pub(super) lacks: &'a [Feature],
+    pub(super) supports: &'a [Feature],
     /// Conditions that the subject is known not to stand.
     pub(super) clear_of: KeptClearOf,
     pub(crate) choices: Choices,

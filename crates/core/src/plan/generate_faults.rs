@@ -29,7 +29,7 @@ impl Draw<'_> {
                 continue;
             }
             let count = self.range(mix.count);
-            if !kind.is_lacking(self.lacks) {
+            if kind.is_supported(self.supports) {
                 kind.draw_some(count, self, plan, &mut faults);
             }
         }
@@ -225,7 +225,7 @@ impl Draw<'_> {
 pub fn draw_fault(kind: FaultKind, seed: u64, profile: &Profile, plan: &Plan) -> Option<Fault> {
     let mut draw = Draw {
         profile,
-        lacks: &[],
+        supports: crate::options::Feature::ALL,
         clear_of: KeptClearOf::default(),
         choices: Choices::labelled(seed, "fault", 0),
         may_rot: plan.nodes(),

@@ -21,7 +21,7 @@ impl Plan {
         serde_json::from_str(&self.to_json()).expect("a plan is an object")
     }
 
-    /// The plan of such fields. It may be impossible to carry out: see [`Plan::validate`].
+    /// The plan of such fields. It may be impossible to run: see [`Plan::validate`].
     ///
     /// # Errors
     /// When they are no plan's: what is wrong, in one line.

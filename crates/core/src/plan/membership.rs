@@ -17,7 +17,8 @@ impl Draw<'_> {
         }
         // Who joins learns the configuration from a snapshot, or from the whole log.
         let whole_log = [Feature::LaterFirstTerm, Feature::Snapshots];
-        if plan.cluster.first_index == 0 && !whole_log.iter().any(|one| self.lacks.contains(one)) {
+        if plan.cluster.first_index == 0 && whole_log.iter().all(|one| self.supports.contains(one))
+        {
             return Vec::new();
         }
         let mut times: Vec<u64> = (0..count)
@@ -49,8 +50,8 @@ impl Draw<'_> {
     }
 
     fn change(&mut self, plan: &Plan, script: &mut Script) -> Option<What> {
-        let lacks = self.lacks;
-        let has = |feature| !lacks.contains(&feature);
+        let supports = self.supports;
+        let has = |feature| supports.contains(&feature);
         let now = script.configuration;
         // Group commit may wait for a node in a configuration that has not been left everywhere.
         let stop_removed = self.choices.below(2) == 0 && !plan.raft.group_commit;
@@ -105,8 +106,8 @@ impl Draw<'_> {
 
     /// What is to become of one node, whatever it is now.
     fn step(&mut self, plan: &Plan, script: &Script, stop_removed: bool) -> Option<Step> {
-        let learners = !self.lacks.contains(&Feature::Learners);
-        let demotes = !self.lacks.contains(&Feature::Demotion);
+        let learners = self.supports.contains(&Feature::Learners);
+        let demotes = self.supports.contains(&Feature::Demotion);
         let now = script.configuration;
         let anyone: Vec<NodeId> = plan
             .nodes()

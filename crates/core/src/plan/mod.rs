@@ -240,7 +240,7 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Reads a plan file, and makes sure that the plan can be carried out.
+    /// Reads a plan file, and makes sure that the plan can be run.
     ///
     /// # Errors
     /// [`PlanError`] says what is wrong with the file.
@@ -253,7 +253,7 @@ impl Plan {
     }
 
     /// Reads a plan from `text`, which comes from the file `path`, and makes sure that the plan can
-    /// be carried out.
+    /// be run.
     ///
     /// # Errors
     /// [`PlanError`] says what is wrong with it.

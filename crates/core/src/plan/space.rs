@@ -6,14 +6,14 @@ use crate::options::Feature;
 use crate::own::Own;
 use squall_world::rng::Choices;
 
-/// What plans are drawn for, and from: a subject by its name, what it lacks and what it declares of
-/// its own, and a profile. A registered subject makes one (`RegisteredSubject::plans`).
+/// What plans are drawn for, and from: a subject by its name, what it supports and what it declares
+/// of its own, and a profile. A registered subject makes one (`RegisteredSubject::plans`).
 #[derive(Clone, Copy, Debug)]
 pub struct PlanSpace<'a> {
     /// The subject's name.
     pub subject: &'a str,
-    /// What plans must not ask for.
-    pub lacks: &'a [Feature],
+    /// What plans may ask for.
+    pub supports: &'a [Feature],
     /// What the subject declares of its own.
     pub own: Own,
     /// What they are drawn from.
@@ -21,17 +21,17 @@ pub struct PlanSpace<'a> {
 }
 
 impl<'a> PlanSpace<'a> {
-    /// For a subject that lacks nothing and declares nothing of its own.
+    /// For a subject that supports all and declares nothing of its own.
     pub fn new(subject: &'a str, profile: &'a Profile) -> Self {
         Self {
             subject,
-            lacks: &[],
+            supports: Feature::ALL,
             own: Own::default(),
             profile,
         }
     }
 
-    /// The plan that the profile draws from `seed`, without what the subject lacks and clear of its
+    /// The plan that the profile draws from `seed`, of what the subject supports and clear of its
     /// known issues.
     ///
     /// The same arguments give the same plan in every process of one version of this crate. A later

@@ -59,7 +59,7 @@ pub(crate) fn at_most(field: impl Into<String>, value: u64, most: u64) -> Result
 }
 
 impl Plan {
-    /// Makes sure that the plan can be carried out.
+    /// Makes sure that the plan can be run.
     ///
     /// # Errors
     /// The first thing that cannot be.

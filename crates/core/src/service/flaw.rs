@@ -1,5 +1,5 @@
 //! Mistakes that people make in a replicated service. Each proves that a check
-//! of what clients see can fire; `subject::planted` puts them in.
+//! of what clients see can fire; `subject::injected` puts them in.
 
 /// A mistake in the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -96,8 +96,8 @@ fn promised(moments: &Moments, topic: &Topic, node: NodeId) -> Option<String> {
     };
     let Some((written, sync)) = sync_after(moments, node, is_it) else {
         return Some(match entry {
-            Some(entry) => format!("{node} has written no entry {entry} in this life"),
-            None => format!("{node} has not written that in this life"),
+            Some(entry) => format!("{node} has written no entry {entry} in this incarnation"),
+            None => format!("{node} has not written that in this incarnation"),
         });
     };
     Some(match sync {

@@ -17,7 +17,7 @@ mod topic;
 
 use squall_core::engine::{Line, NOTE, Outcome};
 use squall_core::plan::Plan;
-use squall_core::text::seconds;
+use squall_core::text::{WIDTH, indented};
 
 use step_graph::Moments;
 use topic::Topic;
@@ -35,7 +35,8 @@ impl CausalTrace {
         self.0.add(line);
     }
 
-    /// An explanation of the run of `plan` that ended in `outcome`, line by line.
+    /// An explanation of the run of `plan` that ended in `outcome`: a line of headers, then its
+    /// lines, each of at most 80 columns.
     pub fn tell(&self, plan: &Plan, outcome: &Outcome) -> Vec<String> {
         let topic = outcome
             .failure
@@ -62,7 +63,7 @@ impl CausalTrace {
                 left_out += usize::from(!sentence.is_empty());
             } else if !sentence.is_empty() {
                 let node = moment.node.map(|node| node.to_string());
-                lines.push(line(
+                lines.extend(line(
                     moment.time_us,
                     moment.step,
                     node.as_deref(),
@@ -70,6 +71,7 @@ impl CausalTrace {
                 ));
             }
         }
+        lines.insert(0, "   seconds    step  node".to_owned());
         if left_out > 0 {
             let steps = if left_out == 1 { "step" } else { "steps" };
             let words = format!("({left_out} more {steps} on the way left out; --trace has all)");
@@ -84,25 +86,26 @@ impl CausalTrace {
         if let (Some(failure), Some(topic)) = (&outcome.failure, &topic) {
             let standing = final_state::at_the_end(&self.0, topic, outcome);
             for words in standing {
-                lines.push(format!("{:33}{words}", ""));
+                lines.extend(indented("", &words, COLUMN, WIDTH));
             }
             // What a test took down of its run, it wants to read.
             for moment in &self.0.all {
                 let notes = moment.words.iter().filter(|words| words.starts_with(NOTE));
-                lines.extend(notes.map(|note| line(moment.time_us, moment.step, None, note)));
+                lines.extend(notes.flat_map(|note| line(moment.time_us, moment.step, None, note)));
             }
             let node = failure.violation.node.map(|node| node.to_string());
             let words = format!("breaks {}", failure.violation.property());
-            lines.push(line(failure.time_us, failure.step, node.as_deref(), &words));
+            lines.extend(line(failure.time_us, failure.step, node.as_deref(), &words));
         }
         lines
     }
 }
 
-fn line(time_us: u64, step: u64, node: Option<&str>, words: &str) -> String {
-    format!(
-        "{:>14}  step {step:<7} {:3} {words}",
-        seconds(time_us),
-        node.unwrap_or("")
-    )
+/// Where the words of a line begin.
+const COLUMN: usize = 24;
+
+fn line(time_us: u64, step: u64, node: Option<&str>, words: &str) -> Vec<String> {
+    let (seconds, micros) = (time_us / 1_000_000, time_us % 1_000_000);
+    let place = format!("{seconds:>3}.{micros:06} {step:>7}  {}", node.unwrap_or(""));
+    indented(&place, words, COLUMN, WIDTH)
 }

@@ -31,7 +31,7 @@ use squall_core::plan::{Impossible, Plan};
 use squall_core::registry::RegisteredSubject;
 use squall_core::suggest;
 
-/// Something in a story that cannot be carried out.
+/// Something in a story that cannot be run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoryError {
@@ -100,7 +100,7 @@ impl Story {
                 path: self.path.clone(),
                 source,
             })?;
-        if let Some(feature) = plan.asks_for_any(subject.runner.lacks()) {
+        if let Some(feature) = plan.asks_for_more_than(subject.runner.supports()) {
             return Ok(Err(Skipped::Lacks(feature)));
         }
         let mut causes = CausalTrace::default();

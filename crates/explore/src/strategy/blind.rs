@@ -127,7 +127,7 @@ mod tests {
     fn space(profile: &Profile) -> PlanSpace<'_> {
         PlanSpace {
             subject: "raft-rs",
-            lacks: &[],
+            supports: squall_core::options::Feature::ALL,
             own: squall_core::own::Own::default(),
             profile,
         }

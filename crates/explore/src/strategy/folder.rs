@@ -62,7 +62,7 @@ impl Folder {
         Ok(contents)
     }
 
-    /// Puts a plan into it, whole or not at all. Returns its file.
+    /// Puts a plan into it, atomically. Returns its file.
     ///
     /// # Errors
     /// When the folder cannot be made or the file cannot be written.

@@ -13,7 +13,7 @@ use squall_world::rng::Choices;
 /// Changes that one mutant may come by.
 const MOST_CHANGES: u64 = 6;
 
-/// Attempts at a mutant that can be carried out.
+/// Attempts at a mutant that can be run.
 const ATTEMPTS: u64 = 16;
 
 /// Faults that a mutant may have.

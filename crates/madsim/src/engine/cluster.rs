@@ -11,7 +11,7 @@ use ::madsim::task::NodeId as Id;
 
 use squall_core::engine::Task;
 
-use super::life::{Life, serve};
+use super::incarnation::{Incarnation, serve};
 
 thread_local! {
     /// The cluster of the run that this thread is in. The runtime demands that what starts a node
@@ -58,8 +58,8 @@ pub(super) struct Cluster {
 /// A node, as the runtime knows it.
 struct Node {
     id: Cell<Option<Id>>,
-    /// Of the life that goes on, or is about to begin.
-    life: RefCell<Option<Rc<Life>>>,
+    /// Of the incarnation that goes on, or is about to begin.
+    incarnation: RefCell<Option<Rc<Incarnation>>>,
     still: Cell<bool>,
 }
 
@@ -67,7 +67,7 @@ impl Cluster {
     pub(super) fn new(runtime: Handle, nodes: usize) -> Rc<Self> {
         let node = |_| Node {
             id: Cell::new(None),
-            life: RefCell::new(None),
+            incarnation: RefCell::new(None),
             still: Cell::new(false),
         };
         Rc::new(Self {
@@ -79,11 +79,11 @@ impl Cluster {
         })
     }
 
-    /// Starts the node, with a task of the runtime for `task`. Its life ends with
+    /// Starts the node, with a task of the runtime for `task`. Its incarnation ends with
     /// [`Cluster::kill`].
     pub(super) fn start(&self, position: usize, task: Rc<dyn Task>) {
         let node = &self.nodes[position];
-        *node.life.borrow_mut() = Some(Rc::new(Life::new(task)));
+        *node.incarnation.borrow_mut() = Some(Rc::new(Incarnation::new(task)));
         node.still.set(false);
         if let Some(id) = node.id.get() {
             self.runtime.restart(id);
@@ -91,9 +91,9 @@ impl Cluster {
         }
         let first_task = move || {
             let cluster = current();
-            let life = cluster.nodes[position].life.borrow().clone();
-            let life = life.expect("a node starts after its replica was made");
-            serve(life, OneMore::of(cluster))
+            let incarnation = cluster.nodes[position].incarnation.borrow().clone();
+            let incarnation = incarnation.expect("a node starts after its replica was made");
+            serve(incarnation, OneMore::of(cluster))
         };
         let name = format!("n{}", position + 1);
         let built = self.runtime.create_node().name(name).init(first_task);
@@ -104,14 +104,17 @@ impl Cluster {
     /// runtime was told.
     pub(super) fn wake(&self, position: usize) {
         self.go_on(position);
-        let life = self.nodes[position].life.borrow();
-        life.as_ref().expect("who is stepped is alive").wake();
+        let incarnation = self.nodes[position].incarnation.borrow();
+        incarnation
+            .as_ref()
+            .expect("who is stepped is alive")
+            .wake();
     }
 
     /// The node loses power: its task is dropped, and all that it holds.
     pub(super) fn kill(&self, position: usize) {
         let node = &self.nodes[position];
-        node.life.take();
+        node.incarnation.take();
         if let Some(id) = node.id.get() {
             self.runtime.kill(id);
         }

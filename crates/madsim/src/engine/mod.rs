@@ -12,7 +12,7 @@
 //! a time.
 
 mod cluster;
-mod life;
+mod incarnation;
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -38,7 +38,7 @@ use squall_core::registry::Runner;
 /// The engine, for a program's list.
 pub const ENGINE: Engine = Engine::new("madsim", |runner| Arc::new(OnMadsim(runner)));
 
-/// A runner that carries plans out on madsim.
+/// A runner that runs plans on madsim.
 struct OnMadsim(Arc<dyn Runner>);
 
 impl Runner for OnMadsim {
@@ -46,8 +46,8 @@ impl Runner for OnMadsim {
         run(plan, &*self.0, watch)
     }
 
-    fn lacks(&self) -> &'static [Feature] {
-        self.0.lacks()
+    fn supports(&self) -> &'static [Feature] {
+        self.0.supports()
     }
 
     fn own(&self) -> Own {

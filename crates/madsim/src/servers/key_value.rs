@@ -1,5 +1,5 @@
-//! A key-value server as a subject, by two functions: how one life of a node goes, and how one
-//! request is made of a node. Clients, what they ask for, and whether what they are told is
+//! A key-value server as a subject, by two functions: how one incarnation of a node goes, and how
+//! one request is made of a node. Clients, what they ask for, and whether what they are told is
 //! linearizable, are the same for all such servers.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::madsim::time::{TimeHandle, sleep, timeout};
 
-use super::{ClientHandle, Judged, Life, Server, Storm, address_of};
+use super::{ClientHandle, Incarnation, Judged, Server, Storm, address_of};
 use squall_core::counters::Counter;
 use squall_core::ids::NodeId;
 use squall_core::invariants::{Verdict, Violation, breach};
@@ -81,12 +81,12 @@ pub struct ByFunctions<S, A> {
     ask: A,
 }
 
-/// A key-value server as a subject. `serve` is one life of a node; a node whose life ends is
-/// switched off and on again. `ask` makes one request of one node, once; it is given up after a
-/// while.
+/// A key-value server as a subject. `serve` is one incarnation of a node; a node whose incarnation
+/// ends is switched off and on again. `ask` makes one request of one node, once; it is given up
+/// after a while.
 pub fn key_value<S, L, A, R>(serve: S, ask: A) -> Storm<ByFunctions<S, A>>
 where
-    S: Fn(Life) -> L + Send + Sync + 'static,
+    S: Fn(Incarnation) -> L + Send + Sync + 'static,
     L: Future<Output = ()> + Send + 'static,
     A: Fn(Asked) -> R + Send + Sync + 'static,
     R: Future<Output = Reply> + Send + 'static,
@@ -100,7 +100,7 @@ pub struct Seen(Mutex<Vec<Operation<KeyValueInput, KeyValueOutput>>>);
 
 impl<S, L, A, R> Server for ByFunctions<S, A>
 where
-    S: Fn(Life) -> L + Send + Sync + 'static,
+    S: Fn(Incarnation) -> L + Send + Sync + 'static,
     L: Future<Output = ()> + Send + 'static,
     A: Fn(Asked) -> R + Send + Sync + 'static,
     R: Future<Output = Reply> + Send + 'static,
@@ -111,8 +111,11 @@ where
         Seen::default()
     }
 
-    fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static {
-        (self.serve)(life)
+    fn serve(
+        self: Arc<Self>,
+        incarnation: Incarnation,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        (self.serve)(incarnation)
     }
 
     async fn ask(self: Arc<Self>, run: Arc<Seen>, handle: ClientHandle) {

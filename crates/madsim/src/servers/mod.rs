@@ -1,7 +1,7 @@
 //! Servers as subjects: async code with tasks, sockets and files of its own, on madsim, under the
 //! storm of a plan.
 //!
-//! A [`Server`] says how one life of a node and how a client goes. [`Storm`] makes a
+//! A [`Server`] says how one incarnation of a node and how a client goes. [`Storm`] makes a
 //! [`Runner`](squall_core::registry::Runner) of it, which whatever runs plans takes: sweeps,
 //! replays, the shrinker. Each node is a machine of the runtime with a [disk that
 //! forgets](crate::shim::DiskSim); what the server tells its [`Probe`] goes to the same checks that
@@ -51,41 +51,19 @@ pub use key_value::{Asked, ByFunctions, Reply, Request, Seen, key_value};
 pub use probe::{Probe, Started, SyncPoint};
 pub use runner::{ClientHandle, Storm};
 
-/// All features but snapshots, and what makes elections calmer.
-pub const ALL_BUT_SNAPSHOTS: &[Feature] = &[
-    Feature::AsynchronousPersistence,
-    Feature::Priorities,
-    Feature::FlowControl,
-    Feature::MessageSize,
-    Feature::Batching,
-    Feature::UncommittedLimit,
-    Feature::GroupCommit,
-    Feature::AsynchronousFetch,
-    Feature::SimpleChange,
-    Feature::JointChange,
-    Feature::ExplicitLeave,
-    Feature::Learners,
-    Feature::Demotion,
-    Feature::Transfer,
-    Feature::Campaign,
-    Feature::ReadIndex,
-    Feature::Forwarding,
-    Feature::LeaseReads,
-    Feature::RequestSnapshot,
-    Feature::Settings,
-    Feature::LaterFirstTerm,
-];
+/// What plans for a server ask for: elections that are calmer, and snapshots.
+pub const SUPPORTED: &[Feature] = &[Feature::PreVote, Feature::CheckQuorum, Feature::Snapshots];
 
 /// A server to be run under the storm.
 pub trait Server: Send + Sync + 'static {
     /// What the clients of one run share: what they saw, for instance.
     type Run: Send + Sync + 'static;
 
-    /// What it does not have: see [`Subject::lacks`](squall_core::replica::Subject::lacks).
-    /// [`ALL_BUT_SNAPSHOTS`], unless it says otherwise: who is in the cluster does not change,
+    /// What it has: see [`Subject::supports`](squall_core::replica::Subject::supports).
+    /// [`SUPPORTED`], unless it says otherwise: who is in the cluster does not change,
     /// and what a plan says of options a server need not read.
-    fn lacks(&self) -> &'static [Feature] {
-        ALL_BUT_SNAPSHOTS
+    fn supports(&self) -> &'static [Feature] {
+        SUPPORTED
     }
 
     /// Known issues of the library that it stands on, of which its plans keep clear as far as
@@ -97,9 +75,12 @@ pub trait Server: Send + Sync + 'static {
     /// A run begins.
     fn begin(&self, plan: &Plan) -> Self::Run;
 
-    /// One life of a node: from its start until it is killed, or stops because it cannot go on.
-    /// Then its machine is switched off and on again.
-    fn serve(self: Arc<Self>, life: Life) -> impl Future<Output = ()> + Send + 'static;
+    /// One incarnation of a node: from its start until it is killed, or stops because it cannot go
+    /// on. Then its machine is switched off and on again.
+    fn serve(
+        self: Arc<Self>,
+        incarnation: Incarnation,
+    ) -> impl Future<Output = ()> + Send + 'static;
 
     /// A client, which goes on until [`ClientHandle::storms`] is false and it has then seen that a
     /// fresh command is answered.
@@ -127,13 +108,13 @@ pub enum Judged {
     Undecided(String),
 }
 
-/// What one life of a node is told.
+/// What one incarnation of a node is told.
 #[derive(Clone, Debug)]
-pub struct Life {
+pub struct Incarnation {
     /// Which node.
     pub node: NodeId,
     /// 0 for the first start, one more for each restart.
-    pub life: u32,
+    pub number: u32,
     /// What it may draw from.
     pub seed: u64,
     /// Whom it tells what it does.
@@ -142,35 +123,37 @@ pub struct Life {
     pub plan: Arc<Plan>,
 }
 
-/// Which life each machine of a runtime is in.
+/// Which incarnation each machine of a runtime is in.
 #[derive(Default)]
-struct Lives(Mutex<BTreeMap<Machine, Life>>);
+struct Incarnations(Mutex<BTreeMap<Machine, Incarnation>>);
 
-impl Lives {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Machine, Life>> {
+impl Incarnations {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Machine, Incarnation>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Simulator for Lives {
+impl Simulator for Incarnations {
     fn new(_: &GlobalRng, _: &TimeHandle, _: &Config) -> Self {
         Self::default()
     }
 }
 
-impl Life {
+impl Incarnation {
     /// The one that the task which asks belongs to, for code that it was not handed down to.
     ///
     /// # Panics
     /// Outside of a task of a server under the storm.
     pub fn current() -> Self {
-        let life = simulator::<Lives>().lock().get(&node()).cloned();
-        life.expect("this is no task of a server under the storm")
+        let incarnation = simulator::<Incarnations>().lock().get(&node()).cloned();
+        incarnation.expect("this is no task of a server under the storm")
     }
 
     /// From here on it is the one that tasks of its machine belong to.
     fn begin(&self) {
-        simulator::<Lives>().lock().insert(node(), self.clone());
+        simulator::<Incarnations>()
+            .lock()
+            .insert(node(), self.clone());
     }
 
     /// All nodes, where they listen at this port: their numbers and addresses, in words.

@@ -30,9 +30,10 @@ impl Stage {
         self.shadows[at].recover(&mut self.disks[at], started);
         let kept = self.disks[at].durable().log.last();
         self.counters.add(Counter::WriteKept, (kept > had).into());
-        let life = self.views[at].life;
-        self.counters.add(Counter::Restart, (life > 0).into());
-        self.views[at] = NodeView::booting(self.disks[at].durable(), life);
+        let incarnation = self.views[at].incarnation;
+        self.counters
+            .add(Counter::Restart, (incarnation > 0).into());
+        self.views[at] = NodeView::booting(self.disks[at].durable(), incarnation);
         let (index, term) = started.snapshot;
         let untold = index > self.disks[at].durable().snapshot_index();
         if untold {

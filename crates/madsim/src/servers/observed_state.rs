@@ -65,7 +65,7 @@ pub(super) struct Stage {
     pub(super) storms: bool,
     pub(super) storm: Option<Waker>,
     /// How often each node has started.
-    pub(super) lives: Vec<u32>,
+    pub(super) incarnations: Vec<u32>,
     /// When it was over, in microseconds.
     pub(super) end_us: u64,
     pub(super) closed: bool,
@@ -109,7 +109,7 @@ impl Stage {
             done: 0,
             storms: true,
             storm: None,
-            lives: vec![0; nodes],
+            incarnations: vec![0; nodes],
             end_us: 0,
             closed: false,
         }
@@ -125,10 +125,10 @@ impl Stage {
         self.failure.is_some() || self.steps >= self.most_steps || is_told_to_end()
     }
 
-    /// Whether this life of the node is the one that goes on.
-    pub(super) fn listens_to(&self, node: NodeId, life: u32) -> bool {
+    /// Whether this incarnation of the node is the one that goes on.
+    pub(super) fn listens_to(&self, node: NodeId, incarnation: u32) -> bool {
         let view = &self.views[node.position()];
-        view.up && view.life == life && !self.closed && !self.is_over()
+        view.up && view.incarnation == incarnation && !self.closed && !self.is_over()
     }
 
     /// The node's server has stopped by itself.
@@ -229,11 +229,11 @@ impl Stage {
 
     // ---- what the storm does ----
 
-    /// The life that the node is about to begin.
-    pub(super) fn next_life(&mut self, node: NodeId) -> u32 {
-        let lives = &mut self.lives[node.position()];
-        *lives += 1;
-        *lives - 1
+    /// The incarnation that the node is about to begin.
+    pub(super) fn next_incarnation(&mut self, node: NodeId) -> u32 {
+        let incarnations = &mut self.incarnations[node.position()];
+        *incarnations += 1;
+        *incarnations - 1
     }
 
     /// The storm is over: no fault waits any more.
@@ -334,7 +334,7 @@ impl Stage {
             Noted::Overtaken { from, to } => (
                 Some(Counter::MessageReordered),
                 from,
-                format!("what it sends to {} may be overtaken", name(to)),
+                format!("what it sends to {} may be reordered", name(to)),
             ),
             Noted::Delayed { from, to } => (
                 Some(Counter::MessageDelayed),
@@ -383,13 +383,13 @@ impl Stage {
         self.broken(*Violation::by(None, breach));
     }
 
-    /// A life of the node begins; what it has read from its disk, it will say.
-    pub(super) fn boots(&mut self, node: NodeId, life: u32) {
+    /// An incarnation of the node begins; what it has read from its disk, it will say.
+    pub(super) fn boots(&mut self, node: NodeId, incarnation: u32) {
         let at = node.position();
         let durable = self.disks[at].durable();
-        self.views[at] = NodeView::booting(durable, life);
+        self.views[at] = NodeView::booting(durable, incarnation);
         self.say(Some(node), Weight::Notable, || {
-            format!("starts, life {life}")
+            format!("starts, incarnation {incarnation}")
         });
     }
 
@@ -462,7 +462,7 @@ impl Stage {
                     durable.snapshot_index(),
                     durable.log.last(),
                 ),
-                life: view.life,
+                incarnation: view.incarnation,
             }
         };
         self.views.iter().enumerate().map(node).collect()

@@ -8,17 +8,17 @@ use squall_core::replica::Label;
 use squall_core::storage::Entry;
 use squall_world::journal_disk;
 
-/// Where one life of a node tells what it does, as soon as it does it and in that order.
+/// Where one incarnation of a node tells what it does, as soon as it does it and in that order.
 #[derive(Clone)]
 pub struct Probe {
     stage: Arc<Mutex<Stage>>,
     node: NodeId,
-    life: u32,
+    incarnation: u32,
 }
 
 impl std::fmt::Debug for Probe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Probe({}, life {})", self.node, self.life)
+        write!(f, "Probe({}, incarnation {})", self.node, self.incarnation)
     }
 }
 
@@ -47,8 +47,12 @@ pub struct Started {
 pub struct SyncPoint(pub(super) journal_disk::SyncPoint);
 
 impl Probe {
-    pub(super) fn new(stage: Arc<Mutex<Stage>>, node: NodeId, life: u32) -> Self {
-        Self { stage, node, life }
+    pub(super) fn new(stage: Arc<Mutex<Stage>>, node: NodeId, incarnation: u32) -> Self {
+        Self {
+            stage,
+            node,
+            incarnation,
+        }
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -57,12 +61,12 @@ impl Probe {
 
     fn tell(&self, act: impl FnOnce(&mut Stage, NodeId) -> super::observed_state::Told) {
         let mut stage = self.stage();
-        if stage.listens_to(self.node, self.life) {
+        if stage.listens_to(self.node, self.incarnation) {
             stage.hear(|stage| act(stage, self.node));
         }
     }
 
-    /// It has read its disk. The first that a life tells.
+    /// It has read its disk. The first that an incarnation tells.
     pub fn started(&self, started: &Started) {
         self.tell(|stage, node| stage.started(node, started));
     }

@@ -12,14 +12,14 @@ use raft::eraftpb::{Entry, HardState, Message, Snapshot};
 use raft::{Config, GetEntriesContext, LightReady, RawNode as Library, Ready, StateRole, Storage};
 use rustc_hash::FxHasher;
 
-use super::{Life, Probe, Started};
+use super::{Incarnation, Probe, Started};
 use squall_core::ids::Role;
 use squall_core::replica::Label;
 use squall_raft_rs::{entry, label, written_hard_state};
 use squall_world::rng::Choices;
 
-/// A `RawNode` that tells of one life of a node, which is the one that runs where it is made.
-/// Numbers of nodes are those of raft-rs.
+/// A `RawNode` that tells of one incarnation of a node, which is the one that runs where it is
+/// made. Numbers of nodes are those of raft-rs.
 ///
 /// The loop around it is the usual one: send the messages of a `Ready`, write its entries and its
 /// hard state, sync, send the messages that wait for that, advance.
@@ -65,8 +65,8 @@ impl<S: Storage> RawNode<S> {
     /// The library's.
     ///
     /// # Panics
-    /// Outside of a life of a server under the storm, and when the storage does not have what it
-    /// says that it has.
+    /// Outside of an incarnation of a server under the storm, and when the storage does not have
+    /// what it says that it has.
     pub fn new(config: &Config, store: S, logger: &slog::Logger) -> raft::Result<Self> {
         let raw = Library::new(config, store, logger)?;
         Ok(Self::telling(raw, 0))
@@ -90,7 +90,7 @@ impl<S: Storage> RawNode<S> {
     }
 
     fn telling(raw: Library<S>, state: u64) -> Self {
-        let teller = Teller::started(&Life::current(), &raw, state);
+        let teller = Teller::started(&Incarnation::current(), &raw, state);
         Self { raw, teller }
     }
 
@@ -158,7 +158,7 @@ impl<S: Storage> RawNode<S> {
 }
 
 impl Teller {
-    fn started<S: Storage>(life: &Life, raw: &Library<S>, state: u64) -> Self {
+    fn started<S: Storage>(incarnation: &Incarnation, raw: &Library<S>, state: u64) -> Self {
         let kept = "a storage has what it says that it has";
         let hard = raw.store().initial_state().expect(kept).hard_state;
         let first = raw.store().first_index().expect(kept);
@@ -172,7 +172,7 @@ impl Teller {
             0 => (0, 0),
             index => (index, raw.store().term(index).expect(kept)),
         };
-        life.probe.started(&Started {
+        incarnation.probe.started(&Started {
             term: hard.term,
             vote: written_hard_state(&hard).vote,
             log_start: first - 1,
@@ -182,12 +182,12 @@ impl Teller {
             state,
         });
         Self {
-            probe: life.probe.clone(),
+            probe: incarnation.probe.clone(),
             role: (StateRole::Follower, hard.term),
             vote: (hard.term, hard.vote),
             commit: hard.commit,
             waiting: Vec::new(),
-            choices: Choices::labelled(life.seed, "election time-outs", 0),
+            choices: Choices::labelled(incarnation.seed, "election time-outs", 0),
             timeout: None,
             drawn_in: (StateRole::Follower, 0),
         }

@@ -15,7 +15,9 @@ use ::madsim::time::{Sleep, TimeHandle, sleep_until};
 
 use super::network_faults::Links;
 use super::observed_state::{Look, Stage};
-use super::{Judged, Life, Lives, Probe, Server, address_of, choices_of, unsupported};
+use super::{
+    Incarnation, Incarnations, Judged, Probe, Server, address_of, choices_of, unsupported,
+};
 use crate::shim::{ClockSim, DiskSim, NetworkSim, SyncTimes};
 use squall_core::counters::Counter;
 use squall_core::engine::{Engine, Observer, Outcome, Weight, of_test};
@@ -91,7 +93,7 @@ impl<S: Server> Runner for Storm<S> {
         runtime.add_simulator::<DiskSim>();
         runtime.add_simulator::<NetworkSim>();
         runtime.add_simulator::<ClockSim>();
-        runtime.add_simulator::<Lives>();
+        runtime.add_simulator::<Incarnations>();
         let look = Look {
             lines: watch.lines.is_some(),
             digests: watch.digests.is_some(),
@@ -135,8 +137,8 @@ impl<S: Server> Runner for Storm<S> {
         }
     }
 
-    fn lacks(&self) -> &'static [Feature] {
-        self.0.lacks()
+    fn supports(&self) -> &'static [Feature] {
+        self.0.supports()
     }
 
     fn own(&self) -> Own {
@@ -300,23 +302,23 @@ impl<S: Server> World<S> {
             let (server, of_nodes) = (Arc::clone(&self.server), Arc::clone(&self.stage));
             let of_run = Arc::clone(&plan);
             let first_task = move || {
-                let life = {
+                let incarnation = {
                     let mut stage = lock(&of_nodes);
-                    let life = stage.next_life(node);
-                    stage.boots(node, life);
-                    Life {
+                    let number = stage.next_incarnation(node);
+                    stage.boots(node, number);
+                    Incarnation {
                         node,
-                        life,
-                        seed: mix(mix(of_run.seed, node.0.into()), life.into()),
-                        probe: Probe::new(Arc::clone(&of_nodes), node, life),
+                        number,
+                        seed: mix(mix(of_run.seed, node.0.into()), number.into()),
+                        probe: Probe::new(Arc::clone(&of_nodes), node, number),
                         plan: Arc::clone(&of_run),
                     }
                 };
                 let server = Arc::clone(&server);
                 let stage = Arc::clone(&of_nodes);
                 async move {
-                    life.begin();
-                    server.serve(life).await;
+                    incarnation.begin();
+                    server.serve(incarnation).await;
                     lock(&stage).halt(node);
                     pending::<()>().await;
                 }

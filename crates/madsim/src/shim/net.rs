@@ -269,7 +269,7 @@ reads!(OwnedReadHalf);
 writes!(TcpStream);
 writes!(OwnedWriteHalf);
 
-/// Sends and gets datagrams, which are lost, doubled and overtaken.
+/// Sends and gets datagrams, which are lost, duplicated and reordered.
 pub struct UdpSocket {
     network: Arc<NetworkSim>,
     bound: Bound,

@@ -3,9 +3,9 @@
 //!
 //! What happens to a stream is what TCP makes of it: a lost segment is sent again and holds up what
 //! is behind it, and a connection on which nothing gets through ends with an error after some
-//! tries; a copy is thrown away. A datagram is lost, doubled and overtaken as it is. A machine that
-//! loses power is gone without a word: whoever sends to it later, when it is up again, is told that
-//! there is no such connection.
+//! tries; a copy is thrown away. A datagram is lost, duplicated and reordered as it is. A machine
+//! that loses power is gone without a word: whoever sends to it later, when it is up again, is told
+//! that there is no such connection.
 //!
 //! One task carries it all, on a machine of its own, so that what is on its way arrives whoever
 //! stands still. Knows nothing of plans.

@@ -1,5 +1,5 @@
 //! Who is told to stand for election, who says that it was, and how often a leader gives a sign of
-//! life.
+//! incarnation.
 
 use raft::eraftpb::{Message, MessageType};
 use raft::{Raft, Storage};

@@ -16,7 +16,7 @@ pub(super) const TRANSFER: &[u8] = b"CampaignTransfer";
 pub(super) struct Bond {
     /// The shortest election time-out, in ticks.
     election_ticks: u32,
-    /// Ticks since it has heard from a leader; none in this life when it has not.
+    /// Ticks since it has heard from a leader; none in this incarnation when it has not.
     heard: Option<u32>,
 }
 

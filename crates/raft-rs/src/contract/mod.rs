@@ -103,7 +103,7 @@ pub(super) struct Before {
 }
 
 impl Contract {
-    /// Of a node in a new life.
+    /// Of a node in a new incarnation.
     pub(super) fn new(boot: &BootContext<'_>) -> Self {
         let options: &RaftOptions = boot.raft;
         let priority = options.priorities.get(boot.id.position());

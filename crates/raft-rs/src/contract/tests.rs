@@ -15,6 +15,10 @@ struct Tampered(Tamper);
 impl Subject for Tampered {
     type Replica = RaftRsNode;
 
+    fn supports(&self) -> &'static [squall_core::options::Feature] {
+        squall_core::options::Feature::ALL
+    }
+
     fn boot(
         &self,
         boot: &BootContext<'_>,

@@ -86,11 +86,11 @@ fn trouble_raises_the_rates_of_its_links_until_it_ends() {
             Fate::Arrives {
                 at_us,
                 again_at_us,
-                overtakable,
+                reorderable,
                 ..
             } => {
                 seen[1] += u32::from(again_at_us.is_some());
-                seen[2] += u32::from(overtakable);
+                seen[2] += u32::from(reorderable);
                 seen[3] += u32::from(at_us > now_us + 10_000);
             }
         }

@@ -9,7 +9,7 @@ use node::Options;
 
 #[cfg(madsim)]
 fn main() -> std::process::ExitCode {
-    use squall::madsim::servers::{Asked, Life, Reply, key_value};
+    use squall::madsim::servers::{Asked, Incarnation, Reply, key_value};
     let ask = |asked: Asked| async move {
         let line = asked.request.to_string();
         match node::ask(&asked.address(7000), &line).await.as_deref() {
@@ -20,9 +20,10 @@ fn main() -> std::process::ExitCode {
         }
     };
     let named = |name, sync| {
-        let serve = move |life: Life| async move {
-            let mut options = Options::new(life.node.0.into(), life.addresses(7000), "kv");
-            (options.tick, options.sync) = (life.tick(), sync);
+        let serve = move |incarnation: Incarnation| async move {
+            let mut options =
+                Options::new(incarnation.node.0.into(), incarnation.addresses(7000), "kv");
+            (options.tick, options.sync) = (incarnation.tick(), sync);
             drop(node::run(options).await);
         };
         squall::registry::RegisteredSubject::new(name, "a key-value server", key_value(serve, ask))

@@ -75,7 +75,9 @@ mod simulated {
         let (code, text) = sweep("does-not-sync", &["--subject", "kv-no-sync"]);
         assert_eq!(code, Some(1), "{text}");
         assert!(text.contains("VIOLATION ack-before-durable"), "{text}");
-        let repeat = text.lines().find_map(|line| line.strip_prefix("repeat   "));
+        let repeat = text
+            .lines()
+            .find_map(|line| line.strip_prefix("reproduce  "));
         let words: Vec<&str> = repeat.unwrap().split(' ').skip(1).collect();
         let (code, again) = kv(&words);
         assert_eq!(code, Some(1), "{again}");

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use lockd::bug::Planted;
+use lockd::bug::Injected;
 use lockd::client::{Client, Options};
 use lockd::state::{Answer, Operation};
 
@@ -104,7 +104,7 @@ fn main() -> ExitCode {
         attempt: Duration::from_secs(1).min(arguments.wait),
         patience: arguments.wait,
         nonce: lockd::client::nonce(),
-        bug: Planted::default(),
+        bug: Injected::default(),
     });
     let runtime = tokio::runtime::Runtime::new().expect("the system has threads");
     let (text, refused) = match runtime.block_on(client.ask(operation(arguments.ask))) {

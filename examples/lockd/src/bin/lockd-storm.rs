@@ -1,5 +1,5 @@
 //! lockd under the storm: sweeps, replays and shrinks as `squall` does, over lockd as it is and
-//! with planted mistakes.
+//! with injected mistakes.
 //!
 //!     cargo madsim run --package lockd --bin lockd-storm -- sweep --profile
 //! examples/lockd/storm.toml

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use lockd::bug::Planted;
+use lockd::bug::Injected;
 use lockd::probe::Nobody;
 use lockd::server::{self, Options};
 
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         snapshot_every: arguments.snapshot_every,
         keep: arguments.snapshot_every / 4,
         seed: lockd::client::nonce(),
-        bug: Planted::default(),
+        bug: Injected::default(),
         servers,
     };
     if let Err(error) = std::fs::create_dir_all(&options.dir) {

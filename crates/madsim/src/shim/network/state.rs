@@ -42,7 +42,7 @@ pub enum Noted {
         /// It is a segment, whose copy is thrown away.
         in_vain: bool,
     },
-    /// Others may overtake it; on a stream, what is behind it waits.
+    /// Later ones may arrive before it; on a stream, what is behind it waits.
     Overtaken {
         /// From here,
         from: usize,
@@ -88,7 +88,7 @@ pub(super) struct Host {
 }
 
 /// A socket that is bound to a place. Who had the place before may let go of it later than the next
-/// one takes it: a task of a life that is over.
+/// one takes it: a task of an incarnation that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Bound {
     pub(super) place: Place,
@@ -408,7 +408,7 @@ impl State {
             return Fate::Arrives {
                 at_us: self.now_us + LOOPBACK_US,
                 again_at_us: None,
-                overtakable: false,
+                reorderable: false,
                 late_us: 0,
             };
         }
@@ -417,13 +417,13 @@ impl State {
             Fate::Lost(why) => self.noted.push(Noted::Lost { from, to, why }),
             Fate::Arrives {
                 again_at_us,
-                overtakable,
+                reorderable,
                 ..
             } => {
                 if again_at_us.is_some() {
                     self.noted.push(Noted::Doubled { from, to, in_vain });
                 }
-                if overtakable {
+                if reorderable {
                     self.noted.push(Noted::Overtaken { from, to });
                 }
             }

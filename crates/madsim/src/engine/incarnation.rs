@@ -1,5 +1,5 @@
-//! One life of a node: the runtime's task waits for a step to make, lets the replica make it, and
-//! waits again, until its node is killed.
+//! One incarnation of a node: the runtime's task waits for a step to make, lets the replica make
+//! it, and waits again, until its node is killed.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -10,15 +10,15 @@ use squall_core::engine::Task;
 
 use super::cluster::OneMore;
 
-/// What lies between the world and the runtime's task of one life.
-pub(super) struct Life {
+/// What lies between the world and the runtime's task of one incarnation.
+pub(super) struct Incarnation {
     task: Rc<dyn Task>,
     /// A step is to be made.
     due: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl Life {
+impl Incarnation {
     pub(super) fn new(task: Rc<dyn Task>) -> Self {
         Self {
             task,
@@ -45,13 +45,13 @@ impl Life {
     }
 }
 
-/// The runtime's task of one life.
-pub(super) async fn serve(life: Rc<Life>, counted: OneMore) {
+/// The runtime's task of one incarnation.
+pub(super) async fn serve(incarnation: Rc<Incarnation>, counted: OneMore) {
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
-    *life.waker.borrow_mut() = Some(waker);
+    *incarnation.waker.borrow_mut() = Some(waker);
     loop {
-        life.due().await;
-        life.task.step();
+        incarnation.due().await;
+        incarnation.task.step();
         counted.cluster().report();
     }
 }

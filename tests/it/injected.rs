@@ -1,4 +1,4 @@
-//! Each check can fire: every planted bug is caught by the check that is named
+//! Each check can fire: every injected bug is caught by the check that is named
 //! for it, within so many seeds, and the honest subject passes the same seeds.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,8 +34,8 @@ fn within(bug: Bug) -> u64 {
     }
 }
 
-/// Holds every planted bug that `honest` can have.
-fn hold_planted(honest: &str) {
+/// Holds every injected bug that `honest` can have.
+fn hold_injected(honest: &str) {
     let all = squall::subjects();
     let mut most = BTreeMap::new();
     for bug in Bug::ALL {
@@ -75,20 +75,20 @@ fn hold_planted(honest: &str) {
 }
 
 #[test]
-fn every_planted_bug_is_caught_by_its_check_and_the_honest_subject_passes_the_same_seeds() {
-    hold_planted("raft-rs");
+fn every_injected_bug_is_caught_by_its_check_and_the_honest_subject_passes_the_same_seeds() {
+    hold_injected("raft-rs");
 }
 
 #[test]
 fn the_same_bugs_are_caught_on_noraft() {
-    hold_planted("noraft");
+    hold_injected("noraft");
     let all = squall::subjects();
     let on_noraft = all.iter().filter(|s| s.name.starts_with("noraft+")).count();
     assert_eq!(on_noraft, Bug::ALL.len() - 4, "see Tamper::can");
 }
 
 #[test]
-fn every_check_has_a_planted_bug() {
+fn every_check_has_an_injected_bug() {
     let caught: BTreeSet<Property> = Bug::ALL.iter().map(|bug| bug.caught_by()).collect();
     assert_eq!(caught, Property::ALL.iter().copied().collect());
 }
@@ -115,7 +115,7 @@ fn a_long_honest_sweep_of_every_profile_is_clean() {
 
 /// The tools take the bugs that they sweep from the table of the docs.
 #[test]
-fn the_table_of_the_docs_has_every_planted_bug() {
+fn the_table_of_the_docs_has_every_injected_bug() {
     let text = std::fs::read_to_string(root().join("docs/driver-bugs.md")).unwrap();
     let rows = text.lines().filter(|line| line.starts_with("| `"));
     let told: BTreeSet<(String, String, String)> = rows
@@ -128,7 +128,7 @@ fn the_table_of_the_docs_has_every_planted_bug() {
             (bare(name), bare(check), bare(profile))
         })
         .collect();
-    let planted = Bug::ALL.iter().map(|bug| {
+    let injected = Bug::ALL.iter().map(|bug| {
         let check = bug.caught_by().name();
         (
             bug.name().to_owned(),
@@ -136,5 +136,5 @@ fn the_table_of_the_docs_has_every_planted_bug() {
             bug.profile().to_owned(),
         )
     });
-    assert_eq!(told, planted.collect());
+    assert_eq!(told, injected.collect());
 }
