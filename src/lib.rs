@@ -80,7 +80,8 @@
 //!   `squall-noraft` an adapter for another library.
 //! - [`testing`] has storms in `cargo test`, and `proptest` strategies for plans.
 //! - [`linearizability`] checks histories of any service, and can be used alone.
-//! - The README has the command line, what is checked and injected, and what is not found.
+//! - The guide, `docs/guide`, has the command line, what is checked and injected, and what is not
+//!   found; [`replica::contract`] what an adapter reports.
 
 // docs.rs says of each item which feature it takes.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -141,7 +142,13 @@ pub use shipped::{subject, subjects};
 pub use squall_macros::test;
 pub use testing::{Sim, check};
 
-/// The Rust blocks of the README compile.
+/// The Rust blocks of the README and of the guide compile.
 #[cfg(all(doctest, feature = "proptest", feature = "raft-rs"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/guide/cargo-test.md")]
+    struct CargoTest;
+    #[doc = include_str!("../docs/guide/your-raft.md")]
+    struct YourRaft;
+}

@@ -483,6 +483,9 @@ impl Test {
             report::group(summary.steps),
             summary.digest
         );
+        if let Some(features) = report::left_out(self.subject.runner.supports()) {
+            println!("  plans left out what the subject does not support: {features}");
+        }
         Ok(summary)
     }
 

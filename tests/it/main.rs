@@ -10,6 +10,7 @@ mod determinism;
 #[cfg(all(feature = "madsim", madsim))]
 mod disk_on_madsim;
 mod example;
+mod excerpts;
 mod faults;
 mod findings;
 mod fuzzing;
@@ -34,6 +35,7 @@ mod stories;
 mod strategies;
 mod support;
 mod surface;
+mod terminal;
 mod testing;
 mod tidy;
 mod violations;

@@ -159,7 +159,13 @@ fn two_panics_are_alike_in_one_line_and_other_violations_by_their_property() {
     assert!(!by(NoPanic::Unwound).is_like(&by(NoPanic::TestRanNothing)));
     let [one, two] = [3, 4].map(|index| *Violation::by(N2, LogMatching::Hole { index, last: 1 }));
     assert!(one.is_like(&two));
-    let other = *Violation::by(N2, StateMachineSafety::OtherState { index: 3 });
+    let other = *Violation::by(
+        N2,
+        StateMachineSafety::OtherState {
+            index: 3,
+            states: examples::states(None),
+        },
+    );
     assert!(!one.is_like(&other) && !one.is_like(&here) && !here.is_like(&one));
 }
 

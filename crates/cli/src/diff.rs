@@ -10,6 +10,7 @@ use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 
 use super::artifact::check_own;
+use super::chosen::On;
 use super::{CliError, say};
 
 /// Lines of the first step that differs which are shown of each run.
@@ -26,15 +27,24 @@ pub struct Options {
     /// The other's.
     #[arg(value_name = "B.json")]
     b: PathBuf,
+    #[command(flatten)]
+    on: On,
 }
 
 pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
-    let plans = [Plan::read(&options.a)?, Plan::read(&options.b)?];
+    let engine = subjects.engine(&options.on.engine)?;
+    let mut plans = [Plan::read(&options.a)?, Plan::read(&options.b)?];
+    if let Some(name) = &options.on.subject {
+        plans
+            .iter_mut()
+            .for_each(|plan| plan.subject.clone_from(name));
+    }
     let [a, b] = &plans;
     for (path, plan) in [(&options.a, a), (&options.b, b)] {
         check_own(subjects, &plan.subject, path, plan)?;
     }
-    let on = [subjects.find(&a.subject)?, subjects.find(&b.subject)?];
+    let on = [a, b].map(|plan| Ok(subjects.find(&plan.subject)?.on(engine)));
+    let [on_a, on_b]: [Result<_, CliError>; 2] = on;
     let mut text = String::new();
     let mut add = |line: &str| {
         text.push_str(line);
@@ -54,7 +64,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     if let more @ 1.. = differences.len().saturating_sub(MOST_DIFFERENCES) {
         add(&format!("  and in {more} places more"));
     }
-    let runs = [lines_of(on[0], a), lines_of(on[1], b)];
+    let runs = [lines_of(&on_a?, a), lines_of(&on_b?, b)];
     let parting = parting(&runs[0].0, &runs[1].0);
     add("");
     match parting {

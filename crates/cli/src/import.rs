@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use squall_core::engine::Engine;
 use squall_core::registry::Registry;
 use squall_explore::report;
 
 use super::artifact::read_plan;
-use super::shrink::shrink_and_show;
-use super::{CliError, can_write, duration, replay_command, say, write_to};
+use super::chosen::On;
+use super::shrink::{say_shrunk, shrink_and_show};
+use super::{CliError, Manner, can_write, duration, replay_command, say, write_to};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -21,9 +21,8 @@ pub struct Options {
     /// Where the plan is written [default: ARTIFACT.json].
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// What it was found on [default: the plan's own subject, or the first of `list subjects`].
-    #[arg(long)]
-    subject: Option<String>,
+    #[command(flatten)]
+    on: On,
     /// How long to shrink at most, e.g. 30s, 10m [default: until nothing simpler fails].
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
@@ -32,12 +31,13 @@ pub struct Options {
     jobs: Option<u16>,
 }
 
-pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
-    let mut plan = read_plan(subjects, &options.artifact, options.subject.as_deref())?;
-    if let Some(name) = &options.subject {
+pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8, CliError> {
+    let mut plan = read_plan(subjects, &options.artifact, options.on.subject.as_deref())?;
+    if let Some(name) = &options.on.subject {
         plan.subject.clone_from(name);
     }
-    let subject = subjects.find(&plan.subject)?;
+    let engine = subjects.engine(&options.on.engine)?;
+    let subject = &subjects.find(&plan.subject)?.on(engine);
     let out = options.out.clone().unwrap_or_else(|| {
         let mut name = options.artifact.clone().into_os_string();
         name.push(".json");
@@ -61,8 +61,8 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         return Ok(0);
     };
     write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
-    say(&report::shrunk(&shrunk))?;
-    let command = replay_command(&out, Engine::default());
+    say_shrunk(&shrunk, manner)?;
+    let command = replay_command(&out, engine);
     let page = report::failure(subject, &shrunk.plan, &out, &command);
     say(&format!("\n{}", page.unwrap_or_default()))?;
     Ok(1)

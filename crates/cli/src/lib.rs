@@ -3,6 +3,7 @@
 //! A program of one's own has it whole, over its own subjects: see [`main`].
 
 mod artifact;
+mod chosen;
 mod corpus;
 mod diff;
 mod import;
@@ -12,6 +13,7 @@ mod replay;
 mod show;
 mod shrink;
 mod story;
+mod style;
 mod sweep;
 mod unfinished;
 mod watch;
@@ -25,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use squall_core::engine::{Engine, UnknownEngine};
 use squall_core::fsutil::{folder_of, quoted, write_output, write_whole};
@@ -58,10 +60,26 @@ const IMPORT_STATUS: &str = "Ctrl-C ends early with the best so far.
 Exit status: 1 for a plan that fails, 0 for one that runs clean and is written as it is, 2 bad input.";
 
 #[derive(Debug, Parser)]
-#[command(name = "squall", version, about = ABOUT, after_help = EXIT_STATUS)]
+#[command(name = "squall", version, about = ABOUT, after_help = EXIT_STATUS, term_width = 80)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    manner: Manner,
+    #[command(flatten)]
+    color: colorchoice_clap::Color,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Args)]
+struct Manner {
+    /// Say what fails, and nothing else.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more: what is counted (sweep), all that happens (replay), the nodes (show), what was
+    /// tried (shrink, import).
+    #[arg(short, long, global = true)]
+    verbose: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -159,18 +177,20 @@ pub fn run(subjects: impl Into<Registry>, arguments: impl IntoIterator<Item = Os
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
+    arguments.color.write_global();
+    let manner = arguments.manner;
     let done = match arguments
         .command
         .unwrap_or_else(|| Command::Sweep(sweep::Options::default()))
     {
-        Command::Sweep(options) => sweep::run(&subjects, &options),
-        Command::Replay(options) => replay::run(&subjects, &options),
+        Command::Sweep(options) => sweep::run(&subjects, &options, manner),
+        Command::Replay(options) => replay::run(&subjects, &options, manner),
         Command::Diff(options) => diff::run(&subjects, &options),
         Command::Story(options) => story::run(&subjects, &options),
-        Command::Show(options) => show::run(&subjects, &options),
-        Command::Shrink(options) => shrink::run(&subjects, &options),
+        Command::Show(options) => show::run(&subjects, &options, manner),
+        Command::Shrink(options) => shrink::run(&subjects, &options, manner),
         Command::Corpus(options) => corpus::run(&subjects, &options),
-        Command::Import(options) => import::run(&subjects, &options),
+        Command::Import(options) => import::run(&subjects, &options, manner),
         Command::List(options) => list::run(&subjects, &options),
     };
     match done {
@@ -187,16 +207,17 @@ fn fail(message: &str) -> u8 {
 
 /// Help and version go to standard output; anything else is one line of error.
 fn explain(error: &clap::Error) -> u8 {
-    let text = error.render().to_string();
+    let text = error.render();
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        return match say(&text) {
+        return match put(&text.ansi().to_string()) {
             Ok(()) => 0,
             Err(error) => fail(&error.to_string()),
         };
     }
+    let text = text.to_string();
     let said = text
         .lines()
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
@@ -221,7 +242,7 @@ fn warn_of_command(command: &str) {
 /// Writes to standard output what people read, and says so when that is not possible. What would
 /// act on a terminal is written out: much of it comes from files and subjects.
 fn say(text: &str) -> Result<(), CliError> {
-    put(&printable(text))
+    put(&style::styled(&printable(text)))
 }
 
 /// Writes JSON to standard output.
@@ -237,7 +258,7 @@ fn put(text: &str) -> Result<(), CliError> {
     if CLOSED.load(Ordering::Relaxed) {
         return Ok(());
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
             CLOSED.store(true, Ordering::Relaxed);

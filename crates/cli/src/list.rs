@@ -7,6 +7,7 @@ use squall_core::invariants::Property;
 use squall_core::own::Own;
 use squall_core::plan::{FaultKind, Profile, builtin_profiles};
 use squall_core::registry::{RegisteredSubject, Registry};
+use squall_core::text::{WIDTH, indented};
 use squall_explore::strategy;
 
 use super::{CliError, say};
@@ -109,10 +110,10 @@ fn kinds() -> Vec<(String, String)> {
 
 fn say_rows(rows: &[(String, String)]) -> Result<(), CliError> {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines: Vec<String> = rows
+    let lines = rows
         .iter()
-        .map(|(name, about)| format!("{name:width$}  {about}\n"))
-        .collect();
+        .flat_map(|(name, about)| indented(name, about, width + 2, WIDTH));
+    let lines: Vec<String> = lines.map(|line| line + "\n").collect();
     say(&lines.concat())
 }
 

@@ -2,7 +2,7 @@
 
 mod narrow;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 
@@ -12,35 +12,17 @@ use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::explain::CausalTrace;
 use squall_explore::report;
-use squall_explore::strategy;
 
 use narrow::{Around, Narrow};
 
-use super::artifact::{check_own, profile_for, read_plan};
-use super::sweep::strategy;
-use super::{CliError, replay_command, say, seed, seed_command, unfinished};
+use super::artifact::check_own;
+use super::chosen::OnePlan;
+use super::{CliError, Manner, say, unfinished};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The plan's file, as a sweep wrote it; an input of the fuzz target storm; or a folder of
-    /// plans.
-    #[arg(value_name = "PLAN.json|FOLDER", conflicts_with_all = ["seed", "profile"])]
-    plan: Option<PathBuf>,
-    /// The plan's seed.
-    #[arg(long, value_parser = seed::seed)]
-    seed: Option<u64>,
-    /// What to test [default: the plan's own subject, or the first of `list subjects`].
-    #[arg(long)]
-    subject: Option<String>,
-    /// What the seed's plan is drawn from [default: storm].
-    #[arg(long)]
-    profile: Option<String>,
-    /// How the seed's plan is drawn: see `list strategies`.
-    #[arg(long, default_value = "swarm", value_parser = strategy, conflicts_with = "plan")]
-    strategy: strategy::Kind,
-    /// Which engine runs plans: lockstep, or madsim in a build that has it.
-    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
-    engine: String,
+    #[command(flatten)]
+    one: OnePlan,
     /// Print everything that happens, and the library's own log, as it happens.
     #[arg(long)]
     trace: bool,
@@ -65,65 +47,39 @@ pub struct Options {
     break_at: Option<u64>,
 }
 
-pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
-    let engine = subjects.engine(&options.engine)?;
-    if let Some(folder) = options.plan.as_deref().filter(|path| path.is_dir()) {
-        return all_of(subjects, options, engine, folder);
+pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8, CliError> {
+    let file = options.one.plan.as_deref();
+    if let Some(folder) = file.filter(|path| path.is_dir()) {
+        return all_of(subjects, options, folder, manner);
     }
-    let mut plan = match (&options.plan, options.seed) {
-        (Some(path), _) => read_plan(subjects, path, options.subject.as_deref())?,
-        (None, Some(seed)) => {
-            let subject = subjects.find_or_first(options.subject.as_deref())?;
-            let profile = profile_for(subjects, options.profile.as_deref().unwrap_or("storm"))?;
-            if options.strategy.learns() {
-                return Err(CliError::Usage(
-                    "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),
-                ));
-            }
-            let space = subject.plans(&profile);
-            options.strategy.over(space, seed, Vec::new()).plan(seed)
-        }
-        (None, None) => {
-            return Err(CliError::Usage(
-                "give the file of a plan, a folder of plans, or --seed N".to_owned(),
-            ));
-        }
-    };
-    if let Some(name) = &options.subject {
-        plan.subject = name.clone();
-    }
+    let chosen = options.one.choose(subjects)?;
+    let (plan, subject) = (&chosen.plan, &chosen.subject);
     if let Some(node) = options.node.filter(|node| node.0 > plan.cluster.nodes()) {
         return Err(CliError::Usage(format!(
             "there is no {node} in this plan; legal: n1 to n{}",
             plan.cluster.nodes()
         )));
     }
-    let subject = &subjects.find(&plan.subject)?.on(engine);
-    let (path, command) = match &options.plan {
-        Some(path) => (path.clone(), replay_command(path, engine)),
-        None => (
-            PathBuf::from("(none: the plan is drawn from the seed)"),
-            seed_command(&plan, options.strategy, engine),
-        ),
-    };
     // The seed in the name of a file is that which was swept: a smaller plan may have another.
-    let drawn = match options.plan {
+    let drawn = match chosen.file {
         Some(_) => String::new(),
         None => format!(" with seed {}", plan.seed),
     };
-    say(&format!(
-        "replaying {}{drawn}, {}, {}\n\n",
-        plan.subject,
-        report::many(plan.cluster.voters.into(), "node"),
-        report::many(plan.faults.len() as u64, "fault")
-    ))?;
+    if !manner.quiet {
+        say(&format!(
+            "replaying {}{drawn}, {}, {}\n\n",
+            plan.subject,
+            report::many(plan.cluster.voters.into(), "node"),
+            report::many(plan.faults.len() as u64, "fault")
+        ))?;
+    }
     let mut narrow = Narrow {
-        everything: options.trace,
+        everything: options.trace || manner.verbose,
         log: options.log,
         node: options.node,
         around: options
             .around
-            .map(|around| steps_around(around, options.context, subject, &plan)),
+            .map(|around| steps_around(around, options.context, subject, plan)),
     };
     // Whoever narrows a trace wants one.
     narrow.everything |=
@@ -144,11 +100,11 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     };
     let watch = Observer {
         lines: Some(&mut line),
-        library_log: options.trace || options.log || narrow.around.is_some(),
+        library_log: options.trace || manner.verbose || options.log || narrow.around.is_some(),
         most_steps: options.until,
         ..Observer::default()
     };
-    let outcome = subject.runner.run(&plan, watch);
+    let outcome = subject.runner.run(plan, watch);
     output?;
     if printed {
         say("\n")?;
@@ -157,13 +113,15 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         let steps = report::group(outcome.steps);
         say(&format!("step {step} was not reached: there are {steps}\n"))?;
     }
-    match report::page(&plan, &outcome, &causes, &path, &command) {
+    match report::page(plan, &outcome, &causes, chosen.place(), &chosen.command) {
         Some(page) => {
             say(&page)?;
             Ok(1)
         }
         None => {
-            say(&ending(&outcome, options.until))?;
+            if !manner.quiet {
+                say(&ending(&outcome, options.until))?;
+            }
             Ok(0)
         }
     }
@@ -209,9 +167,10 @@ fn steps_around(
 fn all_of(
     subjects: &Registry,
     options: &Options,
-    engine: Engine,
     folder: &Path,
+    manner: Manner,
 ) -> Result<u8, CliError> {
+    let engine = subjects.engine(&options.one.on.engine)?;
     let unreadable = |error: std::io::Error| {
         CliError::Usage(format!("cannot read {}: {error}", folder.display()))
     };
@@ -242,7 +201,9 @@ fn all_of(
             Err(error) => (2, error.to_string()),
         };
         worst = worst.max(status);
-        say(&format!("{name}  {words}\n"))?;
+        if status > 0 || !manner.quiet {
+            say(&format!("{name}  {words}\n"))?;
+        }
     }
     Ok(worst)
 }
@@ -254,7 +215,7 @@ fn one_of(
     path: &Path,
 ) -> Result<Outcome, CliError> {
     let mut plan = Plan::read(path)?;
-    if let Some(name) = &options.subject {
+    if let Some(name) = &options.one.on.subject {
         plan.subject = name.clone();
     }
     check_own(subjects, &plan.subject, path, &plan)?;

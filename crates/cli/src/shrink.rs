@@ -13,26 +13,22 @@ use squall_explore::report;
 use squall_explore::shrink::{Clean, Progress, Shrinker, Shrunk};
 use squall_explore::watchdog::{Hang, Patience, USUAL_PATIENCE};
 
-use super::artifact::check_own;
+use super::chosen::OnePlan;
 use super::interrupt::stop_at_interrupt;
 use super::{
-    CliError, can_write, default_jobs, duration, replay_command, say, warn, watch, write_to,
+    CliError, Manner, can_write, default_jobs, duration, replay_command, say, warn, watch, write_to,
 };
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The plan's file, as a sweep wrote it.
-    #[arg(value_name = "PLAN.json")]
-    plan: PathBuf,
-    /// Where the smaller plan is written [default: PLAN.shrunk.json].
+    #[command(flatten)]
+    one: OnePlan,
+    /// Where the smaller plan is written [default: PLAN.shrunk.json, or seed-N.shrunk.json].
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// How long at most, e.g. 30s, 10m [default: until nothing simpler fails].
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
-    /// Which engine runs plans: lockstep, or madsim in a build that has it.
-    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
-    engine: String,
     /// Threads [default: one for each processor]; the result does not depend on it.
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -73,27 +69,41 @@ pub(super) fn shrink_and_show(
     shrunk
 }
 
-pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
-    let engine = subjects.engine(&options.engine)?;
-    let plan = Plan::read(&options.plan)?;
-    check_own(subjects, &plan.subject, &options.plan, &plan)?;
-    let subject = &subjects.find(&plan.subject)?.on(engine);
-    let out = match &options.out {
-        Some(out) => out.clone(),
-        None => options.plan.with_extension("shrunk.json"),
+pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8, CliError> {
+    let chosen = options.one.choose(subjects)?;
+    let (plan, subject) = (&chosen.plan, &chosen.subject);
+    let out = match (&options.out, &chosen.file) {
+        (Some(out), _) => out.clone(),
+        (None, Some(file)) => file.with_extension("shrunk.json"),
+        (None, None) => PathBuf::from(format!("seed-{}.shrunk.json", plan.seed)),
     };
     can_write(&out)?;
-    let shrunk = shrink_and_show(subject, &plan, options.jobs, options.time, &out);
+    let shrunk = shrink_and_show(subject, plan, options.jobs, options.time, &out);
     let shrunk = shrunk.map_err(|clean| {
-        let path = options.plan.display();
-        CliError::Usage(format!("cannot shrink {path}: {clean}"))
+        let what = match &chosen.file {
+            Some(file) => file.display().to_string(),
+            None => format!("seed {}", plan.seed),
+        };
+        CliError::Usage(format!("cannot shrink {what}: {clean}"))
     })?;
     write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
-    say(&report::shrunk(&shrunk))?;
-    let command = replay_command(&out, engine);
+    say_shrunk(&shrunk, manner)?;
+    let command = replay_command(&out, chosen.engine);
     let page = report::failure(subject, &shrunk.plan, &out, &command);
     say(&format!("\n{}", page.unwrap_or_default()))?;
     Ok(1)
+}
+
+/// Says what a shrinker came to.
+pub fn say_shrunk(shrunk: &Shrunk, manner: Manner) -> Result<(), CliError> {
+    if manner.quiet {
+        return Ok(());
+    }
+    say(&report::shrunk(shrunk))?;
+    match manner.verbose {
+        true => say(&report::passes(shrunk)),
+        false => Ok(()),
+    }
 }
 
 /// A bar that shows how far a shrinker is, where there is a terminal.

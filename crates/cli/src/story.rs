@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use squall_core::engine::Engine;
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::scenario::{Skipped, Story, commands, of_plan, stories_in};
@@ -21,6 +22,9 @@ pub struct Options {
     /// Who goes through it [default: every honest subject that has what it needs].
     #[arg(long)]
     subject: Option<String>,
+    /// Which engine runs plans: lockstep, or madsim in a build that has it.
+    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
+    engine: String,
     /// Write what happens into the file, in place of what was expected.
     #[arg(long)]
     update: bool,
@@ -42,6 +46,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     if let Some(path) = &options.from {
         return from(subjects, path);
     }
+    let engine = subjects.engine(&options.engine)?;
     let named = options.subject.as_deref().map(|name| subjects.find(name));
     let named = named.transpose()?;
     let mut status = 0;
@@ -54,7 +59,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
         )));
     }
     for story in stories {
-        status = status.max(tell(subjects, named, &story, options)?);
+        status = status.max(tell(subjects, named, engine, &story, options)?);
     }
     Ok(status)
 }
@@ -87,6 +92,7 @@ fn from(subjects: &Registry, path: &std::path::Path) -> Result<u8, CliError> {
 fn tell(
     subjects: &Registry,
     named: Option<&RegisteredSubject>,
+    engine: Engine,
     story: &Story,
     options: &Options,
 ) -> Result<u8, CliError> {
@@ -100,7 +106,7 @@ fn tell(
         if named.is_none() && !story.is_for(subject) {
             continue;
         }
-        let Ok(told) = story.tell(subject)? else {
+        let Ok(told) = story.tell(&subject.on(engine))? else {
             continue;
         };
         if let Some(path) = &options.plan {
@@ -117,7 +123,9 @@ fn tell(
     }
     if outputs.is_empty() {
         let why = match named.map(|subject| story.tell(subject)).transpose()? {
-            Some(Err(Skipped::Lacks(feature))) => format!(": it lacks {feature:?}"),
+            Some(Err(Skipped::Unsupported(feature))) => {
+                format!(": it does not support {}", feature.name())
+            }
             Some(Err(Skipped::NotNamed)) => ": the story names others".to_owned(),
             _ => String::new(),
         };

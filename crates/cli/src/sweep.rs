@@ -10,21 +10,23 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use squall_core::options::Feature;
 use squall_core::plan::{Plan, Profile};
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::report::{self, Files, JsonSummary, Swept};
 use squall_explore::strategy::{self, Folder};
-use squall_explore::sweep::{Summary, Sweep, SweepEvent};
+use squall_explore::sweep::{Summary, Sweep, SweepEvent, Verdict};
 use squall_explore::watchdog::Hang;
 
 use super::artifact::profile_for;
+use super::chosen::On;
 use super::interrupt::stop_at_interrupt;
 use super::unfinished::{Asked, Stand, Unfinished, hash_of};
 use super::watch::{self, Desk, HangAfter, Watcher};
 use super::written::{Writing, Written, sweep_name};
 use super::{
-    CliError, can_write, default_jobs, duration, replay_command, say, say_json, seed, unfinished,
-    warn, write_file,
+    CliError, Manner, can_write, default_jobs, duration, replay_command, say, say_json, seed,
+    unfinished, warn, write_file,
 };
 
 /// Seeds of a sweep when neither a number nor a time is given.
@@ -32,18 +34,14 @@ const DEFAULT_SEEDS: u64 = 4_000;
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// What to test: see `list subjects` [default: the first of them].
-    #[arg(long)]
-    subject: Option<String>,
+    #[command(flatten)]
+    on: On,
     /// What plans are drawn from: see `list profiles`, or the path of a .toml file.
     #[arg(long, default_value = "storm")]
     profile: String,
     /// How plans are looked for: see `list strategies`.
     #[arg(long, default_value = "swarm", value_parser = strategy)]
     strategy: strategy::Kind,
-    /// Which engine runs plans: lockstep, or madsim in a build that has it.
-    #[arg(long, value_name = "ENGINE", default_value = "lockstep")]
-    engine: String,
     /// A folder of plans for --strategy guided: it begins with those that are there, and adds what
     /// reaches something new.
     #[arg(long, value_name = "DIR")]
@@ -54,6 +52,9 @@ pub struct Options {
     /// Which seeds: A..B, A..+N, or N for 0..N [default: 4000, or no end with --for].
     #[arg(long, value_name = "SEEDS", value_parser = seed::seeds)]
     seeds: Option<Range<u64>>,
+    /// One seed: the same as N..+1.
+    #[arg(long, value_name = "SEED", value_parser = seed::seed, conflicts_with = "seeds")]
+    seed: Option<u64>,
     /// Threads [default: one for each processor].
     #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -86,7 +87,7 @@ pub struct Options {
     summary_md: Option<PathBuf>,
     /// Go on with a sweep that was interrupted or killed, from the folder that it wrote to (its
     /// --out), or from its .unfinished.json file there.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "engine", "corpus", "coverage", "seeds", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "engine", "corpus", "coverage", "seeds", "seed", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
     resume: Option<PathBuf>,
 }
 
@@ -102,7 +103,7 @@ impl Default for Options {
     }
 }
 
-pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
+pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8, CliError> {
     let resumed = options.resume.as_deref().map(Unfinished::read);
     let resumed = resumed.transpose()?;
     let asked = match &resumed {
@@ -142,11 +143,11 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let how_to_go_on = unfinished.as_ref().map(Unfinished::how_to_go_on);
     let seeds = asked.seeds.clone();
     let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
-    if !json_to_stdout {
+    if !json_to_stdout && !manner.quiet {
         say(&banner(&asked, &subject.title(), &stand, jobs))?;
     }
     let stop = stop_at_interrupt();
-    let bar = progress(options, &seeds);
+    let bar = progress(options, &seeds, manner);
     let mut written = Written::new(Writing {
         subject,
         out: &out,
@@ -172,7 +173,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     };
     let hangs = |hang: &Hang, so_far: &Summary| {
         bar.finish_and_clear();
-        let status = conclude_hang(options, so_far, hang, subject, swept, &lock());
+        let status = conclude_hang(options, manner, so_far, hang, subject, swept, &lock());
         let status = status.unwrap_or_else(|failed| {
             warn(&failed.to_string());
             2
@@ -265,7 +266,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     };
     // A violation comes last, where it is seen.
     if !json_to_stdout {
-        say_summary(options, &summary, swept)?;
+        say_summary(options, manner, &summary, swept, subject.runner.supports())?;
     }
     let files = written.shrink(stop, &hangs)?;
     write_summaries(options, &summary, subject, swept, &files)?;
@@ -284,21 +285,31 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
 
 /// What the command line asks for, with all that it leaves out.
 fn asked_for(subjects: &Registry, options: &Options) -> Result<Asked, CliError> {
-    let subject = subjects.find_or_first(options.subject.as_deref())?;
+    let subject = subjects.find_or_first(options.on.subject.as_deref())?;
     let profile = profile_for(subjects, &options.profile)?;
     let end = if options.time.is_some() {
         u64::MAX
     } else {
         DEFAULT_SEEDS
     };
+    let seeds = match (options.seed, &options.seeds) {
+        (Some(u64::MAX), _) => {
+            return Err(CliError::Usage(format!(
+                "a sweep ends before the last seed, {}; replay runs that one",
+                u64::MAX
+            )));
+        }
+        (Some(seed), _) => seed..seed + 1,
+        (None, seeds) => seeds.clone().unwrap_or(0..end),
+    };
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     Ok(Asked {
         subject: subject.name.clone(),
-        engine: subjects.engine(&options.engine)?.name().to_owned(),
+        engine: subjects.engine(&options.on.engine)?.name().to_owned(),
         profile: options.profile.clone(),
         profile_hash: hash_of(&profile),
         strategy: options.strategy.name().to_owned(),
-        seeds: options.seeds.clone().unwrap_or(0..end),
+        seeds,
         time_ms: options.time.map(ms),
         keep_going: options.keep_going,
         shrink_for_ms: (!options.no_shrink).then_some(ms(options.shrink_for)),
@@ -377,6 +388,7 @@ fn say_first(
 /// status.
 fn conclude_hang(
     options: &Options,
+    manner: Manner,
     so_far: &Summary,
     hang: &Hang,
     subject: &RegisteredSubject,
@@ -398,7 +410,7 @@ fn conclude_hang(
     match options.json.as_deref() == Some(Path::new("-")) {
         true => text.trim().lines().for_each(super::warn_of_command),
         false => {
-            say_summary(options, &summary, swept)?;
+            say_summary(options, manner, &summary, swept, subject.runner.supports())?;
             say(&text)?;
         }
     }
@@ -407,9 +419,21 @@ fn conclude_hang(
 }
 
 /// Prints the summary.
-fn say_summary(options: &Options, summary: &Summary, swept: Swept<'_>) -> Result<(), CliError> {
-    let mut text = report::summary(summary, swept.subject, swept.profile);
-    if options.events {
+fn say_summary(
+    options: &Options,
+    manner: Manner,
+    summary: &Summary,
+    swept: Swept<'_>,
+    supports: &[Feature],
+) -> Result<(), CliError> {
+    if manner.quiet {
+        return match summary.verdict() {
+            Verdict::Clean | Verdict::Violation => Ok(()),
+            _ => say(&report::verdict(summary)),
+        };
+    }
+    let mut text = report::summary(summary, swept, supports);
+    if options.events || manner.verbose {
         text = format!("{}\n{text}", report::events(summary));
     }
     if options.keep_going && !summary.findings.is_empty() {
@@ -486,7 +510,7 @@ fn banner(asked: &Asked, title: &str, stand: &Stand, jobs: usize) -> String {
     )
 }
 
-fn progress(options: &Options, seeds: &Range<u64>) -> ProgressBar {
+fn progress(options: &Options, seeds: &Range<u64>, manner: Manner) -> ProgressBar {
     let (bar, style) = match seeds.end {
         u64::MAX => (
             ProgressBar::no_length(),
@@ -499,7 +523,8 @@ fn progress(options: &Options, seeds: &Range<u64>) -> ProgressBar {
     };
     let style = ProgressStyle::with_template(&style).expect("the template is ours");
     let bar = bar.with_style(style);
-    if !std::io::stderr().is_terminal() || options.json.as_deref() == Some(Path::new("-")) {
+    let hides = manner.quiet || !std::io::stderr().is_terminal();
+    if hides || options.json.as_deref() == Some(Path::new("-")) {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     bar.enable_steady_tick(Duration::from_millis(200));

@@ -57,6 +57,8 @@ struct Row {
     /// What was changed: the key, its value before, and its value before if every copy of a
     /// command counted.
     undo: Option<(u8, Answer, Answer)>,
+    /// A hash of the state after it.
+    state: u64,
 }
 
 /// What is wrong with an answer.
@@ -271,7 +273,12 @@ impl History {
         let performed = applied
             .filter(|applied| !applied.again)
             .map(|applied| (applied.client, applied.sequence, applied.answer));
-        self.rows.push(Row { performed, undo });
+        let state = self.service.state();
+        self.rows.push(Row {
+            performed,
+            undo,
+            state,
+        });
         let Some((client, sequence, _)) = performed else {
             return;
         };
@@ -289,6 +296,11 @@ impl History {
             // A command that its client gave up can take effect no more once a later one has.
             whose != client || which > sequence || entry.end == End::Open
         });
+    }
+
+    /// A hash of the state that the log gives after the entry at `index`, where that is remembered.
+    pub fn state_at(&self, index: Index) -> Option<u64> {
+        self.rows.get(index).map(|row| row.state)
     }
 
     /// The client gives up: whether the operation took effect, or will, it does not know.

@@ -103,7 +103,7 @@ pub enum ReadContext {
 }
 
 macro_rules! features {
-    ($($(#[$about:meta])* $variant:ident,)*) => {
+    ($($(#[$about:meta])* $variant:ident = $name:literal,)*) => {
         /// Something that a Raft implementation, or the driver around it, may have or not.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[non_exhaustive]
@@ -112,6 +112,11 @@ macro_rules! features {
         impl Feature {
             /// All of them.
             pub const ALL: &'static [Feature] = &[$(Feature::$variant,)*];
+
+            /// Its name, in words.
+            pub fn name(self) -> &'static str {
+                match self { $(Feature::$variant => $name,)* }
+            }
 
             /// Those that are none of `supports`.
             pub fn missing_from(supports: &[Feature]) -> impl Iterator<Item = Feature> {
@@ -124,53 +129,53 @@ macro_rules! features {
 
 features! {
     /// Syncs in flight while the node goes on.
-    AsynchronousPersistence,
+    AsynchronousPersistence = "asynchronous persistence",
     /// Pre-vote (dissertation, section 9.6).
-    PreVote,
+    PreVote = "pre-vote",
     /// Check-quorum (dissertation, section 6.2).
-    CheckQuorum,
+    CheckQuorum = "check-quorum",
     /// Election priorities.
-    Priorities,
+    Priorities = "priorities",
     /// A limit on append messages in flight, and on committed entries handed over.
-    FlowControl,
+    FlowControl = "flow control",
     /// A limit on the size of append messages.
-    MessageSize,
+    MessageSize = "message size",
     /// Appending to a message that waits to be sent; skipping the broadcast of a commit.
-    Batching,
+    Batching = "batching",
     /// A limit on uncommitted proposals.
-    UncommittedLimit,
+    UncommittedLimit = "limit of uncommitted entries",
     /// Group commit.
-    GroupCommit,
+    GroupCommit = "group commit",
     /// Entries fetched in the background.
-    AsynchronousFetch,
+    AsynchronousFetch = "asynchronous fetch",
     /// Snapshots of the state machine, in place of the log before them.
-    Snapshots,
+    Snapshots = "snapshots",
     /// Changes of the configuration by one voter at a time.
-    SimpleChange,
+    SimpleChange = "simple membership changes",
     /// Changes through a joint configuration.
-    JointChange,
+    JointChange = "joint consensus",
     /// A joint configuration that lasts until an operator ends it.
-    ExplicitLeave,
+    ExplicitLeave = "explicit leave",
     /// Nodes that get the log and do not vote.
-    Learners,
+    Learners = "learners",
     /// A voter becomes a learner in one change.
-    Demotion,
+    Demotion = "demotion",
     /// Leadership transfer.
-    Transfer,
+    Transfer = "leadership transfer",
     /// Standing for election on request.
-    Campaign,
+    Campaign = "campaign on request",
     /// Linearizable reads around the log.
-    ReadIndex,
+    ReadIndex = "ReadIndex",
     /// Followers pass requests on to the leader.
-    Forwarding,
+    Forwarding = "forwarding",
     /// Reads by lease.
-    LeaseReads,
+    LeaseReads = "lease reads",
     /// A follower asks for a snapshot.
-    RequestSnapshot,
+    RequestSnapshot = "requests for snapshots",
     /// Settings changed at run time.
-    Settings,
+    Settings = "settings at run time",
     /// A term in the hard state before the first election.
-    LaterFirstTerm,
+    LaterFirstTerm = "first term above 0",
 }
 
 /// What happens to ticks that came due while a node could not run.

@@ -8,8 +8,12 @@
 //!
 //! A replica writes its log through [`Output::write`], so the harness sees every
 //! entry it appends and cuts off without being told. It reports only what a
-//! write does not show: role, commit, application.
+//! write does not show: role, commit, application. [`contract`] lists what is reported, in which
+//! order, and what each claim of a message promises.
 
+pub mod contract {
+    #![doc = include_str!("replica/contract.md")]
+}
 mod message;
 mod output;
 

@@ -17,6 +17,7 @@ use squall_core::counters::Counter;
 use squall_core::engine::{Line, Observer, Outcome, node_table};
 use squall_core::ids::node_list;
 use squall_core::invariants::Violation;
+use squall_core::options::Feature;
 use squall_core::plan::{Heal, Plan};
 use squall_core::registry::RegisteredSubject;
 use squall_core::text::{WIDTH, indented, seconds};
@@ -112,6 +113,12 @@ pub fn page(
         failure.step,
         seconds(failure.time_us)
     ));
+    if let Some(question) = failure.violation.ask_first() {
+        let words = format!("if the adapter is yours, ask first: {question}");
+        for line in indented("", &words, 2, WIDTH) {
+            add(&line);
+        }
+    }
     add("");
     add(&node_table(&outcome.nodes));
     if !plan.driver.own.is_empty() {
@@ -183,6 +190,12 @@ pub fn shrunk(shrunk: &Shrunk) -> String {
         group(shrunk.runs),
         shrunk.cpu.as_secs_f64()
     );
+    text
+}
+
+/// What each pass of a shrinker tried, for people.
+pub fn passes(shrunk: &Shrunk) -> String {
+    let mut text = String::new();
     for tried in &shrunk.tried {
         let _ = writeln!(
             text,
@@ -356,11 +369,18 @@ impl<'a> JsonSummary<'a> {
 }
 
 /// The summary of a sweep, for people: a few lines, the last of which is the verdict.
-pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
+///
+/// `supports` is what the subject has: what plans left out is told.
+pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature]) -> String {
+    let Swept {
+        subject, profile, ..
+    } = swept;
     let count = |event| group(summary.counters.get(event));
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
-        let _ = writeln!(text, "  {name:<10} {value}");
+        for line in indented(&format!("  {name}"), &value, 13, WIDTH) {
+            let _ = writeln!(text, "{line}");
+        }
     };
     row(
         "runs",
@@ -427,8 +447,18 @@ pub fn summary(summary: &Summary, subject: &str, profile: &str) -> String {
             format!("{states} abstract states, {transitions} transitions"),
         );
     }
+    if let Some(words) = left_out(supports) {
+        row("left out", words);
+    }
     let _ = write!(text, "{}", verdict(summary));
     text
+}
+
+/// The features that plans leave out for a subject that supports these, by their names; none where
+/// it supports all.
+pub fn left_out(supports: &[Feature]) -> Option<String> {
+    let names: Vec<&str> = Feature::missing_from(supports).map(Feature::name).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// How often each event happened in a sweep, in two columns. Those that never did are left out.
@@ -462,7 +492,8 @@ pub fn rounded(number: f64) -> String {
     }
 }
 
-fn verdict(summary: &Summary) -> String {
+/// The verdict of a sweep, for people: one line.
+pub fn verdict(summary: &Summary) -> String {
     let runs = group(summary.runs);
     match summary.verdict() {
         Verdict::Clean if summary.runs < RUNS_FOR_REQUIRED => format!(

@@ -22,7 +22,11 @@ pub fn attempt(text: &str, fails: bool) -> Fate {
         Err(error) => return Fate::Refused(error.to_string()),
     };
     if let Some(feature) = plan.asks_for_more_than(subject.runner.supports()) {
-        return Fate::Refused(format!("{} lacks {feature:?}", subject.name));
+        return Fate::Refused(format!(
+            "{} does not support {}",
+            subject.name,
+            feature.name()
+        ));
     }
     let watch = Observer {
         most_steps: Some(MOST_STEPS),

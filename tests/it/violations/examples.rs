@@ -6,7 +6,7 @@ use squall_core::ids::{NodeId, NodeSet, Role};
 use squall_core::invariants::breach::{
     AckBeforeDurable, Breach, Configuration, DurableCommit, ElectionSafety, ExactlyOnce,
     LeaderAppendOnly, LeaderCompleteness, Linearizability, Liveness, LockSafety, LogMatching,
-    Monotonic, NoPanic, Panic, Place, StateMachineSafety, Unmet,
+    Monotonic, NoPanic, Panic, Place, StateMachineSafety, StateOf, States, Unmet,
 };
 use squall_core::invariants::{Property, Violation};
 use squall_core::replica::MessageKind;
@@ -82,6 +82,8 @@ fn of_elections_and_logs() -> Vec<Breach> {
             to: N3,
             sent: MessageKind::Append,
             term: 4,
+            role: Role::Follower,
+            reported: 3,
         }
         .into(),
         LogMatching::Differs {
@@ -132,6 +134,20 @@ fn of_elections_and_logs() -> Vec<Breach> {
     ]
 }
 
+/// n2 is in another state than n3.
+pub(super) fn states(right: Option<u64>) -> States {
+    let of = |node, incarnation, state| StateOf {
+        node,
+        incarnation,
+        state,
+    };
+    States {
+        wrong: of(N2, 1, 0x1234),
+        other: of(N3, 0, 0xabcd),
+        right,
+    }
+}
+
 fn of_commits() -> Vec<Breach> {
     vec![
         StateMachineSafety::CommittedBeyondLog { index: 7, last: 5 }.into(),
@@ -146,7 +162,11 @@ fn of_commits() -> Vec<Breach> {
             before: 5,
         }
         .into(),
-        StateMachineSafety::OtherState { index: 7 }.into(),
+        StateMachineSafety::OtherState {
+            index: 7,
+            states: states(Some(0xabcd)),
+        }
+        .into(),
         StateMachineSafety::AnsweredUnapplied {
             index: 7,
             applied: 5,
@@ -157,7 +177,11 @@ fn of_commits() -> Vec<Breach> {
             committed: 5,
         }
         .into(),
-        StateMachineSafety::OtherStateBySnapshot { index: 7 }.into(),
+        StateMachineSafety::OtherStateBySnapshot {
+            index: 7,
+            states: states(None),
+        }
+        .into(),
         DurableCommit::NotInLog { index: 7 }.into(),
         DurableCommit::NoQuorum {
             index: 7,

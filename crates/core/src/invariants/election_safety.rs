@@ -47,20 +47,26 @@ impl ElectionSafety {
         );
         let leads = view.role == Role::Leader && view.term == label.term;
         match speaks_as_leader && !leads {
-            true => self.led(from, label),
+            true => self.led(from, view, label),
             false => Ok(()),
         }
     }
 
     /// A message may leave when its sender leads no more, after what it waited for.
     #[cold]
-    fn led(&self, from: NodeId, label: &Label) -> Verdict {
+    fn led(&self, from: NodeId, view: &NodeView, label: &Label) -> Verdict {
         let Label { to, kind, term, .. } = *label;
         if term <= self.forgotten || self.leader_of(term) == Some(from) {
             return Ok(());
         }
         let sent = kind;
-        let breach = breach::ElectionSafety::SpokeAsLeader { to, sent, term };
+        let breach = breach::ElectionSafety::SpokeAsLeader {
+            to,
+            sent,
+            term,
+            role: view.role,
+            reported: view.term,
+        };
         Err(Violation::by(from, breach))
     }
 
@@ -170,6 +176,8 @@ mod tests {
                 to: NodeId(3),
                 sent: kind,
                 term: 3,
+                role: Role::Follower,
+                reported: 4,
             };
             assert_eq!(violation, Violation::by(NodeId(2), breach));
             sent(1, Role::Candidate, kind, 4).unwrap_err();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::breach::StateOf;
 use crate::ids::{Index, Term};
 use crate::log_vec::Indexed;
 use crate::storage::Chain;
@@ -25,8 +26,8 @@ struct Row {
     chain: Chain,
     /// The term of the leader that committed it.
     by: Term,
-    /// The state after applying the entry, once some node has.
-    state: Option<u64>,
+    /// The state after applying the entry, once some node has, and who was the first.
+    state: Option<StateOf>,
 }
 
 impl Ledger {
@@ -88,7 +89,7 @@ impl Ledger {
 
     /// The state after `index`: `state`, if nobody has said another. Returns what was said first.
     #[inline]
-    pub(super) fn state(&mut self, index: Index, state: u64) -> u64 {
+    pub(super) fn state(&mut self, index: Index, state: StateOf) -> StateOf {
         match self.rows.get_mut(index) {
             Some(row) => *row.state.get_or_insert(state),
             None => state,

@@ -229,7 +229,17 @@ impl Checks {
                     ..
                 } = *observation
                 {
-                    state_machine_safety::installed(id, applied, state, &mut self.ledger)?;
+                    let incarnation = view.incarnation;
+                    let history = self.told.as_ref().map(|told| &told.history);
+                    let ledger = &mut self.ledger;
+                    state_machine_safety::installed(
+                        id,
+                        incarnation,
+                        applied,
+                        state,
+                        ledger,
+                        history,
+                    )?;
                     self.configurations
                         .entered(id, view, applied, configuration)?;
                 }
@@ -267,14 +277,18 @@ impl Checks {
             Observation::Applied { index, state } => {
                 let view = &mut nodes[position];
                 monotonic::applied(id, view.applied, index)?;
-                state_machine_safety::applied(id, view, index, state, &mut self.ledger)?;
+                let history = self.told.as_ref().map(|told| &told.history);
+                state_machine_safety::applied(id, view, index, state, &mut self.ledger, history)?;
                 counters.hit(Counter::EntryApplied);
                 view.applied = index;
             }
             Observation::Installed { index, state } => {
                 let view = &mut nodes[position];
                 monotonic::applied(id, view.applied, index)?;
-                state_machine_safety::installed(id, index, state, &mut self.ledger)?;
+                let incarnation = view.incarnation;
+                let history = self.told.as_ref().map(|told| &told.history);
+                let ledger = &mut self.ledger;
+                state_machine_safety::installed(id, incarnation, index, state, ledger, history)?;
                 counters.hit(Counter::SnapshotInstalled);
                 view.applied = index;
             }

@@ -3,8 +3,10 @@
 //! 5.4.3; TLA+ `StateMachineSafety`). Entries are applied in order, none is left
 //! out, none is applied that is not committed, and all nodes reach one state.
 
+use super::breach::{StateOf, States};
 use super::ledger::Ledger;
 use super::{NodeView, Verdict, Violation, breach};
+use crate::history::History;
 use crate::ids::{Index, NodeId};
 
 /// Out of the way, so that what is checked all the time stays small.
@@ -43,6 +45,7 @@ pub(super) fn applied(
     index: Index,
     state: u64,
     ledger: &mut Ledger,
+    history: Option<&History>,
 ) -> Verdict {
     let before = view.applied;
     let committed = view.commit.min(ledger.last());
@@ -56,10 +59,36 @@ pub(super) fn applied(
             id,
             breach::StateMachineSafety::AppliedOutOfOrder { index, before },
         )
-    } else if ledger.state(index, state) != state {
-        broken(id, breach::StateMachineSafety::OtherState { index })
     } else {
+        let here = StateOf {
+            node: id,
+            incarnation: view.incarnation,
+            state,
+        };
+        let first = ledger.state(index, here);
+        if first.state != state {
+            let states = told_apart(here, first, index, history);
+            let breach = breach::StateMachineSafety::OtherState { index, states };
+            return broken(states.wrong.node, breach);
+        }
         Ok(())
+    }
+}
+
+/// Whose state is wrong: the committed log says so, where the harness applies it too.
+#[cold]
+fn told_apart(here: StateOf, first: StateOf, index: Index, history: Option<&History>) -> States {
+    let right = history.and_then(|history| history.state_at(index));
+    // A state machine that is not the harness's has states of its own.
+    let right = right.filter(|right| [here.state, first.state].contains(right));
+    let (wrong, other) = match right == Some(here.state) {
+        true => (first, here),
+        false => (here, first),
+    };
+    States {
+        wrong,
+        other,
+        right,
     }
 }
 
@@ -76,19 +105,32 @@ pub(super) fn answered(id: NodeId, view: &NodeView, index: Index) -> Verdict {
 }
 
 /// `id` installed a snapshot of the entries up to `index`, and is in `state` now.
-pub(super) fn installed(id: NodeId, index: Index, state: u64, ledger: &mut Ledger) -> Verdict {
+pub(super) fn installed(
+    id: NodeId,
+    incarnation: u32,
+    index: Index,
+    state: u64,
+    ledger: &mut Ledger,
+    history: Option<&History>,
+) -> Verdict {
     if index > ledger.last() {
         let committed = ledger.last();
         broken(
             id,
             breach::StateMachineSafety::InstalledUncommitted { index, committed },
         )
-    } else if ledger.state(index, state) != state {
-        broken(
-            id,
-            breach::StateMachineSafety::OtherStateBySnapshot { index },
-        )
     } else {
+        let here = StateOf {
+            node: id,
+            incarnation,
+            state,
+        };
+        let first = ledger.state(index, here);
+        if first.state != state {
+            let states = told_apart(here, first, index, history);
+            let breach = breach::StateMachineSafety::OtherStateBySnapshot { index, states };
+            return broken(states.wrong.node, breach);
+        }
         Ok(())
     }
 }
@@ -100,6 +142,40 @@ mod tests {
     use crate::invariants::by_hand::{ByHand, broken};
     use crate::replica::{Observation, ReplyOutcome};
     use crate::service::Answer;
+
+    /// Two nodes in different states, of which the log does not say whose is right.
+    fn states(wrong: u8, state: u64, other: u8, other_state: u64) -> States {
+        let of = |node, state| StateOf {
+            node: NodeId(node),
+            incarnation: 0,
+            state,
+        };
+        States {
+            wrong: of(wrong, state),
+            other: of(other, other_state),
+            right: None,
+        }
+    }
+
+    #[test]
+    fn the_log_says_whose_state_is_wrong() {
+        let mut cluster = cluster();
+        cluster.commit(2, 2).unwrap();
+        let right = {
+            let mut service = crate::service::Service::default();
+            service.apply(b"");
+            service.state()
+        };
+        // n1 is wrong, and the first to say so.
+        cluster.apply(1, 1, 10).unwrap();
+        let states = States {
+            right: Some(right),
+            ..states(1, 10, 2, right)
+        };
+        let breach = StateMachineSafety::OtherState { index: 1, states };
+        let violation = cluster.apply(2, 1, right).unwrap_err();
+        assert_eq!(*violation, *Violation::by(NodeId(1), breach));
+    }
 
     /// n1 leads term 1, has three entries, and knows two committed.
     fn cluster() -> ByHand {
@@ -157,7 +233,8 @@ mod tests {
         let mut cluster = cluster();
         cluster.commit(2, 2).unwrap();
         cluster.apply(1, 1, 10).unwrap();
-        let breach = StateMachineSafety::OtherState { index: 1 };
+        let states = states(2, 11, 1, 10);
+        let breach = StateMachineSafety::OtherState { index: 1, states };
         assert_eq!(broken(cluster.apply(2, 1, 11)), breach.into());
     }
 
@@ -203,7 +280,8 @@ mod tests {
             committed: 2,
         };
         assert_eq!(broken(install(3, 30)), more.into());
-        let other = StateMachineSafety::OtherStateBySnapshot { index: 2 };
+        let states = states(3, 21, 1, 20);
+        let other = StateMachineSafety::OtherStateBySnapshot { index: 2, states };
         assert_eq!(broken(install(2, 21)), other.into());
         assert_eq!(install(2, 20), Ok(()));
     }

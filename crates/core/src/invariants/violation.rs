@@ -16,7 +16,8 @@ use crate::ids::NodeId;
 /// back: [`Violation::as_written`] hands on what another run wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The node whose step broke it, where there is one.
+    /// The node whose step broke it, where there is one; of states that differ, the one whose
+    /// state is wrong.
     pub node: Option<NodeId>,
     /// How it was broken.
     pub breach: Breach,
@@ -72,6 +73,12 @@ impl Violation {
         let mut mentions = self.breach.mentions();
         mentions.nodes.extend(self.node);
         mentions
+    }
+
+    /// What to ask of the adapter first, where that is likelier to be at fault than the library: a
+    /// question in one line.
+    pub fn ask_first(&self) -> Option<&'static str> {
+        self.breach.ask_first()
     }
 
     /// The panic that it is, if it is one.

@@ -23,12 +23,14 @@ pub struct Label {
 pub enum Claim {
     /// Nothing beyond the term.
     Nothing,
-    /// The sender's log is durable up to here.
+    /// The sender's log is durable up to here, and is the receiver's log up to here: see
+    /// [`contract`](super::contract#labels).
     Appended {
         /// The index.
         index: Index,
     },
-    /// The sender has voted for this candidate in the message's term.
+    /// The sender has voted for this candidate in the message's term: by granting its vote, or by
+    /// standing for election itself.
     Voted {
         /// The candidate.
         candidate: NodeId,

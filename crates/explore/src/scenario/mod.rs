@@ -80,8 +80,8 @@ pub struct Told {
 pub enum Skipped {
     /// The story names its subjects, and this is none of them.
     NotNamed,
-    /// The story needs what the subject lacks.
-    Lacks(Feature),
+    /// The story needs what the subject does not support.
+    Unsupported(Feature),
 }
 
 impl Story {
@@ -101,7 +101,7 @@ impl Story {
                 source,
             })?;
         if let Some(feature) = plan.asks_for_more_than(subject.runner.supports()) {
-            return Ok(Err(Skipped::Lacks(feature)));
+            return Ok(Err(Skipped::Unsupported(feature)));
         }
         let mut causes = CausalTrace::default();
         let mut keep = |line: Line| causes.add(line);

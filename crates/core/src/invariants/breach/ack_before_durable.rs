@@ -93,6 +93,17 @@ impl Way for AckBeforeDurable {
         }
     }
 
+    fn ask_first(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::LogNotDurable { .. } => {
+                "does it write the entries, and wait for the sync, before it sends what acknowledges them?"
+            }
+            _ => {
+                "does it write Record::HardState, and wait for the sync, before it sends what carries the term or the vote?"
+            }
+        })
+    }
+
     fn mentions(&self) -> Mentions {
         match self {
             Self::TermNotDurable {

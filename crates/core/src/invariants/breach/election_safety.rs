@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
 use crate::configuration::Configuration;
-use crate::ids::{NodeId, NodeSet, Term};
+use crate::ids::{NodeId, NodeSet, Role, Term};
 use crate::replica::MessageKind;
 
 /// How election safety was broken, by a node that says or acts as if it led.
@@ -38,6 +38,10 @@ pub enum ElectionSafety {
         sent: MessageKind,
         /// The term.
         term: Term,
+        /// The role that it reported last.
+        role: Role,
+        /// The term that it reported last.
+        reported: Term,
     },
 }
 
@@ -63,9 +67,15 @@ impl Way for ElectionSafety {
                 f,
                 "{who} became leader of term {term}, in which only {voters} can have voted for it; {configuration}"
             ),
-            Self::SpokeAsLeader { to, sent, term } => write!(
+            Self::SpokeAsLeader {
+                to,
+                sent,
+                term,
+                role,
+                reported,
+            } => write!(
                 f,
-                "{who} sent {to} {}, as only the leader of term {term} may, which it never was",
+                "{who} sent {to} {} of term {term}, as only that term's leader may; it last reported that it is a {role} of term {reported}",
                 sent.with_article()
             ),
         }
@@ -97,6 +107,16 @@ impl Way for ElectionSafety {
                 .nodes(*voters)
                 .configuration(configuration),
             Self::SpokeAsLeader { to, term, .. } => Mentions::default().term(*term).node(*to),
+        }
+    }
+
+    fn ask_first(&self) -> Option<&'static str> {
+        match self {
+            // Whoever leads has entered the term that it leads.
+            Self::SpokeAsLeader { term, reported, .. } if reported < term => Some(
+                "does it report Observation::Role after every call of the library that may change it?",
+            ),
+            _ => None,
         }
     }
 }

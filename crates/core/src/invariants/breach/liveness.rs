@@ -67,6 +67,20 @@ impl Way for Liveness {
         }
     }
 
+    fn ask_first(&self) -> Option<&'static str> {
+        match self {
+            Self::NotConverged {
+                unmet: Some(Unmet::NoLeader { .. }),
+            } => Some(
+                "does Input::Tick reach the library, do its time-outs differ from node to node, and does it report Observation::Role?",
+            ),
+            Self::NotConverged {
+                unmet: Some(Unmet::CommandUnanswered { .. }),
+            } => Some("does it propose what Input::Request asks for, and answer what it applies?"),
+            _ => None,
+        }
+    }
+
     fn mentions(&self) -> Mentions {
         match self {
             Self::NotConverged { unmet: Some(unmet) } | Self::ServersNotConverged { unmet, .. } => {

@@ -105,4 +105,16 @@ impl Way for LogMatching {
                 .term(*term),
         }
     }
+
+    fn ask_first(&self) -> Option<&'static str> {
+        match self {
+            Self::NotTheLeaders { .. } => Some(
+                "does Claim::Appended go no further than what the leader's appends of this term have covered? A follower's log may end beyond that",
+            ),
+            Self::Hole { .. } => {
+                Some("does it write every entry, and a LogReset before those after a snapshot?")
+            }
+            Self::Differs { .. } => None,
+        }
+    }
 }

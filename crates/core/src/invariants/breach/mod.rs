@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 pub use mentions::Mentions;
 pub use no_panic::{Panic, Place};
+pub use state_machine_safety::{StateOf, States};
 pub use unmet::Unmet;
 
 use super::Property;
@@ -118,6 +119,11 @@ trait Way {
 
     /// What it is about, apart from the node whose step broke the rule.
     fn mentions(&self) -> Mentions;
+
+    /// What to ask of the adapter first, where that is likelier to be at fault than the library.
+    fn ask_first(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// The node whose step broke a rule, or the whole cluster.
@@ -143,6 +149,12 @@ impl Breach {
     /// broke the rule.
     pub fn mentions(&self) -> Mentions {
         self.way().mentions()
+    }
+
+    /// What to ask of the adapter first, in one line, where that is likelier to be at fault than
+    /// the library.
+    pub fn ask_first(&self) -> Option<&'static str> {
+        self.way().ask_first()
     }
 
     /// What broke the rule, in one line, where `node` did; without one it is the whole cluster.

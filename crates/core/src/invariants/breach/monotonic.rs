@@ -212,6 +212,28 @@ impl Way for Monotonic {
         }
     }
 
+    fn ask_first(&self) -> Option<&'static str> {
+        match self {
+            Self::RestartedWithTerm { .. }
+            | Self::RestartedWithLog { .. }
+            | Self::RestartedWithCommit { .. }
+            | Self::RestartedWithApplied { .. }
+            | Self::RestartedWithVote { .. }
+            | Self::RestartedWithEntry { .. } => Some(
+                "does boot hand all of what Recovered::recover returns to the library: term, vote, log, snapshot, commit index?",
+            ),
+            Self::TermWentBack { .. }
+            | Self::WrittenTermWentBack { .. }
+            | Self::VoteChanged { .. } => {
+                Some("does boot hand the term and the vote of Start::state to the library?")
+            }
+            Self::AppliedWentBack { .. } => {
+                Some("does it apply each entry once, and begin after the snapshot of Start?")
+            }
+            Self::CommitWentBack { .. } | Self::DroppedEntries { .. } => None,
+        }
+    }
+
     fn mentions(&self) -> Mentions {
         match *self {
             Self::TermWentBack { before, after } | Self::WrittenTermWentBack { before, after } => {

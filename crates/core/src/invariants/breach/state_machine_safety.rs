@@ -1,11 +1,11 @@
 //! How nodes may come to apply what others do not.
 
-use std::fmt::{Formatter, Result};
+use std::fmt::{Display, Formatter, Result};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{Mentions, Rule, Way, Who};
-use crate::ids::Index;
+use crate::ids::{Index, NodeId};
 
 /// How state machine safety was broken, by a node that commits, applies, installs or answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,10 +38,12 @@ pub enum StateMachineSafety {
         /// The one that it had applied last.
         before: Index,
     },
-    /// It applied an entry, and is in another state than the node that applied it first.
+    /// It applied an entry, and is in another state than a node that applied it too.
     OtherState {
         /// The entry.
         index: Index,
+        /// What the two nodes are in.
+        states: States,
     },
     /// It told a client that an entry is applied, and has not applied it.
     AnsweredUnapplied {
@@ -57,12 +59,82 @@ pub enum StateMachineSafety {
         /// Up to where the log is committed.
         committed: Index,
     },
-    /// It is in another state by a snapshot than the node that applied the snapshot's last entry
-    /// first.
+    /// It is in another state by a snapshot than a node that applied the snapshot's last entry.
     OtherStateBySnapshot {
         /// The last entry in the snapshot.
         index: Index,
+        /// What the two nodes are in.
+        states: States,
     },
+}
+
+/// The states of two nodes that should be in the same, and whose is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct States {
+    /// That of the node whose state is wrong, as far as that can be told.
+    pub wrong: StateOf,
+    /// That of the other.
+    pub other: StateOf,
+    /// What the committed log gives, applied to a state machine of the harness's own; none where
+    /// the harness has none.
+    #[serde(serialize_with = "hexadecimal_if_any")]
+    pub right: Option<u64>,
+}
+
+/// The state that a node is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StateOf {
+    /// The node.
+    pub node: NodeId,
+    /// How often it had restarted.
+    pub incarnation: u32,
+    /// The hash of the state, as the node reports it.
+    #[serde(serialize_with = "hexadecimal")]
+    pub state: u64,
+}
+
+impl Display for StateOf {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let Self {
+            node,
+            incarnation,
+            state,
+        } = self;
+        write!(f, "{node} (incarnation {incarnation}) in {state:016x}")
+    }
+}
+
+// A number of 64 bits is more than many readers of JSON hold.
+fn hexadecimal<S: Serializer>(state: &u64, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_str(&format!("{state:016x}"))
+}
+
+fn hexadecimal_if_any<S: Serializer>(
+    state: &Option<u64>,
+    to: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    match state {
+        Some(state) => hexadecimal(state, to),
+        None => to.serialize_none(),
+    }
+}
+
+impl States {
+    fn words(&self, f: &mut Formatter<'_>) -> Result {
+        let Self {
+            wrong,
+            other,
+            right,
+        } = self;
+        write!(f, "{wrong}, {other}; ")?;
+        match right {
+            Some(right) if *right == other.state => {
+                write!(f, "the log gives what {} has", other.node)
+            }
+            Some(right) => write!(f, "the log gives {right:016x}"),
+            None => f.write_str("which of them is wrong, the log does not tell"),
+        }
+    }
 }
 
 impl Rule for StateMachineSafety {
@@ -89,10 +161,14 @@ impl Way for StateMachineSafety {
             Self::AppliedOutOfOrder { index, before } => {
                 write!(f, "{who} applied entry {index} right after entry {before}")
             }
-            Self::OtherState { index } => write!(
-                f,
-                "{who} is in another state after entry {index} than the node that applied it first"
-            ),
+            Self::OtherState { index, states } => {
+                let other = states.other.node;
+                write!(
+                    f,
+                    "{who} is in another state after entry {index} than {other}: "
+                )?;
+                states.words(f)
+            }
             Self::AnsweredUnapplied { index, applied } => write!(
                 f,
                 "{who} answered a client that entry {index} is applied, but has applied only {applied}"
@@ -101,10 +177,14 @@ impl Way for StateMachineSafety {
                 f,
                 "{who} installed a snapshot of {index} entries, but only {committed} are committed"
             ),
-            Self::OtherStateBySnapshot { index } => write!(
-                f,
-                "{who} is in another state after the snapshot at {index} than the node that applied that entry first"
-            ),
+            Self::OtherStateBySnapshot { index, states } => {
+                let other = states.other.node;
+                write!(
+                    f,
+                    "{who} is in another state after the snapshot at {index} than {other} after that entry: "
+                )?;
+                states.words(f)
+            }
         }
     }
 
@@ -145,10 +225,34 @@ impl Way for StateMachineSafety {
             }
             Self::CommittedOther { index }
             | Self::AppliedUncommitted { index, .. }
-            | Self::OtherState { index }
             | Self::AnsweredUnapplied { index, .. }
-            | Self::InstalledUncommitted { index, .. }
-            | Self::OtherStateBySnapshot { index } => Mentions::default().entry(*index),
+            | Self::InstalledUncommitted { index, .. } => Mentions::default().entry(*index),
+            Self::OtherState { index, states } | Self::OtherStateBySnapshot { index, states } => {
+                let nodes = [states.wrong.node, states.other.node];
+                let both = nodes.into_iter().collect();
+                Mentions::default().entry(*index).nodes(both)
+            }
+        }
+    }
+
+    fn ask_first(&self) -> Option<&'static str> {
+        match self {
+            Self::CommittedBeyondLog { .. } => {
+                Some("does it write every entry before it reports Observation::Committed?")
+            }
+            Self::AppliedUncommitted { .. } => {
+                Some("does it report Observation::Committed before it applies?")
+            }
+            Self::AppliedOutOfOrder { .. } => Some(
+                "does it apply every committed entry once, those too that carry no command, and begin after the snapshot of Start?",
+            ),
+            Self::OtherState { .. } | Self::OtherStateBySnapshot { .. } => Some(
+                "does it apply each entry to the state machine once, and is the state machine deterministic?",
+            ),
+            Self::AnsweredUnapplied { .. } => {
+                Some("does it report Observation::Applied before it answers?")
+            }
+            Self::CommittedOther { .. } | Self::InstalledUncommitted { .. } => None,
         }
     }
 }
