@@ -6,8 +6,9 @@ use raft::eraftpb::{
 };
 
 use super::codec;
-use super::driver::RaftRsNode;
+use super::driver::RaftNode;
 use super::messages;
+use super::store::Backend;
 use squall_core::configuration::{Change, Refused};
 use squall_core::ids::Index;
 use squall_core::replica::{LibraryEvent, Observation, Output, SyncId};
@@ -52,7 +53,7 @@ impl OwnSnapshot {
     }
 }
 
-impl RaftRsNode {
+impl<S: Backend> RaftNode<S> {
     /// Hands committed entries to the state machine, at once or when they are due.
     pub(super) fn commit(
         &mut self,
@@ -81,7 +82,7 @@ impl RaftRsNode {
     pub(super) fn must_wait(&self, entries: &[RaftEntry]) -> bool {
         let changes = |entry: &RaftEntry| entry.get_entry_type() != EntryType::EntryNormal;
         !self.switches.apply_changes_early
-            && (self.raw.store().conf.auto_leave || entries.iter().any(changes))
+            && (self.raw.store().held().conf.auto_leave || entries.iter().any(changes))
     }
 
     /// Puts entries into the backlog.
@@ -157,7 +158,7 @@ impl RaftRsNode {
         // What is committed so far was committed by the configuration before.
         self.show_commit(out);
         let content = "proposed by a node of this kind";
-        let before = messages::configuration(&self.raw.store().conf);
+        let before = messages::configuration(&self.raw.store().held().conf);
         let (asked, applied) = match entry.get_entry_type() {
             EntryType::EntryConfChange => {
                 let change: ConfChange = codec::parse(&entry.data).expect(content);
@@ -185,7 +186,7 @@ impl RaftRsNode {
         match applied {
             Ok(conf) => {
                 let configuration = messages::configuration(&conf);
-                self.raw.mut_store().conf = conf;
+                self.raw.mut_store().set_conf(conf);
                 out.observe(Observation::Configured {
                     index: entry.index,
                     configuration,
@@ -214,7 +215,7 @@ impl RaftRsNode {
     /// Takes a snapshot of the state machine as it is now, if none is under way.
     fn begin_own_snapshot(&mut self, now_us: u64, out: &mut Output<Message>) {
         let index = self.applied;
-        if self.own_snapshot.is_some() || index <= self.raw.store().snapshot.get_metadata().index {
+        if self.own_snapshot.is_some() || index <= self.raw.store().held().snapshot_index() {
             return;
         }
         let store = self.raw.store();
@@ -222,7 +223,7 @@ impl RaftRsNode {
         let snapshot = Snapshot {
             index,
             term,
-            configuration: messages::configuration(&store.conf),
+            configuration: messages::configuration(&store.held().conf),
             data: self.machine.service.encode(),
         };
         self.grown_bytes = 0;
@@ -239,7 +240,7 @@ impl RaftRsNode {
     #[inline]
     pub(super) fn poll_snapshot(&mut self, now_us: u64, out: &mut Output<Message>) {
         if self.own_snapshot.is_none() {
-            if self.raw.store().wanted.take() {
+            if self.raw.store().held().wanted.take() {
                 out.observe(Observation::Did(LibraryEvent::SnapshotWanted));
                 self.begin_own_snapshot(now_us, out);
             }
@@ -269,8 +270,8 @@ impl RaftRsNode {
     fn compact(&mut self, snapshot: &Snapshot, out: &mut Output<Message>) {
         let through = snapshot.index.saturating_sub(self.options.keep_entries);
         let store = self.raw.mut_store();
-        store.snapshot = messages::snapshot(snapshot);
-        if through >= store.log.first() {
+        store.keep_snapshot(messages::snapshot(snapshot));
+        if through >= store.held().log.first() {
             store.compact(through);
             out.write(Record::LogCompact { through });
         }
@@ -283,7 +284,7 @@ impl RaftRsNode {
         if self.options.fetch_us == 0 {
             return 0;
         }
-        for context in self.raw.store().asked.take() {
+        for context in self.raw.store().held().asked.take() {
             out.observe(Observation::Did(LibraryEvent::FetchBegun));
             self.fetching
                 .push_back((now_us + self.options.fetch_us, context));
@@ -295,9 +296,9 @@ impl RaftRsNode {
             && self.fetching.front().is_some_and(|(at_us, _)| due(*at_us))
             && let Some((_, context)) = self.fetching.pop_front()
         {
-            self.raw.mut_store().fetches = false;
+            self.raw.mut_store().held_mut().fetches = false;
             self.raw.on_entries_fetched(context);
-            self.raw.mut_store().fetches = true;
+            self.raw.mut_store().held_mut().fetches = true;
             out.observe(Observation::Did(LibraryEvent::FetchDone));
             done += 1;
         }

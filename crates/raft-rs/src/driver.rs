@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use raft::eraftpb::{Entry as RaftEntry, Message, MessageType};
 use raft::raw_node::{RawNode, Ready, SnapshotStatus};
-use raft::{GetEntriesContext, StateRole};
+use raft::{GetEntriesContext, StateRole, Storage};
 
 use super::apply::{Backlog, OwnSnapshot, Work};
 use super::contract::{Asked, Contract};
@@ -30,21 +30,23 @@ use super::kit::{self, Reported};
 use super::known_issues::DriverSwitches;
 use super::messages;
 use super::reads::Reads;
-use super::store::Store;
+use super::store::{Backend, Store};
 use super::timeouts::Timeouts;
 use squall_core::adapter::state_machine::StateMachine;
 use squall_core::ids::{Index, NodeId};
 use squall_core::options::{DriverOptions, Persistence};
 use squall_core::replica::{
-    BootContext, Input, LibraryEvent, Observation, Output, Request, SyncId,
+    BootContext, BootError, Input, LibraryEvent, Next, Observation, Output, Recovered, Request,
+    SyncId,
 };
 use squall_core::service::Service;
 use squall_core::storage::{Record, Snapshot};
 
-/// One node of raft 0.7.0.
-pub struct RaftRsNode {
+/// One node of raft 0.7.0, on a storage of this crate ([`RaftRsNode`]) or, by
+/// [`with_storage`](crate::with_storage), on another.
+pub struct RaftNode<S: Storage> {
     pub(super) id: NodeId,
-    pub(super) raw: RawNode<Store>,
+    pub(super) raw: RawNode<S>,
     pub(super) machine: StateMachine,
     pub(super) options: DriverOptions,
     pub(super) switches: DriverSwitches,
@@ -75,6 +77,9 @@ pub struct RaftRsNode {
     pub(super) fetching: VecDeque<(u64, GetEntriesContext)>,
 }
 
+/// One node of the subject [`RaftRs`](crate::RaftRs).
+pub type RaftRsNode = RaftNode<Store>;
+
 /// What the node waits for before it does anything else.
 #[derive(Clone, Copy)]
 pub(super) enum Wait {
@@ -96,8 +101,31 @@ struct InFlight {
     entries: Range<Index>,
 }
 
-impl RaftRsNode {
-    pub(super) fn new(boot: &BootContext<'_>, raw: RawNode<Store>, service: Service) -> Self {
+impl<S: Backend> RaftNode<S> {
+    /// Starts on what the disk kept.
+    pub(super) fn boot(
+        boot: &BootContext<'_>,
+        disk: Recovered,
+        out: &mut Output<Message>,
+    ) -> Result<Self, BootError> {
+        let start = disk.recover(boot, out)?;
+        let config = kit::config(boot, &start);
+        let logger = kit::logger(boot);
+        let store = S::open(start.state, &start.configuration, boot.driver);
+        let raw =
+            RawNode::new(&config, store, &logger).expect("a validated plan makes a valid Config");
+        let mut node = Self::new(boot, raw, start.service);
+        if boot.raft.group_commit {
+            node.raw.raft.enable_group_commit(true);
+            node.assign_groups();
+        }
+        if start.next == Next::WaitForSync {
+            node.sync_before_anything(out);
+        }
+        Ok(node)
+    }
+
+    fn new(boot: &BootContext<'_>, raw: RawNode<S>, service: Service) -> Self {
         Self {
             id: boot.id,
             shown: Reported::new(&raw),
@@ -124,7 +152,7 @@ impl RaftRsNode {
     }
 
     /// Asks for a sync of what recovery wrote, and waits for it before all else.
-    pub(super) fn sync_before_anything(&mut self, out: &mut Output<Message>) {
+    fn sync_before_anything(&mut self, out: &mut Output<Message>) {
         let sync = self.sync(out);
         self.wait = Wait::Boot(sync);
     }
@@ -274,16 +302,13 @@ impl RaftRsNode {
     /// Writes a ready's hard state and entries, to the disk's cache and to what the library reads.
     #[inline(always)]
     fn write_log(&mut self, ready: &mut Ready, out: &mut Output<Message>) {
-        let kept = &mut self.raw.mut_store().hard;
-        let before = kept.commit;
-        if let Some(hard) = ready.hs() {
-            let is_new = (kept.term, kept.vote) != (hard.term, hard.vote);
-            (kept.term, kept.vote, kept.commit) = (hard.term, hard.vote, hard.commit);
-            if is_new {
-                out.write(Record::HardState(messages::written_hard_state(kept)));
-            }
+        let kept = &self.raw.store().held().hard;
+        let (term, vote, before) = (kept.term, kept.vote, kept.commit);
+        if let Some(hard) = ready.hs()
+            && (term, vote) != (hard.term, hard.vote)
+        {
+            out.write(Record::HardState(messages::written_hard_state(hard)));
         }
-        let after = kept.commit;
         if !ready.entries().is_empty() {
             let entries = ready.take_entries();
             for entry in &entries {
@@ -294,8 +319,11 @@ impl RaftRsNode {
             }
             self.raw.mut_store().append(entries);
         }
-        if after != before {
-            out.write(Record::Commit { index: after });
+        if let Some(hard) = ready.hs() {
+            self.raw.mut_store().set_hard(hard);
+            if hard.commit != before {
+                out.write(Record::Commit { index: hard.commit });
+            }
         }
     }
 
@@ -310,7 +338,7 @@ impl RaftRsNode {
             false => self.raw.advance_append(ready),
         };
         if let Some(commit) = light.commit_index() {
-            self.raw.mut_store().hard.commit = commit;
+            self.raw.mut_store().set_commit(commit);
             out.write(Record::Commit { index: commit });
         }
         if !light.messages().is_empty() {

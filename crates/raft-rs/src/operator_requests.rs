@@ -4,17 +4,17 @@ use raft::eraftpb::{
     ConfChange, ConfChangeSingle, ConfChangeTransition, ConfChangeType, ConfChangeV2, Message,
     MessageType,
 };
-use raft::{Raft, StateRole};
+use raft::{Raft, StateRole, Storage};
 
 use super::contract::Asked;
-use super::driver::RaftRsNode;
+use super::driver::RaftNode;
 use super::messages;
-use super::store::Store;
+use super::store::Backend;
 use squall_core::configuration::{Change, Member, Refused, Step, Transition};
 use squall_core::operator::{Admin, Setting};
 use squall_core::replica::{LibraryEvent, Observation, Output};
 
-impl RaftRsNode {
+impl<S: Backend> RaftNode<S> {
     pub(super) fn administer(&mut self, admin: Admin, out: &mut Output<Message>) {
         let event = match admin {
             Admin::Change(change) => self
@@ -67,7 +67,7 @@ impl RaftRsNode {
     /// library does not look at, except that it refuses what only a joint configuration allows,
     /// or forbids. Returns whether it was declined.
     fn propose_change(&mut self, change: &Change) -> bool {
-        let configuration = messages::configuration(&self.raw.store().conf);
+        let configuration = messages::configuration(&self.raw.store().held().conf);
         match configuration.after(change) {
             Ok(_) | Err(Refused::Joint | Refused::NotJoint) => {}
             Err(_) => return true,
@@ -168,7 +168,7 @@ impl RaftRsNode {
 
 /// Whether `peer` hears of the term of `raft` without being answered: a leader speaks to all
 /// members, and who may stand for election asks the voters, each by its own configuration.
-fn tells_by_itself(raft: &Raft<Store>, peer: u64) -> bool {
+fn tells_by_itself<S: Storage>(raft: &Raft<S>, peer: u64) -> bool {
     match raft.state {
         StateRole::Leader => raft.prs().get(peer).is_some(),
         _ => raft.promotable() && raft.prs().conf().voters().contains(peer),

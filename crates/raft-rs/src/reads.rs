@@ -2,10 +2,10 @@
 //! machine has caught up with the index that it names.
 
 use raft::eraftpb::Message;
-use raft::{Raft, ReadState, StateRole};
+use raft::{Raft, ReadState, StateRole, Storage};
 
-use super::driver::RaftRsNode;
-use super::store::Store;
+use super::driver::RaftNode;
+use super::store::Backend;
 use squall_core::ids::Index;
 use squall_core::options::ReadContext;
 use squall_core::replica::{
@@ -59,7 +59,7 @@ impl Reads {
     /// to a heartbeat names the read that it was sent for, and one that is late would otherwise
     /// confirm a read that has come again since, by a retry or as a copy on the network, and
     /// with it those that have come before that.
-    fn name(&mut self, raft: &Raft<Store>, mut context: Vec<u8>) -> Vec<u8> {
+    fn name<S: Storage>(&mut self, raft: &Raft<S>, mut context: Vec<u8>) -> Vec<u8> {
         if raft.state != StateRole::Leader {
             return context;
         }
@@ -73,7 +73,7 @@ impl Reads {
     }
 }
 
-impl RaftRsNode {
+impl<S: Backend> RaftNode<S> {
     pub(super) fn read(&mut self, request: Request, out: &mut Output<Message>) {
         let Request {
             client, sequence, ..

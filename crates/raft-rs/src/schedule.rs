@@ -4,13 +4,14 @@
 
 use raft::eraftpb::Message;
 
-use super::driver::{RaftRsNode, Wait};
+use super::driver::{RaftNode, Wait};
 use super::messages;
+use super::store::Backend;
 use squall_core::ids::NodeId;
 use squall_core::options::MissedTicks;
 use squall_core::replica::{Input, Label, Output, Replica, SyncId, SyncResult};
 
-impl Replica for RaftRsNode {
+impl<S: Backend> Replica for RaftNode<S> {
     type Message = Message;
 
     /// Inlined into the engine's step, so that a message is moved once less.
@@ -65,7 +66,7 @@ impl Replica for RaftRsNode {
     }
 }
 
-impl RaftRsNode {
+impl<S: Backend> RaftNode<S> {
     /// Does all that can be done now.
     fn run(&mut self, now_us: u64, out: &mut Output<Message>) {
         while matches!(self.wait, Wait::Nothing) {
@@ -104,7 +105,7 @@ impl RaftRsNode {
     fn is_quiescent(&self) -> bool {
         self.backlog.is_empty()
             && self.own_snapshot.is_none()
-            && !self.raw.store().wanted.get()
+            && !self.raw.store().held().wanted.get()
             && self.options.fetch_us == 0
     }
 
@@ -130,7 +131,7 @@ impl RaftRsNode {
     }
 
     /// Something has been told to the library, and nothing else is to be told to it: the same as
-    /// [`RaftRsNode::run`]. In one place, for code that is at hand is fetched once for all kinds of
+    /// [`RaftNode::run`]. In one place, for code that is at hand is fetched once for all kinds of
     /// input.
     #[inline(never)]
     fn go_on(&mut self, now_us: u64, out: &mut Output<Message>) {

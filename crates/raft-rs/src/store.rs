@@ -1,16 +1,54 @@
-//! The log and snapshot as the library reads them: raft's `Storage`, without
-//! locks. This is the node's memory; what is durable of it, its disk knows.
+//! The log and snapshot as the library reads them: raft's `Storage`, without locks, and what the
+//! driver asks of this or another. This is the node's memory; what is durable of it, its disk
+//! knows.
 
 use std::cell::{Cell, RefCell};
 
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{Error, GetEntriesContext, RaftState, Result, Storage, StorageError};
 
+use super::{kit, messages};
+use squall_core::configuration::Configuration;
 use squall_core::ids::{Index, Term};
 use squall_core::log_vec::Indexed;
+use squall_core::options::DriverOptions;
+use squall_core::storage::StableState;
+
+/// What the driver reads and writes: a [`Store`], by itself or with something beside it.
+pub trait Backend: Storage + Sized {
+    /// With what a disk kept, and the configuration that is in force there.
+    fn open(state: StableState, configuration: &Configuration, driver: &DriverOptions) -> Self;
+
+    /// What was written.
+    fn held(&self) -> &Store;
+
+    /// The same, for what the driver keeps there for itself.
+    fn held_mut(&mut self) -> &mut Store;
+
+    /// Term, vote and commit index.
+    fn set_hard(&mut self, hard: &HardState);
+
+    /// The commit index alone.
+    fn set_commit(&mut self, commit: Index);
+
+    /// The configuration.
+    fn set_conf(&mut self, conf: ConfState);
+
+    /// Takes in entries from the library, cutting off what conflicts.
+    fn append(&mut self, entries: Vec<Entry>);
+
+    /// Puts a leader's snapshot in place of the whole log.
+    fn restore(&mut self, snapshot: Snapshot);
+
+    /// Keeps a snapshot of the node's own.
+    fn keep_snapshot(&mut self, snapshot: Snapshot);
+
+    /// Drops entries up to and including `through`, which a snapshot stands for.
+    fn compact(&mut self, through: Index);
+}
 
 /// What the library may read back.
-pub(super) struct Store {
+pub struct Store {
     pub(super) hard: HardState,
     pub(super) conf: ConfState,
     pub(super) log: Indexed<Entry>,
@@ -30,15 +68,77 @@ pub(super) struct Store {
 const CACHED: u64 = 4;
 
 impl Store {
-    /// Takes in entries from the library, cutting off what conflicts.
-    pub(super) fn append(&mut self, entries: Vec<Entry>) {
+    /// The index of the newest snapshot; 0 when there is none.
+    pub(super) fn snapshot_index(&self) -> Index {
+        self.snapshot.get_metadata().index
+    }
+
+    /// Whether the snapshot will do for `to`. One from before it was a member is of no use to it:
+    /// the library ignores a snapshot whose configuration does not hold its receiver.
+    pub(super) fn has_snapshot_for(&self, request_index: Index, to: u64) -> bool {
+        let meta = self.snapshot.get_metadata();
+        let conf = meta.get_conf_state();
+        let mut members = conf
+            .voters
+            .iter()
+            .chain(&conf.learners)
+            .chain(&conf.voters_outgoing);
+        meta.index != 0 && meta.index >= request_index && members.any(|id| *id == to)
+    }
+}
+
+impl Backend for Store {
+    fn open(state: StableState, configuration: &Configuration, driver: &DriverOptions) -> Self {
+        let mut log = Indexed::starting_at(state.log.first());
+        for entry in kit::entries(&state) {
+            log.push(entry);
+        }
+        let snapshot = state.snapshot.as_ref().map(messages::snapshot);
+        Self {
+            hard: kit::hard_state(&state),
+            conf: messages::conf_state(configuration),
+            term_before: state.term_before_log,
+            log,
+            snapshot: snapshot.unwrap_or_default(),
+            wanted: Cell::new(false),
+            fetches: driver.fetch_us > 0,
+            asked: RefCell::default(),
+        }
+    }
+
+    #[inline(always)]
+    fn held(&self) -> &Store {
+        self
+    }
+
+    #[inline(always)]
+    fn held_mut(&mut self) -> &mut Store {
+        self
+    }
+
+    #[inline(always)]
+    fn set_hard(&mut self, hard: &HardState) {
+        let kept = &mut self.hard;
+        (kept.term, kept.vote, kept.commit) = (hard.term, hard.vote, hard.commit);
+    }
+
+    #[inline(always)]
+    fn set_commit(&mut self, commit: Index) {
+        self.hard.commit = commit;
+    }
+
+    fn set_conf(&mut self, conf: ConfState) {
+        self.conf = conf;
+    }
+
+    #[inline]
+    fn append(&mut self, entries: Vec<Entry>) {
         for entry in entries {
             self.log.place(entry.index, entry);
         }
     }
 
-    /// Puts a snapshot in place of the whole log.
-    pub(super) fn restore(&mut self, snapshot: Snapshot) {
+    fn restore(&mut self, snapshot: Snapshot) {
         let meta = snapshot.get_metadata();
         self.term_before = meta.term;
         self.conf = meta.get_conf_state().clone();
@@ -46,8 +146,11 @@ impl Store {
         self.snapshot = snapshot;
     }
 
-    /// Drops entries up to and including `through`, which a snapshot stands for.
-    pub(super) fn compact(&mut self, through: Index) {
+    fn keep_snapshot(&mut self, snapshot: Snapshot) {
+        self.snapshot = snapshot;
+    }
+
+    fn compact(&mut self, through: Index) {
         if let Some(entry) = self.log.get(through) {
             self.term_before = entry.term;
             self.log.drop_through(through);
@@ -119,17 +222,8 @@ impl Storage for Store {
         Ok(self.log.last())
     }
 
-    /// A snapshot for `to`. One from before it was a member is of no use to it: the
-    /// library ignores a snapshot whose configuration does not hold its receiver.
     fn snapshot(&self, request_index: u64, to: u64) -> Result<Snapshot> {
-        let meta = self.snapshot.get_metadata();
-        let conf = meta.get_conf_state();
-        let mut members = conf
-            .voters
-            .iter()
-            .chain(&conf.learners)
-            .chain(&conf.voters_outgoing);
-        if meta.index == 0 || meta.index < request_index || !members.any(|id| *id == to) {
+        if !self.has_snapshot_for(request_index, to) {
             self.wanted.set(true);
             return Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable));
         }

@@ -7,7 +7,6 @@ use raft::eraftpb::{Entry, Message, MessageType};
 use raft::raw_node::RawNode;
 use raft::{GetEntriesContext, Raft, Storage};
 
-use crate::store::Store;
 use squall_core::ids::{Index, Term};
 use squall_core::options::RaftOptions;
 
@@ -160,7 +159,7 @@ impl Uncommitted {
     ///
     /// # Panics
     /// When there was room for it.
-    pub(super) fn refused(&self, raw: &RawNode<Store>, bytes: u64) {
+    pub(super) fn refused<S: Storage>(&self, raw: &RawNode<S>, bytes: u64) {
         let raft = &raw.raft;
         if raft.lead_transferee.is_some() || raft.prs().get(raft.id).is_none() {
             return; // It takes nothing then.

@@ -15,9 +15,9 @@ mod window;
 
 use raft::eraftpb::{Entry, Message, MessageType};
 use raft::raw_node::RawNode;
-use raft::{Raft, StateRole};
+use raft::{Raft, StateRole, Storage};
 
-use super::store::Store;
+use super::store::Backend;
 use squall_core::ids::{Index, Term};
 use squall_core::operator::Setting;
 use squall_core::options::RaftOptions;
@@ -57,7 +57,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(raw: &RawNode<Store>) -> Self {
+    pub(super) fn new<S: Storage>(raw: &RawNode<S>) -> Self {
         Self {
             leads: raw.raft.state == StateRole::Leader,
             last: raw.raft.raft_log.last_index(),
@@ -69,7 +69,7 @@ impl Asked {
     ///
     /// # Panics
     /// When it is not on its way there.
-    pub(super) fn passed_on(self, raw: &RawNode<Store>) {
+    pub(super) fn passed_on<S: Storage>(self, raw: &RawNode<S>) {
         let sent = raw.raft.msgs.len() > self.messages;
         assert!(sent, "what a follower takes for its leader is passed on");
     }
@@ -78,7 +78,7 @@ impl Asked {
     ///
     /// # Panics
     /// When the node leads others, and sends none.
-    pub(super) fn pinged(self, raw: &RawNode<Store>) {
+    pub(super) fn pinged<S: Storage>(self, raw: &RawNode<S>) {
         let is_alone = raw.raft.prs().iter().all(|(id, _)| *id == raw.raft.id);
         let sent = raw.raft.msgs.len() > self.messages;
         assert!(
@@ -137,7 +137,7 @@ impl Contract {
     }
 
     /// The node was told to change a setting.
-    pub(super) fn set(&mut self, raw: &RawNode<Store>, setting: Setting) {
+    pub(super) fn set<S: Storage>(&mut self, raw: &RawNode<S>, setting: Setting) {
         match setting {
             Setting::BatchAppend(on) => self.batch_append = on,
             Setting::SkipBroadcastCommit(on) => self.skip_broadcast_commit = on,
@@ -162,7 +162,7 @@ impl Contract {
     }
 
     /// The library has entered another configuration, by a change of these nodes.
-    pub(super) fn configured(&mut self, raw: &RawNode<Store>, named: &[u64]) {
+    pub(super) fn configured<S: Storage>(&mut self, raw: &RawNode<S>, named: &[u64]) {
         self.window.configured(&raw.raft, named);
     }
 
@@ -182,7 +182,13 @@ impl Contract {
     ///
     /// # Panics
     /// When it has not, or should not have; or when it has refused for want of room that there is.
-    pub(super) fn proposed(&mut self, raw: &RawNode<Store>, before: Asked, bytes: u64, took: bool) {
+    pub(super) fn proposed<S: Storage>(
+        &mut self,
+        raw: &RawNode<S>,
+        before: Asked,
+        bytes: u64,
+        took: bool,
+    ) {
         let now = Asked::new(raw);
         match (before.leads, took) {
             (true, true) => {
@@ -202,7 +208,7 @@ impl Contract {
     /// To be asked for before anything but a message goes into the library, where there is anything
     /// to look at.
     #[inline(always)]
-    pub(super) fn before(&self, raw: &RawNode<Store>) -> Option<Before> {
+    pub(super) fn before<S: Storage>(&self, raw: &RawNode<S>) -> Option<Before> {
         self.watches.then(|| Before::new(&raw.raft))
     }
 
@@ -211,7 +217,12 @@ impl Contract {
     /// # Panics
     /// When a promise is broken.
     #[inline(always)]
-    pub(super) fn after(&mut self, raw: &RawNode<Store>, before: Option<Before>, ticks: bool) {
+    pub(super) fn after<S: Backend>(
+        &mut self,
+        raw: &RawNode<S>,
+        before: Option<Before>,
+        ticks: bool,
+    ) {
         if let Some(before) = before {
             let cause = match ticks {
                 true => MessageType::MsgBeat,
@@ -227,7 +238,7 @@ impl Contract {
     /// # Panics
     /// When a promise is broken.
     #[inline(always)]
-    pub(super) fn step(&mut self, raw: &mut RawNode<Store>, message: Message) {
+    pub(super) fn step<S: Backend>(&mut self, raw: &mut RawNode<S>, message: Message) {
         match self.watches {
             true => self.step_watched(raw, message),
             false => drop(raw.step(message)),
@@ -235,7 +246,7 @@ impl Contract {
     }
 
     #[inline(never)]
-    fn step_watched(&mut self, raw: &mut RawNode<Store>, message: Message) {
+    fn step_watched<S: Backend>(&mut self, raw: &mut RawNode<S>, message: Message) {
         let before = Before::new(&raw.raft);
         let (kind, from) = (message.get_msg_type(), message.from);
         let prefers_itself = self.prefers_itself(&raw.raft, &message);
@@ -266,7 +277,7 @@ impl Contract {
     }
 
     /// Whether `request` is a candidate's to whom `raft` must not give its vote.
-    fn prefers_itself(&self, raft: &Raft<Store>, request: &Message) -> bool {
+    fn prefers_itself<S: Storage>(&self, raft: &Raft<S>, request: &Message) -> bool {
         let asks = matches!(
             request.get_msg_type(),
             MessageType::MsgRequestVote | MessageType::MsgRequestPreVote
@@ -276,7 +287,7 @@ impl Contract {
 
     /// A leader that does not broadcast commits tells nobody but `from` of one that its answer has
     /// brought.
-    fn told_only(&self, raft: &Raft<Store>, before: Before, from: u64) {
+    fn told_only<S: Storage>(&self, raft: &Raft<S>, before: Before, from: u64) {
         let stays = before.leads.is_some() && Before::new(raft).leads == before.leads;
         if !self.skip_broadcast_commit || !stays || before.changing || raft.has_pending_conf() {
             return;
@@ -294,7 +305,7 @@ impl Contract {
     /// Looks at what an input has come to, which is a kind and in whose name it was sent: a
     /// message, or in nobody's name a tick (`MsgBeat`) or something else (`MsgHup`).
     #[inline(never)]
-    fn look(&mut self, raw: &RawNode<Store>, before: Before, cause: (MessageType, u64)) {
+    fn look<S: Backend>(&mut self, raw: &RawNode<S>, before: Before, cause: (MessageType, u64)) {
         let raft = &raw.raft;
         let now = Before::new(raft);
         let (old, new) = raft.msgs.split_at(before.messages.min(raft.msgs.len()));
@@ -320,7 +331,7 @@ impl Contract {
 
 impl Before {
     #[inline(always)]
-    fn new(raft: &Raft<Store>) -> Self {
+    fn new<S: Storage>(raft: &Raft<S>) -> Self {
         Self {
             messages: raft.msgs.len(),
             commit: raft.raft_log.committed,

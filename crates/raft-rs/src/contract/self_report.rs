@@ -1,15 +1,14 @@
 //! What the library says of itself when it is asked, held against what is known: users decide by
 //! it.
 
-use raft::{Raft, StateRole};
+use raft::{Raft, StateRole, Storage};
 
 use super::Contract;
-use crate::store::Store;
 
 /// # Panics
 /// When `raft` says something of itself that does not fit.
 #[inline]
-pub(super) fn fits(contract: &Contract, raft: &Raft<Store>) {
+pub(super) fn fits<S: Storage>(contract: &Contract, raft: &Raft<S>) {
     let leads = raft.state == StateRole::Leader;
     let lease = leads && contract.check_quorum;
     let term_at = |index| raft.raft_log.term(index).ok();
