@@ -78,6 +78,8 @@
 //!
 //! - `examples/bring_your_own.rs` is a driver of one's own, whole, in less than 100 lines;
 //!   `squall-noraft` an adapter for another library.
+//! - `examples/my_storage.rs` is a storage of one's own under the driver of raft-rs, in less than
+//!   80.
 //! - [`testing`] has storms in `cargo test`, and `proptest` strategies for plans.
 //! - [`linearizability`] checks histories of any service, and can be used alone.
 //! - The guide, `docs/guide`, has the command line, what is checked and injected, and what is not

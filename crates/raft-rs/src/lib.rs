@@ -11,8 +11,10 @@ mod log;
 mod message_mutation;
 mod messages;
 mod operator_requests;
+mod read_back;
 mod reads;
 mod schedule;
+pub mod storage;
 mod store;
 mod timeouts;
 
@@ -25,6 +27,7 @@ pub use driver::{RaftNode, RaftRsNode};
 pub use messages::{entry, label, node, written_hard_state};
 pub use raft::eraftpb::Message;
 
+use storage::{LogStorage, WithStorage};
 
 /// tikv's `raft` 0.7.0.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +37,17 @@ pub struct RaftRs;
 pub fn subjects() -> Vec<RegisteredSubject> {
     let about = "tikv's raft 0.7.0, unmodified, behind an honest driver";
     with_bugs("raft-rs", about, RaftRs)
+}
+
+/// tikv's `raft` 0.7.0 behind the driver of [`RaftRs`], on a storage of one's own. It has the
+/// features, options and known issues of [`RaftRs`]; entries are fetched in the background where
+/// the storage declares that it does so ([`LogStorage::FETCHES`]).
+///
+/// It goes wherever a subject does: `squall::check(with_storage::<MyStorage>())`, or
+/// `RegisteredSubject::new("my-storage", "my storage", with_storage::<MyStorage>())` for
+/// `squall::cli::main`.
+pub fn with_storage<S: LogStorage>() -> WithStorage<S> {
+    WithStorage::NEW
 }
 
 impl Subject for RaftRs {
