@@ -68,11 +68,12 @@
 //! | `raft-rs` | `raft_rs`, the adapter for tikv's raft 0.7.0 |
 //! | `protobuf-codec`, `prost-codec` | raft's messages by one or the other: `raft-rs` needs one |
 //! | `noraft` | `noraft`, the adapter for sile's noraft 0.7.1 |
+//! | `raftbare` | `raftbare`, the adapter for sile's raftbare 0.2.2 |
 //! | `proptest` | `proptest`, plans as strategies, and `testing::machine` |
 //! | `madsim` | `madsim`, another engine, and async servers under the storm; needs `--cfg madsim` |
 //!
-//! The defaults are `cli`, `raft-rs` with `protobuf-codec`, and `noraft`. Who tests a Raft of her
-//! own leaves them out.
+//! The defaults are `cli`, `raft-rs` with `protobuf-codec`, `noraft` and `raftbare`. Who tests a
+//! Raft of her own leaves them out.
 //!
 //! # Where to go on
 //!
@@ -130,6 +131,9 @@ pub use squall_proptest as proptest;
 #[cfg(feature = "raft-rs")]
 #[doc(inline)]
 pub use squall_raft_rs as raft_rs;
+#[cfg(feature = "raftbare")]
+#[doc(inline)]
+pub use squall_raftbare as raftbare;
 
 #[doc(inline)]
 pub use squall_core::{

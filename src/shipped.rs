@@ -13,6 +13,8 @@ pub fn subjects() -> Registry {
         squall_raft_rs::subjects(),
         #[cfg(feature = "noraft")]
         squall_noraft::subjects(),
+        #[cfg(feature = "raftbare")]
+        squall_raftbare::subjects(),
     ];
     let subjects = Registry::new(all.concat());
     #[cfg(all(feature = "madsim", madsim))]

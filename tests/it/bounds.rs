@@ -15,7 +15,7 @@ use super::support::{draw, quiet_plan, squall, stderr};
 
 #[test]
 fn a_log_that_begins_far_up_takes_no_more_room_than_one_that_begins_at_its_first_entry() {
-    for name in ["raft-rs", "noraft"] {
+    for name in ["raft-rs", "noraft", "raftbare"] {
         let mut plan = quiet_plan(3);
         plan.subject = name.to_owned();
         plan.cluster.first_term = 1;

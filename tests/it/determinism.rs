@@ -26,7 +26,8 @@ fn digest(json: &str) -> String {
 #[test]
 fn a_plan_gives_the_same_hash_after_every_step_each_time() {
     let profile = Profile::load("storm").unwrap();
-    for (seed, name) in (0..20).flat_map(|seed| [(seed, "raft-rs"), (seed, "noraft")]) {
+    let names = ["raft-rs", "noraft", "raftbare"];
+    for (seed, name) in (0..20).flat_map(|seed| names.map(|name| (seed, name))) {
         let subject = squall::subject(name).unwrap();
         let plan = subject.plans(&profile).draw(seed);
         let mut digests = [Vec::new(), Vec::new()];

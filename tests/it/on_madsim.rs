@@ -36,7 +36,7 @@ fn on_both(subject: &RegisteredSubject, profile: &Profile, seed: u64) -> Outcome
 
 #[test]
 fn honest_subjects_go_the_same_way_on_both_engines() {
-    for name in ["raft-rs", "noraft"] {
+    for name in ["raft-rs", "noraft", "raftbare"] {
         let subject = squall::subject(name).unwrap();
         for profile in ["storm", "disk", "network", "membership", "calm"] {
             let profile = Profile::load(profile).unwrap();

@@ -15,6 +15,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("core", &["linearizability", "world"]),
     ("raft-rs", &["core", "world"]),
     ("noraft", &["core", "world"]),
+    ("raftbare", &["core"]),
     ("explore", &["core", "world"]),
     ("proptest", &["core", "explore", "world"]),
     ("madsim", &["core", "linearizability", "raft-rs", "world"]),
@@ -30,6 +31,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("noraft", &["noraft"]),
     ("protobuf", &["raft-rs"]),
     ("raft", &["madsim", "raft-rs"]),
+    ("raftbare", &["raftbare"]),
     ("slog", &["madsim", "raft-rs"]),
 ];
 
