@@ -51,7 +51,7 @@ fn hold_injected(honest: &str) {
             // Its leaders confirm few reads that they have not applied for.
             ("noraft", Bug::ReadBeforeApplied) => 640,
             // Fewer of its leaders are deposed with entries of their own.
-            ("noraft", Bug::KeepOldTail) => 64,
+            ("noraft" | "raftbare", Bug::KeepOldTail) => 64,
             _ => within(*bug),
         };
         let swept = sweep(&name, bug.profile(), within, 2);
@@ -88,6 +88,14 @@ fn the_same_bugs_are_caught_on_noraft() {
 }
 
 #[test]
+fn those_that_need_no_snapshot_are_caught_on_raftbare() {
+    hold_injected("raftbare");
+    let all = squall::subjects();
+    let injected = all.iter().filter(|s| s.name.starts_with("raftbare+"));
+    assert_eq!(injected.count(), Bug::ALL.len() - 13, "see Tamper::can");
+}
+
+#[test]
 fn every_check_has_an_injected_bug() {
     let caught: BTreeSet<Property> = Bug::ALL.iter().map(|bug| bug.caught_by()).collect();
     assert_eq!(caught, Property::ALL.iter().copied().collect());
@@ -97,7 +105,9 @@ fn every_check_has_an_injected_bug() {
 fn a_long_honest_sweep_of_every_profile_is_clean() {
     let on_raft_rs = ["storm", "smoke", "calm", "disk", "network"].map(|p| ("raft-rs", p));
     let on_noraft = ["storm", "membership"].map(|p| ("noraft", p));
-    for (subject, profile) in on_raft_rs.into_iter().chain(on_noraft) {
+    let on_raftbare = ["storm", "network"].map(|p| ("raftbare", p));
+    let all = on_raft_rs.into_iter().chain(on_noraft).chain(on_raftbare);
+    for (subject, profile) in all {
         let swept = sweep(subject, profile, seeds(1_000), 2);
         let first = swept
             .findings

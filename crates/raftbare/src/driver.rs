@@ -7,7 +7,7 @@ use raftbare::{Actions, ClusterConfig, LogEntries, LogEntry, Node};
 
 use super::known_issues::Triggers;
 use super::messages::{self, Content, Message};
-use super::reads::Reads;
+use super::reads::Read;
 use squall_core::adapter::blocking_driver::Sequential;
 use squall_core::adapter::election_timer::ElectionTimer;
 use squall_core::adapter::reports::Reports;
@@ -45,7 +45,7 @@ pub struct RaftbareDriver {
     /// Messages that wait for what was written to be durable.
     held: Vec<Message>,
     pub(super) applied: Index,
-    pub(super) reads: Reads,
+    pub(super) reads: Vec<Read>,
 }
 
 impl RaftbareDriver {
@@ -70,7 +70,7 @@ impl RaftbareDriver {
             answering: 0,
             held: Vec::new(),
             applied: start.state.snapshot_index(),
-            reads: Reads::default(),
+            reads: Vec::new(),
             machine: StateMachine::new(start.service),
         };
         let entries = start.state.log.iter();
@@ -137,7 +137,10 @@ impl RaftbareDriver {
                 if answers < term && is_of_now && !self.triggers.take_late_answers {
                     return;
                 }
-                self.reads.note_answer(from, term, header.seqno.get());
+                let number = header.seqno.get();
+                if is_of_now {
+                    self.note_answer(from, number);
+                }
             }
             raftbare::Message::RequestVoteCall { last_position, .. } => {
                 let own = self.node.log().last_position();

@@ -15,13 +15,13 @@
 //! 5. The commit index is reported, what is committed is applied, and clients are answered.
 //! 6. The messages leave.
 //!
-//! Three defects of the library are known (`known_issues`). Where a plan is to keep clear of one, the
-//! driver does more than it is asked for: it tells the library by the length of a candidate's log
-//! how that log compares by its last term, it cuts its disk where the library has cut its memory,
-//! and it does not hand over answers to appends of an earlier term.
+//! Three defects of the library are known (`known_issues`). Where a plan is to keep clear of one,
+//! the driver does more than it is asked for: it tells the library by the length of a candidate's
+//! log how that log compares by its last term, it cuts its disk where the library has cut its
+//! memory, and it does not hand over answers to appends of an earlier term.
 //!
-//! After a start the log is what the disk kept, behind a position that the cluster begins at and that
-//! holds its configuration; what was committed is told by the leader anew. raftbare leaves
+//! After a start the log is what the disk kept, behind a position that the cluster begins at and
+//! that holds its configuration; what was committed is told by the leader anew. raftbare leaves
 //! snapshots to its user, and this driver takes none; nor does it change the configuration.
 
 mod driver;
@@ -79,6 +79,10 @@ impl Subject for Raftbare {
     ) -> Result<OneAtATime<RaftbareDriver>, BootError> {
         let start = disk.recover(boot, out)?;
         let first = start.next;
-        Ok(OneAtATime::new(RaftbareDriver::new(boot, start), first, out))
+        Ok(OneAtATime::new(
+            RaftbareDriver::new(boot, start),
+            first,
+            out,
+        ))
     }
 }
