@@ -145,8 +145,8 @@ impl RaftbareDriver {
             raftbare::Message::RequestVoteCall { last_position, .. } => {
                 let own = self.node.log().last_position();
                 if !self.triggers.compare_lengths {
-                    // The library looks at the index alone, and votes where it is not its own or a
-                    // later one.
+                    // The library looks at the index alone, and gives no vote where its own is
+                    // higher.
                     last_position.index = match own <= *last_position {
                         true => own.index.max(last_position.index),
                         false => raftbare::LogIndex::ZERO,
