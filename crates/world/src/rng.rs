@@ -84,6 +84,19 @@ impl Choices {
         }
     }
 
+    /// A stream of `number`: its six lowest bytes make the first choices, the lowest byte the first
+    /// one, and then it goes on as a stream of the number's own. So a number with a byte of 0 more
+    /// makes a choice the least that it can be, and 0 makes the first six choices so.
+    pub fn of_number(number: u64) -> Self {
+        Self {
+            finite: Some(Box::new(Finite {
+                bytes: number.to_le_bytes()[..6].to_vec(),
+                used: 0,
+            })),
+            ..Self::labelled(number, "number", 0)
+        }
+    }
+
     /// How many bytes of a stream read from bytes are left; 0 for any other.
     pub fn bytes_left(&self) -> usize {
         let finite = self.finite.as_ref();
@@ -204,6 +217,16 @@ mod tests {
         let mut beyond = Choices::finite(&[]);
         assert_eq!(choices.word(), beyond.word());
         assert_eq!(choices.below(3), Choices::finite(&[9]).below(1));
+    }
+
+    #[test]
+    fn the_bytes_of_a_number_make_choices_one_by_one() {
+        let mut choices = Choices::of_number(0xFF_0000_80FF);
+        let drawn = [0; 6].map(|_| choices.below(100));
+        assert_eq!(drawn, [99, 50, 0, 0, 99, 0]);
+        let mut other = Choices::of_number(0xFF_0000_80FE);
+        let _: [u64; 6] = [0; 6].map(|_| other.below(100));
+        assert_ne!(choices.word(), other.word(), "and then the number does");
     }
 
     #[test]
