@@ -354,6 +354,9 @@ impl<S: Runner + Default> StateMachineTest for Cluster<S> {
         let subject = S::default();
         let name = type_name::<S>();
         let plan = alone.plan(&name);
+        if let Err(other) = plan.check_script(subject.own()) {
+            panic!("moves are on keys and locks: {other}");
+        }
         if let Err(wrong) = compare(&subject, &plan, &alone.answers) {
             panic!("{wrong}\n\n{}", kept(&plan, &name));
         }

@@ -136,7 +136,7 @@ const CORE: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
-    ("adapter", &["ids", "replica", "service"]),
+    ("adapter", &["ids", "options", "own", "replica", "service"]),
     (
         "bugs",
         &[
@@ -153,7 +153,7 @@ const CORE: &[(&str, &[&str])] = &[
     ),
     (
         "message_fuzzing",
-        &["bugs", "ids", "options", "own", "replica"],
+        &["bugs", "ids", "options", "own", "replica", "service"],
     ),
     (
         "registry",

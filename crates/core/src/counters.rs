@@ -204,6 +204,37 @@ impl From<LibraryEvent> for Counter {
     }
 }
 
+impl Counter {
+    /// Whether it happens only where clients ask for keys and locks, or read around the log, as
+    /// they do not of a machine of a user's own.
+    pub fn is_of_keys_and_locks(self) -> bool {
+        matches!(
+            self,
+            Counter::ReadSent
+                | Counter::ReadForwarded
+                | Counter::ReadConfirmed
+                | Counter::ReadServed
+                | Counter::ReadServedByFollower
+                | Counter::ReadRetried
+                | Counter::ReadAtDeposedLeader
+                | Counter::ReadsInFlight
+                | Counter::LeaseReadServed
+                | Counter::StaleLeaseRead
+                | Counter::KeyRead
+                | Counter::KeyWritten
+                | Counter::ComparisonFailed
+                | Counter::LockGranted
+                | Counter::LockRenewed
+                | Counter::LockAwaited
+                | Counter::LockHeld
+                | Counter::LockLost
+                | Counter::LockReleased
+                | Counter::GuardedWrite
+                | Counter::StaleTokenRefused
+        )
+    }
+}
+
 /// How many events there are.
 const COUNT: usize = Counter::ALL.len();
 

@@ -10,8 +10,12 @@
 //!
 //! Knows no engine, no plan and no Raft library.
 
+mod machine;
+
 use std::collections::VecDeque;
 
+pub use machine::AskedInWords;
+pub(crate) use machine::{MachineHistory, WrongByMachine};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientName, Index};

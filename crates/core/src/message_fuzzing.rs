@@ -10,6 +10,7 @@ use crate::own::{DriverOption, KnownIssue};
 use crate::replica::{
     BootContext, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
 };
+use crate::service::Service;
 
 /// How many messages of the past a node's link remembers.
 const REMEMBERED: usize = 256;
@@ -227,6 +228,10 @@ where
 
     fn known_issues(&self) -> &'static [KnownIssue] {
         self.subject.known_issues()
+    }
+
+    fn service(&self) -> Service {
+        self.subject.service()
     }
 
     fn boot(

@@ -183,6 +183,9 @@ pub struct Own {
     pub options: &'static [DriverOption],
     /// Its known issues.
     pub issues: &'static [KnownIssue],
+    /// Its nodes replicate a machine in place of keys and locks, of which clients ask for commands
+    /// of that machine ([`Subject::service`](crate::replica::Subject::service)).
+    pub has_machine: bool,
 }
 
 /// Why options of a plan, or knobs of a profile, are none of the subject's.
@@ -192,6 +195,16 @@ pub struct NotDeclared {
     field: String,
     value: String,
     legal: String,
+}
+
+impl NotDeclared {
+    pub(crate) fn new(field: String, value: String, legal: String) -> Self {
+        Self {
+            field,
+            value,
+            legal,
+        }
+    }
 }
 
 impl Own {

@@ -59,6 +59,7 @@ where
         Own {
             options: self.options(),
             issues: self.known_issues(),
+            has_machine: self.service().kit().is_some(),
         }
     }
 }

@@ -54,6 +54,13 @@ pub trait Subject {
         &[]
     }
 
+    /// What its nodes replicate, in its first state: each gets it as [`BootContext::service`]. It
+    /// is Squall's own, keys and locks, unless the subject has a machine in place of these, as
+    /// `WithMachine` of `adapter::with_machine` has. Who wraps a subject hands this on.
+    fn service(&self) -> Service {
+        Service::default()
+    }
+
     /// Starts a node on what its disk kept: nothing for the very first incarnation.
     ///
     /// Recovery may write (say, to cut off a log that no longer joins on to the
@@ -465,4 +472,14 @@ pub enum ReplyOutcome {
         /// Whom to ask instead.
         leader: Option<NodeId>,
     },
+}
+
+impl ReplyOutcome {
+    /// What the client is told that it did, or that it read; none when it was not taken.
+    pub fn answer(&self) -> Option<Answer> {
+        match self {
+            Self::Applied { answer, .. } | Self::Read { answer, .. } => Some(*answer),
+            Self::Refused { .. } => None,
+        }
+    }
 }

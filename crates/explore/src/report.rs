@@ -18,7 +18,7 @@ use squall_core::engine::{Line, Observer, Outcome, node_table};
 use squall_core::ids::node_list;
 use squall_core::invariants::Violation;
 use squall_core::options::Feature;
-use squall_core::plan::{Heal, Plan};
+use squall_core::plan::{Asked, Heal, Plan};
 use squall_core::registry::RegisteredSubject;
 use squall_core::text::{WIDTH, indented, seconds};
 
@@ -142,7 +142,11 @@ pub fn page(
     let script = plan.script.as_deref().unwrap_or_default();
     let faults = faults.into_iter().map(ToString::to_string);
     let schedule = plan.schedule.iter().map(ToString::to_string);
-    let asked = script.iter().take(MOST_OPERATIONS).map(ToString::to_string);
+    let told = |asked: &Asked| match causes.words_of(asked) {
+        Some(words) => asked.in_words(words),
+        None => asked.to_string(),
+    };
+    let asked = script.iter().take(MOST_OPERATIONS).map(told);
     for words in faults.chain(schedule).chain(asked) {
         for line in indented("", &words, 2, WIDTH) {
             add(&line);

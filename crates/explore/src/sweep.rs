@@ -428,7 +428,11 @@ impl Sweep<'_> {
             .iter()
             .filter_map(|name| Counter::named(name));
         let supports = self.subject.runner.supports();
+        let has_machine = self.subject.runner.own().has_machine;
         let can = |event: &Counter| {
+            if has_machine && event.is_of_keys_and_locks() {
+                return false;
+            }
             let needs = event.needs();
             needs.is_empty() || needs.iter().any(|feature| supports.contains(feature))
         };

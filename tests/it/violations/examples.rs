@@ -1,7 +1,7 @@
 //! An example of each way in which a rule is broken.
 
 use squall_core::configuration as members;
-use squall_core::history::Asked;
+use squall_core::history::{Asked, AskedInWords};
 use squall_core::ids::{NodeId, NodeSet, Role};
 use squall_core::invariants::breach::{
     AckBeforeDurable, Breach, Configuration, DurableCommit, ElectionSafety, ExactlyOnce,
@@ -332,6 +332,15 @@ fn of_configurations() -> Vec<Breach> {
     ]
 }
 
+fn in_words(answer: Option<&str>) -> AskedInWords {
+    AskedInWords {
+        client: 1,
+        sequence: 9,
+        command: "move 5 from 0 to 1".to_owned(),
+        answer: answer.map(str::to_owned),
+    }
+}
+
 pub(super) fn of_what_clients_see() -> Vec<Breach> {
     let asked = |operation, answer| Asked {
         client: 1,
@@ -397,6 +406,25 @@ pub(super) fn of_what_clients_see() -> Vec<Breach> {
             lock: 2,
             token: 5,
             newer: 6,
+        }
+        .into(),
+        Linearizability::OtherThanLog {
+            asked: in_words(Some("moved, 45 and 55 are left")),
+            right: Some("too little".to_owned()),
+        }
+        .into(),
+        Linearizability::OtherThanLog {
+            asked: in_words(Some("too little")),
+            right: None,
+        }
+        .into(),
+        Linearizability::NotByModel {
+            stuck: vec![in_words(Some("too little")), in_words(None)],
+        }
+        .into(),
+        ExactlyOnce::RepeatedOnMachine {
+            asked: in_words(Some("moved, 40 and 60 are left")),
+            right: "moved, 45 and 55 are left".to_owned(),
         }
         .into(),
     ]

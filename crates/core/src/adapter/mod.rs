@@ -5,3 +5,4 @@ pub mod election_timer;
 pub mod envelope;
 pub mod reports;
 pub mod state_machine;
+pub mod with_machine;

@@ -167,6 +167,10 @@ impl<S: Tamper> Subject for Injected<S> {
         self.subject.known_issues()
     }
 
+    fn service(&self) -> Service {
+        self.subject.service()
+    }
+
     fn boot(
         &self,
         boot: &BootContext<'_>,
@@ -181,7 +185,7 @@ impl<S: Tamper> Subject for Injected<S> {
                 read_up_to_damage(&mut disk.state, journal);
             }
         }
-        let flawed = self.bug.flaw().map(Service::flawed);
+        let flawed = (self.bug.flaw()).map(|flaw| boot.service.clone().with_flaw(flaw));
         let boot = BootContext {
             service: flawed.as_ref().unwrap_or(boot.service),
             ..boot.clone()

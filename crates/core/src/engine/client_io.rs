@@ -21,7 +21,9 @@ impl<S: Subject> World<'_, '_, S> {
         let checks = &mut self.checks;
         let next = self
             .clients
-            .next(client, now_us, &members, |command| checks.invoked(command));
+            .next(client, now_us, &members, |command, bytes| {
+                checks.invoked_in(command, bytes)
+            });
         self.asked_of = members;
         self.client_asks(now_us, client, next)
     }

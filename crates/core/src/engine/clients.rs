@@ -5,12 +5,13 @@
 
 use bytes::Bytes;
 
+use super::panics;
 use crate::counters::{Counter, Counters};
 use crate::history::OperationId;
 use crate::ids::{FIRST_PROBE, Index, NodeId};
 use crate::plan::Workload;
 use crate::replica::{Reply, ReplyOutcome, Request};
-use crate::service::{Answer, Command, KEYS, LOCKS, Operation};
+use crate::service::{Answer, Command, KEYS, Kit, LOCKS, NUMBERS, Operation};
 use squall_world::hash::mix;
 use squall_world::rng::Choices;
 
@@ -26,6 +27,8 @@ pub(super) struct Clients {
     choices: Choices,
     pub(super) workload: Workload,
     pub(super) reads: bool,
+    /// What goes with the machine that is asked, where it is one of a user's own.
+    pub(super) kit: Option<Kit>,
     pub(super) clients: Vec<Client>,
     probes: Vec<Probe>,
     /// The highest index at which any client was told that its command is applied.
@@ -110,7 +113,7 @@ pub(super) enum Taken {
 }
 
 impl Clients {
-    pub(super) fn new(seed: u64, workload: Workload, reads: bool) -> Self {
+    pub(super) fn new(seed: u64, workload: Workload, reads: bool, kit: Option<Kit>) -> Self {
         let client = |place| Client {
             number: place,
             sequence: 0,
@@ -123,6 +126,7 @@ impl Clients {
             choices: Choices::labelled(seed, "clients", 0),
             workload,
             reads,
+            kit,
             clients: (0..workload.clients).map(client).collect(),
             probes: Vec::new(),
             acknowledged: 0,
@@ -138,6 +142,26 @@ impl Clients {
     /// The place of the client of that number; none for a probe.
     pub(super) fn place(number: u32) -> Option<u32> {
         (number < FIRST_PROBE).then_some(number & ((1 << PLACE_BITS) - 1))
+    }
+
+    /// The command as it goes into the log.
+    #[inline]
+    pub(super) fn encode(kit: Option<&Kit>, command: &Command, padding: usize) -> Bytes {
+        match kit {
+            Some(kit) => Self::encode_for(kit, command, padding),
+            None => command.encode(padding),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn encode_for(kit: &Kit, command: &Command, padding: usize) -> Bytes {
+        let Operation::OfMachine { number } = command.operation else {
+            return command.encode(padding);
+        };
+        let client = Self::place(command.client).unwrap_or(command.client);
+        let bytes = panics::within(|| kit.draw(client, number));
+        command.encode_with(&bytes, padding)
     }
 
     /// How long a client pauses before its next command, in microseconds.
@@ -157,7 +181,7 @@ impl Clients {
         place: u32,
         now_us: u64,
         among: &[NodeId],
-        invoked: impl FnOnce(Command) -> OperationId,
+        invoked: impl FnOnce(Command, &[u8]) -> OperationId,
     ) -> Next {
         // Who reads around the log asks anyone, as one does that spreads its reads.
         let stray = self.choices.below(8);
@@ -176,10 +200,11 @@ impl Clients {
                 time_us: now_us,
                 operation,
             };
+            let bytes = Self::encode(self.kit.as_ref(), &command, padding);
             client.waiting = Some(Waiting {
-                id: invoked(command),
+                id: invoked(command, &bytes),
                 command,
-                bytes: command.encode(padding),
+                bytes,
                 reads: self.reads && around && operation.only_reads(),
                 attempt: 0,
                 retries: self.workload.retries,
@@ -220,6 +245,10 @@ impl Clients {
     }
 
     fn operation(&mut self, place: u32, now_us: u64) -> Operation {
+        if self.kit.is_some() {
+            let number = self.choices.below(NUMBERS);
+            return Operation::OfMachine { number };
+        }
         if self.percent(self.workload.locks_percent) {
             return self.lock_operation(place);
         }
@@ -270,7 +299,7 @@ impl Clients {
         &mut self,
         now_us: u64,
         among: &[NodeId],
-        invoked: impl FnOnce(Command) -> OperationId,
+        invoked: impl FnOnce(Command, &[u8]) -> OperationId,
     ) -> (NodeId, Ask) {
         let node = *self.choices.pick(among);
         let client = FIRST_PROBE + self.probes.len() as u32;
@@ -283,11 +312,16 @@ impl Clients {
             time_us: now_us,
             operation: match reads {
                 true => Operation::Get { key },
+                // The simplest there are: what breaks a rule is to be what a plan asks for.
+                false if self.kit.is_some() => Operation::OfMachine {
+                    number: self.probes.len() as u64,
+                },
                 false => Operation::Put { key, value: now_us },
             },
         };
+        let bytes = Self::encode(self.kit.as_ref(), &command, 0);
         self.probes.push(Probe {
-            id: invoked(command),
+            id: invoked(command, &bytes),
             command,
             answered: false,
         });
@@ -295,7 +329,7 @@ impl Clients {
             client,
             sequence: 1,
             attempt: 0,
-            command: command.encode(0),
+            command: bytes,
         };
         (node, Ask { request, reads })
     }

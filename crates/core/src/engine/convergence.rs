@@ -51,9 +51,9 @@ impl<S: Subject> World<'_, '_, S> {
             return Ok(());
         }
         let checks = &mut self.checks;
-        let (node, ask) = self
-            .clients
-            .next_probe(now_us, &members, |command| checks.invoked(command));
+        let (node, ask) = self.clients.next_probe(now_us, &members, |command, bytes| {
+            checks.invoked_in(command, bytes)
+        });
         self.queue
             .push(now_us + self.plan.election_us(), Event::Probe);
         self.counters.hit(match ask.reads {

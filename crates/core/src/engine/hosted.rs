@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::replica::{
     BootContext, BootError, Input, Label, Message, Output, Recovered, Replica, Subject,
 };
+use crate::service::Service;
 
 /// A runtime that hosts the replicas of one run. Nodes go by their position in the plan's list,
 /// from 0.
@@ -91,6 +92,10 @@ where
 
     fn known_issues(&self) -> &'static [KnownIssue] {
         self.subject.known_issues()
+    }
+
+    fn service(&self) -> Service {
+        self.subject.service()
     }
 
     /// A replica that refuses its disk has no task.

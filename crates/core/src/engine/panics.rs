@@ -57,6 +57,19 @@ pub(super) fn leave() {
     IN_SUBJECT.set(false);
 }
 
+/// What code of the subject's comes to.
+pub(super) fn within<T>(of_subject: impl FnOnce() -> T) -> T {
+    enter();
+    let value = of_subject();
+    leave();
+    value
+}
+
+/// Code of the subject's begins, or is over.
+pub(super) fn guard(begins: bool) {
+    IN_SUBJECT.set(begins);
+}
+
 /// What `run` came to. An engine's own code runs in it, and the subject's between [`enter`] and
 /// [`leave`].
 ///

@@ -77,7 +77,7 @@ impl Recording {
         let Some(command) = Command::decode(&request.command) else {
             return;
         };
-        let padding = request.command.len() - command.encode(0).len();
+        let padding = command.padding_in(&request.command);
         self.newest.insert(client, self.script.len());
         self.script.push(Asked {
             client,

@@ -51,7 +51,9 @@ impl<S: Subject> World<'_, '_, S> {
         };
         let next = self
             .clients
-            .next_of_script(scripted, now_us, node, |command| checks.invoked(command));
+            .next_of_script(scripted, now_us, node, |command, bytes| {
+                checks.invoked_in(command, bytes)
+            });
         match next {
             Some(next) => self.client_asks(now_us, asked.client, next),
             None => Ok(()),
@@ -82,7 +84,7 @@ impl Clients {
         scripted: Scripted<'_>,
         now_us: u64,
         node: NodeId,
-        invoked: impl FnOnce(Command) -> OperationId,
+        invoked: impl FnOnce(Command, &[u8]) -> OperationId,
     ) -> Option<Next> {
         let Scripted {
             operation,
@@ -92,6 +94,10 @@ impl Clients {
         let reads = self.reads && asked.around_log;
         let last = asked.tries.len() as u32 - 1;
         let retries = self.workload.retries.max(last);
+        // What the service does not do is nothing that its clients ask for.
+        if asked.operation.is_of_machine() != self.kit.is_some() {
+            return None;
+        }
         let client = &mut self.clients[asked.client as usize];
         let is_new = nth == 0;
         match &mut client.waiting {
@@ -104,10 +110,12 @@ impl Clients {
                     time_us: now_us,
                     operation: operation_now,
                 };
+                let padding = asked.padding_bytes as usize;
+                let bytes = Self::encode(self.kit.as_ref(), &command, padding);
                 client.waiting = Some(Waiting {
-                    id: invoked(command),
+                    id: invoked(command, &bytes),
                     command,
-                    bytes: command.encode(asked.padding_bytes as usize),
+                    bytes,
                     reads,
                     attempt: 0,
                     retries,

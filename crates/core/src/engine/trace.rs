@@ -59,7 +59,12 @@ pub enum Happened {
     /// The node asks for what it has written to be made durable.
     SyncBegun,
     /// The node answers a client.
-    Answered(Reply),
+    Answered {
+        /// Whom, and what.
+        reply: Reply,
+        /// The answer in the words of the machine that gave it, where it is one's own.
+        words: Option<String>,
+    },
     /// The fault of this number in the plan strikes.
     Struck(usize),
     /// The fault of this number in the plan is over.
@@ -102,6 +107,8 @@ pub enum Trigger {
         attempt: u32,
         /// What; none where commands are opaque.
         operation: Option<Operation>,
+        /// The same in the words of the machine whose command it is, where it is one's own.
+        words: Option<String>,
     },
     /// What an operator asks for.
     Admin(Admin),

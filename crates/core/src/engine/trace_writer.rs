@@ -1,5 +1,6 @@
 //! The lockstep engine in words: what happens, line by line, and how it ended.
 
+use super::panics;
 use super::trace::{self, Forgotten, Happened, LIBRARY, Line, Trigger, Weight, Wrote};
 use super::world::World;
 use super::{Failure, NodeAtEnd, NodeState, Outcome};
@@ -91,8 +92,8 @@ impl<S: Subject> World<'_, '_, S> {
                 };
                 (weight, text.to_owned(), Trigger::Synced(*result))
             }
-            Input::Request(request) => asked("for command", request),
-            Input::Read(request) => asked("for read", request),
+            Input::Request(request) => self.asked("for command", request),
+            Input::Read(request) => self.asked("for read", request),
             Input::Admin(admin) => {
                 let text = format!("is asked by an operator {admin}");
                 (Weight::Notable, text, Trigger::Admin(admin.clone()))
@@ -109,6 +110,32 @@ impl<S: Subject> World<'_, '_, S> {
             }
         };
         self.tell_event(Some(node), weight, text, Happened::Began(trigger));
+    }
+
+    fn asked(&self, what: &str, request: &Request) -> (Weight, String, Trigger) {
+        let operation = Command::decode(&request.command).map(|command| command.operation);
+        let of_machine = Command::decode_with(&request.command);
+        let words = of_machine.and_then(|(_, bytes)| {
+            let kit = self.clients.kit.as_ref()?;
+            Some(panics::within(|| kit.command_in_words(bytes)))
+        });
+        let mut text = format!(
+            "is asked by {} {what} {}",
+            ClientName(request.client),
+            request.sequence
+        );
+        let told = operation.map(|operation| operation.to_string());
+        if let Some(told) = words.clone().or(told) {
+            text.push_str(&format!(": {told}"));
+        }
+        let trigger = Trigger::Client {
+            client: request.client,
+            sequence: request.sequence,
+            attempt: request.attempt,
+            operation,
+            words,
+        };
+        (Weight::Routine, text, trigger)
     }
 
     #[cold]
@@ -135,9 +162,16 @@ impl<S: Subject> World<'_, '_, S> {
 
     #[cold]
     pub(super) fn tell_reply(&mut self, node: NodeId, reply: &Reply) {
+        let answer = reply.outcome.answer();
+        let words = answer.and_then(|answer| {
+            let kit = self.clients.kit.as_ref()?;
+            Some(panics::within(|| kit.answer_in_words(answer)))
+        });
+        let told = words.clone().or(answer.map(|answer| answer.to_string()));
+        let told = told.unwrap_or_default();
         let outcome = match &reply.outcome {
-            ReplyOutcome::Applied { index, answer } => format!("{answer} (entry {index})"),
-            ReplyOutcome::Read { index, answer } => format!("{answer} (as of entry {index})"),
+            ReplyOutcome::Applied { index, .. } => format!("{told} (entry {index})"),
+            ReplyOutcome::Read { index, .. } => format!("{told} (as of entry {index})"),
             ReplyOutcome::Refused {
                 leader: Some(leader),
             } => {
@@ -150,7 +184,10 @@ impl<S: Subject> World<'_, '_, S> {
         } = reply;
         let client = ClientName(*client);
         let text = format!("answers {client}, operation {sequence}: {outcome}");
-        let event = Happened::Answered(*reply);
+        let event = Happened::Answered {
+            reply: *reply,
+            words,
+        };
         self.tell_event(Some(node), Weight::Routine, text, event);
     }
 
@@ -238,23 +275,4 @@ impl<S: Subject> World<'_, '_, S> {
             incarnation: view.incarnation,
         }
     }
-}
-
-fn asked(what: &str, request: &Request) -> (Weight, String, Trigger) {
-    let operation = Command::decode(&request.command).map(|command| command.operation);
-    let mut text = format!(
-        "is asked by {} {what} {}",
-        ClientName(request.client),
-        request.sequence
-    );
-    if let Some(operation) = &operation {
-        text.push_str(&format!(": {operation}"));
-    }
-    let trigger = Trigger::Client {
-        client: request.client,
-        sequence: request.sequence,
-        attempt: request.attempt,
-        operation,
-    };
-    (Weight::Routine, text, trigger)
 }

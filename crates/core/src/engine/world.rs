@@ -6,6 +6,7 @@ use super::Observer;
 use super::clients::Clients;
 use super::event::Event;
 use super::node::Slot;
+use super::panics;
 use super::transport;
 use super::triggers::Triggers;
 use crate::configuration::Configuration;
@@ -90,14 +91,17 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         let configuration = plan.first_configuration();
         let service = match watch.log_only {
             true => Service::opaque(),
-            false => Service::default(),
+            false => subject.service(),
         };
-        let checks = match watch.log_only {
-            true => Checks::of_log(plan.cluster.first_index),
-            false => Checks::new(plan.cluster.first_index, plan.lease_lag_us()),
+        let first = plan.cluster.first_index;
+        let kit = service.kit().cloned();
+        let checks = match &kit {
+            _ if watch.log_only => Checks::of_log(first),
+            Some(_) => Checks::of_machine(first, &service, panics::guard),
+            None => Checks::new(first, plan.lease_lag_us()),
         };
-        // In opaque commands there is nothing to read.
-        let reads = !watch.log_only && subject.supports().contains(&Feature::ReadIndex);
+        // In opaque commands there is nothing to read; a machine is asked by the log alone.
+        let reads = service.is_own() && subject.supports().contains(&Feature::ReadIndex);
         let slot = |id: &NodeId| {
             let options = plan.cluster.clocks[id.position()];
             let clock = Clock::new(options.offset_us, options.drift_ppm);
@@ -140,7 +144,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             healed: false,
             log: watch.library_log.then(LogSink::default),
             out: Some(Box::default()),
-            clients: Clients::new(plan.seed, plan.workload, reads),
+            clients: Clients::new(plan.seed, plan.workload, reads, kit),
             asked_of: Vec::new(),
             due: Vec::new(),
             watch,

@@ -8,7 +8,7 @@
 
 use super::{Verdict, Violation, breach};
 use crate::counters::{Counter, Counters};
-use crate::history::{Settled, Wrong};
+use crate::history::{Settled, Wrong, WrongByMachine};
 use crate::ids::NodeId;
 
 /// `id` gave an answer that was `settled` so; none when the run is over, and what was left open is.
@@ -18,16 +18,49 @@ pub(super) fn judge(
     counters: &mut Counters,
 ) -> Verdict {
     match settled {
-        Ok(Settled::ByLog) => Ok(()),
-        Ok(Settled::BySearch) => {
-            counters.hit(Counter::OrderSearched);
-            Ok(())
-        }
-        Ok(Settled::NotYet) => {
-            counters.hit(Counter::OrderUndecided);
+        Ok(settled) => {
+            count(settled, counters);
             Ok(())
         }
         Err(wrong) => Err(broken(id, wrong)),
+    }
+}
+
+/// The same of an answer of a machine of a user's own.
+pub(super) fn judge_machine(
+    id: Option<NodeId>,
+    settled: Result<Settled, WrongByMachine>,
+    counters: &mut Counters,
+) -> Verdict {
+    match settled {
+        Ok(settled) => {
+            count(settled, counters);
+            Ok(())
+        }
+        Err(wrong) => Err(broken_by_machine(id, wrong)),
+    }
+}
+
+fn count(settled: Settled, counters: &mut Counters) {
+    match settled {
+        Settled::ByLog => {}
+        Settled::BySearch => counters.hit(Counter::OrderSearched),
+        Settled::NotYet => counters.hit(Counter::OrderUndecided),
+    }
+}
+
+#[cold]
+fn broken_by_machine(id: Option<NodeId>, wrong: WrongByMachine) -> Box<Violation> {
+    match wrong {
+        WrongByMachine::OtherThanLog { asked, right } => {
+            Violation::by(id, breach::Linearizability::OtherThanLog { asked, right })
+        }
+        WrongByMachine::NotByModel { stuck } => {
+            Violation::by(id, breach::Linearizability::NotByModel { stuck })
+        }
+        WrongByMachine::Repeated { asked, right } => {
+            Violation::by(id, breach::ExactlyOnce::RepeatedOnMachine { asked, right })
+        }
     }
 }
 

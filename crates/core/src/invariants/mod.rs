@@ -35,10 +35,10 @@ pub use violation::{Verdict, Violation};
 
 use crate::configuration::Configuration;
 use crate::counters::{Counter, Counters};
-use crate::history::{History, OperationId, Settled, Wrong};
+use crate::history::{History, MachineHistory, OperationId, Settled, Wrong};
 use crate::ids::{Index, NodeId, Role};
 use crate::replica::{Label, LibraryEvent, Observation, ReplyOutcome};
-use crate::service::{Answer, Command, Operation};
+use crate::service::{Answer, Command, Operation, Service};
 use crate::storage::{Chain, Entry, EntryKind, Record, StableState};
 use squall_linearizability::Budget;
 use squall_world::journal_disk::Disk;
@@ -72,8 +72,11 @@ pub struct Checks {
     ack_before_durable: ack_before_durable::AckBeforeDurable,
     log_matching: log_matching::LogMatching,
     configurations: configuration::Configurations,
-    /// What clients are told; none when proposals are opaque.
+    /// What clients are told of keys and locks; none when proposals are opaque, or commands of a
+    /// machine.
     told: Option<Told>,
+    /// What clients are told by a machine of a user's own, where there is one.
+    machine: Option<Box<MachineHistory>>,
 }
 
 /// The checks on what clients are told.
@@ -103,6 +106,15 @@ impl Checks {
         }
     }
 
+    /// The same where the nodes replicate `service`, with a machine of a user's own. `guard` is
+    /// told when code of the machine's begins, and when it is over.
+    pub(crate) fn of_machine(first: Index, service: &Service, guard: fn(bool)) -> Self {
+        Self {
+            machine: MachineHistory::new(service, SEARCH, guard).map(Box::new),
+            ..Self::of_log(first)
+        }
+    }
+
     /// The same without what clients are told: for commands that nobody looks into.
     pub fn of_log(first: Index) -> Self {
         Self {
@@ -112,6 +124,7 @@ impl Checks {
             log_matching: log_matching::LogMatching::new(first),
             configurations: configuration::Configurations::default(),
             told: None,
+            machine: None,
         }
     }
 
@@ -323,12 +336,16 @@ impl Checks {
         let entry = disks.find_map(|disk| disk.durable().log.get_of(index, chain));
         match entry {
             Some(entry) => {
-                if let Some(told) = &mut self.told {
+                if self.told.is_some() || self.machine.is_some() {
                     let command: &[u8] = match entry.kind {
                         EntryKind::Normal => &entry.data,
                         EntryKind::Configuration(_) => &[],
                     };
-                    told.history.committed(index, command);
+                    if let Some(told) = &mut self.told {
+                        told.history.committed(index, command);
+                    } else if let Some(machine) = &mut self.machine {
+                        machine.committed(index, command);
+                    }
                 }
                 Ok(())
             }
@@ -347,10 +364,20 @@ impl Checks {
         }
     }
 
+    /// The same of what may be a command of a machine, which is in `bytes`.
+    pub(crate) fn invoked_in(&mut self, command: Command, bytes: &[u8]) -> OperationId {
+        match &mut self.machine {
+            Some(machine) => machine.invoked(command, bytes),
+            None => self.invoked(command),
+        }
+    }
+
     /// A client gives up on an operation and does not know what became of it.
     pub fn abandoned(&mut self, operation: OperationId) {
         if let Some(told) = &mut self.told {
             told.history.abandoned(operation);
+        } else if let Some(machine) = &mut self.machine {
+            machine.abandoned(operation);
         }
     }
 
@@ -358,6 +385,8 @@ impl Checks {
     pub fn failed(&mut self, operation: OperationId) {
         if let Some(told) = &mut self.told {
             told.history.failed(operation);
+        } else if let Some(machine) = &mut self.machine {
+            machine.failed(operation);
         }
     }
 
@@ -428,7 +457,13 @@ impl Checks {
             return Ok(());
         };
         let Some(told) = &mut self.told else {
-            return Ok(());
+            return match &mut self.machine {
+                Some(machine) => {
+                    let settled = machine.answered(operation, index, answer);
+                    linearizability::judge_machine(Some(id), settled, counters)
+                }
+                None => Ok(()),
+            };
         };
         count_answer(command, answer, counters);
         let place = told.history.position(operation).unwrap_or(index);
@@ -459,7 +494,10 @@ impl Checks {
     pub fn finish(&mut self, counters: &mut Counters) -> Verdict {
         match &mut self.told {
             Some(told) => linearizability::judge(None, told.history.finish(), counters),
-            None => Ok(()),
+            None => match &self.machine {
+                Some(machine) => linearizability::judge_machine(None, machine.finish(), counters),
+                None => Ok(()),
+            },
         }
     }
 
@@ -533,5 +571,7 @@ fn count_answer(command: &Command, answer: Answer, counters: &mut Counters) {
         Answer::Released { .. } => Counter::LockReleased,
         Answer::Written => Counter::GuardedWrite,
         Answer::Stale => Counter::StaleTokenRefused,
+        // It is no answer of this service.
+        Answer::OfMachine { .. } => return,
     });
 }

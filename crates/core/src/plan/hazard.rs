@@ -137,8 +137,8 @@ mod tests {
         (0..600).map(move |seed| {
             let space = PlanSpace {
                 own: Own {
-                    options: &[],
                     issues,
+                    ..Own::default()
                 },
                 ..PlanSpace::new("any", &profile)
             };

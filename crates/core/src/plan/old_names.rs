@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::Plan;
+use super::{Impossible, Plan};
 use crate::own::{NotDeclared, Own};
 
 /// An option that was a field.
@@ -42,8 +42,9 @@ const WERE_FIELDS: [WasField; 12] = [
 ];
 
 impl Plan {
-    /// Makes sure that a subject has the options of its own that the plan sets. Those that were
-    /// fields older plans have whatever their subject: they need not be there.
+    /// Makes sure that a subject has the options of its own that the plan sets, and does what its
+    /// clients ask for ([`Plan::check_script`]). Options that were fields older plans have whatever
+    /// their subject: they need not be there.
     ///
     /// # Errors
     /// The first that it has not, with those that it has.
@@ -52,7 +53,13 @@ impl Plan {
         let declared = |name: &str| own.options.iter().any(|option| option.name == name);
         let was_field = |name: &str| WERE_FIELDS.iter().any(|was| was.option == name);
         options.retain(|name, _| declared(name) || !was_field(name));
-        own.check_options(&options)
+        own.check_options(&options)?;
+        let not_done = |Impossible {
+                            field,
+                            value,
+                            legal,
+                        }| NotDeclared::new(field, value, legal);
+        self.check_script(own).map_err(not_done)
     }
 }
 

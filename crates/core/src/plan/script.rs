@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 use super::validate::{Impossible, MAX_TIME_US, at_most, check};
 use crate::ids::NodeId;
-use crate::service::Operation;
+use crate::own::Own;
+use crate::service::{NUMBERS, Operation};
 
 /// Operations that a plan may list.
 const MOST_OPERATIONS: usize = 1_000_000;
@@ -42,6 +43,29 @@ pub struct Try {
 }
 
 impl Plan {
+    /// Makes sure that a subject which declares `own` does what the plan's script has clients ask
+    /// for: commands of its machine where it has one, and operations on keys and locks where it has
+    /// none.
+    ///
+    /// # Errors
+    /// The first that it does not.
+    pub fn check_script(&self, own: Own) -> Result<(), Impossible> {
+        let is_done = |asked: &Asked| asked.operation.is_of_machine() == own.has_machine;
+        let script = self.script.iter().flatten();
+        match script.enumerate().find(|(_, asked)| !is_done(asked)) {
+            None => Ok(()),
+            Some((number, asked)) => Err(Impossible {
+                field: format!("script[{number}].operation"),
+                value: format!("\"{}\"", in_words(&asked.operation)),
+                legal: match own.has_machine {
+                    true => "a command of the machine that this subject replicates",
+                    false => "on keys and locks, for this subject replicates no machine",
+                }
+                .to_owned(),
+            }),
+        }
+    }
+
     pub(super) fn validate_script(&self) -> Result<(), Impossible> {
         let Some(script) = &self.script else {
             return Ok(());
@@ -86,6 +110,9 @@ impl Plan {
                 "not in the order of their times",
                 "in the order of their times",
             )?;
+            if let Operation::OfMachine { number: drawn_from } = asked.operation {
+                at_most(field("operation.number"), drawn_from, NUMBERS - 1)?;
+            }
             if let Operation::Acquire { lease_us, .. }
             | Operation::TryAcquire { lease_us, .. }
             | Operation::Renew { lease_us, .. } = asked.operation
@@ -99,15 +126,32 @@ impl Plan {
 
 impl std::fmt::Display for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.in_words(&in_words(&self.operation)))
+    }
+}
+
+impl Asked {
+    /// Who asks when and of whom for `what`, which is the operation in words.
+    pub fn in_words(&self, what: &str) -> String {
+        struct Told<'a>(&'a Asked, &'a str);
+
+        impl std::fmt::Display for Told<'_> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.tell(self.1, f)
+            }
+        }
+
+        Told(self, what).to_string()
+    }
+
+    fn tell(&self, what: &str, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (nth, one) in self.tries.iter().enumerate() {
             let time = crate::text::seconds(one.at_us);
             match nth {
                 0 => write!(
                     f,
-                    "at {time}: client {} asks {} to {}",
-                    self.client,
-                    one.node,
-                    in_words(&self.operation)
+                    "at {time}: client {} asks {} to {what}",
+                    self.client, one.node,
                 )?,
                 _ => write!(f, ", at {time} again of {}", one.node)?,
             }

@@ -92,6 +92,12 @@ pub enum Operation {
         /// The token it was granted with.
         token: u64,
     },
+    /// A command of the machine that is replicated in place of this service: see
+    /// [`Machine`](super::Machine).
+    OfMachine {
+        /// What its bytes are drawn from, below 2^48.
+        number: u64,
+    },
 }
 
 impl Operation {
@@ -119,6 +125,12 @@ impl Operation {
             | Operation::Delete { key } => Some(key),
             _ => None,
         }
+    }
+
+    /// Whether it is a command of a machine in place of keys and locks.
+    #[inline]
+    pub fn is_of_machine(&self) -> bool {
+        matches!(self, Operation::OfMachine { .. })
     }
 
     /// Whether it changes nothing.
@@ -149,6 +161,7 @@ impl std::fmt::Display for Operation {
             Operation::Guarded { lock, token } => {
                 write!(f, "write under l{lock} with token {token}")
             }
+            Operation::OfMachine { number } => write!(f, "run command {number}"),
         }
     }
 }
@@ -196,6 +209,11 @@ pub enum Answer {
     Written,
     /// What the lock protects has seen a newer token.
     Stale,
+    /// What the machine answered that is replicated in place of this service.
+    OfMachine {
+        /// A hash of the answer's bytes.
+        hash: u64,
+    },
 }
 
 impl Answer {
@@ -215,6 +233,7 @@ impl Answer {
             Answer::Released { at_us } => mix(8, *at_us),
             Answer::Written => 9,
             Answer::Stale => 10,
+            Answer::OfMachine { hash } => mix(11, *hash),
         }
     }
 }
@@ -238,6 +257,7 @@ impl std::fmt::Display for Answer {
             Answer::Released { .. } => f.write_str("released"),
             Answer::Written => f.write_str("written"),
             Answer::Stale => f.write_str("refused, the token is stale"),
+            Answer::OfMachine { hash } => write!(f, "an answer of hash {hash:x}"),
         }
     }
 }
@@ -249,6 +269,34 @@ impl Command {
         bytes = postcard::to_extend(self, bytes).expect("a vector takes all");
         bytes.resize(bytes.len() + padding, self.sequence as u8);
         bytes.into()
+    }
+
+    /// A command of a machine as bytes: with its own bytes, `of_machine`, before the ballast.
+    pub(crate) fn encode_with(&self, of_machine: &[u8], padding: usize) -> Bytes {
+        let bytes = Vec::with_capacity(32 + of_machine.len() + padding);
+        let whole = (self, of_machine);
+        let mut bytes = postcard::to_extend(&whole, bytes).expect("a vector takes all");
+        bytes.resize(bytes.len() + padding, self.sequence as u8);
+        bytes.into()
+    }
+
+    /// The command of a machine in `bytes`, and its own bytes; none when they hold none.
+    pub(crate) fn decode_with(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (command, rest) = postcard::take_from_bytes::<Self>(bytes).ok()?;
+        let Operation::OfMachine { .. } = command.operation else {
+            return None;
+        };
+        let (of_machine, _padding) = postcard::take_from_bytes(rest).ok()?;
+        Some((command, of_machine))
+    }
+
+    /// How many bytes of ballast `bytes`, which hold this command, end with.
+    pub(crate) fn padding_in(&self, bytes: &[u8]) -> usize {
+        let whole = match Self::decode_with(bytes) {
+            Some((_, of_machine)) => self.encode_with(of_machine, 0),
+            None => self.encode(0),
+        };
+        bytes.len() - whole.len()
     }
 
     /// Whose command `bytes` hold, and which of its commands it is.

@@ -1,6 +1,7 @@
 //! The replicated service that every subject runs: a key-value store and a
 //! distributed lock service behind client sessions. Deterministic, small, and
-//! cheap to copy into a snapshot. Knows nothing of logs, terms or nodes.
+//! cheap to copy into a snapshot; or a [`Machine`] of a user's own behind the same
+//! sessions. Knows nothing of logs, terms or nodes.
 //!
 //! A replica gets a fresh one when it is born, applies the data of every
 //! committed entry to it in order, answers clients with what it returns, and
@@ -10,6 +11,8 @@ mod command;
 mod flaw;
 mod kv;
 mod locks;
+mod machine;
+mod machine_model;
 mod model;
 mod sessions;
 
@@ -20,9 +23,14 @@ pub use command::{Answer, Command, Operation};
 pub use flaw::Flaw;
 pub use kv::{KEYS, Kv};
 pub use locks::{Grant, LOCKS, Locks};
+pub use machine::{Commands, Machine};
+pub(crate) use machine::{Kit, NUMBERS};
+pub(crate) use machine_model::{Follower, Judged, OnMachine};
 pub use model::{Part, ServiceModel};
 pub use sessions::Sessions;
 
+use machine::Hosted;
+use squall_linearizability::Model;
 use squall_world::hash::{mix, mix_bytes};
 
 /// The state.
@@ -36,9 +44,21 @@ pub struct Service {
     /// A mistake in it, on purpose.
     #[serde(skip)]
     flaw: Option<Flaw>,
-    /// It hashes commands, and looks no further than to whose they are.
+    /// What commands are performed on.
     #[serde(skip)]
-    opaque: bool,
+    kind: Kind,
+}
+
+/// What a service performs commands on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    /// Keys and locks.
+    #[default]
+    Own,
+    /// Nothing: it hashes commands, and looks no further than to whose they are.
+    Opaque,
+    /// A machine of a user's own.
+    Machine(Box<Hosted>),
 }
 
 /// What an entry did.
@@ -66,7 +86,7 @@ impl Service {
     /// One that hashes commands and performs none.
     pub fn opaque() -> Self {
         Self {
-            opaque: true,
+            kind: Kind::Opaque,
             ..Self::default()
         }
     }
@@ -74,6 +94,63 @@ impl Service {
     /// One that forgets no copy of a command: what clients see when retries are not recognised.
     pub fn repeating() -> Self {
         Self::flawed(Flaw::ApplyRetries)
+    }
+
+    /// One that performs commands on `machine`, in its first state, behind the sessions; clients
+    /// ask for what `commands` draws.
+    pub fn of_machine(machine: impl Machine, commands: impl Commands) -> Self {
+        Self {
+            kind: Kind::Machine(Box::new(Hosted::new(machine, commands))),
+            ..Self::default()
+        }
+    }
+
+    /// The same, and what clients are told is held against `model`.
+    ///
+    /// # Panics
+    /// When it has no machine ([`Service::of_machine`]).
+    #[must_use]
+    pub fn with_model<M>(mut self, model: M) -> Self
+    where
+        M: Model<Input = Vec<u8>, Output = Vec<u8>> + Send + Sync + 'static,
+        M::State: Send + Sync,
+    {
+        match &mut self.kind {
+            Kind::Machine(hosted) => hosted.set_model(model),
+            _ => panic!("a service without a machine has a model of its own"),
+        }
+        self
+    }
+
+    /// The same state with a mistake in it.
+    #[must_use]
+    pub(crate) fn with_flaw(self, flaw: Flaw) -> Self {
+        Self {
+            flaw: Some(flaw),
+            ..self
+        }
+    }
+
+    /// The same for another run, with which it shares no memory.
+    #[must_use]
+    pub(crate) fn for_another_run(mut self) -> Self {
+        if let Kind::Machine(hosted) = &mut self.kind {
+            hosted.part();
+        }
+        self
+    }
+
+    /// What goes with its machine, where it has one.
+    pub(crate) fn kit(&self) -> Option<&Kit> {
+        match &self.kind {
+            Kind::Machine(hosted) => Some(hosted.kit()),
+            _ => None,
+        }
+    }
+
+    /// Whether it performs commands on keys and locks.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.kind, Kind::Own)
     }
 
     /// What a key holds, as a read is answered.
@@ -95,19 +172,46 @@ impl Service {
     /// as changes of the configuration, are applied as empty data.
     pub fn apply(&mut self, data: &[u8]) -> Option<Applied> {
         self.history = mix_bytes(self.history, data);
-        if self.opaque {
-            let (client, sequence) = Command::decode_sender(data)?;
-            return Some(Applied {
-                client,
-                sequence,
-                answer: Answer::Done { version: 0 },
-                again: false,
-            });
+        match self.kind {
+            Kind::Own => {
+                let command = Command::decode(data)?;
+                Some(self.apply_once(&command, |service| service.perform(&command)))
+            }
+            Kind::Opaque => {
+                let (client, sequence) = Command::decode_sender(data)?;
+                Some(Applied {
+                    client,
+                    sequence,
+                    answer: Answer::Done { version: 0 },
+                    again: false,
+                })
+            }
+            Kind::Machine(_) => self.apply_to_machine(data),
         }
-        let command = Command::decode(data)?;
+    }
+
+    /// The same where it has a machine.
+    #[cold]
+    #[inline(never)]
+    fn apply_to_machine(&mut self, data: &[u8]) -> Option<Applied> {
+        let (command, of_machine) = Command::decode_with(data)?;
+        let perform = |service: &mut Self| match &mut service.kind {
+            Kind::Machine(hosted) => hosted.apply(of_machine),
+            Kind::Own | Kind::Opaque => unreachable!("it has a machine"),
+        };
+        Some(self.apply_once(&command, perform))
+    }
+
+    /// Performs the command, unless it or a later one of its client has been performed.
+    #[inline(always)]
+    fn apply_once(
+        &mut self,
+        command: &Command,
+        perform: impl FnOnce(&mut Self) -> Answer,
+    ) -> Applied {
         let Command {
             client, sequence, ..
-        } = command;
+        } = *command;
         let known = match self.flaw {
             Some(Flaw::ApplyRetries) => None,
             _ => self.sessions.answered(client, sequence),
@@ -115,18 +219,18 @@ impl Service {
         let answer = match known {
             Some(answer) => answer,
             None => {
-                let answer = self.perform(&command);
+                let answer = perform(self);
                 self.sessions.answer(client, sequence, answer);
                 answer
             }
         };
         self.history = mix(self.history, answer.hash());
-        Some(Applied {
+        Applied {
             client,
             sequence,
             answer,
             again: known.is_some(),
-        })
+        }
     }
 
     fn perform(&mut self, command: &Command) -> Answer {
@@ -142,7 +246,8 @@ impl Service {
         }
     }
 
-    /// What a read would be told now. None when `data` holds no command that only reads.
+    /// What a read would be told now. None when `data` holds no command that only reads, as one of
+    /// a machine.
     pub fn query(&self, data: &[u8]) -> Option<Answer> {
         match Command::decode(data)?.operation {
             Operation::Get { key } => Some(self.kv.get(key)),
@@ -153,7 +258,10 @@ impl Service {
     /// A hash of the whole state.
     #[inline]
     pub fn state(&self) -> u64 {
-        self.history
+        match &self.kind {
+            Kind::Machine(hosted) => mix(self.history, hosted.digest()),
+            Kind::Own | Kind::Opaque => self.history,
+        }
     }
 
     /// The state as bytes.
@@ -169,17 +277,33 @@ impl Service {
             }
             whole = &copy;
         }
-        let bytes = postcard::to_allocvec(whole).expect("plain data of known size");
+        const PLAIN: &str = "plain data of known size";
+        let bytes = match &whole.kind {
+            Kind::Machine(hosted) => {
+                let around = (&whole.sessions, whole.history);
+                let mut bytes = postcard::to_allocvec(&around).expect(PLAIN);
+                bytes.extend(hosted.snapshot());
+                bytes
+            }
+            Kind::Own | Kind::Opaque => postcard::to_allocvec(whole).expect(PLAIN),
+        };
         bytes.into()
     }
 
     /// Takes on the state in `bytes`, in place of its own. Returns whether they held one.
     pub fn restore(&mut self, bytes: &[u8]) -> bool {
+        if let Kind::Machine(hosted) = &mut self.kind {
+            let Ok((around, of_machine)) = postcard::take_from_bytes(bytes) else {
+                return false;
+            };
+            (self.sessions, self.history) = around;
+            return hosted.restore(of_machine);
+        }
         match postcard::from_bytes::<Self>(bytes) {
             Ok(state) => {
                 *self = Self {
                     flaw: self.flaw,
-                    opaque: self.opaque,
+                    kind: std::mem::take(&mut self.kind),
                     ..state
                 };
                 true

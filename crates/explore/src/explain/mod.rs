@@ -15,8 +15,8 @@ mod state_at;
 mod step_graph;
 mod topic;
 
-use squall_core::engine::{Line, NOTE, Outcome};
-use squall_core::plan::Plan;
+use squall_core::engine::{Line, NOTE, Outcome, Trigger};
+use squall_core::plan::{Asked, Plan};
 use squall_core::text::{WIDTH, indented};
 
 use step_graph::Moments;
@@ -33,6 +33,24 @@ impl CausalTrace {
     /// Takes in the next line of the run.
     pub fn add(&mut self, line: Line) {
         self.0.add(line);
+    }
+
+    /// What a client asked for as the run told it in the words of a machine of a user's own; none
+    /// where no node was asked, or there is no such machine.
+    pub fn words_of(&self, asked: &Asked) -> Option<&str> {
+        if !asked.operation.is_of_machine() {
+            return None;
+        }
+        let at = |time_us: u64| asked.tries.iter().any(|one| one.at_us == time_us);
+        let mut moments = self.0.all.iter().filter(|moment| at(moment.time_us));
+        moments.find_map(|moment| match &moment.trigger {
+            Some(Trigger::Client {
+                operation: Some(operation),
+                words: Some(words),
+                ..
+            }) if *operation == asked.operation => Some(words.as_str()),
+            _ => None,
+        })
     }
 
     /// An explanation of the run of `plan` that ended in `outcome`: a line of headers, then its

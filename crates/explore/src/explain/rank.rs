@@ -142,7 +142,7 @@ fn answered_last(moments: &Moments, topic: &Topic) -> Option<(u32, u64)> {
     let last = moments.last_of(topic.node?)?;
     let events = moments.all[last].events.iter();
     events.rev().find_map(|event| match event {
-        Happened::Answered(reply) if topic.is_told() => Some((reply.client, reply.sequence)),
+        Happened::Answered { reply, .. } if topic.is_told() => Some((reply.client, reply.sequence)),
         _ => None,
     })
 }
@@ -223,7 +223,9 @@ fn roots(moments: &Moments, topic: &Topic, broke: Option<usize>) -> Vec<usize> {
                     committed |= is_it;
                     is_it && topic.property != Property::AckBeforeDurable
                 }
-                (Happened::Answered(reply), _) => asked.contains(&(reply.client, reply.sequence)),
+                (Happened::Answered { reply, .. }, _) => {
+                    asked.contains(&(reply.client, reply.sequence))
+                }
                 (_, Property::ElectionSafety | Property::Configuration) => {
                     elsewhere && topic.names(moment, event)
                 }
@@ -246,7 +248,7 @@ fn roots(moments: &Moments, topic: &Topic, broke: Option<usize>) -> Vec<usize> {
 
 /// A client is refused as it asks.
 fn is_refused(moment: &Moment) -> bool {
-    let refuses = |event: &Happened| matches!(event, Happened::Answered(reply) if matches!(reply.outcome, ReplyOutcome::Refused { .. }));
+    let refuses = |event: &Happened| matches!(event, Happened::Answered { reply, .. } if matches!(reply.outcome, ReplyOutcome::Refused { .. }));
     moment.events.iter().any(refuses)
 }
 

@@ -75,11 +75,13 @@ fn beginning(moments: &Moments, moment: &Moment, telling: &Telling<'_>) -> Optio
             client,
             operation: Some(operation),
             attempt,
+            words,
             ..
         } => {
             let again = if *attempt > 0 { " again" } else { "" };
             let client = ClientName(*client);
-            Some(format!("is asked by {client}{again} to {operation}"))
+            let what = words.clone().unwrap_or_else(|| operation.to_string());
+            Some(format!("is asked by {client}{again} to {what}"))
         }
         Trigger::Admin(admin) => Some(format!("is asked by an operator {admin}")),
         Trigger::Tick
@@ -135,12 +137,12 @@ fn effects(moment: &Moment, telling: &Telling<'_>) -> Vec<String> {
             }
             Happened::Wrote(Wrote::Commit { .. }) => {}
             Happened::Observed(seen) => observed(&mut said, moment, seen, telling),
-            Happened::Answered(reply) => {
+            Happened::Answered { reply, words } => {
+                let answer = reply.outcome.answer().map(|answer| answer.to_string());
+                let told = words.clone().or(answer).unwrap_or_default();
                 let what = match reply.outcome {
-                    ReplyOutcome::Applied { answer, index } => {
-                        format!("{answer} (entry {index})")
-                    }
-                    ReplyOutcome::Read { answer, index } => format!("{answer} (read at {index})"),
+                    ReplyOutcome::Applied { index, .. } => format!("{told} (entry {index})"),
+                    ReplyOutcome::Read { index, .. } => format!("{told} (read at {index})"),
                     ReplyOutcome::Refused { .. } => "not here".to_owned(),
                 };
                 said.add(format!("tells {}: {what}", ClientName(reply.client)));

@@ -172,7 +172,7 @@ fn matters(moment: &Moment, committed: &mut Index) -> bool {
             Happened::Wrote(
                 Wrote::Entry { .. } | Wrote::Snapshot { .. } | Wrote::LogReset { .. },
             ) => moment.before.is_some(),
-            Happened::Answered(_) | Happened::Down(_) => true,
+            Happened::Answered { .. } | Happened::Down(_) => true,
             _ => false,
         };
     }

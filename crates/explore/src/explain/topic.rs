@@ -68,7 +68,10 @@ impl Topic {
     fn names_operation(&self, operation: &Operation) -> bool {
         let is_lock = |lock| self.locks.contains(&lock);
         let is_key = |key| self.keys.contains(&key);
-        operation.lock().is_some_and(is_lock) || operation.key().is_some_and(is_key)
+        // A machine is one object, as far as anyone else knows.
+        operation.is_of_machine()
+            || operation.lock().is_some_and(is_lock)
+            || operation.key().is_some_and(is_key)
     }
 
     /// Whether a client asks for something with what the violation is about.

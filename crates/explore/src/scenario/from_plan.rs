@@ -120,6 +120,7 @@ fn request(asked: &Asked) -> Option<String> {
         Operation::Renew { lock, lease_us, .. } => format!("renew l{lock} {}", lease(lease_us)),
         Operation::Release { lock, .. } => format!("release l{lock}"),
         Operation::Guarded { lock, .. } => format!("write l{lock}"),
+        Operation::OfMachine { .. } => return None,
     };
     Some(format!("client {} {} {what}", asked.client, first.node))
 }

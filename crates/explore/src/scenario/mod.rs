@@ -100,6 +100,12 @@ impl Story {
                 path: self.path.clone(),
                 source,
             })?;
+        let own = subject.runner.own();
+        plan.check_script(own)
+            .map_err(|source| StoryError::Impossible {
+                path: self.path.clone(),
+                source,
+            })?;
         if let Some(feature) = plan.asks_for_more_than(subject.runner.supports()) {
             return Ok(Err(Skipped::Unsupported(feature)));
         }

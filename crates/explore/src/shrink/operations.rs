@@ -161,7 +161,8 @@ fn simpler(asked: &Asked) -> Vec<Asked> {
 /// lease.
 fn simpler_operations(operation: Operation) -> Vec<Operation> {
     use Operation::{
-        Acquire, Append, CompareAndSet, Delete, Get, Guarded, Put, Release, Renew, TryAcquire,
+        Acquire, Append, CompareAndSet, Delete, Get, Guarded, OfMachine, Put, Release, Renew,
+        TryAcquire,
     };
     const VALUE: u64 = 1;
     const LEASE_US: u64 = 1_000_000;
@@ -196,5 +197,22 @@ fn simpler_operations(operation: Operation) -> Vec<Operation> {
             Guarded { lock: 0, token: 0 },
             Guarded { lock, token: 0 },
         ],
+        OfMachine { number } => simpler_numbers(number)
+            .into_iter()
+            .map(|number| OfMachine { number })
+            .collect(),
     }
+}
+
+/// Numbers of commands that are drawn by smaller choices, of which each byte makes one.
+fn simpler_numbers(number: u64) -> Vec<u64> {
+    let mut all = vec![0];
+    for shift in (0..64).step_by(8) {
+        let byte = (number >> shift) & 0xFF;
+        let without = number - (byte << shift);
+        let less = [byte, byte - byte / 2, byte / 4, byte / 8, byte.min(1)];
+        all.extend(less.map(|less| without | (byte - less) << shift));
+    }
+    all.retain(|simpler| *simpler < number);
+    all
 }

@@ -143,8 +143,8 @@ impl<S: Server> Runner for Storm<S> {
 
     fn own(&self) -> Own {
         Own {
-            options: &[],
             issues: self.0.known_issues(),
+            ..Own::default()
         }
     }
 

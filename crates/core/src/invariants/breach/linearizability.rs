@@ -5,7 +5,7 @@ use std::fmt::{Formatter, Result};
 use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
-use crate::history::Asked;
+use crate::history::{Asked, AskedInWords};
 use crate::ids::Index;
 use crate::service::{Answer, Part};
 use squall_linearizability::Excerpt;
@@ -36,6 +36,18 @@ pub enum Linearizability {
         /// How far an order goes.
         excerpt: Excerpt<String, KeyValueInput, KeyValueOutput>,
     },
+    /// The answer of a machine of a user's own is not what the committed log gives.
+    OtherThanLog {
+        /// What was asked and told.
+        asked: AskedInWords,
+        /// What the log gives; none when the command is not in it.
+        right: Option<String>,
+    },
+    /// The model of a machine of a user's own explains no order of the operations.
+    NotByModel {
+        /// Those that have no place in any order.
+        stuck: Vec<AskedInWords>,
+    },
 }
 
 impl Rule for Linearizability {
@@ -65,13 +77,34 @@ impl Way for Linearizability {
             Self::NoOrderOnServer { excerpt } => {
                 f.write_str(&excerpt.to_string().trim().replace('\n', "; "))
             }
+            Self::OtherThanLog { asked, right } => {
+                write!(f, "{who} answered {asked}; ")?;
+                match right {
+                    Some(right) => write!(f, "the committed log gives {right}"),
+                    None => f.write_str("the committed log does not have it"),
+                }
+            }
+            Self::NotByModel { stuck } => {
+                write!(
+                    f,
+                    "{who} answered what by the model no order of the operations explains: "
+                )?;
+                for (place, asked) in stuck.iter().enumerate() {
+                    f.write_str(if place > 0 { "; " } else { "" })?;
+                    write!(f, "{asked}")?;
+                }
+                Ok(())
+            }
         }
     }
 
     fn source(&self) -> &'static str {
         match self {
-            Self::NoOrder { .. } | Self::NoOrderOnServer { .. } => {
+            Self::NoOrder { .. } | Self::NoOrderOnServer { .. } | Self::NotByModel { .. } => {
                 "Herlihy and Wing, TOPLAS 1990; dissertation, section 6.3"
+            }
+            Self::OtherThanLog { .. } => {
+                "Raft paper, section 2 (one order, one state) and dissertation, section 6.3"
             }
             Self::Stale { .. } => "dissertation, section 6.4 (the read index)",
         }
@@ -91,7 +124,9 @@ impl Way for Linearizability {
                 mentions
             }
             Self::Stale { index, floor } => Mentions::default().entry(*index).entry(*floor),
-            Self::NoOrderOnServer { .. } => Mentions::default(),
+            Self::NoOrderOnServer { .. } | Self::OtherThanLog { .. } | Self::NotByModel { .. } => {
+                Mentions::default()
+            }
         }
     }
 }
@@ -108,6 +143,13 @@ pub enum ExactlyOnce {
         /// What comes of it when a command applies once.
         right: Answer,
     },
+    /// The same of an answer of a machine of a user's own.
+    RepeatedOnMachine {
+        /// What was asked and told.
+        asked: AskedInWords,
+        /// What comes of it when a command applies once.
+        right: String,
+    },
 }
 
 impl Rule for ExactlyOnce {
@@ -117,15 +159,19 @@ impl Rule for ExactlyOnce {
 
 impl Way for ExactlyOnce {
     fn words(&self, who: Who, f: &mut Formatter<'_>) -> Result {
-        let Self::Repeated { answer, right } = self;
-        write!(
-            f,
-            "{who} answered \"{answer}\" where a retried command applied once gives \"{right}\": it applied more than once"
-        )
+        match self {
+            Self::Repeated { answer, right } => write!(
+                f,
+                "{who} answered \"{answer}\" where a retried command applied once gives \"{right}\": it applied more than once"
+            ),
+            Self::RepeatedOnMachine { asked, right } => write!(
+                f,
+                "{who} answered {asked}; applied once it gives {right}: it applied more than once"
+            ),
+        }
     }
 
     fn source(&self) -> &'static str {
-        let Self::Repeated { .. } = self;
         "dissertation, section 6.3"
     }
 
