@@ -88,6 +88,12 @@
 //!   entries and answers by itself.
 //! - [`Service`]: that service alone, for snapshots.
 //!
+//! A state machine of one's own in its place:
+//!
+//! - [`Machine`]: what is replicated.
+//! - [`Commands`]: what clients ask it for, and the words for that.
+//! - [`WithMachine`]: a subject with such a machine.
+//!
 //! What its messages are, for the checks:
 //!
 //! - [`Label`]: a message's receiver, its [`MessageKind`], its term, and its [`Claim`]: what its
@@ -103,6 +109,7 @@ pub use squall_core::adapter::election_timer::ElectionTimer;
 pub use squall_core::adapter::envelope::Envelope;
 pub use squall_core::adapter::reports::Reports;
 pub use squall_core::adapter::state_machine::StateMachine;
+pub use squall_core::adapter::with_machine::WithMachine;
 pub use squall_core::configuration::{Change, Configuration, Member, Transition};
 pub use squall_core::ids::{Index, NodeId, NodeSet, Role, Term};
 pub use squall_core::operator::Admin;
@@ -114,6 +121,6 @@ pub use squall_core::replica::{
     Observation, Output, Recovered, Replica, Reply, ReplyOutcome, Request, Start, Subject, SyncId,
     SyncResult,
 };
-pub use squall_core::service::Service;
+pub use squall_core::service::{Commands, Machine, Service};
 pub use squall_core::storage::{Entry, EntryKind, HardState, Record, Snapshot, StableState};
 pub use squall_world::rng::Choices;

@@ -25,6 +25,7 @@ mod network_on_madsim;
 #[cfg(all(feature = "madsim", madsim))]
 mod on_madsim;
 mod output;
+mod own_machine;
 mod own_storage;
 mod resume;
 mod search;
