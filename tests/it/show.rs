@@ -66,7 +66,7 @@ fn a_clean_run_is_told_in_outline() {
     let text = stdout(&run);
     for words in [
         "becomes leader of term 1, elected by",
-        "n1  goes down; its disk",
+        "n1  crashes; its disk",
         "n1  restarts with term 1",
         "the storm ends",
         "the cluster converged",
@@ -106,7 +106,7 @@ fn a_diff_tells_the_plans_apart_and_then_the_first_step() {
     expect![[r#"
         the plans differ
           raft.pre_vote: false in A, true in B
-          only B: at 0.000001 s: n3 stands still for 0.000005 s
+          only B: at 0.000001 s: n3 is paused for 0.000005 s
 
         the runs are equal for 3 lines, up to
               0.000000 s  step 0       n3  starts with term 0, log to 0, commit 0, applied 0
@@ -115,7 +115,7 @@ fn a_diff_tells_the_plans_apart_and_then_the_first_step() {
               0.007857 s  step 1       n1  ticks
 
         then B
-              0.000001 s  step 0           fault: n3 stands still for 0.000005 s
+              0.000001 s  step 0           fault: n3 is paused for 0.000005 s
               0.000006 s  step 0       n3  goes on
 
     "#]]

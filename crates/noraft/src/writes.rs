@@ -213,7 +213,10 @@ impl NoraftNode {
     /// Reports the commit index, as far as `most`.
     pub(super) fn show_commit(&mut self, most: Index, out: &mut Output<Message>) {
         let index = self.node.commit_index().get().min(most);
-        self.shown.reports.commit(index, out);
+        // It may be asked for less than has been reported already.
+        if index > self.shown.reports.last_commit() {
+            self.shown.reports.commit(index, out);
+        }
     }
 
     /// How far the commit index goes by the configuration that was reported last. A leader begins

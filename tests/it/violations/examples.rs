@@ -167,6 +167,12 @@ fn of_commits() -> Vec<Breach> {
             states: states(Some(0xabcd)),
         }
         .into(),
+        StateMachineSafety::NotTheLogs {
+            index: 7,
+            here: states(None).wrong,
+            right: 0xabcd,
+        }
+        .into(),
         StateMachineSafety::AnsweredUnapplied {
             index: 7,
             applied: 5,

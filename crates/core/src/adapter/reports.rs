@@ -44,10 +44,11 @@ impl Reports {
         }
     }
 
-    /// Reports the commit index, if it has grown.
+    /// Reports the commit index, if it has changed. One that goes back is reported as well: that is
+    /// for the checks to find.
     #[inline]
     pub fn commit<M>(&mut self, index: Index, out: &mut Output<M>) {
-        if index > self.commit {
+        if index != self.commit {
             self.commit = index;
             out.observe(Observation::Committed { index });
         }

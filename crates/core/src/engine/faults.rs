@@ -299,7 +299,7 @@ impl<S: Subject> World<'_, '_, S> {
             self.queue.push(now_us, event);
         }
         if self.is_watched() {
-            self.tell(Some(node), Weight::Notable, "goes on".to_owned());
+            self.tell(Some(node), Weight::Notable, "resumes".to_owned());
         }
     }
 

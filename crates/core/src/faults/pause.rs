@@ -24,7 +24,7 @@ pub struct Pause {
 
 impl Definition for Pause {
     fn about(_: FaultKind) -> &'static str {
-        "a node stands still, as in a long garbage collection, and misses its ticks"
+        "a node is paused, as by a long garbage collection, and misses its ticks"
     }
 
     fn kind(&self) -> FaultKind {
@@ -32,7 +32,7 @@ impl Definition for Pause {
     }
 
     fn words(&self) -> String {
-        format!("{} stands still for {}", self.node, seconds(self.for_us))
+        format!("{} is paused for {}", self.node, seconds(self.for_us))
     }
 
     fn parts(&mut self) -> Parts<'_> {
@@ -79,13 +79,13 @@ impl Definition for Pause {
             Command {
                 name: "pause",
                 usage: "pause NODE [for=TIME]",
-                about: "the node stands still",
+                about: "the node is paused",
                 act: pause,
             },
             Command {
                 name: "resume",
                 usage: "resume NODE",
-                about: "it goes on",
+                about: "it resumes",
                 act: resume,
             },
         ]
@@ -111,6 +111,6 @@ fn resume(stage: &mut dyn Stage, words: &mut Words<'_>) -> Result<(), Wrong> {
     let whose = words.node()?;
     stage.end_some(
         |what| matches!(what, super::What::Pause(Pause { node, .. }) if *node == whose),
-        || format!("{whose} does not stand still"),
+        || format!("{whose} is not paused"),
     )
 }

@@ -59,12 +59,31 @@ impl ByHand {
             last: durable.usable_last(),
             commit: durable.commit.max(durable.snapshot_index()),
             applied: durable.snapshot_index(),
-            state: durable.snapshot_index(),
+            // States of these tests are none of the service's.
+            state: match durable.snapshot_index() {
+                0 => u64::MAX,
+                index => index,
+            },
             configuration: Configuration::of(everyone),
         };
         mistake(&mut started);
         self.nodes[at] = NodeView::booting(durable, 0);
         self.observe(node, started)
+    }
+
+    /// The same, where nodes begin with the service as the harness has it.
+    pub(super) fn with_the_service(nodes: u8) -> Self {
+        let mut cluster = Self::new(nodes);
+        cluster.checks = Checks::new(0, Some(0));
+        for node in 1..=nodes {
+            let as_it_is = |seen: &mut Observation| {
+                if let Observation::Started { state, .. } = seen {
+                    *state = crate::service::Service::default().state();
+                }
+            };
+            cluster.start(node, as_it_is).unwrap();
+        }
+        cluster
     }
 
     pub(super) fn cluster_view(&self) -> ClusterView<'_> {

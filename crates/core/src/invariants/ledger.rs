@@ -40,6 +40,11 @@ impl Ledger {
         }
     }
 
+    /// The index that the log begins after.
+    pub(super) fn first(&self) -> Index {
+        self.begins - 1
+    }
+
     /// The highest index known to be committed.
     #[inline]
     pub(super) fn last(&self) -> Index {

@@ -85,6 +85,16 @@ struct Told {
     lock_safety: lock_safety::LockSafety,
     history: History,
     lease_lag_us: Option<u64>,
+    /// Nodes begin with the service as the harness has it: what they say of its state can be held
+    /// against the log.
+    comparable: bool,
+}
+
+impl Told {
+    /// What the log gives, where states can be held against it.
+    fn states(&self) -> Option<&History> {
+        self.comparable.then_some(&self.history)
+    }
 }
 
 /// What a search for a linearization may cost: a second or two.
@@ -101,6 +111,7 @@ impl Checks {
                 lock_safety: lock_safety::LockSafety::default(),
                 history: History::new(first, SEARCH).with_lag(lease_lag_us.unwrap_or(0)),
                 lease_lag_us,
+                comparable: true,
             }),
             ..Self::of_log(first)
         }
@@ -231,7 +242,12 @@ impl Checks {
     ) -> Verdict {
         let position = id.position();
         match *observation {
-            Observation::Started { .. } => {
+            Observation::Started { applied, state, .. } => {
+                if let Some(told) = &mut self.told
+                    && applied == self.ledger.first()
+                {
+                    told.comparable &= state == Service::default().state();
+                }
                 monotonic::across_restart(id, observation, disks[position].durable())?;
                 let view = &mut nodes[position];
                 view.start(observation);
@@ -243,7 +259,7 @@ impl Checks {
                 } = *observation
                 {
                     let incarnation = view.incarnation;
-                    let history = self.told.as_ref().map(|told| &told.history);
+                    let history = self.told.as_ref().and_then(Told::states);
                     let ledger = &mut self.ledger;
                     state_machine_safety::installed(
                         id,
@@ -290,7 +306,7 @@ impl Checks {
             Observation::Applied { index, state } => {
                 let view = &mut nodes[position];
                 monotonic::applied(id, view.applied, index)?;
-                let history = self.told.as_ref().map(|told| &told.history);
+                let history = self.told.as_ref().and_then(Told::states);
                 state_machine_safety::applied(id, view, index, state, &mut self.ledger, history)?;
                 counters.hit(Counter::EntryApplied);
                 view.applied = index;
@@ -299,7 +315,7 @@ impl Checks {
                 let view = &mut nodes[position];
                 monotonic::applied(id, view.applied, index)?;
                 let incarnation = view.incarnation;
-                let history = self.told.as_ref().map(|told| &told.history);
+                let history = self.told.as_ref().and_then(Told::states);
                 let ledger = &mut self.ledger;
                 state_machine_safety::installed(id, incarnation, index, state, ledger, history)?;
                 counters.hit(Counter::SnapshotInstalled);

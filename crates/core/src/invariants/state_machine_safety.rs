@@ -71,7 +71,20 @@ pub(super) fn applied(
             let breach = breach::StateMachineSafety::OtherState { index, states };
             return broken(states.wrong.node, breach);
         }
-        Ok(())
+        as_the_log_gives(here, index, history)
+    }
+}
+
+/// Whether a node is in the state that the committed log gives. All nodes may make the same
+/// mistake, and then they agree.
+#[inline]
+fn as_the_log_gives(here: StateOf, index: Index, history: Option<&History>) -> Verdict {
+    match history.and_then(|history| history.state_at(index)) {
+        Some(right) if right != here.state => {
+            let breach = breach::StateMachineSafety::NotTheLogs { index, here, right };
+            broken(here.node, breach)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -79,7 +92,6 @@ pub(super) fn applied(
 #[cold]
 fn told_apart(here: StateOf, first: StateOf, index: Index, history: Option<&History>) -> States {
     let right = history.and_then(|history| history.state_at(index));
-    // A state machine that is not the harness's has states of its own.
     let right = right.filter(|right| [here.state, first.state].contains(right));
     let (wrong, other) = match right == Some(here.state) {
         true => (first, here),
@@ -131,7 +143,7 @@ pub(super) fn installed(
             let breach = breach::StateMachineSafety::OtherStateBySnapshot { index, states };
             return broken(states.wrong.node, breach);
         }
-        Ok(())
+        as_the_log_gives(here, index, history)
     }
 }
 
@@ -158,23 +170,35 @@ mod tests {
     }
 
     #[test]
-    fn the_log_says_whose_state_is_wrong() {
-        let mut cluster = cluster();
-        cluster.commit(2, 2).unwrap();
-        let right = {
-            let mut service = crate::service::Service::default();
-            service.apply(b"");
-            service.state()
-        };
-        // n1 is wrong, and the first to say so.
-        cluster.apply(1, 1, 10).unwrap();
+    fn all_nodes_may_agree_on_a_state_that_the_log_does_not_give() {
+        let mut cluster = ByHand::with_the_service(3);
+        cluster.elect(1, 1);
+        cluster.replicate(&[1, 2], 1, 1);
+        cluster.commit(1, 1).unwrap();
+        let mut service = crate::service::Service::default();
+        service.apply(b"");
+        let right = service.state();
+        assert_eq!(cluster.apply(1, 1, right), Ok(()));
+        cluster.commit(2, 1).unwrap();
         let states = States {
             right: Some(right),
-            ..states(1, 10, 2, right)
+            ..states(2, 11, 1, right)
         };
-        let breach = StateMachineSafety::OtherState { index: 1, states };
-        let violation = cluster.apply(2, 1, right).unwrap_err();
-        assert_eq!(*violation, *Violation::by(NodeId(1), breach));
+        let other = StateMachineSafety::OtherState { index: 1, states };
+        assert_eq!(broken(cluster.apply(2, 1, 11)), other.into());
+
+        let mut cluster = ByHand::with_the_service(3);
+        cluster.elect(1, 1);
+        cluster.replicate(&[1, 2], 1, 1);
+        cluster.commit(1, 1).unwrap();
+        let here = StateOf {
+            node: NodeId(1),
+            incarnation: 0,
+            state: 11,
+        };
+        let index = 1;
+        let alone = StateMachineSafety::NotTheLogs { index, here, right };
+        assert_eq!(broken(cluster.apply(1, 1, 11)), alone.into());
     }
 
     /// n1 leads term 1, has three entries, and knows two committed.

@@ -260,6 +260,8 @@ impl Service {
     pub fn state(&self) -> u64 {
         match &self.kind {
             Kind::Machine(hosted) => mix(self.history, hosted.digest()),
+            // A service with a flaw is never taken for one without.
+            Kind::Own if self.flaw.is_some() => !self.history,
             Kind::Own | Kind::Opaque => self.history,
         }
     }

@@ -153,7 +153,7 @@ fn since_the_storm(moments: &Moments, topic: &Topic, outcome: &Outcome) -> Vec<S
         if counts.stood > 0 && counts.led == 0 {
             let log = moments.last_of(id).map(|last| moments.all[last].log);
             let mut words = format!(
-                "since then {id}, its log {}, has stood for election {} and was never elected",
+                "since then {id}, whose log {}, has stood for election {} and was never elected",
                 log.unwrap_or_default(),
                 times(counts.stood)
             );
@@ -166,11 +166,11 @@ fn since_the_storm(moments: &Moments, topic: &Topic, outcome: &Outcome) -> Vec<S
             if named {
                 let heard = counts
                     .heard
-                    .map_or("has got no message".to_owned(), |heard| {
-                        format!("the last message that it got was {heard}")
+                    .map_or("it has received no message".to_owned(), |heard| {
+                        format!("the last message that it received was {heard}")
                     });
                 said.push(format!(
-                    "since then {id} has never stood for election, and {heard}"
+                    "since then {id} has never stood for election; {heard}"
                 ));
             }
         }

@@ -48,19 +48,21 @@ fn beginning(moments: &Moments, moment: &Moment, telling: &Telling<'_>) -> Optio
             let mut text = match (label.kind, label.claim) {
                 _ if telling.in_full && has_entries => moment.heard.clone(),
                 (MessageKind::VoteReply, _) if granted && is_elected(moment) => return None,
-                (MessageKind::VoteReply, _) if granted => format!("gets {from}'s vote"),
+                (MessageKind::VoteReply, _) if granted => format!("receives {from}'s vote"),
                 (MessageKind::VoteReply, _) => format!("is refused {from}'s vote"),
                 (MessageKind::AppendReply, Claim::Appended { index }) => {
-                    format!("hears that {from} has its log to {index}")
+                    format!("hears that {from}'s log matches up to {index}")
                 }
-                (MessageKind::AppendReply, _) => format!("hears that {from} takes no append"),
+                (MessageKind::AppendReply, _) => format!("hears that {from} rejects the append"),
                 (MessageKind::Vote | MessageKind::PreVote, _) => {
                     let log = moment.cause.map(|cause| moments.all[cause].log);
-                    let log = log.map_or(String::new(), |log| format!(", whose log is {log}"));
-                    format!("gets a {what} of {from}{log}")
+                    let log = log.map_or(String::new(), |log| format!(", whose log {log}"));
+                    format!("receives a {what} from {from}{log}")
                 }
-                (MessageKind::HeartbeatReply, _) => format!("gets {from}'s reply to a heartbeat"),
-                _ => format!("gets {from}'s {what}"),
+                (MessageKind::HeartbeatReply, _) => {
+                    format!("receives {from}'s reply to a heartbeat")
+                }
+                _ => format!("receives {from}'s {what}"),
             };
             let sent = moment.cause.map(|cause| &moments.all[cause]);
             let patience_us = telling.plan.election_us();
@@ -127,7 +129,7 @@ fn effects(moment: &Moment, telling: &Telling<'_>) -> Vec<String> {
                 None => said.add(format!("writes term {} and no vote", hard.term)),
             },
             Happened::Wrote(Wrote::LogReset { next }) => {
-                said.add(format!("empties its log, to go on at {next}"));
+                said.add(format!("empties its log, which begins at {next} now"));
             }
             Happened::Wrote(Wrote::LogCompact { through }) => {
                 said.add(format!("drops its log up to {through}"));
@@ -161,8 +163,8 @@ fn effects(moment: &Moment, telling: &Telling<'_>) -> Vec<String> {
             Happened::Down(forgotten) => {
                 let forgotten = forgotten.to_string();
                 said.add(match forgotten.is_empty() {
-                    true => "goes down; its disk has all that it wrote".to_owned(),
-                    false => format!("goes down; its disk forgets {forgotten}"),
+                    true => "crashes; its disk keeps all that it wrote".to_owned(),
+                    false => format!("crashes; its disk loses {forgotten}"),
                 });
             }
             Happened::Healed => said.add("the storm ends".to_owned()),
@@ -205,7 +207,7 @@ fn observed(said: &mut Said, moment: &Moment, seen: &Observation, telling: &Tell
             }
             for (voter, log) in moment.votes.iter().filter(|(_, log)| longer(log)) {
                 text.push_str(&format!(
-                    ", though {voter}'s log is {log} and its own {}",
+                    ", though {voter}'s log {log} and its own {}",
                     moment.log
                 ));
             }
@@ -221,7 +223,7 @@ fn observed(said: &mut Said, moment: &Moment, seen: &Observation, telling: &Tell
         } => said.add("asks for pre-votes".to_owned()),
         Observation::Role { .. } if moment.steps_down => said.add("steps down".to_owned()),
         Observation::Role { .. } => {}
-        Observation::Committed { index } => said.add(format!("knows {index} committed")),
+        Observation::Committed { index } => said.add(format!("knows that {index} is committed")),
         Observation::Applied { index, .. } if applies => said.applies(*index),
         Observation::Applied { .. } => {}
         Observation::Installed { index, .. } => {
@@ -231,7 +233,9 @@ fn observed(said: &mut Said, moment: &Moment, seen: &Observation, telling: &Tell
         Observation::Configured {
             index,
             configuration,
-        } => said.add(format!("goes by {configuration} (entry {index})")),
+        } => said.add(format!(
+            "adopts the configuration of entry {index}: {configuration}"
+        )),
         Observation::Started {
             term,
             vote,
@@ -242,7 +246,7 @@ fn observed(said: &mut Said, moment: &Moment, seen: &Observation, telling: &Tell
             let vote = vote.map_or("no vote".to_owned(), |vote| format!("vote {vote}"));
             let again = if moment.before.is_some() { "re" } else { "" };
             said.add(format!(
-                "{again}starts with term {term}, {vote}, log to {last}, commit {commit}"
+                "{again}starts with term {term}, {vote}, log up to {last}, commit {commit}"
             ));
         }
         Observation::ReadConfirmed { .. } => {}
@@ -285,7 +289,7 @@ impl Said {
         if changes {
             self.flush();
             if let Some(part) = self.parts.last_mut() {
-                part.push_str(", a change");
+                part.push_str(", a configuration change");
             }
         }
     }

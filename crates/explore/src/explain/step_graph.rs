@@ -57,9 +57,9 @@ pub struct LogEnd {
 impl std::fmt::Display for LogEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.index, self.term) {
-            (0, _) => f.write_str("empty"),
-            (index, 0) => write!(f, "to {index}"),
-            (index, term) => write!(f, "to {index} of term {term}"),
+            (0, _) => f.write_str("is empty"),
+            (index, 0) => write!(f, "ends at {index}"),
+            (index, term) => write!(f, "ends at {index} of term {term}"),
         }
     }
 }

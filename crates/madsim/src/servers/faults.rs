@@ -51,7 +51,7 @@ impl<S: Server> World<S> {
             }
             What::Pause(faults::Pause { node, for_us }) => {
                 hit(Counter::Pause);
-                self.say(format!("{node} stands still"));
+                self.say(format!("{node} is paused"));
                 let at = node.position();
                 *self.paused.entry(at).or_default() += 1;
                 self.runtime.pause(self.machines[at]);

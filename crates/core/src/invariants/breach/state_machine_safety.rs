@@ -45,6 +45,17 @@ pub enum StateMachineSafety {
         /// What the two nodes are in.
         states: States,
     },
+    /// It is in another state after an entry than the committed log gives, applied to a state machine
+    /// of the harness's own.
+    NotTheLogs {
+        /// The entry.
+        index: Index,
+        /// Its state.
+        here: StateOf,
+        /// What the log gives.
+        #[serde(serialize_with = "hexadecimal")]
+        right: u64,
+    },
     /// It told a client that an entry is applied, and has not applied it.
     AnsweredUnapplied {
         /// The entry.
@@ -169,6 +180,10 @@ impl Way for StateMachineSafety {
                 )?;
                 states.words(f)
             }
+            Self::NotTheLogs { index, here, right } => write!(
+                f,
+                "{who} is in another state after entry {index} than the log gives: {here}; the log gives {right:016x}"
+            ),
             Self::AnsweredUnapplied { index, applied } => write!(
                 f,
                 "{who} answered a client that entry {index} is applied, but has applied only {applied}"
@@ -202,7 +217,9 @@ impl Way for StateMachineSafety {
             Self::AppliedOutOfOrder { .. } => {
                 "Raft paper, section 5.3 (entries are applied in log order)"
             }
-            Self::OtherState { .. } => "Raft paper, figure 3 and section 2 (one order, one state)",
+            Self::OtherState { .. } | Self::NotTheLogs { .. } => {
+                "Raft paper, figure 3 and section 2 (one order, one state)"
+            }
             Self::AnsweredUnapplied { .. } => {
                 "Raft paper, figure 2 (a leader responds after the entry is applied) and section 5.3"
             }
@@ -225,6 +242,7 @@ impl Way for StateMachineSafety {
             }
             Self::CommittedOther { index }
             | Self::AppliedUncommitted { index, .. }
+            | Self::NotTheLogs { index, .. }
             | Self::AnsweredUnapplied { index, .. }
             | Self::InstalledUncommitted { index, .. } => Mentions::default().entry(*index),
             Self::OtherState { index, states } | Self::OtherStateBySnapshot { index, states } => {
@@ -246,8 +264,10 @@ impl Way for StateMachineSafety {
             Self::AppliedOutOfOrder { .. } => Some(
                 "does it apply every committed entry once, those too that carry no command, and begin after the snapshot of Start?",
             ),
-            Self::OtherState { .. } | Self::OtherStateBySnapshot { .. } => Some(
-                "does it apply each entry to the state machine once, and is the state machine deterministic?",
+            Self::OtherState { .. }
+            | Self::OtherStateBySnapshot { .. }
+            | Self::NotTheLogs { .. } => Some(
+                "does it apply each entry to the state machine once, an entry without a command as empty data, and is the state machine deterministic?",
             ),
             Self::AnsweredUnapplied { .. } => {
                 Some("does it report Observation::Applied before it answers?")
