@@ -116,7 +116,7 @@ fn a_diff_tells_the_plans_apart_and_then_the_first_step() {
 
         then B
               0.000001 s  step 0           fault: n3 is paused for 0.000005 s
-              0.000006 s  step 0       n3  goes on
+              0.000006 s  step 0       n3  resumes
 
     "#]]
     .assert_eq(&told);

@@ -14,6 +14,7 @@ use squall_core::fsutil::{Equal, NewName, name_part, write_new};
 use squall_core::invariants::Property;
 use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
+use squall_core::text::{WIDTH, indented};
 use squall_explore::report::{self, Files};
 use squall_explore::shrink::{Shrinker, Shrunk};
 use squall_explore::strategy::Kind;
@@ -194,12 +195,16 @@ impl<'a> Written<'a> {
 
     fn print_shrunk(&self, shrunk: &Shrunk, path: &Path, smaller: &Path) -> Result<(), CliError> {
         let command = replay_command(smaller, self.writing.subject.engine);
-        let origin = format!(
-            "shrunk     from {}\n           to {}\nfrom       {}\n",
-            report::size(&shrunk.before),
-            report::size(&shrunk.after),
-            path.display()
-        );
+        let sizes = [
+            ("shrunk", "from", &shrunk.before),
+            ("", "to", &shrunk.after),
+        ];
+        let sizes = sizes.iter().flat_map(|(head, which, size)| {
+            let words = format!("{which} {}", report::size(size));
+            indented(head, &words, 11, WIDTH)
+        });
+        let sizes: Vec<String> = sizes.collect();
+        let origin = format!("{}\nfrom       {}\n", sizes.join("\n"), path.display());
         if self.writing.keep_going {
             let failure = &shrunk.failure;
             return say(&format!(

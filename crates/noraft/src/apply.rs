@@ -7,7 +7,7 @@ use super::driver::NoraftNode;
 use super::messages::{self, Message};
 use squall_core::ids::{Index, NodeId, Term};
 use squall_core::replica::{Observation, Output, SyncId};
-use squall_core::storage::{Record, Snapshot};
+use squall_core::storage::{EntryKind, Record, Snapshot};
 
 /// Bytes that an entry takes in the log beside its data, as the driver counts growth.
 const ENTRY_OVERHEAD: u64 = 24;
@@ -99,7 +99,12 @@ impl NoraftNode {
         let entry = self.log.get(index).expect("committed, and not compacted");
         self.shown.applied = index;
         self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
-        self.machine.apply(index, &entry.data, out);
+        let command: &[u8] = match entry.kind {
+            EntryKind::Normal => &entry.data,
+            // What it says is not for the service, which might take it for a command.
+            EntryKind::Configuration(_) => &[],
+        };
+        self.machine.apply(index, command, out);
         if self.grown_bytes >= self.options.snapshot_every_bytes {
             self.begin_own_snapshot(now_us, out);
         }

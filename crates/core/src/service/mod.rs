@@ -168,16 +168,17 @@ impl Service {
         self.sessions.last(client)
     }
 
-    /// Applies one entry's data, and says what it did if it was a command. Entries that are none,
-    /// as changes of the configuration, are applied as empty data.
+    /// Applies one entry's data, and says what it did if it was a command. Data that is none
+    /// changes nothing, and changes of the configuration are applied as empty data.
     pub fn apply(&mut self, data: &[u8]) -> Option<Applied> {
-        self.history = mix_bytes(self.history, data);
         match self.kind {
             Kind::Own => {
                 let command = Command::decode(data)?;
+                self.history = mix_bytes(self.history, data);
                 Some(self.apply_once(&command, |service| service.perform(&command)))
             }
             Kind::Opaque => {
+                self.history = mix_bytes(self.history, data);
                 let (client, sequence) = Command::decode_sender(data)?;
                 Some(Applied {
                     client,
@@ -195,6 +196,7 @@ impl Service {
     #[inline(never)]
     fn apply_to_machine(&mut self, data: &[u8]) -> Option<Applied> {
         let (command, of_machine) = Command::decode_with(data)?;
+        self.history = mix_bytes(self.history, data);
         let perform = |service: &mut Self| match &mut service.kind {
             Kind::Machine(hosted) => hosted.apply(of_machine),
             Kind::Own | Kind::Opaque => unreachable!("it has a machine"),

@@ -45,8 +45,8 @@ pub enum StateMachineSafety {
         /// What the two nodes are in.
         states: States,
     },
-    /// It is in another state after an entry than the committed log gives, applied to a state machine
-    /// of the harness's own.
+    /// It is in another state after an entry than the committed log gives, applied to a state
+    /// machine of the harness's own.
     NotTheLogs {
         /// The entry.
         index: Index,
@@ -267,7 +267,7 @@ impl Way for StateMachineSafety {
             Self::OtherState { .. }
             | Self::OtherStateBySnapshot { .. }
             | Self::NotTheLogs { .. } => Some(
-                "does it apply each entry to the state machine once, an entry without a command as empty data, and is the state machine deterministic?",
+                "does it apply each entry to the state machine once, and is the state machine deterministic?",
             ),
             Self::AnsweredUnapplied { .. } => {
                 Some("does it report Observation::Applied before it answers?")
