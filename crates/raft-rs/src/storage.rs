@@ -4,7 +4,7 @@
 //! from, and the writes that it leaves to its user. An error in either loses data, and mostly
 //! nobody notices before a node restarts. [`LogStorage`] is the two together;
 //! [`with_storage`](crate::with_storage) makes a subject of it, in which the driver of
-//! [`RaftRs`](crate::RaftRs), with all that this one has, reads and writes that storage and no
+//! [`RaftRs`], with all that this one has, reads and writes that storage and no
 //! other. `examples/my_storage.rs` is one from end to end.
 //!
 //! # What is found
