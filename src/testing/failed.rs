@@ -95,8 +95,8 @@ impl Failed {
 
     pub(super) fn incomplete(summary: &Summary, command: &str) -> Self {
         let words = format!(
-            "no violation in {} runs, but what is required never happened: {}\n\nreproduce  {command}",
-            summary.runs,
+            "no violation in {}, but what is required never happened: {}\n\nreproduce  {command}",
+            report::many(summary.runs, "run"),
             summary.missing.join(", ")
         );
         Self::of(Reason::Incomplete(summary.missing.clone()), words)

@@ -488,7 +488,7 @@ fn a_violation_comes_after_the_summary_and_events_when_asked_for() {
     let skips = ["sweep", "--subject", "raft-rs+skip-fsync", "--out", out];
     let text = stdout(&squall(&skips));
     let place = |words: &str| text.find(words).unwrap_or_else(|| panic!("{text}"));
-    assert!(place("violation: 1 of 1 runs failed") < place("\nVIOLATION ack-before-durable"));
+    assert!(place("violation: 1 of 1 run failed") < place("\nVIOLATION ack-before-durable"));
     assert!(place("\nVIOLATION") < place("\nshrunk     from "));
     // What broke is among the last lines as well, which a terminal of 80 by 24 shows.
     let wide = |line: &&str| line.len().div_ceil(80).max(1);

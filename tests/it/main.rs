@@ -3,6 +3,7 @@
 
 mod blame;
 mod bounds;
+mod breaks;
 mod cli;
 #[cfg(all(feature = "madsim", madsim))]
 mod clocks_on_madsim;

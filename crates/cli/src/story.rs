@@ -7,7 +7,7 @@ use clap::Args;
 use squall_core::engine::Engine;
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
-use squall_explore::scenario::{Skipped, Story, commands, of_plan, stories_in};
+use squall_explore::scenario::{Story, commands, of_plan, stories_in};
 
 use super::{CliError, say, write_beside, write_file};
 
@@ -28,8 +28,9 @@ pub struct Options {
     /// Write what happens into the file, in place of what was expected.
     #[arg(long)]
     update: bool,
-    /// Write the plan that the story makes up to this file, to replay and shrink it.
-    #[arg(long, value_name = "PLAN.json", conflicts_with = "update")]
+    /// Write the plan that the story makes up to this file, to replay and shrink it: that of the
+    /// first subject that goes through it.
+    #[arg(long, value_name = "PLAN.json")]
     plan: Option<PathBuf>,
     /// Print a plan as a story, to begin with: `--from PLAN.json > NAME.sim`.
     #[arg(long, value_name = "PLAN.json", conflicts_with_all = ["story", "update", "plan", "subject"])]
@@ -82,7 +83,7 @@ fn from(subjects: &Registry, path: &std::path::Path) -> Result<u8, CliError> {
             Ok(0)
         }
         Err(skipped) => Err(CliError::Usage(format!(
-            "{} cannot go through it: {skipped:?}",
+            "{} {skipped}, and does not go through it",
             subject.name
         ))),
     }
@@ -99,6 +100,8 @@ fn tell(
     let path = story.path.display();
     let mut outputs = Vec::new();
     let mut status = 0;
+    // Why the first of them does not.
+    let mut why = None;
     for subject in subjects.iter() {
         if named.is_some_and(|named| named.name != subject.name) {
             continue;
@@ -106,10 +109,16 @@ fn tell(
         if named.is_none() && !story.is_for(subject) {
             continue;
         }
-        let Ok(told) = story.tell(&subject.on(engine))? else {
-            continue;
+        let told = match story.tell(&subject.on(engine))? {
+            Ok(told) => told,
+            Err(skipped) => {
+                why.get_or_insert(format!(": {} {skipped}", subject.name));
+                continue;
+            }
         };
-        if let Some(path) = &options.plan {
+        if let Some(path) = &options.plan
+            && outputs.is_empty()
+        {
             write_file(path, &told.plan.to_json())?;
         }
         if !options.update {
@@ -122,15 +131,12 @@ fn tell(
         outputs.push((subject.name.clone(), told.outputs));
     }
     if outputs.is_empty() {
-        let why = match named.map(|subject| story.tell(subject)).transpose()? {
-            Some(Err(Skipped::Unsupported(feature))) => {
-                format!(": it does not support {}", feature.name())
-            }
-            Some(Err(Skipped::NotNamed)) => ": the story names others".to_owned(),
-            _ => String::new(),
+        let why = why.unwrap_or_else(|| ": the story names other subjects".to_owned());
+        let who = match named {
+            Some(subject) => format!("{} does not go", subject.name),
+            None => "no subject goes".to_owned(),
         };
-        let who = named.map_or("no subject", |subject| &subject.name);
-        return Err(CliError::Usage(format!("{who} goes through {path}{why}")));
+        return Err(CliError::Usage(format!("{who} through {path}{why}")));
     }
     if options.update {
         write_beside(&story.path, &story.rewritten(&outputs))?;

@@ -10,15 +10,16 @@ const HEADING: Style = Style::new().bold();
 const ASIDE: Style = Style::new().dimmed();
 
 /// Lines that begin so have this style as a whole.
-const LINES: [(&str, Style); 15] = [
+const LINES: [(&str, Style); 16] = [
     ("VIOLATION ", BAD),
     ("broken     ", BAD),
     ("HANG ", BAD),
     ("violation: ", BAD),
-    ("leak: ", BAD),
-    ("hang: ", BAD),
+    ("nondeterministic: ", BAD),
+    ("hung: ", BAD),
     ("clean: ", GOOD),
     ("incomplete: ", UNSURE),
+    ("interrupted: ", UNSURE),
     ("nodes ", HEADING),
     ("causal trace", HEADING),
     ("faults of the plan", HEADING),

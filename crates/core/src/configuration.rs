@@ -146,7 +146,10 @@ impl Configuration {
 
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "voters {}", self.voters)?;
+        match self.voters.is_empty() {
+            true => f.write_str("no voters")?,
+            false => write!(f, "voters {}", self.voters)?,
+        }
         let parts = [
             ("outgoing", self.outgoing),
             ("learners", self.learners),

@@ -129,8 +129,8 @@ pub trait Replica {
 pub struct BootContext<'a> {
     /// This node.
     pub id: NodeId,
-    /// The cluster's first configuration, for a disk that holds no snapshot. This
-    /// node need not be in it: it may join later.
+    /// The cluster's first configuration, for a disk that holds no snapshot. It is empty for a
+    /// node that is to join later: such a node must not elect itself.
     pub configuration: Configuration,
     /// 0 for the first start, one more for each restart.
     pub incarnation: u32,

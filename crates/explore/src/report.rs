@@ -380,6 +380,14 @@ pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature]) -> Str
         subject, profile, ..
     } = swept;
     let count = |event| group(summary.counters.get(event));
+    let of = |event, one: &str, more: &str| {
+        let what = if summary.counters.get(event) == 1 {
+            one
+        } else {
+            more
+        };
+        format!("{} {what}", count(event))
+    };
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
         for line in indented(&format!("  {name}"), &value, 13, WIDTH) {
@@ -413,33 +421,41 @@ pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature]) -> Str
     row(
         "elections",
         format!(
-            "{}, {} of them won",
+            "{} begun, {}",
             count(Counter::ElectionStarted),
-            count(Counter::LeaderElected)
+            of(Counter::LeaderElected, "leader elected", "leaders elected")
         ),
     );
     row(
         "log",
         format!(
-            "{} entries committed, {} snapshots installed",
-            count(Counter::EntryCommitted),
-            count(Counter::SnapshotInstalled)
+            "{}, {}",
+            of(
+                Counter::EntryCommitted,
+                "entry committed",
+                "entries committed"
+            ),
+            of(
+                Counter::SnapshotInstalled,
+                "snapshot installed",
+                "snapshots installed"
+            )
         ),
     );
     row(
         "nodes",
         format!(
-            "{} crashes, {} pauses, {} failed disks",
-            count(Counter::Crash),
-            count(Counter::Pause),
-            count(Counter::Halt)
+            "{}, {}, {}",
+            of(Counter::Crash, "crash", "crashes"),
+            of(Counter::Pause, "pause", "pauses"),
+            of(Counter::Halt, "failed disk", "failed disks")
         ),
     );
     row(
         "links",
         format!(
-            "{} cuts, {} of {} messages lost",
-            count(Counter::LinkCut),
+            "{}, {} of {} messages lost",
+            of(Counter::LinkCut, "cut", "cuts"),
             count(Counter::MessageLost),
             count(Counter::MessageSent)
         ),
@@ -498,21 +514,21 @@ pub fn rounded(number: f64) -> String {
 
 /// The verdict of a sweep, for people: one line.
 pub fn verdict(summary: &Summary) -> String {
-    let runs = group(summary.runs);
+    let runs = many(summary.runs, "run");
     match summary.verdict() {
         Verdict::Clean if summary.runs < RUNS_FOR_REQUIRED => format!(
-            "clean: no violation in {runs} runs ({} are needed to demand required events)\n",
+            "clean: no violation in {runs} ({} are needed to demand required events)\n",
             group(RUNS_FOR_REQUIRED)
         ),
         Verdict::Clean => {
-            format!("clean: no violation in {runs} runs, and every required event happened\n")
+            format!("clean: no violation in {runs}, and every required event happened\n")
         }
-        Verdict::Interrupted => format!("interrupted: no violation in the {runs} runs so far\n"),
-        Verdict::Hung => format!(
-            "hung: no violation in the {runs} runs so far, and then one that does not end\n"
-        ),
+        Verdict::Interrupted => format!("interrupted: no violation in the {runs} so far\n"),
+        Verdict::Hung => {
+            format!("hung: no violation in the {runs} so far, and then one that does not end\n")
+        }
         Verdict::Incomplete => format!(
-            "incomplete: no violation in {runs} runs, but what the profile requires did not happen, or not as often: {}\n",
+            "incomplete: no violation in {runs}, but what the profile requires did not happen, or not as often: {}\n",
             summary.missing.join(", ")
         ),
         Verdict::Violation => {
@@ -527,7 +543,7 @@ pub fn verdict(summary: &Summary) -> String {
                 .map(|(name, times)| format!("{name} in {times}"))
                 .collect();
             format!(
-                "violation: {} of {runs} runs failed ({})\n",
+                "violation: {} of {runs} failed ({})\n",
                 group(summary.findings.len() as u64),
                 list.join(", ")
             )

@@ -213,8 +213,8 @@ impl NoraftNode {
     /// Reports the commit index, as far as `most`.
     pub(super) fn show_commit(&mut self, most: Index, out: &mut Output<Message>) {
         let index = self.node.commit_index().get().min(most);
-        // It may be asked for less than has been reported already.
-        if index > self.shown.reports.last_commit() {
+        // What is held back for a while may be less than has been reported already.
+        if most == Index::MAX || index > self.shown.reports.last_commit() {
             self.shown.reports.commit(index, out);
         }
     }

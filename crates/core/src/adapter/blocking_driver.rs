@@ -7,6 +7,10 @@ use std::fmt::Debug;
 use crate::replica::{Input, Label, Next, Output, Replica, SyncId, SyncResult};
 
 /// A driver that does nothing else while it waits for its disk.
+///
+/// A call asks for one sync at most, which covers everything that it wrote: that is the order
+/// "write, sync, go on". A driver that needs two in a row returns [`Next::WaitForSync`] from
+/// [`Sequential::go_on`] again.
 pub trait Sequential {
     /// What nodes send to one another.
     type Message: Clone + Debug;

@@ -214,7 +214,7 @@ impl Definition for Ask {
             Command {
                 name: "campaign",
                 usage: "campaign NODE",
-                about: "an operator asks the node to stand for election",
+                about: "an operator asks the node to stand for election; without it, a node stands when its time-out is over, which the seed draws",
                 act: campaign,
             },
             Command {

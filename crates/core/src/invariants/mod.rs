@@ -77,6 +77,11 @@ pub struct Checks {
     told: Option<Told>,
     /// What clients are told by a machine of a user's own, where there is one.
     machine: Option<Box<MachineHistory>>,
+    /// The state that nodes begin with, as the harness has it; none where one of them says
+    /// another, and states cannot be held against what the log gives. Those of a machine of a
+    /// user's own are not: its answers are, in its own words, and Squall's sessions keep a command
+    /// from being applied to it twice.
+    first_state: Option<u64>,
 }
 
 /// The checks on what clients are told.
@@ -85,16 +90,6 @@ struct Told {
     lock_safety: lock_safety::LockSafety,
     history: History,
     lease_lag_us: Option<u64>,
-    /// Nodes begin with the service as the harness has it: what they say of its state can be held
-    /// against the log.
-    comparable: bool,
-}
-
-impl Told {
-    /// What the log gives, where states can be held against it.
-    fn states(&self) -> Option<&History> {
-        self.comparable.then_some(&self.history)
-    }
 }
 
 /// What a search for a linearization may cost: a second or two.
@@ -111,8 +106,8 @@ impl Checks {
                 lock_safety: lock_safety::LockSafety::default(),
                 history: History::new(first, SEARCH).with_lag(lease_lag_us.unwrap_or(0)),
                 lease_lag_us,
-                comparable: true,
             }),
+            first_state: Some(Service::default().state()),
             ..Self::of_log(first)
         }
     }
@@ -136,7 +131,16 @@ impl Checks {
             configurations: configuration::Configurations::default(),
             told: None,
             machine: None,
+            first_state: None,
         }
+    }
+
+    /// The state that the committed log gives after the entry at `index`, where states can be held
+    /// against it.
+    #[inline]
+    fn right_state(&self, index: Index) -> Option<u64> {
+        self.first_state?;
+        self.told.as_ref()?.history.state_at(index)
     }
 
     /// A node writes a record. Returns the chain of its log up to it.
@@ -243,10 +247,8 @@ impl Checks {
         let position = id.position();
         match *observation {
             Observation::Started { applied, state, .. } => {
-                if let Some(told) = &mut self.told
-                    && applied == self.ledger.first()
-                {
-                    told.comparable &= state == Service::default().state();
+                if applied == self.ledger.first() {
+                    self.first_state.take_if(|first| *first != state);
                 }
                 monotonic::across_restart(id, observation, disks[position].durable())?;
                 let view = &mut nodes[position];
@@ -258,17 +260,9 @@ impl Checks {
                     ..
                 } = *observation
                 {
-                    let incarnation = view.incarnation;
-                    let history = self.told.as_ref().and_then(Told::states);
-                    let ledger = &mut self.ledger;
-                    state_machine_safety::installed(
-                        id,
-                        incarnation,
-                        applied,
-                        state,
-                        ledger,
-                        history,
-                    )?;
+                    let here = view.in_state(id, state);
+                    let right = self.right_state(applied);
+                    state_machine_safety::installed(here, applied, &mut self.ledger, right)?;
                     self.configurations
                         .entered(id, view, applied, configuration)?;
                 }
@@ -306,18 +300,16 @@ impl Checks {
             Observation::Applied { index, state } => {
                 let view = &mut nodes[position];
                 monotonic::applied(id, view.applied, index)?;
-                let history = self.told.as_ref().and_then(Told::states);
-                state_machine_safety::applied(id, view, index, state, &mut self.ledger, history)?;
+                let (here, right) = (view.in_state(id, state), self.right_state(index));
+                state_machine_safety::applied(here, view, index, &mut self.ledger, right)?;
                 counters.hit(Counter::EntryApplied);
                 view.applied = index;
             }
             Observation::Installed { index, state } => {
                 let view = &mut nodes[position];
                 monotonic::applied(id, view.applied, index)?;
-                let incarnation = view.incarnation;
-                let history = self.told.as_ref().and_then(Told::states);
-                let ledger = &mut self.ledger;
-                state_machine_safety::installed(id, incarnation, index, state, ledger, history)?;
+                let (here, right) = (view.in_state(id, state), self.right_state(index));
+                state_machine_safety::installed(here, index, &mut self.ledger, right)?;
                 counters.hit(Counter::SnapshotInstalled);
                 view.applied = index;
             }

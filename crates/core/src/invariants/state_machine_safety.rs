@@ -6,7 +6,6 @@
 use super::breach::{StateOf, States};
 use super::ledger::Ledger;
 use super::{NodeView, Verdict, Violation, breach};
-use crate::history::History;
 use crate::ids::{Index, NodeId};
 
 /// Out of the way, so that what is checked all the time stays small.
@@ -37,49 +36,44 @@ pub(super) fn committed(id: NodeId, view: &NodeView, index: Index, ledger: &Ledg
     broken(id, breach::StateMachineSafety::CommittedOther { index })
 }
 
-/// `id` applied the entry at `index`, and is in `state` now.
+/// A node applied the entry at `index`, and is in the state `here` now; `right` is what the
+/// committed log gives, where that is known.
 #[inline]
 pub(super) fn applied(
-    id: NodeId,
+    here: StateOf,
     view: &NodeView,
     index: Index,
-    state: u64,
     ledger: &mut Ledger,
-    history: Option<&History>,
+    right: Option<u64>,
 ) -> Verdict {
-    let before = view.applied;
+    let (id, before) = (here.node, view.applied);
     let committed = view.commit.min(ledger.last());
     if index > committed {
-        broken(
+        return broken(
             id,
             breach::StateMachineSafety::AppliedUncommitted { index, committed },
-        )
-    } else if index != before + 1 {
-        broken(
+        );
+    }
+    if index != before + 1 {
+        return broken(
             id,
             breach::StateMachineSafety::AppliedOutOfOrder { index, before },
-        )
-    } else {
-        let here = StateOf {
-            node: id,
-            incarnation: view.incarnation,
-            state,
-        };
-        let first = ledger.state(index, here);
-        if first.state != state {
-            let states = told_apart(here, first, index, history);
-            let breach = breach::StateMachineSafety::OtherState { index, states };
-            return broken(states.wrong.node, breach);
-        }
-        as_the_log_gives(here, index, history)
+        );
     }
+    let first = ledger.state(index, here);
+    if first.state != here.state {
+        let states = told_apart(here, first, right);
+        let breach = breach::StateMachineSafety::OtherState { index, states };
+        return broken(states.wrong.node, breach);
+    }
+    as_the_log_gives(here, index, right)
 }
 
 /// Whether a node is in the state that the committed log gives. All nodes may make the same
 /// mistake, and then they agree.
 #[inline]
-fn as_the_log_gives(here: StateOf, index: Index, history: Option<&History>) -> Verdict {
-    match history.and_then(|history| history.state_at(index)) {
+fn as_the_log_gives(here: StateOf, index: Index, right: Option<u64>) -> Verdict {
+    match right {
         Some(right) if right != here.state => {
             let breach = breach::StateMachineSafety::NotTheLogs { index, here, right };
             broken(here.node, breach)
@@ -90,8 +84,7 @@ fn as_the_log_gives(here: StateOf, index: Index, history: Option<&History>) -> V
 
 /// Whose state is wrong: the committed log says so, where the harness applies it too.
 #[cold]
-fn told_apart(here: StateOf, first: StateOf, index: Index, history: Option<&History>) -> States {
-    let right = history.and_then(|history| history.state_at(index));
+fn told_apart(here: StateOf, first: StateOf, right: Option<u64>) -> States {
     let right = right.filter(|right| [here.state, first.state].contains(right));
     let (wrong, other) = match right == Some(here.state) {
         true => (first, here),
@@ -116,35 +109,28 @@ pub(super) fn answered(id: NodeId, view: &NodeView, index: Index) -> Verdict {
     )
 }
 
-/// `id` installed a snapshot of the entries up to `index`, and is in `state` now.
+/// A node installed a snapshot of the entries up to `index`, and is in the state `here` now;
+/// `right` is what the committed log gives, where that is known.
 pub(super) fn installed(
-    id: NodeId,
-    incarnation: u32,
+    here: StateOf,
     index: Index,
-    state: u64,
     ledger: &mut Ledger,
-    history: Option<&History>,
+    right: Option<u64>,
 ) -> Verdict {
     if index > ledger.last() {
         let committed = ledger.last();
-        broken(
-            id,
+        return broken(
+            here.node,
             breach::StateMachineSafety::InstalledUncommitted { index, committed },
-        )
-    } else {
-        let here = StateOf {
-            node: id,
-            incarnation,
-            state,
-        };
-        let first = ledger.state(index, here);
-        if first.state != state {
-            let states = told_apart(here, first, index, history);
-            let breach = breach::StateMachineSafety::OtherStateBySnapshot { index, states };
-            return broken(states.wrong.node, breach);
-        }
-        as_the_log_gives(here, index, history)
+        );
     }
+    let first = ledger.state(index, here);
+    if first.state != here.state {
+        let states = told_apart(here, first, right);
+        let breach = breach::StateMachineSafety::OtherStateBySnapshot { index, states };
+        return broken(states.wrong.node, breach);
+    }
+    as_the_log_gives(here, index, right)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A node as it shows itself: what it has written and reported. Kept by the
 //! engine, read by the checks.
 
+use super::breach::StateOf;
 use crate::configuration::Configuration;
 use crate::ids::{Index, NodeId, Role, Term};
 use crate::log_vec::Indexed;
@@ -89,6 +90,16 @@ impl NodeView {
             self.term = term;
             self.commit = commit;
             self.applied = applied;
+        }
+    }
+
+    /// The state that it says it is in.
+    #[inline]
+    pub(super) fn in_state(&self, node: NodeId, state: u64) -> StateOf {
+        StateOf {
+            node,
+            incarnation: self.incarnation,
+            state,
         }
     }
 

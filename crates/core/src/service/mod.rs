@@ -260,11 +260,14 @@ impl Service {
     /// A hash of the whole state.
     #[inline]
     pub fn state(&self) -> u64 {
-        match &self.kind {
+        let state = match &self.kind {
             Kind::Machine(hosted) => mix(self.history, hosted.digest()),
-            // A service with a flaw is never taken for one without.
-            Kind::Own if self.flaw.is_some() => !self.history,
             Kind::Own | Kind::Opaque => self.history,
+        };
+        // One with a flaw is in no state that the log gives: its own check is to find the flaw.
+        match self.flaw {
+            None => state,
+            Some(_) => !state,
         }
     }
 

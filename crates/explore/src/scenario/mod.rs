@@ -84,6 +84,15 @@ pub enum Skipped {
     Unsupported(Feature),
 }
 
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Skipped::NotNamed => f.write_str("is none of the subjects that the story names"),
+            Skipped::Unsupported(feature) => write!(f, "does not support {}", feature.name()),
+        }
+    }
+}
+
 impl Story {
     /// Carries the story out on `subject`.
     ///

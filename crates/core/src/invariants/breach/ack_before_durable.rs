@@ -72,6 +72,12 @@ impl Way for AckBeforeDurable {
             Self::VoteNotDurable {
                 term, candidate, ..
             } => write!(f, "vote for {candidate} in term {term}")?,
+            Self::LogNotDurable { index, durable, .. } if durable >= index => {
+                write!(
+                    f,
+                    "log up to {index} (durable: another log, up to {durable})"
+                )?;
+            }
             Self::LogNotDurable { index, durable, .. } => {
                 write!(f, "log up to {index} (durable: up to {durable})")?;
             }
