@@ -1,6 +1,8 @@
 //! `examples/bring_your_own.rs`, as its reader would find it.
 
 use squall::prelude::*;
+use squall_core::engine::Observer;
+use squall_core::invariants::Property;
 use squall_core::own::{KnownIssue, OptionValue, OwnOptions, check_issues};
 use squall_core::plan::{Plan, Profile, builtin_profiles};
 use squall_core::registry::RegisteredSubject;
@@ -15,6 +17,18 @@ mod bring_your_own;
 #[allow(dead_code)] // Its main.
 #[path = "../../examples/known_issues.rs"]
 mod known_issues;
+
+#[allow(dead_code)] // Its main.
+#[path = "../../examples/skeleton.rs"]
+mod skeleton;
+
+#[test]
+fn the_skeleton_runs_and_is_told_that_nobody_leads() {
+    let mine = RegisteredSubject::new("mine", "", skeleton::Mine);
+    let plan = mine.plans(&Profile::load("calm").unwrap()).draw(0);
+    let failure = mine.runner.run(&plan, Observer::default()).failure.unwrap();
+    assert_eq!(failure.violation.property(), Property::Liveness);
+}
 
 #[test]
 fn a_driver_of_ones_own_passes_the_storm() {

@@ -7,7 +7,8 @@
 //! - `<!-- file: examples/bring_your_own.rs -->`, the file.
 //!
 //! `from "TEXT"` and `to "TEXT"` behind it cut out the lines from the first that holds the one text
-//! to the next that holds the other. Figures that differ from machine to machine are not shown.
+//! to the next that holds the other; `before "TEXT"` leaves that next line out. Figures that differ
+//! from machine to machine are not shown.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +21,7 @@ struct Origin {
     kind: Kind,
     from: Option<String>,
     to: Option<String>,
+    before: Option<String>,
 }
 
 #[derive(Debug)]
@@ -55,8 +57,8 @@ fn origin(line: &str) -> Option<Origin> {
                 .to_owned(),
         )
     };
-    let (from, to) = (quoted("from"), quoted("to"));
-    let end = [" from \"", " to \""]
+    let (from, to, before) = (quoted("from"), quoted("to"), quoted("before"));
+    let end = [" from \"", " to \"", " before \""]
         .iter()
         .filter_map(|cut| rest.find(cut));
     let what = &rest[..end.min().unwrap_or(rest.len())];
@@ -65,7 +67,12 @@ fn origin(line: &str) -> Option<Origin> {
         "file" => Kind::File(what.to_owned()),
         _ => return None,
     };
-    Some(Origin { kind, from, to })
+    Some(Origin {
+        kind,
+        from,
+        to,
+        before,
+    })
 }
 
 /// A folder that looks like the project's to a command that reads, and into which it may write.
@@ -113,9 +120,12 @@ fn excerpt(origin: &Origin, desk: &Path) -> String {
         let start = lines.iter().position(|line| line.contains(from));
         lines.drain(..start.unwrap_or_else(|| panic!("{origin:?} has no such line: {whole}")));
     }
-    if let Some(to) = &origin.to {
-        let end = lines.iter().position(|line| line.contains(to));
-        lines.truncate(end.unwrap_or_else(|| panic!("{origin:?} has no such line: {whole}")) + 1);
+    for (end, shown) in [(&origin.to, 1), (&origin.before, 0)] {
+        let Some(end) = end else { continue };
+        let end = lines.iter().position(|line| line.contains(end));
+        lines.truncate(
+            end.unwrap_or_else(|| panic!("{origin:?} has no such line: {whole}")) + shown,
+        );
     }
     let text = lines.join("\n");
     text.trim_end().to_owned()

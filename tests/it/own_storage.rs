@@ -327,3 +327,13 @@ fn it_is_as_short_as_the_guide_says() {
     let lines = text.unwrap().lines().count();
     assert!(lines < 80, "{lines} lines");
 }
+
+#[test]
+fn the_guide_quotes_a_failure_as_it_is() {
+    let page = std::fs::read_to_string(support::root().join("docs/guide/your-storage.md")).unwrap();
+    let words: Vec<&str> = page.split_whitespace().collect();
+    let (_, failure) = first_failure::<FORGETS_TERM_BEFORE_LOG>(SEEDS).unwrap();
+    // The line in our source moves.
+    let quoted = failure.rsplit_once(':').unwrap().0;
+    assert!(words.join(" ").contains(quoted), "{quoted}");
+}
