@@ -106,6 +106,12 @@ impl Place {
 
     /// The whole command that runs this test alone with these variables.
     pub(super) fn command(&self, variables: &str) -> String {
+        // Without it the test is another program, in which the test may not even be.
+        let flags = match cfg!(madsim) {
+            true => "RUSTFLAGS='--cfg madsim' ",
+            false => "",
+        };
+        let variables = format!("{flags}{variables}");
         let test = self.test.as_deref().map(quoted);
         match (&self.package, test) {
             (Some(package), Some(test)) => {

@@ -32,6 +32,8 @@ mod resume;
 mod search;
 #[cfg(all(feature = "madsim", madsim))]
 mod servers;
+#[cfg(all(feature = "madsim", madsim))]
+mod servers_on_raft_rs;
 mod show;
 mod shrink;
 mod stories;

@@ -15,7 +15,7 @@ use squall_core::engine::{Engine, Line, Observer, Outcome};
 use squall_core::ids::{NodeId, Role};
 use squall_core::invariants::Verdict;
 use squall_core::invariants::breach::{
-    Breach, DurableCommit, LeaderAppendOnly, Monotonic, NoPanic,
+    Breach, DurableCommit, LeaderAppendOnly, Liveness, Monotonic, NoPanic,
 };
 use squall_core::plan::{Fault, LossMode, Plan, What, When};
 use squall_core::registry::{RegisteredSubject, Runner};
@@ -35,6 +35,69 @@ enum Wrong {
     Panics,
     /// It writes another entry where it has read one.
     Forgets,
+    /// It does not start again.
+    Refuses,
+}
+
+/// One node that follows, and whose second incarnation finds what a power failure has left of a
+/// write over two entries: the log is cut, and nothing is written in their place.
+struct Cutting;
+
+impl Server for Cutting {
+    type Run = ();
+
+    fn begin(&self, _: &Plan) {}
+
+    async fn serve(self: Arc<Self>, incarnation: Incarnation) {
+        let probe = incarnation.probe;
+        let entries = match incarnation.number {
+            0 => Vec::new(),
+            _ => vec![entry(1, 1)],
+        };
+        probe.started(&Started {
+            term: 2 * u64::from(incarnation.number.min(1)),
+            entries,
+            ..Started::default()
+        });
+        if incarnation.number == 0 {
+            probe.voted(1, None);
+            for number in 1..=3 {
+                probe.appended(number, &entry(1, number as u8));
+            }
+            probe.voted(2, None);
+            probe.synced(probe.sync_begins());
+            probe.appended(2, &entry(2, 9));
+        }
+        std::future::pending().await
+    }
+
+    async fn ask(self: Arc<Self>, _: Arc<()>, _: ClientHandle) {}
+
+    fn judge(&self, (): &()) -> Verdict<Judged> {
+        Ok(Judged::Fine)
+    }
+}
+
+#[test]
+fn a_log_may_be_cut_and_not_yet_written_where_the_power_fails() {
+    let cut = Storm::over(Cutting).run(&plan(vec![crash(205_000)]), Observer::default());
+    let failure = cut.failure.unwrap().violation.breach;
+    // It never leads; its log is not what is wrong.
+    assert!(matches!(failure, Breach::Liveness(_)), "{failure:?}");
+}
+
+#[test]
+fn a_server_that_ends_with_an_error_again_and_again_is_told_with_it() {
+    let Breach::Liveness(Liveness::ServersNotConverged { unmet, .. }) = breaks(Wrong::Refuses)
+    else {
+        panic!("nothing is answered");
+    };
+    let words = unmet.to_string();
+    assert!(words.starts_with("n1's server has ended "), "{words}");
+    assert!(
+        words.ends_with(" times, last with: the log is damaged"),
+        "{words}"
+    );
 }
 
 struct Counting(Wrong);
@@ -54,6 +117,9 @@ async fn serve(wrong: Wrong, incarnation: Incarnation) -> std::io::Result<()> {
         wrong != Wrong::Panics || incarnation.number == 0,
         "once is enough"
     );
+    if wrong == Wrong::Refuses && incarnation.number > 0 {
+        return Err(std::io::Error::other("the log is damaged"));
+    }
     let file = fs::File::open_or_create("log").await?;
     fs::sync_dir("").await?;
     let bytes = file.read_all().await?;
@@ -109,8 +175,8 @@ impl Server for Counting {
         AtomicU64::new(0)
     }
 
-    async fn serve(self: Arc<Self>, incarnation: Incarnation) {
-        serve(self.0, incarnation).await.unwrap_or(());
+    async fn serve(self: Arc<Self>, incarnation: Incarnation) -> std::io::Result<()> {
+        serve(self.0, incarnation).await
     }
 
     async fn ask(self: Arc<Self>, run: Arc<AtomicU64>, handle: ClientHandle) {

@@ -12,7 +12,7 @@ use raft::eraftpb::{Entry, Message};
 use squall::counters::Counter;
 use squall::ids::{NodeId, Role};
 use squall::invariants::{Property, Verdict, Violation};
-use squall::madsim::servers::{self, ClientHandle, Incarnation, Judged, Server, address_of};
+use squall::madsim::servers::{self, ClientHandle, Ended, Incarnation, Judged, Server, address_of};
 use squall::plan::Plan;
 use squall::raft_rs::{entry, label, node};
 use tokio::time::{Instant, sleep};
@@ -69,7 +69,7 @@ impl Server for Lockd {
     fn serve(
         self: Arc<Self>,
         incarnation: Incarnation,
-    ) -> impl Future<Output = ()> + Send + 'static {
+    ) -> impl Future<Output: Ended> + Send + 'static {
         let plan = &incarnation.plan;
         let options = server::Options {
             id: incarnation.node.0.into(),
@@ -86,10 +86,7 @@ impl Server for Lockd {
             bug: self.0,
         };
         let probe = ToSquall(incarnation.probe);
-        async move {
-            // Why it stops, its disk knows.
-            let Err(_) = server::run(options, probe).await;
-        }
+        server::run(options, probe)
     }
 
     fn ask(

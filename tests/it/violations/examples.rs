@@ -478,6 +478,11 @@ pub(super) fn unmet() -> Vec<Unmet> {
             applied: 5,
             leaders_last: 7,
         },
+        Unmet::ServerEnds {
+            node: N3,
+            times: 12,
+            why: "snap/meta is damaged".to_owned(),
+        },
         Unmet::NobodyLeads,
         Unmet::ClientsUnanswered { clients: 2 },
         Unmet::ServerBehind { node: N3 },

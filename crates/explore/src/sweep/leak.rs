@@ -5,6 +5,7 @@ use std::sync::Arc;
 use squall_core::engine::{Line, Observer, Outcome, Pulse};
 use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
+use squall_core::text::seconds;
 
 /// Runs that are compared step by step until two of them differ.
 const MOST_RUNS: usize = 8;
@@ -14,7 +15,8 @@ const MOST_LINES: usize = 6;
 
 /// What a leak comes from, nearly always.
 pub const USUAL_CAUSES: &str = "Usual causes, in a driver or a library: the order of a HashMap or HashSet, a clock, a \
-     thread, a random number, an address, a static that outlives a run.";
+     thread, a random number, an address, a static that outlives a run; \
+     in a server also tokio::select! without `biased`.";
 
 /// Two runs of one plan that were not the same.
 #[derive(Clone, Debug)]
@@ -100,6 +102,10 @@ fn in_words(lines: &[Line], step: u64) -> String {
         None => line.text.clone(),
     });
     let mut words: Vec<String> = shown.collect();
+    if let (Some(first), Some(line)) = (words.first_mut(), lines.first()) {
+        // What happens may be the same, and when it does not.
+        *first = format!("at {}, {first}", seconds(line.time_us));
+    }
     if lines.len() > MOST_LINES {
         words.push(format!("and {} more events", lines.len() - MOST_LINES));
     }

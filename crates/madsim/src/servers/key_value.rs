@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ::madsim::time::{TimeHandle, sleep, timeout};
 
-use super::{ClientHandle, Incarnation, Judged, Server, Storm, address_of};
+use super::{ClientHandle, Ended, Incarnation, Judged, Server, Storm, address_of};
 use squall_core::counters::Counter;
 use squall_core::ids::NodeId;
 use squall_core::invariants::{Verdict, Violation, breach};
@@ -82,12 +82,12 @@ pub struct ByFunctions<S, A> {
 }
 
 /// A key-value server as a subject. `serve` is one incarnation of a node; a node whose incarnation
-/// ends is switched off and on again. `ask` makes one request of one node, once; it is given up
-/// after a while.
+/// ends is switched off and on again, and the error that it returns is told. `ask` makes one
+/// request of one node, once; it is given up after a while.
 pub fn key_value<S, L, A, R>(serve: S, ask: A) -> Storm<ByFunctions<S, A>>
 where
     S: Fn(Incarnation) -> L + Send + Sync + 'static,
-    L: Future<Output = ()> + Send + 'static,
+    L: Future<Output: Ended> + Send + 'static,
     A: Fn(Asked) -> R + Send + Sync + 'static,
     R: Future<Output = Reply> + Send + 'static,
 {
@@ -101,7 +101,7 @@ pub struct Seen(Mutex<Vec<Operation<KeyValueInput, KeyValueOutput>>>);
 impl<S, L, A, R> Server for ByFunctions<S, A>
 where
     S: Fn(Incarnation) -> L + Send + Sync + 'static,
-    L: Future<Output = ()> + Send + 'static,
+    L: Future<Output: Ended> + Send + 'static,
     A: Fn(Asked) -> R + Send + Sync + 'static,
     R: Future<Output = Reply> + Send + 'static,
 {
@@ -114,7 +114,7 @@ where
     fn serve(
         self: Arc<Self>,
         incarnation: Incarnation,
-    ) -> impl Future<Output = ()> + Send + 'static {
+    ) -> impl Future<Output: Ended> + Send + 'static {
         (self.serve)(incarnation)
     }
 

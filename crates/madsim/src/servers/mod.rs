@@ -30,6 +30,7 @@ mod shadow_disk;
 mod unsupported;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -76,11 +77,11 @@ pub trait Server: Send + Sync + 'static {
     fn begin(&self, plan: &Plan) -> Self::Run;
 
     /// One incarnation of a node: from its start until it is killed, or stops because it cannot go
-    /// on. Then its machine is switched off and on again.
+    /// on. Then its machine is switched off and on again. An error that it ends with is told.
     fn serve(
         self: Arc<Self>,
         incarnation: Incarnation,
-    ) -> impl Future<Output = ()> + Send + 'static;
+    ) -> impl Future<Output: Ended> + Send + 'static;
 
     /// A client, which goes on until [`ClientHandle::storms`] is false and it has then seen that a
     /// fresh command is answered.
@@ -95,6 +96,24 @@ pub trait Server: Send + Sync + 'static {
     /// # Errors
     /// What they should not have seen.
     fn judge(&self, run: &Self::Run) -> Verdict<Judged>;
+}
+
+/// How a server has ended by itself: with nothing to say, or with an error.
+pub trait Ended {
+    /// The error, in words.
+    fn why(self) -> Option<String>;
+}
+
+impl Ended for () {
+    fn why(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T, E: Display> Ended for Result<T, E> {
+    fn why(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
 }
 
 /// What came of looking at what clients saw, where nothing is wrong with it.

@@ -2,7 +2,7 @@
 //! It acts on nothing: the storm does.
 
 use squall_core::faults;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -48,6 +48,8 @@ pub(super) struct Stage {
     pub(super) failure: Option<Failure>,
     /// Nodes that have stopped by themselves and have not been seen to.
     pub(super) halted: VecDeque<NodeId>,
+    /// How often each node's server has ended by itself.
+    pub(super) ends: BTreeMap<NodeId, Ends>,
     /// Faults that wait for an ordinal.
     pub(super) triggers: Triggers,
     /// Faults that have had theirs.
@@ -70,6 +72,20 @@ pub(super) struct Stage {
     pub(super) end_us: u64,
     pub(super) closed: bool,
 }
+
+/// How often a server has ended by itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ends {
+    /// In the whole run.
+    pub(super) times: u64,
+    /// Since the storm is over.
+    pub(super) after_storm: u64,
+    /// The error of the last time.
+    pub(super) why: Option<String>,
+}
+
+/// A server that has ended so often by itself since the storm is over will not come up.
+const ENDS_FOR_GOOD: u64 = 3;
 
 /// Who looks on, and how closely.
 pub(super) struct Look {
@@ -101,6 +117,7 @@ impl Stage {
             lines: look.lines.then(Vec::new),
             failure: None,
             halted: VecDeque::new(),
+            ends: BTreeMap::new(),
             triggers: Triggers::new(&plan.faults, nodes),
             struck: VecDeque::new(),
             syncs: vec![(0, 0); nodes],
@@ -131,8 +148,12 @@ impl Stage {
         view.up && view.incarnation == incarnation && !self.closed && !self.is_over()
     }
 
-    /// The node's server has stopped by itself.
-    pub(super) fn halt(&mut self, node: NodeId) {
+    /// The node's server has stopped by itself, with this error where it has said one.
+    pub(super) fn halt(&mut self, node: NodeId, why: Option<String>) {
+        let ends = self.ends.entry(node).or_default();
+        ends.times += 1;
+        ends.after_storm += u64::from(!self.storms);
+        ends.why = why;
         self.halted.push_back(node);
         self.wake();
     }
@@ -424,6 +445,20 @@ impl Stage {
 
     /// What is still to come until the cluster has converged; none when it has.
     pub(super) fn unmet(&self, clients: usize) -> Option<Unmet> {
+        let unmet = self.not_converged(clients)?;
+        // Why it ends says more than what comes of it.
+        let ends = self.ends.iter().find_map(|(node, ends)| {
+            let why = ends.why.clone()?;
+            (ends.after_storm >= ENDS_FOR_GOOD).then(|| Unmet::ServerEnds {
+                node: *node,
+                times: ends.times,
+                why,
+            })
+        });
+        Some(ends.unwrap_or(unmet))
+    }
+
+    fn not_converged(&self, clients: usize) -> Option<Unmet> {
         let Some(leader) = self.leader() else {
             return Some(Unmet::NobodyLeads);
         };

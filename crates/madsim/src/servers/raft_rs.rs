@@ -204,7 +204,11 @@ impl Teller {
             self.writes(ready.hs(), ready.entries());
         }
         self.role(raw);
-        self.commit(raw);
+        // With a leader's snapshot the library takes for committed what is not written yet:
+        // `installed` tells of that.
+        if ready.snapshot().is_empty() {
+            self.commit(raw);
+        }
         self.waiting = ready.persisted_messages().iter().map(label).collect();
     }
 

@@ -16,7 +16,8 @@ use ::madsim::time::{Sleep, TimeHandle, sleep_until};
 use super::network_faults::Links;
 use super::observed_state::{Look, Stage};
 use super::{
-    Incarnation, Incarnations, Judged, Probe, Server, address_of, choices_of, unsupported,
+    Ended as _, Incarnation, Incarnations, Judged, Probe, Server, address_of, choices_of,
+    unsupported,
 };
 use crate::shim::{ClockSim, DiskSim, NetworkSim, SyncTimes};
 use squall_core::counters::Counter;
@@ -318,8 +319,8 @@ impl<S: Server> World<S> {
                 let stage = Arc::clone(&of_nodes);
                 async move {
                     incarnation.begin();
-                    server.serve(incarnation).await;
-                    lock(&stage).halt(node);
+                    let why = server.serve(incarnation).await.why();
+                    lock(&stage).halt(node, why);
                     pending::<()>().await;
                 }
             };
@@ -415,7 +416,10 @@ impl<S: Server> World<S> {
     /// reads after a failed sync is not what its disk has.
     fn halt(&mut self, node: NodeId) {
         lock(&self.stage).counters.hit(Counter::Halt);
-        self.say(format!("{node}'s server has stopped by itself"));
+        let why = lock(&self.stage).ends.get(&node).cloned();
+        let why = why.and_then(|ends| ends.why);
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        self.say(format!("{node}'s server has ended by itself{why}"));
         self.crash(node, Loss::All, HALT_US);
     }
 

@@ -4,7 +4,7 @@
 //! if none could, something is lost that must not be.
 
 use squall_core::ids::Index;
-use squall_core::storage::{ChainedRecord, Entry, HardState, Journal, StableState};
+use squall_core::storage::{ChainedRecord, Entry, HardState, Journal, Record, StableState};
 use squall_world::journal_disk::{Disk, Image as _, Loss};
 use squall_world::rng::Choices;
 
@@ -63,20 +63,55 @@ impl Shadow {
                 Journal::HardState => kept.hard == hard,
                 _ => fits(kept, started),
             };
-            // The longest prefix that explains it.
-            let survived = (1..=records.len()).rev().find(|count| {
+            // The longest prefix that explains it, with or without the half of the next write that
+            // comes first.
+            let survived = (0..=records.len()).rev().find_map(|count| {
                 let mut kept = disk.durable().clone();
-                for marked in &records[..*count] {
-                    kept.apply((*marked).clone());
+                let mut writes: Vec<ChainedRecord> = records[..count]
+                    .iter()
+                    .map(|marked| (*marked).clone())
+                    .collect();
+                writes.iter().for_each(|marked| kept.apply(marked.clone()));
+                if fits(&kept) {
+                    return Some(writes);
                 }
-                fits(&kept)
+                let cut = cut_before(&kept, records.get(count)?)?;
+                kept.apply(cut.clone());
+                writes.push(cut);
+                fits(&kept).then_some(writes)
             });
-            for marked in &records[..survived.unwrap_or(0)] {
-                disk.write((*marked).clone());
+            for marked in survived.into_iter().flatten() {
+                disk.write(marked);
             }
             disk.complete_sync(disk.begin_sync());
         }
     }
+}
+
+/// What a server does first that writes an entry over others, where it keeps its log in a file: it
+/// cuts the file. A power failure may come before it has written the entry.
+fn cut_before(kept: &StableState, write: &ChainedRecord) -> Option<ChainedRecord> {
+    let Record::Entry { index, .. } = write.record else {
+        return None;
+    };
+    if index > kept.log.last() || index < kept.log.first() {
+        return None;
+    }
+    let before = kept.log.get(index - 1).zip(kept.log.chain_at(index - 1));
+    Some(match before {
+        // To write an entry is to cut off what follows it.
+        Some((entry, chain)) => ChainedRecord {
+            record: Record::Entry {
+                index: index - 1,
+                entry: entry.clone(),
+            },
+            chain,
+        },
+        None => ChainedRecord {
+            record: Record::LogReset { next: index },
+            chain: kept.chain_before_log(),
+        },
+    })
 }
 
 /// Whether a disk with this log is read like that.

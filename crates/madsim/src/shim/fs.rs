@@ -6,7 +6,7 @@
 
 mod options;
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, SeekFrom};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use ::madsim::plugin::node;
 use ::madsim::task::NodeId;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
 use super::disk::{DiskSim, stale};
 use squall_world::file_disk::{Files, Inode, Target};
@@ -224,6 +224,25 @@ impl AsyncRead for File {
     }
 }
 
+impl AsyncSeek for File {
+    fn start_seek(mut self: Pin<&mut Self>, to: SeekFrom) -> io::Result<()> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::Current(by) => self.cursor.checked_add_signed(by),
+            SeekFrom::End(by) => {
+                let length = self.act(|files, inode| Ok(files.length(inode)))?;
+                length.checked_add_signed(by)
+            }
+        };
+        self.cursor = place.ok_or(ErrorKind::InvalidInput)?;
+        Ok(())
+    }
+
+    fn poll_complete(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        Poll::Ready(Ok(self.cursor))
+    }
+}
+
 impl AsyncWrite for File {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -252,6 +271,53 @@ impl AsyncWrite for File {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// The whole file of that name.
+///
+/// # Errors
+/// `NotFound`.
+pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    File::open(path).await?.read_all().await
+}
+
+/// The whole file of that name, which is text.
+///
+/// # Errors
+/// `NotFound`, and `InvalidData` where it is no UTF-8.
+pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    let bytes = read(path).await?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
+}
+
+/// Makes the file of that name, or empties the one that there is, and writes all of `contents`. It
+/// is not synced by that.
+///
+/// # Errors
+/// `StorageFull`.
+pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
+    let file = File::create(path).await?;
+    file.write_all_at(contents.as_ref(), 0).await
+}
+
+/// Whether there is a file of that name, or a directory with files in it.
+///
+/// # Errors
+/// `InvalidInput` where the path is no UTF-8.
+pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
+    match File::open(path).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Does nothing: directories need not be made.
+///
+/// # Errors
+/// None.
+pub async fn create_dir(_: impl AsRef<Path>) -> io::Result<()> {
+    Ok(())
 }
 
 /// Does nothing: directories need not be made.

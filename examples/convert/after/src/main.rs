@@ -24,7 +24,7 @@ fn main() -> std::process::ExitCode {
             let mut options =
                 Options::new(incarnation.node.0.into(), incarnation.addresses(7000), "kv");
             (options.tick, options.sync) = (incarnation.tick(), sync);
-            drop(node::run(options).await);
+            node::run(options).await
         };
         squall::registry::RegisteredSubject::new(name, "a key-value server", key_value(serve, ask))
     };

@@ -77,6 +77,12 @@ impl Way for Liveness {
             Self::NotConverged {
                 unmet: Some(Unmet::CommandUnanswered { .. }),
             } => Some("does it propose what Input::Request asks for, and answer what it applies?"),
+            Self::ServersNotConverged {
+                unmet: Unmet::ServerBehind { .. },
+                ..
+            } => Some(
+                "does the leader's server tell its library of each snapshot what became of it (report_snapshot), and of each peer that it does not reach (report_unreachable)?",
+            ),
             _ => None,
         }
     }

@@ -146,19 +146,19 @@ impl Way for Monotonic {
             ),
             Self::RestartedWithTerm { term, durable } => write!(
                 f,
-                "{who} restarted with term {term}, though {durable} is on its disk"
+                "{who} restarted with term {term}, though {durable} had been synced"
             ),
             Self::RestartedWithLog { last, durable } => write!(
                 f,
-                "{who} restarted with a log up to {last}, though {durable} is on its disk"
+                "{who} restarted with a log up to {last}, though {durable} had been synced"
             ),
             Self::RestartedWithCommit { commit, durable } => write!(
                 f,
-                "{who} restarted with commit index {commit}, though {durable} is on its disk"
+                "{who} restarted with commit index {commit}, though {durable} had been synced"
             ),
             Self::RestartedWithApplied { applied, durable } => write!(
                 f,
-                "{who} restarted with applied index {applied}, though {durable} is on its disk"
+                "{who} restarted with applied index {applied}, though {durable} had been synced"
             ),
             Self::RestartedWithVote {
                 term,
@@ -172,7 +172,7 @@ impl Way for Monotonic {
                 }
                 write!(
                     f,
-                    " as its vote in term {term}, though one for {durable} is on its disk"
+                    " as its vote in term {term}, though one for {durable} had been synced"
                 )
             }
             Self::RestartedWithEntry { index } => write!(
@@ -220,7 +220,7 @@ impl Way for Monotonic {
             | Self::RestartedWithApplied { .. }
             | Self::RestartedWithVote { .. }
             | Self::RestartedWithEntry { .. } => Some(
-                "does boot hand all of what Recovered::recover returns to the library: term, vote, log, snapshot, commit index?",
+                "does boot hand all of what Recovered::recover returns to the library: term, vote, log, snapshot, commit index? Of a server: is each file synced before it says synced, its directory after a create or a rename, and is all of it read again?",
             ),
             Self::TermWentBack { .. }
             | Self::WrittenTermWentBack { .. }

@@ -99,6 +99,15 @@ pub enum Unmet {
         /// Where the leader's log ends.
         leaders_last: Index,
     },
+    /// A server ends again and again, with an error of its own, when it is started.
+    ServerEnds {
+        /// The node.
+        node: NodeId,
+        /// How often in the run.
+        times: u64,
+        /// The error of the last time.
+        why: String,
+    },
     /// None of the servers leads.
     NobodyLeads,
     /// Clients of servers get no answer to what they ask after the storm.
@@ -169,6 +178,12 @@ impl Display for Unmet {
                 applied,
                 leaders_last,
             } => write!(f, "{node} has applied {applied} of {leaders_last} entries"),
+            Self::ServerEnds { node, times, why } => {
+                write!(
+                    f,
+                    "{node}'s server has ended {times} times, last with: {why}"
+                )
+            }
             Self::NobodyLeads => f.write_str("nobody leads"),
             Self::ClientsUnanswered { clients } => {
                 write!(f, "{clients} clients get no answer to a fresh command")
@@ -182,9 +197,10 @@ impl Unmet {
     /// What it is about.
     pub(super) fn mentions(&self) -> Mentions {
         match self {
-            Self::Down { node } | Self::LogDiffers { node } | Self::ServerBehind { node } => {
-                Mentions::default().node(*node)
-            }
+            Self::Down { node }
+            | Self::LogDiffers { node }
+            | Self::ServerBehind { node }
+            | Self::ServerEnds { node, .. } => Mentions::default().node(*node),
             Self::NoLeader { term } => Mentions::default().term(*term),
             Self::NoFollower { node, leader, .. } => Mentions::default().node(*node).node(*leader),
             Self::AcknowledgedLost {
