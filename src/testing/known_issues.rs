@@ -44,7 +44,7 @@ impl<S: Runner + 'static> Check<S> {
             let sweep = Sweep {
                 subject: &subject,
                 profile: &profile,
-                strategy: Kind::Swarm,
+                strategy: Kind::usual_for(&profile),
                 coverage: false,
                 corpus: Vec::new(),
                 seeds: seeds.clone(),
@@ -90,12 +90,15 @@ impl<S: Runner + 'static> Check<S> {
 /// The profile with the knob of that issue on, and no other. It demands no event: a sweep ends at
 /// the first violation.
 fn only(profile: &Profile, issue: &str) -> Profile {
-    let variants = profile.variants.iter();
+    let mut variants = profile.variants.clone();
+    for variant in &mut variants {
+        variant.profile = only(&variant.profile, issue);
+    }
     Profile {
         known_issues: BTreeMap::from([(issue.to_owned(), true)]),
         require: Vec::new(),
         shares: Vec::new(),
-        variants: variants.map(|variant| only(variant, issue)).collect(),
+        variants,
         ..profile.clone()
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! # use squall::raft_rs::RaftRs as MyRaft;
-//! squall::check(MyRaft).profile("storm").seeds(0..200).run();
+//! squall::check(MyRaft).seeds(0..200).run();
 //! ```
 //!
 //! ```no_run,test_harness
@@ -44,12 +44,12 @@ use squall_core::counters::Counter;
 use squall_core::engine::Observer;
 use squall_core::fsutil::{Equal, NewName, folder_of, settle, write_new};
 use squall_core::own::KnownIssue;
-use squall_core::plan::{Plan, Profile};
+use squall_core::plan::{DEFAULT_PROFILE, Plan, Profile};
 use squall_core::registry::{RegisteredSubject, Runner};
 use squall_core::suggest;
 use squall_explore::report;
 use squall_explore::shrink::{Ended, Shrinker, Shrunk};
-use squall_explore::strategy::Kind;
+use squall_explore::strategy::{self, Kind};
 use squall_explore::sweep::{Finding, Leak, Summary, Sweep, SweepEvent, find_leak};
 use squall_explore::watchdog::{Hang, Patience};
 #[cfg(feature = "proptest")]
@@ -70,13 +70,13 @@ const MOST_SIMPLER: usize = 2_000;
 const NEWS_EVERY: Duration = Duration::from_secs(15);
 
 /// Begins a test of `subject`; [`Check::run`] carries it out. Without more it is 200 seeds under
-/// the profile `storm`.
+/// the profile `portfolio`.
 pub fn check<S: Runner + 'static>(subject: S) -> Check<S> {
     Check {
         subject,
         name: None,
         test: None,
-        profile: "storm".to_owned(),
+        profile: DEFAULT_PROFILE.to_owned(),
         seeds: Seeds(0..USUAL_SEEDS),
         jobs: None,
         time: None,
@@ -329,6 +329,7 @@ fn profile_of(settings: &Settings, asked: &str, issues: &[KnownIssue]) -> Result
     profile
         .check_issues(issues)
         .map_err(|error| Failed::said(&format!("profile {name}: {error}")))?;
+    strategy::check(&profile).map_err(|error| Failed::said(&error))?;
     Ok(profile)
 }
 
@@ -415,7 +416,7 @@ impl Test {
         let sweep = Sweep {
             subject: &self.subject,
             profile: &self.profile,
-            strategy: Kind::Swarm,
+            strategy: Kind::usual_for(&self.profile),
             coverage: false,
             corpus: Vec::new(),
             seeds,

@@ -30,7 +30,7 @@ fn wrong_names_are_told_with_the_nearest_and_the_legal_ones() {
         "squall: unknown subject \"raft-sr\" (did you mean \"raft-rs\"?); legal: raft-rs, "
     ));
     expect![[r#"
-        squall: unknown profile "strom" (did you mean "storm"?); legal: storm, smoke, calm, requests, disk, network, membership, reads, snapshots, transfer, async-disk, amnesia, partitions, elections, joint, long, servers, fuzz, findings, or the path of a .toml file
+        squall: unknown profile "strom" (did you mean "storm"?); legal: portfolio, storm, smoke, calm, requests, disk, network, membership, reads, snapshots, transfer, async-disk, amnesia, partitions, elections, joint, long, servers, fuzz, findings, or the path of a .toml file
     "#]]
     .assert_eq(&refused(&["sweep", "--profile", "strom"]));
     expect![[r#"
@@ -410,7 +410,7 @@ fn a_plan_drawn_from_a_seed_and_the_same_from_its_file_are_one_run() {
 
 #[test]
 fn a_trace_shows_every_step_and_the_librarys_own_log() {
-    let run = squall(&["replay", "--seed", "1", "--trace"]);
+    let run = squall(&["replay", "--seed", "1", "--profile", "storm", "--trace"]);
     let text = stdout(&run);
     for words in [
         "is leader in term",
@@ -439,7 +439,7 @@ fn an_interrupt_ends_a_sweep_with_the_summary_so_far() {
     let mut banner = String::new();
     output.read_line(&mut banner).unwrap();
     assert!(
-        banner.contains("raft-rs under storm, seeds from 0, for 1h"),
+        banner.contains("raft-rs under portfolio, seeds from 0, for 1h"),
         "{banner}"
     );
     std::thread::sleep(Duration::from_millis(500));

@@ -342,20 +342,20 @@ fn the_summary_as_markdown_has_the_commands_that_replay() {
         })
         .collect();
     expect![[r#"
-        ### squall: raft-rs+skip-fsync under storm: violation
+        ### squall: raft-rs+skip-fsync under portfolio: violation
 
         | property | seed | step | what broke it |
         | --- | ---: | ---: | --- |
         | ack-before-durable | 0 | 21 | n1 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
-        | ack-before-durable | 1 | 50 | n1 sent n2 a vote request that promises its term 7 (durable: term 6), which is not durable |
-        | ack-before-durable | 2 | 75 | n1 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
+        | ack-before-durable | 1 | 337 | n1 sent n2 a vote request that promises its term 2 (durable: term 1), which is not durable |
+        | ack-before-durable | 2 | 107 | n3 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
 
         To replay, from the folder that holds the plans' folder:
 
         ```sh
-        squall replay DIR/out/raft-rs+skip-fsync-storm-seed-0-ack-before-durable.json
-        squall replay DIR/out/raft-rs+skip-fsync-storm-seed-1-ack-before-durable.json
-        squall replay DIR/out/raft-rs+skip-fsync-storm-seed-2-ack-before-durable.json
+        squall replay DIR/out/raft-rs+skip-fsync-portfolio-seed-0-ack-before-durable.json
+        squall replay DIR/out/raft-rs+skip-fsync-portfolio-seed-1-ack-before-durable.json
+        squall replay DIR/out/raft-rs+skip-fsync-portfolio-seed-2-ack-before-durable.json
         ```
 
         | | |
@@ -363,16 +363,22 @@ fn the_summary_as_markdown_has_the_commands_that_replay() {
         | runs | 3 |
         | first seed | 0 |
         | violations | 3 |
-        | steps | 146 |
+        | steps | 465 |
         | simulated time | 0 s |
         | leader-elected | 0 |
         | leader-changed | 0 |
         | entry-committed | 0 |
         | entry-truncated | 0 |
-        | crash | 1 |
-        | link-cut | 4 |
+        | crash | 0 |
+        | link-cut | 0 |
         | message-sent | 9 |
-        | message-lost | 0 |"#]]
+        | message-lost | 0 |
+
+        | variant | runs | steps | violations |
+        | --- | ---: | ---: | ---: |
+        | storm | 1 | 21 | 1 |
+        | joint | 1 | 337 | 1 |
+        | elections | 1 | 107 | 1 |"#]]
     .assert_eq(&shown.join("\n"));
 }
 

@@ -44,7 +44,7 @@ const CORE: &[(&str, &[&str])] = &[
     ("suggest", &[]),
     ("fsutil", &[]),
     ("text", &[]),
-    ("options", &["own"]),
+    ("options", &["own", "suggest"]),
     ("own", &["options", "replica"]),
     ("configuration", &["ids"]),
     ("operator", &["configuration", "ids"]),

@@ -23,8 +23,8 @@ use crate::schemata::{self, Edit};
 /// The environment variable that chooses the mutant in a build that has many.
 pub const VARIABLE: &str = "SQUALL_MUTANT";
 
-/// The cargo profile: release without the long link.
-const PROFILE: &str = "quick";
+/// The cargo profile.
+const PROFILE: &str = "release";
 
 /// A change of one of the library's files.
 #[derive(Clone, Debug)]

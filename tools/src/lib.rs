@@ -12,6 +12,7 @@ mod ladder;
 mod library;
 mod mutants;
 mod operators;
+mod portfolio;
 mod public_api;
 mod robustness;
 mod round;
@@ -112,6 +113,13 @@ pub fn strategies() -> ExitCode {
     let about = "Compare the strategies of sweeps: how soon each finds which bug, and how much it \
                  covers";
     tool("strategies", about, strategies::run)
+}
+
+/// `cargo xtask portfolio`.
+pub fn portfolio() -> ExitCode {
+    let about = "Measure how soon each profile finds each known bug, and work out the shares of \
+                 the default portfolio";
+    tool("portfolio", about, portfolio::run)
 }
 
 /// `cargo xtask robustness`.

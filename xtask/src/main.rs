@@ -4,7 +4,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
-const TOOLS: [(&str, &str); 6] = [
+const TOOLS: [(&str, &str); 7] = [
     (
         "mutants",
         "sweep mutants of the library, and say which are caught",
@@ -15,6 +15,7 @@ const TOOLS: [(&str, &str); 6] = [
         "shrink failures of one mutant, and say how small they get",
     ),
     ("strategies", "compare the strategies of sweeps"),
+    ("portfolio", "work out the shares of the default portfolio"),
     (
         "public-api",
         "list what users of the published crates can name",

@@ -7,6 +7,7 @@ use squall_core::own::KnownIssue;
 use squall_core::plan::{Plan, PlanError, Profile};
 use squall_core::registry::Registry;
 use squall_explore::fuzz_input::{PROFILE, RUN, is_json, plan_of};
+use squall_explore::strategy;
 
 use super::CliError;
 
@@ -86,5 +87,6 @@ pub fn profile_for(subjects: &Registry, name: &str) -> Result<Profile, CliError>
         .collect();
     let told = |error| CliError::Usage(format!("profile {name}: {error}"));
     profile.check_issues(&issues).map_err(told)?;
+    strategy::check(&profile).map_err(CliError::Usage)?;
     Ok(profile)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use squall_core::engine::Engine;
-use squall_core::plan::Plan;
+use squall_core::plan::{DEFAULT_PROFILE, Plan};
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::strategy;
 
@@ -38,12 +38,13 @@ pub struct OnePlan {
     /// The same as a range, as sweep takes it: it must hold one seed.
     #[arg(long, value_name = "A..B", value_parser = seed::seeds, conflicts_with = "seed", hide_short_help = true)]
     seeds: Option<Range<u64>>,
-    /// What the seed's plan is drawn from: see `list profiles` [default: storm].
+    /// What the seed's plan is drawn from: see `list profiles` [default: portfolio].
     #[arg(long)]
     profile: Option<String>,
-    /// How the seed's plan is drawn: see `list strategies`.
-    #[arg(long, default_value = "swarm", value_parser = super::sweep::strategy, conflicts_with = "plan")]
-    strategy: strategy::Kind,
+    /// How the seed's plan is drawn: see `list strategies` [default: as the profile says, else
+    /// swarm].
+    #[arg(long, value_parser = super::sweep::strategy, conflicts_with = "plan")]
+    strategy: Option<strategy::Kind>,
     #[command(flatten)]
     pub on: On,
 }
@@ -87,7 +88,7 @@ impl OnePlan {
         }
         let command = match &file {
             Some(path) => replay_command(path, engine),
-            None => seed_command(&plan, self.strategy, engine),
+            None => seed_command(&plan, self.profile(), self.strategy, engine),
         };
         Ok(Chosen {
             subject: subjects.find(&plan.subject)?.on(engine),
@@ -108,15 +109,21 @@ impl OnePlan {
         }
     }
 
+    fn profile(&self) -> &str {
+        self.profile.as_deref().unwrap_or(DEFAULT_PROFILE)
+    }
+
     fn draw(&self, subjects: &Registry, seed: u64) -> Result<Plan, CliError> {
         let subject = subjects.find_or_first(self.on.subject.as_deref())?;
-        let profile = profile_for(subjects, self.profile.as_deref().unwrap_or("storm"))?;
-        if self.strategy.learns() {
+        let profile = profile_for(subjects, self.profile())?;
+        let usual = || strategy::Kind::usual_for(&profile);
+        let strategy = self.strategy.unwrap_or_else(usual);
+        if strategy.learns() {
             return Err(CliError::Usage(
                 "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),
             ));
         }
         let space = subject.plans(&profile);
-        Ok(self.strategy.over(space, seed, Vec::new()).plan(seed))
+        Ok(strategy.over(space, seed, Vec::new()).plan(seed))
     }
 }

@@ -349,18 +349,22 @@ fn engine_option_of(engine: &str) -> String {
     }
 }
 
-/// The command that replays the plan of a seed, drawn as it says.
-fn seed_command(plan: &Plan, strategy: strategy::Kind, engine: Engine) -> String {
-    let strategy = match strategy {
-        strategy::Kind::Swarm => String::new(),
-        other => format!(" --strategy {}", other.name()),
-    };
+/// The command that replays the plan of a seed, drawn from that profile by that strategy, where one
+/// is named.
+fn seed_command(
+    plan: &Plan,
+    profile: &str,
+    strategy: Option<strategy::Kind>,
+    engine: Engine,
+) -> String {
+    let named = strategy.map(|kind| format!(" --strategy {}", kind.name()));
+    let strategy = named.unwrap_or_default();
     format!(
         "{} replay --seed {} --subject {} --profile {}{strategy}{}",
         program(),
         plan.seed,
         quoted(&plan.subject),
-        quoted(&plan.profile),
+        quoted(profile),
         engine_option(engine)
     )
 }

@@ -11,7 +11,7 @@ use clap::{Args, Parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use squall_core::options::Feature;
-use squall_core::plan::{Plan, Profile};
+use squall_core::plan::{DEFAULT_PROFILE, Plan, Profile};
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::report::{self, Files, JsonSummary, Swept};
 use squall_explore::strategy::{self, Folder};
@@ -37,11 +37,11 @@ pub struct Options {
     #[command(flatten)]
     on: On,
     /// What plans are drawn from: see `list profiles`, or the path of a .toml file.
-    #[arg(long, default_value = "storm")]
+    #[arg(long, default_value = DEFAULT_PROFILE)]
     profile: String,
-    /// How plans are looked for: see `list strategies`.
-    #[arg(long, default_value = "swarm", value_parser = strategy)]
-    strategy: strategy::Kind,
+    /// How plans are looked for: see `list strategies` [default: as the profile says, else swarm].
+    #[arg(long, value_parser = strategy)]
+    strategy: Option<strategy::Kind>,
     /// A folder of plans for --strategy guided: it begins with those that are there, and adds what
     /// reaches something new.
     #[arg(long, value_name = "DIR")]
@@ -168,7 +168,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let title = subject.title();
     let swept = Swept {
         subject: &title,
-        profile: &profile.name,
+        profile: &profile,
         first_seed: seeds.start,
     };
     let hangs = |hang: &Hang, so_far: &Summary| {
@@ -287,6 +287,8 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
 fn asked_for(subjects: &Registry, options: &Options) -> Result<Asked, CliError> {
     let subject = subjects.find_or_first(options.on.subject.as_deref())?;
     let profile = profile_for(subjects, &options.profile)?;
+    let usual = || strategy::Kind::usual_for(&profile);
+    let strategy = options.strategy.unwrap_or_else(usual);
     let end = if options.time.is_some() {
         u64::MAX
     } else {
@@ -308,7 +310,7 @@ fn asked_for(subjects: &Registry, options: &Options) -> Result<Asked, CliError> 
         engine: subjects.engine(&options.on.engine)?.name().to_owned(),
         profile: options.profile.clone(),
         profile_hash: hash_of(&profile),
-        strategy: options.strategy.name().to_owned(),
+        strategy: strategy.name().to_owned(),
         seeds,
         time_ms: options.time.map(ms),
         keep_going: options.keep_going,
@@ -325,8 +327,10 @@ fn corpus(
     let Some(dir) = &options.corpus else {
         return Ok((None, Vec::new()));
     };
-    if !options.strategy.learns() {
-        let name = options.strategy.name();
+    let usual = || strategy::Kind::usual_for(profile);
+    let strategy = options.strategy.unwrap_or_else(usual);
+    if !strategy.learns() {
+        let name = strategy.name();
         return Err(CliError::Usage(format!(
             "--corpus goes with a strategy that learns, and {name} does not; legal: --strategy guided"
         )));
@@ -337,8 +341,12 @@ fn corpus(
     let library = |name: &str| name.split('+').next().unwrap_or_default().to_owned();
     let plans = super::corpus::read(dir)?.into_iter().map(|(_, plan)| plan);
     // Another profile leaves out other things, and another library lacks others.
+    let variants = profile.variants.iter().map(|variant| &variant.profile);
+    let names: Vec<&str> = (std::iter::once(profile).chain(variants))
+        .map(|profile| profile.name.as_str())
+        .collect();
     let (mut given, others): (Vec<Plan>, Vec<Plan>) = plans.partition(|plan| {
-        plan.profile == profile.name && library(&plan.subject) == library(&subject.name)
+        names.contains(&plan.profile.as_str()) && library(&plan.subject) == library(&subject.name)
     });
     if !others.is_empty() {
         super::warn(&format!(
@@ -403,7 +411,7 @@ fn conclude_hang(
     let plan = written.write(hang.seed, "hang", &hang.plan)?;
     let text = format!(
         "\n{}\n  plan       {}\n  reproduce  {}\n",
-        watch::in_words(swept.subject, swept.profile, hang),
+        watch::in_words(swept.subject, &swept.profile.name, hang),
         plan.display(),
         replay_command(&plan, subject.engine)
     );

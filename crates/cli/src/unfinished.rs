@@ -18,7 +18,7 @@ use squall_core::ids::NodeId;
 use squall_core::invariants::{Property, Violation};
 use squall_core::plan::{Plan, Profile};
 use squall_explore::report::Files;
-use squall_explore::sweep::{Finding, Summary};
+use squall_explore::sweep::{Finding, Summary, Tally};
 use squall_world::hash::mix_bytes;
 
 /// The version of the file's format. In version 1 a profile's hash was of another form of it.
@@ -73,6 +73,9 @@ struct File {
     digest: u64,
     double_runs: u64,
     counters: BTreeMap<String, u64>,
+    /// Of each of the profile's variants. Files of earlier versions do not have them.
+    #[serde(default)]
+    variants: Vec<Tally>,
     findings: Vec<Found>,
 }
 
@@ -204,6 +207,7 @@ impl Unfinished {
             digest: file.digest,
             counters: Counters::of_named(counters),
             double_runs: file.double_runs,
+            variants: file.variants,
             findings,
             ..Summary::default()
         };
@@ -299,6 +303,7 @@ fn text(asked: &Asked, next: u64, summary: &Summary, files: &[Files]) -> String 
         wall_us: summary.wall.as_micros() as u64,
         digest: summary.digest,
         double_runs: summary.double_runs,
+        variants: summary.variants.clone(),
         counters: named
             .map(|(name, times)| (name.to_owned(), times))
             .collect(),
@@ -342,6 +347,20 @@ impl File {
             .filter(|(_, number)| *number > MOST);
         if let Some((name, number)) = large.next() {
             return Err(format!("{name} is {number}; it must be at most {MOST}"));
+        }
+        let of_variants = self.variants.iter();
+        let of_variants = of_variants.fold([0_u64; 2], |[runs, steps], tally| {
+            [
+                runs.saturating_add(tally.runs),
+                steps.saturating_add(tally.steps),
+            ]
+        });
+        if !self.variants.is_empty() && of_variants != [self.runs, self.steps] {
+            let [runs, steps] = of_variants;
+            return Err(format!(
+                "its variants have {runs} runs and {steps} steps, and all have {} and {}",
+                self.runs, self.steps
+            ));
         }
         let plain = |found: &&Found| found.plan.components().count() != 1;
         if let Some(found) = self.findings.iter().find(plain) {

@@ -241,7 +241,7 @@ pub fn sweep_name(subject: &str, profile: &str, strategy: Kind, engine: Engine) 
         name_part(subject),
         name_part(&profile.to_string_lossy())
     );
-    if strategy != Kind::Swarm {
+    if !matches!(strategy, Kind::Swarm | Kind::Mixed) {
         name.push_str(&format!("-{}", strategy.name()));
     }
     if engine != Engine::default() {

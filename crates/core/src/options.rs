@@ -105,7 +105,10 @@ pub enum ReadContext {
 macro_rules! features {
     ($($(#[$about:meta])* $variant:ident = $name:literal,)*) => {
         /// Something that a Raft implementation, or the driver around it, may have or not.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        ///
+        /// In files a feature is its name in words.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "&'static str")]
         #[non_exhaustive]
         pub enum Feature { $($(#[$about])* $variant,)* }
 
@@ -176,6 +179,29 @@ features! {
     Settings = "settings at run time",
     /// A term in the hard state before the first election.
     LaterFirstTerm = "first term above 0",
+}
+
+impl From<Feature> for &'static str {
+    fn from(feature: Feature) -> Self {
+        feature.name()
+    }
+}
+
+impl TryFrom<String> for Feature {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let all = Feature::ALL.iter().copied();
+        let found = all.clone().find(|feature| feature.name() == name);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = all.map(Feature::name).collect();
+            let nearest = crate::suggest::suggestion(&name, names.iter().copied());
+            format!(
+                "unknown feature \"{name}\"{nearest}; legal: {}",
+                names.join(", ")
+            )
+        })
+    }
 }
 
 /// What happens to ticks that came due while a node could not run.

@@ -1,24 +1,24 @@
 //! What a person reads: the page of a failure, the summary of a sweep, and the
 //! same as JSON. Decides nothing; everything here is a function of an outcome.
 
+mod json;
 mod markdown;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+pub use json::{JsonCoverage, JsonHang, JsonSummary, JsonVariant, JsonViolation};
 pub use markdown::{Swept, markdown};
-use serde::Serialize;
 
 use crate::explain::CausalTrace;
 use crate::shrink::{Ended, Shrunk, Size};
-use crate::sweep::{Leak, RUNS_FOR_REQUIRED, Summary, USUAL_CAUSES, Verdict};
+use crate::sweep::{Leak, RUNS_FOR_REQUIRED, Summary, Tally, USUAL_CAUSES, Verdict};
 use squall_core::counters::Counter;
 use squall_core::engine::{Line, Observer, Outcome, node_table};
 use squall_core::ids::node_list;
-use squall_core::invariants::Violation;
 use squall_core::options::Feature;
-use squall_core::plan::{Asked, Heal, Plan};
+use squall_core::plan::{Asked, Heal, Plan, Profile, Variant};
 use squall_core::registry::RegisteredSubject;
 use squall_core::text::{WIDTH, indented, seconds};
 
@@ -231,25 +231,6 @@ pub fn many(number: u64, what: &str) -> String {
     format!("{} {what}{s}", group(number))
 }
 
-/// A finding as `--json` gives it.
-#[derive(Debug, Serialize)]
-pub struct JsonViolation<'a> {
-    /// The property's name.
-    pub property: &'static str,
-    /// The plan's seed.
-    pub seed: u64,
-    /// The step that broke it.
-    pub step: u64,
-    /// What broke it.
-    pub message: String,
-    /// The same, as its fields.
-    pub violation: &'a Violation,
-    /// The plan's file.
-    pub plan: PathBuf,
-    /// The file of the smaller plan made of it, for the first violation of each property.
-    pub shrunk_plan: Option<PathBuf>,
-}
-
 /// The files of a finding.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -259,117 +240,29 @@ pub struct Files {
     pub shrunk: Option<PathBuf>,
 }
 
-/// What a sweep covered, as `--json` gives it.
-#[derive(Debug, Serialize)]
-pub struct JsonCoverage {
-    /// Abstract states that some run was in.
-    pub states: u64,
-    /// Transitions between them that some run made.
-    pub transitions: u64,
+/// The variants of the profile that runs drew from, with what these came to.
+pub(super) fn tallies<'a>(
+    summary: &'a Summary,
+    profile: &'a Profile,
+) -> impl Iterator<Item = (&'a Variant, &'a Tally)> {
+    let both = profile.variants.iter().zip(&summary.variants);
+    both.filter(|(_, tally)| tally.runs > 0)
 }
 
-/// A run that hung, as `--json` gives it.
-#[derive(Debug, Serialize)]
-pub struct JsonHang {
-    /// The plan's seed.
-    pub seed: u64,
-    /// The step that did not end.
-    pub step: u64,
-    /// Where it was in that step.
-    pub at: String,
-}
-
-/// A sweep as `--json` gives it.
-#[derive(Debug, Serialize)]
-pub struct JsonSummary<'a> {
-    /// The verdict's name.
-    pub verdict: &'static str,
-    /// The subject's name.
-    pub subject: &'a str,
-    /// The profile's name.
-    pub profile: &'a str,
-    /// The engine's name.
-    pub engine: &'static str,
-    /// The first seed.
-    pub first_seed: u64,
-    /// Runs done.
-    pub runs: u64,
-    /// Steps of all runs.
-    pub steps: u64,
-    /// Processor time, in seconds.
-    pub cpu_seconds: f64,
-    /// Wall time, in seconds.
-    pub wall_seconds: f64,
-    /// Steps a second of processor time.
-    pub steps_per_cpu_second: f64,
-    /// Simulated time of all runs, in seconds.
-    pub simulated_seconds: f64,
-    /// How often each event happened.
-    pub sometimes: BTreeMap<&'static str, u64>,
-    /// Required events that never happened, or not as often as the profile says.
-    pub missing: &'a [String],
-    /// Plans run twice, to see that they repeat.
-    pub double_runs: u64,
-    /// States and transitions covered, where they were taken down.
-    pub coverage: Option<JsonCoverage>,
-    /// A hash of all runs: 16 hexadecimal digits.
-    pub digest: String,
-    /// The violations, in the order of their seeds.
-    pub violations: Vec<JsonViolation<'a>>,
-    /// The run that hung, where one did.
-    pub hang: Option<JsonHang>,
-}
-
-impl<'a> JsonSummary<'a> {
-    /// The JSON form of `summary`; `files` are those of its findings, in their order.
-    pub fn new(
-        summary: &'a Summary,
-        subject: &'a RegisteredSubject,
-        profile: &'a str,
-        first_seed: u64,
-        files: &[Files],
-    ) -> Self {
-        let violations = summary
-            .findings
-            .iter()
-            .zip(files)
-            .map(|(finding, files)| JsonViolation {
-                property: finding.failure.violation.property().name(),
-                seed: finding.seed,
-                step: finding.failure.step,
-                message: finding.failure.violation.message(),
-                violation: &finding.failure.violation,
-                plan: files.plan.clone(),
-                shrunk_plan: files.shrunk.clone(),
-            });
-        Self {
-            verdict: summary.verdict().name(),
-            subject: &subject.name,
-            profile,
-            engine: subject.engine.name(),
-            first_seed,
-            runs: summary.runs,
-            steps: summary.steps,
-            cpu_seconds: summary.cpu.as_secs_f64(),
-            wall_seconds: summary.wall.as_secs_f64(),
-            steps_per_cpu_second: summary.steps_per_cpu_second(),
-            simulated_seconds: summary.simulated_us as f64 / 1e6,
-            sometimes: summary.counters.named(),
-            missing: &summary.missing,
-            double_runs: summary.double_runs,
-            coverage: summary.coverage.as_ref().map(|map| JsonCoverage {
-                states: map.states(),
-                transitions: map.transitions(),
-            }),
-            digest: format!("{:016x}", summary.digest),
-            violations: violations.collect(),
-            hang: summary.hang.as_ref().map(|hang| JsonHang {
-                seed: hang.seed,
-                step: hang.step,
-                at: hang.at.to_string(),
-            }),
+/// How many runs each variant had, the most first, and how many of them ended in a violation.
+fn variants(summary: &Summary, profile: &Profile) -> Option<String> {
+    let mut all: Vec<_> = tallies(summary, profile).collect();
+    all.sort_by_key(|(_, tally)| std::cmp::Reverse(tally.runs));
+    let words = all.iter().map(|(variant, tally)| {
+        let Variant { label, .. } = variant;
+        let mut words = format!("{label} {}", group(tally.runs));
+        if tally.violations > 0 {
+            let _ = write!(words, " ({})", many(tally.violations, "violation"));
         }
-    }
+        words
+    });
+    let words: Vec<String> = words.collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// The summary of a sweep, for people: a few lines, the last of which is the verdict.
@@ -397,8 +290,9 @@ pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature]) -> Str
     row(
         "runs",
         format!(
-            "{} of {subject} with profile {profile}, {} of them twice",
+            "{} of {subject} with profile {}, {} of them twice",
             group(summary.runs),
+            profile.name,
             group(summary.double_runs)
         ),
     );
@@ -448,7 +342,11 @@ pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature]) -> Str
             "{}, {}, {}",
             of(Counter::Crash, "crash", "crashes"),
             of(Counter::Pause, "pause", "pauses"),
-            of(Counter::Halt, "failed disk", "failed disks")
+            of(
+                Counter::Halt,
+                "node stopped by itself",
+                "nodes stopped by themselves"
+            )
         ),
     );
     row(
@@ -460,6 +358,9 @@ pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature]) -> Str
             count(Counter::MessageSent)
         ),
     );
+    if let Some(words) = variants(summary, profile) {
+        row("variants", words);
+    }
     if let Some(map) = &summary.coverage {
         let (states, transitions) = (group(map.states()), group(map.transitions()));
         row(

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 pub use leak::{Leak, USUAL_CAUSES, find_leak};
 pub use lookout::{Lookout, NoThreads};
@@ -115,6 +116,9 @@ pub struct Summary {
     pub digest: u64,
     /// How often each event happened.
     pub counters: Counters,
+    /// What the runs of each of the profile's variants came to, in their order; nothing where it
+    /// has none, or the strategy learns and plans do not come of seeds alone.
+    pub variants: Vec<Tally>,
     /// The violations, in the order of their seeds.
     pub findings: Vec<Finding>,
     /// Plans that were run twice.
@@ -130,6 +134,18 @@ pub struct Summary {
     pub hang: Option<Hang>,
     /// What the runs covered, where it was taken down.
     pub coverage: Option<Map>,
+}
+
+/// What the runs of one variant of a profile came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// Runs done.
+    pub runs: u64,
+    /// Their steps.
+    pub steps: u64,
+    /// Those that ended in a violation.
+    pub violations: u64,
 }
 
 /// What a sweep says of its subject.
@@ -209,6 +225,8 @@ struct Threads<'a> {
 
 struct Run {
     seed: u64,
+    /// The place of its variant among those of the profile.
+    variant: Option<usize>,
     plan: Plan,
     outcome: Outcome,
     leak: Option<Leak>,
@@ -315,6 +333,10 @@ impl Sweep<'_> {
         if self.coverage || strategy.learns() {
             summary.coverage.get_or_insert_default();
         }
+        if !strategy.learns() {
+            let variants = self.profile.variants.len();
+            summary.variants.resize(variants, Tally::default());
+        }
         let out_of_time = threads.is_out_of_time;
         let stops = |summary: &Summary| !summary.findings.is_empty() && !self.keep_going;
         while next < self.seeds.end && !out_of_time() && summary.leak.is_none() && !stops(&summary)
@@ -411,8 +433,10 @@ impl Sweep<'_> {
             return None;
         }
         drop(watched);
+        let supports = self.subject.runner.supports();
         Some(Run {
             seed,
+            variant: self.profile.variant_of(seed, supports),
             plan: Arc::unwrap_or_clone(plan),
             outcome,
             leak,
@@ -450,6 +474,7 @@ impl Summary {
     fn take(&mut self, run: Run) -> (Option<Feedback>, Option<&Finding>) {
         let Run {
             seed,
+            variant,
             plan,
             outcome,
             leak,
@@ -466,6 +491,11 @@ impl Summary {
             self.leak = leak;
         }
         let failed = outcome.failure.is_some();
+        if let Some(tally) = variant.and_then(|place| self.variants.get_mut(place)) {
+            tally.runs += 1;
+            tally.steps += outcome.steps;
+            tally.violations += u64::from(failed);
+        }
         let finding = outcome.failure.map(|failure| Finding {
             failure,
             plan: plan.clone(),

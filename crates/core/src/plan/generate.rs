@@ -21,7 +21,7 @@ const PATIENCE_ELECTIONS: u64 = 400;
 /// The plan of `seed` that `choices` draw.
 pub(super) fn draw_plan(choices: Choices, seed: u64, space: PlanSpace<'_>) -> Plan {
     let supports = space.supports;
-    let profile = space.profile.of_seed(seed);
+    let profile = space.profile_of(seed);
     let mut draw = Draw {
         profile,
         supports,

@@ -7,7 +7,7 @@ use squall_world::rng::Choices;
 
 /// Draws all of the subject's own options of a plan.
 pub(super) fn draw(plan: &mut Plan, space: PlanSpace<'_>) {
-    let profile = space.profile.of_seed(plan.seed);
+    let profile = space.profile_of(plan.seed);
     let percent = profile.driver.other_orders_percent;
     let mut choices = Choices::labelled(plan.seed, "own orders", 0);
     let other_order = choices.chance_ppm(u32::from(percent) * 10_000);

@@ -31,7 +31,7 @@ pub use generate_faults::draw_fault;
 pub use hazard::KeptClearOf;
 pub use membership::Script;
 pub use milestone::Milestone;
-pub use profile::{Profile, ProfileError, Share, builtin_profiles};
+pub use profile::{DEFAULT_PROFILE, Profile, ProfileError, Share, Variant, builtin_profiles};
 pub use schedule::{Demotion, Link, Schedule};
 pub use script::{Asked, Try};
 pub use space::PlanSpace;

@@ -1,7 +1,7 @@
 //! What plans are drawn for, and from.
 
 use super::hazard::KeptClearOf;
-use super::{Plan, Profile, generate, generate_own};
+use super::{Plan, Profile, Variant, generate, generate_own};
 use crate::options::Feature;
 use crate::own::Own;
 use squall_world::rng::Choices;
@@ -59,15 +59,26 @@ impl<'a> PlanSpace<'a> {
     /// The plan without options that bring about known issues whose knobs are off: of one that was
     /// made out of others.
     pub fn fit(&self, mut plan: Plan) -> Plan {
-        let profile = self.profile.of_seed(plan.seed);
+        let profile = self.profile_of(plan.seed);
         let is_on = |name: &str| profile.has_known_issue(name);
         self.own.leave_out(is_on, &mut plan.raft, &mut plan.driver);
         plan
     }
 
+    /// The variant of the profile that the plan of a seed is drawn from, where it has any.
+    pub fn variant_of(&self, seed: u64) -> Option<&'a Variant> {
+        let place = self.profile.variant_of(seed, self.supports)?;
+        Some(&self.profile.variants[place])
+    }
+
+    /// What the plan of a seed is drawn from.
+    pub(super) fn profile_of(&self, seed: u64) -> &'a Profile {
+        self.profile.of_seed(seed, self.supports)
+    }
+
     /// What the plan of a seed keeps clear of.
     pub(super) fn kept_clear_of(&self, seed: u64) -> KeptClearOf {
-        let profile = self.profile.of_seed(seed);
+        let profile = self.profile_of(seed);
         let issues = self.own.issues.iter();
         let off = issues.filter(|issue| !profile.has_known_issue(issue.name));
         KeptClearOf::these(off.flat_map(|issue| issue.hazards).copied())

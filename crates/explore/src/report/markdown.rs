@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Files, group};
 use crate::sweep::{Summary, Verdict};
 use squall_core::counters::Counter;
+use squall_core::plan::Profile;
 use squall_core::text::{markdown_escaped, printable};
 
 /// Findings that a page lists; a sweep that goes on may have thousands.
@@ -28,8 +29,8 @@ const SHOWN: [Counter; 8] = [
 pub struct Swept<'a> {
     /// The subject's name.
     pub subject: &'a str,
-    /// The profile's name.
-    pub profile: &'a str,
+    /// The profile.
+    pub profile: &'a Profile,
     /// The first seed.
     pub first_seed: u64,
 }
@@ -51,7 +52,7 @@ pub fn markdown(
     let mut text = format!(
         "### squall: {} under {}: {}\n\n",
         markdown_escaped(subject),
-        markdown_escaped(profile),
+        markdown_escaped(&profile.name),
         verdict.name()
     );
     match verdict {
@@ -96,7 +97,27 @@ pub fn markdown(
         row(event.name(), group(summary.counters.get(event)));
     }
     row("digest", format!("`{:016x}`", summary.digest));
+    variants(&mut text, summary, profile);
     text
+}
+
+/// Puts what the runs of each of the profile's variants came to into `text`, where there are any.
+fn variants(text: &mut String, summary: &Summary, profile: &Profile) {
+    let mut rows = super::tallies(summary, profile).peekable();
+    if rows.peek().is_none() {
+        return;
+    }
+    text.push_str("\n| variant | runs | steps | violations |\n| --- | ---: | ---: | ---: |\n");
+    for (variant, tally) in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} |",
+            markdown_escaped(&variant.label),
+            group(tally.runs),
+            group(tally.steps),
+            group(tally.violations)
+        );
+    }
 }
 
 /// Puts the violations into `text`, and the commands that replay them.

@@ -59,7 +59,9 @@ impl Strategy for Uniform<'_> {
 /// and with every option that comes in two forms as often in one as in the other.
 fn everything(profile: &Profile) -> Profile {
     let mut all = profile.clone();
-    all.variants = profile.variants.iter().map(everything).collect();
+    for variant in &mut all.variants {
+        variant.profile = everything(&variant.profile);
+    }
     for mix in all.faults.values_mut() {
         let [low, high] = mix.count;
         // As many to be expected as before, from 0 to twice as many.

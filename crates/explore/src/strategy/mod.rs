@@ -5,17 +5,19 @@
 mod blind;
 mod folder;
 mod guided;
+mod mixed;
 mod mutate;
 mod pct;
 
 pub use blind::{Swarm, Uniform};
 pub use folder::{Contents, Folder};
 pub use guided::Guided;
+pub use mixed::{Mixed, check};
 pub use mutate::mutate;
 pub use pct::Pct;
 
 use squall_core::coverage::{Map, NewCoverage, RunCoverage};
-use squall_core::plan::{Plan, PlanSpace};
+use squall_core::plan::{Plan, PlanSpace, Profile};
 
 /// A way to search the space of plans.
 pub trait Strategy: Sync {
@@ -99,6 +101,7 @@ kinds! {
     Swarm = "swarm", "each run first draws which kinds of fault and which options exist in it at all (Groce et al., ISSTA 2012)";
     Uniform = "uniform", "every kind of fault and every option has its part in every run";
     Pct = "pct", "as swarm, and links have priorities that change a few times, in place of chance (Burckhardt et al., ASPLOS 2010)";
+    Mixed = "mixed", "for each variant of the profile the strategy that it names, and swarm where it names none; what a sweep does that names none itself";
     Guided = "guided", "changes plans that reached new abstract Raft states, the rarest first, among fresh ones as of swarm";
 }
 
@@ -106,6 +109,15 @@ impl Kind {
     /// The strategy of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// The kind of a sweep that names none: as the profile says, where its variants name some.
+    pub fn usual_for(profile: &Profile) -> Self {
+        let mut variants = profile.variants.iter();
+        match variants.any(|variant| variant.strategy.is_some()) {
+            true => Kind::Mixed,
+            false => Kind::Swarm,
+        }
     }
 
     /// A strategy of this kind over `space`, for a sweep that begins with `first_seed`. One that
@@ -120,6 +132,7 @@ impl Kind {
             Kind::Swarm => Box::new(Swarm::over(space)),
             Kind::Uniform => Box::new(Uniform::over(space)),
             Kind::Pct => Box::new(Pct::over(space)),
+            Kind::Mixed => Box::new(Mixed::over(space)),
             Kind::Guided => Box::new(Guided::over(space, first_seed, given)),
         }
     }

@@ -5,18 +5,23 @@ mod limits;
 mod mix;
 mod read;
 mod share;
+mod variant;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::FaultKind;
+use crate::options::Feature;
 use crate::own::{KnownIssue, NotDeclared, check_issues};
-use squall_world::rng::Choices;
 
 pub use mix::{DriverMix, FaultMix, NetworkMix, RaftMix, RateMix, WorkloadMix};
 pub use read::{ProfileError, builtin_profiles};
 pub use share::Share;
+pub use variant::Variant;
+
+/// The profile of sweeps and tests that name none.
+pub const DEFAULT_PROFILE: &str = "portfolio";
 
 /// The knob of all known issues of a subject.
 const ALL_ISSUES: &str = "all";
@@ -25,8 +30,8 @@ const ALL_ISSUES: &str = "all";
 /// included.
 ///
 /// A file may begin with `extends = "storm"`, or the name of another built-in profile, and then
-/// says only what differs. It may have tables `[[variants]]`, each of which says what differs in
-/// it: a seed draws one. Who extends it has none of them.
+/// says only what differs. It may have tables `[[variants]]`, each of which is a profile of its own
+/// that seeds draw from ([`Variant`]). Who extends it has none of them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -35,6 +40,11 @@ pub struct Profile {
     pub name: String,
     /// One line for `squall list profiles`.
     pub about: String,
+    /// Features, by their names in words, one of which a subject must support for the profile to
+    /// be of use; none: any subject. Where a profile with variants is swept, one that is of no
+    /// use leaves its share to the others.
+    #[serde(default)]
+    pub needs: Vec<Feature>,
     /// Cluster sizes; one is drawn, so a size named twice is twice as likely.
     pub voters: Vec<u8>,
     /// Microseconds between ticks.
@@ -100,8 +110,8 @@ pub struct Profile {
     #[serde(default)]
     pub shares: Vec<Share>,
     /// What seeds draw from in place of this profile, where there are any.
-    #[serde(skip)]
-    pub variants: Vec<Profile>,
+    #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
 }
 
 impl Profile {
@@ -123,17 +133,9 @@ impl Profile {
         {
             return Ok(());
         }
-        let profiles = std::iter::once(self).chain(&self.variants);
+        let profiles = self.with_variants().into_iter();
         let names = profiles.flat_map(|profile| profile.known_issues.keys());
         let names = names.map(String::as_str).filter(|name| *name != ALL_ISSUES);
         check_issues(issues, names)
-    }
-
-    /// What a plan is drawn from: this, or the variant that the seed draws.
-    pub(super) fn of_seed(&self, seed: u64) -> &Profile {
-        match self.variants.as_slice() {
-            [] => self,
-            variants => Choices::labelled(seed, "variant", 0).pick(variants),
-        }
     }
 }

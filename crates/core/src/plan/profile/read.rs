@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Profile;
+use super::{Profile, Variant};
 use crate::plan::json::without_place;
 
 /// Why a profile cannot be used.
@@ -49,9 +49,16 @@ pub enum ProfileError {
     },
 }
 
+/// The largest weight of a variant.
+const MOST_WEIGHT: u32 = 1_000_000;
+
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 19] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 20] {
     [
+        (
+            "portfolio",
+            include_str!("../../../profiles/portfolio.toml"),
+        ),
         ("storm", include_str!("../../../profiles/storm.toml")),
         ("smoke", include_str!("../../../profiles/smoke.toml")),
         ("calm", include_str!("../../../profiles/calm.toml")),
@@ -193,11 +200,62 @@ impl Profile {
         }
         let mut profile = Self::of_table(name, path, &whole)?;
         for variant in variants {
-            let mut over = whole.clone();
-            lay_over(&mut over, variant);
-            profile.variants.push(Self::of_table(name, path, &over)?);
+            let variant = Self::variant(name, path, &whole, variant)?;
+            profile.variants.push(variant);
         }
         Ok(profile)
+    }
+
+    /// The variant that `table` says, of the profile of that name that is `whole`.
+    fn variant(
+        name: &str,
+        path: &Path,
+        whole: &toml::Table,
+        mut table: toml::Table,
+    ) -> Result<Variant, ProfileError> {
+        let impossible = |field: &str, value: &toml::Value, legal: &str| ProfileError::Impossible {
+            path: path.to_path_buf(),
+            field: format!("variants.{field}"),
+            value: value.to_string(),
+            legal: legal.to_owned(),
+        };
+        let mut word = |field: &str| match table.remove(field) {
+            None => Ok(None),
+            Some(toml::Value::String(word)) if !word.is_empty() => Ok(Some(word)),
+            Some(other) => Err(impossible(field, &other, "a name")),
+        };
+        let (own_label, strategy) = (word("name")?, word("strategy")?);
+        let weight = match table.remove("weight") {
+            None => 1,
+            Some(value) => (value.as_integer())
+                .and_then(|weight| u32::try_from(weight).ok())
+                .filter(|weight| (1..=MOST_WEIGHT).contains(weight))
+                .ok_or_else(|| impossible("weight", &value, "1 to 1000000"))?,
+        };
+        let extends = table.remove("extends");
+        let mut base = match &extends {
+            Some(other) => Self::base(other, path)?,
+            None => whole.clone(),
+        };
+        let other = extends.as_ref().and_then(toml::Value::as_str);
+        let usual_label = match (other, &strategy) {
+            (Some(other), Some(strategy)) => format!("{other}, {strategy}"),
+            (other, _) => other.unwrap_or(name).to_owned(),
+        };
+        let profile = match other {
+            // It is that profile as a whole.
+            Some(other) if table.is_empty() => Self::load(other)?,
+            _ => {
+                lay_over(&mut base, table);
+                Self::of_table(name, path, &base)?
+            }
+        };
+        Ok(Variant {
+            label: own_label.unwrap_or(usual_label),
+            weight,
+            strategy,
+            profile,
+        })
     }
 
     /// The profile of that name that is `table`. It is read as JSON: the reader of toml would
