@@ -440,7 +440,7 @@ fn say_summary(
             _ => say(&report::verdict(summary)),
         };
     }
-    let mut text = report::summary(summary, swept, supports);
+    let mut text = report::summary(summary, swept, supports, manner.verbose);
     if options.events || manner.verbose {
         text = format!("{}\n{text}", report::events(summary));
     }

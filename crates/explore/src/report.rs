@@ -267,8 +267,9 @@ fn variants(summary: &Summary, profile: &Profile) -> Option<String> {
 
 /// The summary of a sweep, for people: a few lines, the last of which is the verdict.
 ///
-/// `supports` is what the subject has: what plans left out is told.
-pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature]) -> String {
+/// `supports` is what the subject has: what plans left out is told, by number where it is much, or
+/// each by its name where the summary is to be `verbose`.
+pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature], verbose: bool) -> String {
     let Swept {
         subject, profile, ..
     } = swept;
@@ -368,12 +369,24 @@ pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature]) -> Str
             format!("{states} abstract states, {transitions} transitions"),
         );
     }
-    if let Some(words) = left_out(supports) {
-        row("left out", words);
+    let missing = Feature::missing_from(supports).count();
+    match left_out(supports) {
+        Some(_) if missing > FEW_FEATURES && !verbose => {
+            let all = Feature::ALL.len();
+            row(
+                "left out",
+                format!("{missing} of {all} features (-v lists them)"),
+            );
+        }
+        Some(words) => row("left out", words),
+        None => {}
     }
     let _ = write!(text, "{}", verdict(summary));
     text
 }
+
+/// So many features that are left out are named in any summary.
+const FEW_FEATURES: usize = 8;
 
 /// The features that plans leave out for a subject that supports these, by their names; none where
 /// it supports all.

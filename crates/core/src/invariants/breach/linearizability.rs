@@ -8,8 +8,9 @@ use super::{Mentions, Rule, Way, Who};
 use crate::history::{Asked, AskedInWords};
 use crate::ids::Index;
 use crate::service::{Answer, Part};
-use squall_linearizability::Excerpt;
+use crate::text::seconds;
 use squall_linearizability::models::{KeyValueInput, KeyValueOutput};
+use squall_linearizability::{Ending, Excerpt, Operation};
 
 /// How linearizability was broken, by the node that answered, or by the cluster when the run was
 /// over.
@@ -74,9 +75,7 @@ impl Way for Linearizability {
                 f,
                 "{who} answered a read by the state after entry {index}, though a client had been told of entry {floor} before it was asked"
             ),
-            Self::NoOrderOnServer { excerpt } => {
-                f.write_str(&excerpt.to_string().trim().replace('\n', "; "))
-            }
+            Self::NoOrderOnServer { excerpt } => no_order_on_server(excerpt, f),
             Self::OtherThanLog { asked, right } => {
                 write!(f, "{who} answered {asked}; ")?;
                 match right {
@@ -128,6 +127,53 @@ impl Way for Linearizability {
                 Mentions::default()
             }
         }
+    }
+}
+
+/// How far an order of what a server answered goes, and what cannot come next in it.
+fn no_order_on_server(
+    excerpt: &Excerpt<String, KeyValueInput, KeyValueOutput>,
+    f: &mut Formatter<'_>,
+) -> Result {
+    f.write_str("servers answered what no order of the operations")?;
+    if let Some(key) = &excerpt.key {
+        write!(f, " on {key}")?;
+    }
+    f.write_str(" explains: ")?;
+    for (place, told) in excerpt.stuck.iter().enumerate() {
+        f.write_str(if place > 0 { "; " } else { "" })?;
+        operation(&told.operation, f)?;
+    }
+    match excerpt.prefix.last() {
+        Some(told) => {
+            f.write_str("; the last that can come before: ")?;
+            operation(&told.operation, f)
+        }
+        None => f.write_str("; nothing can come before"),
+    }
+}
+
+/// `client 3's get k1 (0.164001 s to 0.170101 s): "5.12"`.
+fn operation(asked: &Operation<KeyValueInput, KeyValueOutput>, f: &mut Formatter<'_>) -> Result {
+    write!(f, "client {}'s ", asked.client)?;
+    match &asked.input {
+        KeyValueInput::Get { key } => write!(f, "get {key}")?,
+        KeyValueInput::Put { key, value } => write!(f, "put {key} {value}")?,
+        // Clients of servers ask for nothing else.
+        other => write!(f, "{other:?}")?,
+    }
+    let invoked = seconds(asked.invoked);
+    match &asked.ending {
+        Ending::Ok { output, at } => {
+            write!(f, " ({invoked} to {}): ", seconds(*at))?;
+            match output {
+                KeyValueOutput::Value(Some(value)) => f.write_str(value),
+                KeyValueOutput::Value(None) => f.write_str("nothing"),
+                KeyValueOutput::Done => f.write_str("done"),
+                other => write!(f, "{other:?}"),
+            }
+        }
+        _ => write!(f, " (from {invoked}), never answered"),
     }
 }
 
