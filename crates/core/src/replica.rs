@@ -16,6 +16,7 @@ pub mod contract {
 }
 mod message;
 mod output;
+mod promise;
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -32,6 +33,7 @@ use crate::storage::{Journal, Record, StableState};
 
 pub use message::{Claim, Label, MessageKind};
 pub use output::{Effect, Output};
+pub use promise::BrokenPromise;
 
 /// A Raft implementation under test.
 pub trait Subject {
@@ -396,6 +398,8 @@ pub enum Observation {
     },
     /// The library did something that no other observation shows.
     Did(LibraryEvent),
+    /// The library broke a promise that it makes beyond Raft: a violation of `configuration`.
+    Broke(BrokenPromise),
     /// It wrote a snapshot of its own state machine.
     SnapshotTaken {
         /// The snapshot's index.

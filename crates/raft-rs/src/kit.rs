@@ -5,11 +5,11 @@
 use raft::eraftpb::{Entry, EntryType, HardState, Message};
 use raft::raw_node::Ready;
 use raft::storage::MemStorage;
-use raft::{Config, RawNode, ReadOnlyOption, StateRole, Storage};
+use raft::{Config, Raft, RawNode, ReadOnlyOption, StateRole, Storage};
 
 use super::messages;
 use squall_core::ids::{Index, NodeId, Term};
-use squall_core::replica::{BootContext, Observation, Output, Start};
+use squall_core::replica::{BootContext, BrokenPromise, Observation, Output, Start};
 use squall_core::storage::{EntryKind, Record, StableState};
 
 pub use super::log::logger;
@@ -149,7 +149,33 @@ impl Reported {
         if (raft.state, raft.term) != (self.role, self.term)
             || raft.lead_transferee != self.transferee
         {
+            self.promises(raft, out);
             self.new_role(raft.state, raft.term, raft.lead_transferee, out);
+        }
+    }
+
+    /// raft-rs promises beyond Raft that only voters stand (`Raft::promotable`), on a time-out,
+    /// when told to by a leader, when asked to and after a snapshot; and it hands leadership to
+    /// voters alone. It alone knows who votes by the configuration that it decides by.
+    #[cold]
+    #[inline(never)]
+    fn promises<S: Storage>(&self, raft: &Raft<S>, out: &mut Output<Message>) {
+        let votes = |id: u64| raft.prs().conf().voters().contains(id);
+        let stands = self.role == StateRole::Follower && raft.state != StateRole::Follower;
+        if stands && !votes(raft.id) {
+            out.observe(Observation::Broke(BrokenPromise::StoodWithoutVote {
+                role: role(raft.state),
+                term: raft.term,
+            }));
+        }
+        let handed = raft
+            .lead_transferee
+            .filter(|_| raft.lead_transferee != self.transferee);
+        if let Some(to) = handed.filter(|to| !votes(*to)) {
+            out.observe(Observation::Broke(BrokenPromise::HandedOverToNoVoter {
+                to: node(to),
+                term: raft.term,
+            }));
         }
     }
 

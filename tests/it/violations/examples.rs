@@ -335,6 +335,18 @@ fn of_configurations() -> Vec<Breach> {
             before: simple(),
         }
         .into(),
+        Configuration::StoodWithoutVote {
+            role: Role::Candidate,
+            term: 4,
+            configuration: simple(),
+        }
+        .into(),
+        Configuration::HandedOverToNoVoter {
+            to: N3,
+            term: 4,
+            configuration: simple(),
+        }
+        .into(),
     ]
 }
 

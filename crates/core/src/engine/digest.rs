@@ -69,6 +69,7 @@ pub(super) fn observation(seen: &Observation) -> u64 {
         Observation::ReadConfirmed { index } => mix(12, index),
         Observation::Transfer { to } => mix(14, to.map_or(0, |to| to.0.into())),
         Observation::Did(event) => mix(13, event as u64),
+        Observation::Broke(_) => 15,
     }
 }
 

@@ -274,6 +274,7 @@ pub(super) fn observation(seen: &Observation) -> String {
         Observation::Transfer { to: Some(to) } => format!("hands leadership over to {to}"),
         Observation::Transfer { to: None } => "hands leadership over no longer".to_owned(),
         Observation::Did(event) => format!("did: {event:?}"),
+        Observation::Broke(promise) => format!("breaks a promise: {promise:?}"),
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::{NodeView, Verdict, Violation, breach};
 use crate::configuration::Configuration;
 use crate::ids::{Index, NodeId, NodeSet};
+use crate::replica::BrokenPromise;
 use crate::storage::Chain;
 
 /// Which configuration each log gives, by index and chain.
@@ -116,6 +117,27 @@ pub(super) fn elected(id: NodeId, view: &NodeView) -> Verdict {
         ),
         _ => Ok(()),
     }
+}
+
+/// The library of `id` did what it promises never to do.
+#[cold]
+pub(super) fn promised(id: NodeId, view: &NodeView, promise: BrokenPromise) -> Verdict {
+    let (_, configuration) = view.configuration;
+    let breach = match promise {
+        BrokenPromise::StoodWithoutVote { role, term } => breach::Configuration::StoodWithoutVote {
+            role,
+            term,
+            configuration,
+        },
+        BrokenPromise::HandedOverToNoVoter { to, term } => {
+            breach::Configuration::HandedOverToNoVoter {
+                to,
+                term,
+                configuration,
+            }
+        }
+    };
+    broken(id, breach)
 }
 
 /// A change that was committed and fits does not have the effect that it was asked for, or one was

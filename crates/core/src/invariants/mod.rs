@@ -333,6 +333,9 @@ impl Checks {
                 return configuration::changed_otherwise(id, &nodes[position]);
             }
             Observation::Did(event) => counters.hit(Counter::from(event)),
+            Observation::Broke(promise) => {
+                return configuration::promised(id, &nodes[position], promise);
+            }
         }
         Ok(())
     }

@@ -254,6 +254,7 @@ fn observed(said: &mut Said, moment: &Moment, seen: &Observation, telling: &Tell
             said.add(format!("hands leadership over to {to}"));
         }
         Observation::Transfer { to: None } => {}
+        Observation::Broke(_) => {}
         Observation::Did(event) => said.add(match event {
             squall_core::replica::LibraryEvent::DroppedProposal => "drops a proposal".to_owned(),
             squall_core::replica::LibraryEvent::DeclinedChange => "declines the change".to_owned(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
 use crate::configuration as members;
-use crate::ids::{Index, NodeId, Term};
+use crate::ids::{Index, NodeId, Role, Term};
 
 /// How the rules of membership were broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,6 +59,26 @@ pub enum Configuration {
         /// The configuration before it.
         before: members::Configuration,
     },
+    /// The node stood for election, and its library has it for no voter, though it promises that
+    /// only voters stand.
+    StoodWithoutVote {
+        /// What it is.
+        role: Role,
+        /// Its term.
+        term: Term,
+        /// The configuration that it has reported last.
+        configuration: members::Configuration,
+    },
+    /// The leader handed leadership to a node that its library has for no voter, though it promises
+    /// that only voters get it.
+    HandedOverToNoVoter {
+        /// The node.
+        to: NodeId,
+        /// The leader's term.
+        term: Term,
+        /// The configuration that the leader has reported last.
+        configuration: members::Configuration,
+    },
 }
 
 impl Rule for Configuration {
@@ -107,6 +127,22 @@ impl Way for Configuration {
                 f,
                 "{who} did not go from \"{before}\" to what the change in entry {index} asks for"
             ),
+            Self::StoodWithoutVote {
+                role,
+                term,
+                configuration,
+            } => write!(
+                f,
+                "{who} became a {role} of term {term} without a vote of its own, which its library promises that nobody does; it last reported \"{configuration}\""
+            ),
+            Self::HandedOverToNoVoter {
+                to,
+                term,
+                configuration,
+            } => write!(
+                f,
+                "leader {who} of term {term} hands leadership to {to}, which has no vote, though its library promises to hand it to voters alone; it last reported \"{configuration}\""
+            ),
         }
     }
 
@@ -126,6 +162,12 @@ impl Way for Configuration {
             }
             Self::ChangedOtherwise { .. } => {
                 "Raft paper, section 6; dissertation, sections 4.1 and 4.3"
+            }
+            Self::StoodWithoutVote { .. } => {
+                "a promise of the library beyond Raft (dissertation, section 4.2.2, lets them); raft 0.7.0, Raft::promotable"
+            }
+            Self::HandedOverToNoVoter { .. } => {
+                "a promise of the library; dissertation, section 3.10 (to another server of the cluster)"
             }
         }
     }
@@ -164,6 +206,19 @@ impl Way for Configuration {
             Self::ChangedOtherwise { index, before } => {
                 Mentions::default().entry(*index).configuration(before)
             }
+            Self::StoodWithoutVote {
+                term,
+                configuration,
+                ..
+            } => Mentions::default().term(*term).configuration(configuration),
+            Self::HandedOverToNoVoter {
+                to,
+                term,
+                configuration,
+            } => Mentions::default()
+                .node(*to)
+                .term(*term)
+                .configuration(configuration),
         }
     }
 }
