@@ -1,4 +1,4 @@
-//! A driver of one's own around raft-rs, under the storm, with all that the command line can do:
+//! A driver of your own around raft-rs, under the storm, with all that the command line can do:
 //! `cargo run --release --example bring_your_own`, and `-- replay`, `-- shrink`, ...
 
 use raft::{RawNode, eraftpb::Message, raw_node::Ready, storage::MemStorage};

@@ -1,4 +1,4 @@
-//! A state machine of one's own under the storm, around raft-rs, with a model that says what its
+//! A state machine of your own under the storm, around raft-rs, with a model that says what its
 //! answers have to be: `cargo run --release --example my_state_machine`.
 
 use squall::prelude::*;

@@ -1,4 +1,4 @@
-//! A storage of one's own for raft-rs, under Squall's driver and its storm:
+//! A storage of your own for raft-rs, under Squall's driver and its storm:
 //! `cargo run --release --example my_storage`, and `-- replay`, `-- shrink`, ...
 
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};

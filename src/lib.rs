@@ -18,23 +18,23 @@
 //! let failure = run().failure.expect("a message leaves before what it promises is durable");
 //! assert_eq!(failure.violation.property(), Property::AckBeforeDurable);
 //!
-//! // Whoever has the plan has the run.
+//! // The plan alone determines the run.
 //! assert_eq!(run().failure, Some(failure));
 //! # }
 //! ```
 //!
-//! In a test of one's own crate that is one line, [`check`]`(MyRaft).run()`, or a function with the
-//! attribute [`macro@test`]; over a program's own subjects it is the whole command line,
-//! `cli::main`.
+//! In a test of your own crate that is one line, [`check`]`(MyRaft).run()`, or a function with the
+//! attribute [`macro@test`]; in your own program, `cli::main` is the whole command line over its
+//! subjects.
 //!
 //! # Concepts
 //!
-//! In the order in which one meets them:
+//! In the order in which you meet them:
 //!
 //! - A **subject** ([`replica::Subject`]) is a Raft implementation under test. It boots nodes
 //!   ([`replica::Replica`]) that are stepped, and have no clock, disk, socket or randomness of
-//!   their own. Those of this build have names ([`subjects`], [`registry::Registry`]); the
-//!   [`prelude`] has what it takes to write another.
+//!   their own. The subjects of this build have names ([`subjects`], [`registry::Registry`]); the
+//!   [`prelude`] has all that is needed to write another.
 //! - A **plan** ([`plan::Plan`]) is one whole run as plain data: the cluster, its options, what
 //!   clients do, every [fault](plan::Fault), and the end. It is written as JSON.
 //! - A **seed** is a number that a plan is drawn from ([`plan::PlanSpace::draw`]), and that decides
@@ -43,20 +43,20 @@
 //!   in the runs for a clean sweep to count.
 //! - A **strategy** ([`explore::strategy::Strategy`]) says which plans a sweep
 //!   ([`explore::sweep::Sweep`]) runs: those that the profile draws, or those that look promising
-//!   by what was covered before.
-//! - A **check**, or invariant, is one of Raft's rules ([`invariants::Property`]), looked after in
-//!   every step by what nodes write, send and report. Beside them, events are counted
-//!   ([`counters::Counter`]), for a storm in which nothing happened proves nothing.
+//!   given what was covered before.
+//! - A **check**, or invariant, is one of Raft's rules ([`invariants::Property`]), checked in every
+//!   step against what nodes write, send and report. Events are counted too
+//!   ([`counters::Counter`]), because a storm in which nothing happened proves nothing.
 //! - A **violation** ([`invariants::Violation`]) is a rule that was broken: by which node, and in
 //!   which way, with every term, entry and key as a field ([`invariants::breach`]). It ends the run
 //!   ([`engine::Outcome`]).
 //! - **Shrinking** ([`explore::shrink::Shrinker`]) makes the plan of a violation as small as it
-//!   will get while it breaks the same rule. [`explore::report`] tells what is left, with how it
-//!   came to that ([`explore::explain`]).
-//! - **Replay** is to run a plan again, from its file ([`plan::Plan::read`]), to the same violation
-//!   in the same step. What failed once is kept as a plan and replayed by every later test
-//!   ([`testing`]). A [story](explore::scenario) is a plan written by hand, with what is expected
-//!   of it.
+//!   will get while it breaks the same rule. [`explore::report`] shows what is left, and how the
+//!   violation came about ([`explore::explain`]).
+//! - **Replay** is running a plan again, from its file ([`plan::Plan::read`]), to the same
+//!   violation in the same step. What failed once is kept as a plan and replayed by every later
+//!   test ([`testing`]). A [story](explore::scenario) is a plan written by hand, with what is
+//!   expected of it.
 //! - An **engine** ([`engine::Engine`]) runs plans: [`engine::run`] in a loop of its own, or
 //!   `madsim::ENGINE` with each node in a task of that runtime, to the same outcome.
 //!
@@ -72,15 +72,15 @@
 //! | `proptest` | `proptest`, plans as strategies, and `testing::machine` |
 //! | `madsim` | `madsim`, another engine, and async servers under the storm; needs `--cfg madsim` |
 //!
-//! The defaults are `cli`, `raft-rs` with `protobuf-codec`, `noraft` and `raftbare`. Who tests a
-//! Raft of her own leaves them out.
+//! The defaults are `cli`, `raft-rs` with `protobuf-codec`, `noraft` and `raftbare`. To test a Raft
+//! of your own, leave them out.
 //!
 //! # Where to go on
 //!
-//! - `examples/bring_your_own.rs` is a driver of one's own, whole, in less than 100 lines;
+//! - `examples/bring_your_own.rs` is a complete driver of your own, in fewer than 100 lines;
 //!   `squall-noraft` an adapter for another library.
-//! - `examples/my_storage.rs` is a storage of one's own under the driver of raft-rs, in less than
-//!   80.
+//! - `examples/my_storage.rs` is a storage of your own under the driver of raft-rs, in fewer than
+//!   80 lines.
 //! - [`testing`] has storms in `cargo test`, and `proptest` strategies for plans.
 //! - [`linearizability`] checks histories of any service, and can be used alone.
 //! - The guide, `docs/guide`, has the command line, what is checked and injected, and what is not
@@ -96,8 +96,8 @@ compile_error!(
      .cargo/config.toml of the workspace. A RUSTFLAGS in the environment replaces these flags: add `--cfg madsim` to it."
 );
 
-/// Many plans: which to run, how to run them all, what is left of one that fails, how it came
-/// about, and how it is told.
+/// Many plans: which to run, how to run them all, and how to shrink, explain and report one that
+/// fails.
 pub mod explore {
     #[doc(inline)]
     pub use squall_explore::{explain, report, scenario, shrink, strategy, sweep, watchdog};

@@ -1,6 +1,7 @@
-//! What a subject of one's own needs, whatever its library, in one line: `use squall::prelude::*;`.
+//! All that a subject of your own needs, whatever its library, in one line: `use
+//! squall::prelude::*;`.
 //!
-//! The least subject starts, and does nothing more. The first storm says what is wrong with it:
+//! The smallest subject starts, and does nothing more. The first storm says what is wrong with it:
 //!
 //! ```
 //! use squall::prelude::*;
@@ -49,23 +50,24 @@
 //! - [`Feature`]: something that an implementation may have ([`Subject::supports`]).
 //! - [`RegisteredSubject`]: a subject with its name, for the command line and for sweeps.
 //!
-//! What a node starts on:
+//! What a node starts from:
 //!
 //! - [`BootContext`]: who it is, its settings, its seed.
 //! - [`RaftOptions`]: settings of the library, in the plan's words.
 //! - [`DriverOptions`]: settings of the code around it.
-//! - [`DriverOption`], with its [`Values`]: a setting that the code around it has of its own.
-//! - [`KnownIssue`]: a defect of it that plans keep clear of.
-//! - [`Hazard`]: a condition of plans that brings one about.
+//! - [`DriverOption`], with its [`Values`]: a setting of that code that the subject itself
+//!   declares.
+//! - [`KnownIssue`]: a defect of the subject that plans avoid.
+//! - [`Hazard`]: a condition of plans that brings such a defect about.
 //! - [`LogSink`]: where the library's own log goes.
 //! - [`Recovered`]: what its disk kept; [`Recovered::recover`] is what every honest node does
 //!   first.
-//! - [`Start`]: what comes of that.
+//! - [`Start`]: the result of that.
 //! - [`StableState`]: hard state, log and snapshot, as the disk's records add up to them.
 //! - [`BootError`]: why a node does not start.
 //! - [`ElectionTimer`]: time-outs drawn from the seed; [`Choices`]: any other numbers.
 //!
-//! What happens to it:
+//! What happens to a node:
 //!
 //! - [`Input`]: a tick, a message, a request, the end of a sync, and others.
 //! - [`Request`]: a client's command.
@@ -74,7 +76,7 @@
 //!   node.
 //! - [`SyncResult`]: how a sync went.
 //!
-//! What it does:
+//! What a node does:
 //!
 //! - [`Output`]: where it says what it wants done.
 //! - [`Record`]: what it writes, be it a [`HardState`], an [`Entry`] of some [`EntryKind`] or a
@@ -88,7 +90,7 @@
 //!   entries and answers by itself.
 //! - [`Service`]: that service alone, for snapshots.
 //!
-//! A state machine of one's own in its place:
+//! A state machine of your own in place of that service:
 //!
 //! - [`Machine`]: what is replicated.
 //! - [`Commands`]: what clients ask it for, and the words for that.

@@ -1,5 +1,5 @@
-//! A test's body as a subject: whoever runs a plan on it runs the body, and a panic of the body is
-//! a failure of the run. So sweeps, the shrinker and reports need not know of tests.
+//! A test's body as a subject: to run a plan on it is to run the body, and a panic of the body is a
+//! failure of the run. So sweeps, the shrinker and reports need not know of tests.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

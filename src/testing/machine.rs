@@ -54,7 +54,7 @@ const LOCKS: u8 = 2;
 /// answered before the next.
 const SLOT_US: u64 = 3_000_000;
 
-/// A client asks again, another node, after so many microseconds without an answer.
+/// A client asks again, another node, after this many microseconds without an answer.
 const AGAIN_US: u64 = 150_000;
 
 /// Longest that a node is down or still, in microseconds: leaves most of a slot for an election.
@@ -363,7 +363,7 @@ impl<S: Runner + Default> StateMachineTest for Cluster<S> {
     }
 }
 
-/// Runs `plan`, and holds what clients are told against what they are to be told.
+/// Runs `plan`, and checks what clients are told against what they should be told.
 fn compare(subject: &impl Runner, plan: &Plan, expected: &[Answer]) -> Result<(), String> {
     let mut answers: Vec<Answered> = Vec::new();
     let watch = Observer {

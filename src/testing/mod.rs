@@ -1,5 +1,5 @@
-//! Storms in the `cargo test` of one's own crate: a builder ([`check`]), and an attribute
-//! (`#[squall::test]`) for a test that says itself what happens to each simulation.
+//! Storms in the `cargo test` of your own crate: a builder ([`check`]), and an attribute
+//! (`#[squall::test]`) for a test that decides itself what happens to each simulation.
 //!
 //! ```no_run
 //! # use squall::raft_rs::RaftRs as MyRaft;
@@ -16,8 +16,8 @@
 //! ```
 //!
 //! A failure is shrunk, and its plan written to `squall-regressions/` of the crate under test; the
-//! next run begins with what lies there. What the environment says (see [`VARIABLES`]) goes before
-//! what the test says. Knows the sweep, the shrinker and the report; they know nothing of tests.
+//! next run begins with the plans there. The environment (see [`VARIABLES`]) overrides what the
+//! test says. This module knows the sweep, the shrinker and the report; they know nothing of tests.
 
 mod body;
 mod failed;
@@ -69,7 +69,7 @@ const MOST_SIMPLER: usize = 2_000;
 /// A test that goes on for longer than this says now and then how far it is.
 const NEWS_EVERY: Duration = Duration::from_secs(15);
 
-/// Begins a test of `subject`; [`Check::run`] carries it out. Without more it is 200 seeds under
+/// Begins a test of `subject`; [`Check::run`] carries it out. By default it runs 200 seeds under
 /// the profile `portfolio`.
 pub fn check<S: Runner + 'static>(subject: S) -> Check<S> {
     Check {
@@ -92,7 +92,7 @@ pub fn subject_of<S: Runner + Default + 'static>(_: fn(Sim<S>)) -> S {
     S::default()
 }
 
-/// Which seeds: a range, or a number for so many from 0.
+/// Which seeds: a range, or a number of seeds from 0 on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seeds(std::ops::Range<u64>);
 
@@ -108,8 +108,7 @@ impl From<u64> for Seeds {
     }
 }
 
-/// A test of a subject, as far as it has been said. The environment goes before it: see
-/// [`VARIABLES`].
+/// A test of a subject, as configured so far. The environment overrides it: see [`VARIABLES`].
 #[must_use = "nothing happens before `run`"]
 pub struct Check<S> {
     subject: S,
@@ -125,7 +124,7 @@ pub struct Check<S> {
 }
 
 impl<S: Runner + 'static> Check<S> {
-    /// What the subject is called in plans and reports; otherwise the name of its type.
+    /// What the subject is called in plans and reports; by default the name of its type.
     pub fn named(self, name: impl Into<String>) -> Self {
         Self {
             name: Some(name.into()),
@@ -133,8 +132,8 @@ impl<S: Runner + 'static> Check<S> {
         }
     }
 
-    /// What plans are drawn from: the name of a built-in profile, or the path of a `.toml` file
-    /// from the crate's folder.
+    /// What plans are drawn from: the name of a built-in profile, or the path of a `.toml` file,
+    /// relative to the crate's folder.
     pub fn profile(self, name: impl Into<String>) -> Self {
         Self {
             profile: name.into(),
@@ -150,7 +149,8 @@ impl<S: Runner + 'static> Check<S> {
         }
     }
 
-    /// Threads, at least 1; otherwise one for each processor. Nothing but the time depends on it.
+    /// Threads, at least 1; by default one for each processor. Nothing but the time depends on
+    /// this.
     pub fn jobs(self, jobs: usize) -> Self {
         Self {
             jobs: Some(jobs),
@@ -172,7 +172,7 @@ impl<S: Runner + 'static> Check<S> {
         self
     }
 
-    /// How long a failure is shrunk at most; otherwise 10 s. With [`Duration::ZERO`], not at all.
+    /// How long a failure is shrunk at most; by default 10 s. With [`Duration::ZERO`], not at all.
     pub fn shrink_for(self, time: Duration) -> Self {
         Self {
             shrink_for: time,
@@ -180,7 +180,7 @@ impl<S: Runner + 'static> Check<S> {
         }
     }
 
-    /// The folder of this test's failures, from the crate's folder; otherwise
+    /// The folder of this test's failures, relative to the crate's folder; by default
     /// `squall-regressions/BINARY/TEST`.
     pub fn regressions(self, folder: impl Into<PathBuf>) -> Self {
         Self {
@@ -189,7 +189,7 @@ impl<S: Runner + 'static> Check<S> {
         }
     }
 
-    /// The test's path within its crate; otherwise the name of its thread. For `#[squall::test]`.
+    /// The test's path within its crate; by default the name of its thread. For `#[squall::test]`.
     #[doc(hidden)]
     pub fn test(self, module: &str, name: &str) -> Self {
         let inside = module.split_once("::").map_or("", |(_, inside)| inside);
@@ -205,15 +205,15 @@ impl<S: Runner + 'static> Check<S> {
     ///
     /// # Panics
     /// With the whole report, when a run breaks a property, a required event never happened, two
-    /// runs of a seed differ, or what was asked for cannot be.
+    /// runs of a seed differ, or what was asked for cannot be done.
     #[track_caller]
     pub fn run(self) -> Summary {
         done(self.try_run())
     }
 
-    /// As [`Check::run`], where `body` says what happens to each simulation: it changes plans,
-    /// ends runs early, and asserts what it likes. A panic of its own is a failure, and shrunk as
-    /// such. What the profile requires is not demanded.
+    /// As [`Check::run`], where `body` decides what happens to each simulation: it may change
+    /// plans, end runs early, and assert what it likes. A panic in `body` is a failure, and is
+    /// shrunk as such. What the profile requires is not demanded.
     ///
     /// # Panics
     /// As [`Check::run`].
@@ -321,8 +321,8 @@ fn done<T>(result: Result<T, Failed>) -> T {
     }
 }
 
-/// The profile that a test asks for, or its environment. Where it is a file, the subject has the
-/// known issues that it names.
+/// The profile that a test asks for, or its environment. Where it is a file, the subject must have
+/// the known issues that the file names.
 fn profile_of(settings: &Settings, asked: &str, issues: &[KnownIssue]) -> Result<Profile, Failed> {
     let name = settings.profile.as_deref().unwrap_or(asked);
     let profile = Profile::load(name).map_err(|error| Failed::said(&error))?;

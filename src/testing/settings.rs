@@ -1,4 +1,4 @@
-//! What the environment says to a test. It goes before what the test says.
+//! What the environment says to a test. It overrides what the test says.
 
 use std::io::Write as _;
 use std::ops::Range;

@@ -10,11 +10,11 @@ use squall_core::engine::{Line, Moment, NodeAtEnd, Observer, Outcome, Pulse, Rec
 use squall_core::plan::Plan;
 use squall_core::registry::Runner;
 
-/// A test's body unwinds with this when its run is over for it: a property is broken, or whoever
-/// watches has seen enough.
+/// A test's body unwinds with this when its run is over for it: a property is broken, or its
+/// observer has seen enough.
 pub(super) struct Over;
 
-/// What whoever looks on wants to know of a run, and what has become of it.
+/// What an observer wants to know of a run, and what has become of the run.
 #[derive(Default)]
 pub(super) struct Observed {
     pub(super) lines: Option<Vec<Line>>,
@@ -59,11 +59,11 @@ impl<S: Runner> Sim<S> {
         &self.subject
     }
 
-    /// This simulation with another plan: `change` gets it as it was drawn, or as a regression has
-    /// it, and is applied again when a failure is replayed.
+    /// This simulation with another plan: `change` gets the plan as it was drawn, or as a
+    /// regression has it, and is applied again when a failure is replayed.
     ///
     /// # Panics
-    /// When the plan cannot be run then ([`Plan::validate`]); that fails the test.
+    /// When the changed plan cannot be run ([`Plan::validate`]); that fails the test.
     #[track_caller]
     pub fn with(mut self, change: impl FnOnce(&mut Plan)) -> Self {
         change(&mut self.plan);
@@ -73,8 +73,8 @@ impl<S: Runner> Sim<S> {
         self
     }
 
-    /// Says something about this run. Notes are printed when the run has failed, and not lost among
-    /// those of others.
+    /// Says something about this run. Notes are printed when the run has failed, and are not lost
+    /// among those of other runs.
     pub fn note(&self, text: impl std::fmt::Display) {
         self.observed.borrow_mut().notes.push(text.to_string());
     }
@@ -84,9 +84,9 @@ impl<S: Runner> Sim<S> {
         self.carry_out(None)
     }
 
-    /// Runs it until `enough` says so, after some event. [`Run::met`] says whether it did;
-    /// otherwise the run went on to its own end. A violation fails the test and does not
-    /// return. `enough` may assert what must hold at every moment.
+    /// Runs it until `enough` returns true after some event. [`Run::met`] says whether it did;
+    /// otherwise the run went on to its own end. A violation fails the test and does not return.
+    /// `enough` may assert what must hold at every moment.
     pub fn run_until(self, mut enough: impl FnMut(&Moment<'_>) -> bool) -> Run {
         self.carry_out(Some(&mut enough))
     }

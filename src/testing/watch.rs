@@ -1,4 +1,4 @@
-//! Who looks on while a test sweeps: notes which seed each job is in beside the test's program, so
+//! The observer of a test's sweep: it notes which seed each job is in beside the test's program, so
 //! that the next run of the test can say in which of them the process died, and tells of runs that
 //! hang. A thread cannot be ended from outside, so a test that hangs goes on until somebody ends
 //! it.

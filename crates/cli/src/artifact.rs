@@ -61,7 +61,7 @@ fn is_named_by_libfuzzer(path: &Path) -> bool {
 }
 
 /// Makes sure that the subject has the options of its own that the plan sets. One that is not there
-/// is told of elsewhere.
+/// is reported elsewhere.
 pub fn check_own(
     subjects: &Registry,
     subject: &str,

@@ -14,7 +14,7 @@ use squall_explore::strategy;
 use super::artifact::{profile_for, read_plan};
 use super::{CliError, replay_command, seed, seed_command};
 
-/// On what plans run.
+/// What plans run on.
 #[derive(Debug, Args)]
 pub struct On {
     /// What to test: see `list subjects` [default: the plan's own subject, or the first of them].
@@ -25,17 +25,17 @@ pub struct On {
     pub engine: String,
 }
 
-/// One plan, from its file or from its seed, and on what it runs.
+/// One plan, from its file or from its seed, and what it runs on.
 #[derive(Debug, Args)]
 pub struct OnePlan {
-    /// The plan's file, as a sweep wrote it, or an input of the fuzz target storm; of replay also
+    /// The plan's file, as a sweep wrote it, or an input of the fuzz target storm; for replay, also
     /// a folder of plans.
     #[arg(value_name = "PLAN.json", conflicts_with_all = ["seed", "seeds", "profile"])]
     pub plan: Option<PathBuf>,
     /// The plan's seed, in place of its file.
     #[arg(long, value_name = "SEED", value_parser = seed::seed)]
     seed: Option<u64>,
-    /// The same as a range, as sweep takes it: it must hold one seed.
+    /// The same as a range, as sweep takes it; it must hold one seed.
     #[arg(long, value_name = "A..B", value_parser = seed::seeds, conflicts_with = "seed", hide_short_help = true)]
     seeds: Option<Range<u64>>,
     /// What the seed's plan is drawn from: see `list profiles` [default: portfolio].

@@ -26,11 +26,11 @@ enum Command {
         /// The corpus.
         dir: PathBuf,
     },
-    /// Put into a corpus what others reach and it does not.
+    /// Add to a corpus the plans of others that reach what it does not.
     Merge {
         /// The corpus that grows.
         into: PathBuf,
-        /// Those that it is to take from.
+        /// The corpora to take plans from.
         #[arg(required = true)]
         from: Vec<PathBuf>,
     },
@@ -62,7 +62,7 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     .map(|()| 0)
 }
 
-/// Reads a corpus. What is broken is told, and left out.
+/// Reads a corpus. What is broken is reported, and left out.
 pub fn read(dir: &Path) -> Result<Vec<(PathBuf, Plan)>, CliError> {
     let contents = Folder::at(dir).read();
     let Contents { plans, broken } = contents.map_err(|source| CliError::Unreadable {

@@ -21,10 +21,10 @@ const MOST_DIFFERENCES: usize = 40;
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// One plan's file.
+    /// The first plan's file.
     #[arg(value_name = "A.json")]
     a: PathBuf,
-    /// The other's.
+    /// The second plan's file.
     #[arg(value_name = "B.json")]
     b: PathBuf,
     #[command(flatten)]

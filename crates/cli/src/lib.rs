@@ -1,6 +1,6 @@
 //! The command line: parses, runs, prints. Everything it can do, the library can.
 //!
-//! A program of one's own has it whole, over its own subjects: see [`main`].
+//! Your own program can have all of it, over its own subjects: see [`main`].
 
 mod artifact;
 mod chosen;
@@ -157,8 +157,8 @@ impl CliError {
     }
 }
 
-/// Runs the command line of this process over `subjects`, of which the first is meant where
-/// none is named. Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
+/// Runs the command line of this process over `subjects`, the first of which is the default. Exit
+/// status: 0 clean, 1 violation, 2 bad input or could not tell.
 ///
 /// # Panics
 /// Without a subject.
@@ -250,9 +250,8 @@ fn say_json(text: &str) -> Result<(), CliError> {
     put(&printable_json(text))
 }
 
-/// Writes to standard output. Whoever reads it may have enough of it, as `head` has: that is no
-/// error, and what comes after is not written; what is under way goes on, and its exit status is
-/// what it would be.
+/// Writes to standard output. The reader may stop early, as `head` does: that is no error, and what
+/// comes after is not written; what is under way goes on, and its exit status stays the same.
 fn put(text: &str) -> Result<(), CliError> {
     static CLOSED: AtomicBool = AtomicBool::new(false);
     if CLOSED.load(Ordering::Relaxed) {

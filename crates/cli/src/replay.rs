@@ -26,23 +26,23 @@ pub struct Options {
     /// Print everything that happens, and the library's own log, as it happens.
     #[arg(long)]
     trace: bool,
-    /// Print the library's own log only, in simulated time.
+    /// Print only the library's own log, in simulated time.
     #[arg(long, conflicts_with = "trace")]
     log: bool,
     /// End after this step.
     #[arg(long, value_name = "STEP")]
     until: Option<u64>,
-    /// Print what happens at this node, and faults, only; e.g. 2 or n2.
+    /// Print only what happens at this node, and faults; e.g. 2 or n2.
     #[arg(long, value_name = "NODE", value_parser = narrow::node)]
     node: Option<NodeId>,
-    /// Print the steps around this one only: `violation`, or a step's number.
+    /// Print only the steps around this one: `violation`, or a step's number.
     #[arg(long, value_name = "violation|STEP", value_parser = narrow::around)]
     around: Option<Around>,
     /// With --around: how many steps before and after.
     #[arg(long, value_name = "STEPS", default_value_t = 20, requires = "around")]
     context: u64,
     /// Call squall_break just before this step's input goes into the node, for a debugger's
-    /// breakpoint on squall_break. All runs in one thread, and catches no signal.
+    /// breakpoint on squall_break. The run has one thread, and catches no signal.
     #[arg(long, value_name = "STEP")]
     break_at: Option<u64>,
 }

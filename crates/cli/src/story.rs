@@ -19,7 +19,7 @@ pub struct Options {
         required_unless_present_any = ["from", "commands"]
     )]
     story: Option<PathBuf>,
-    /// Who goes through it [default: every honest subject that has what it needs].
+    /// Which subject goes through it [default: every honest one that has what it needs].
     #[arg(long)]
     subject: Option<String>,
     /// Which engine runs plans: lockstep, or madsim in a build that has it.
@@ -28,8 +28,8 @@ pub struct Options {
     /// Write what happens into the file, in place of what was expected.
     #[arg(long)]
     update: bool,
-    /// Write the plan that the story makes up to this file, to replay and shrink it: that of the
-    /// first subject that goes through it.
+    /// Write the plan that the story amounts to into this file, to replay and shrink it: the plan
+    /// of the first subject that goes through the story.
     #[arg(long, value_name = "PLAN.json")]
     plan: Option<PathBuf>,
     /// Print a plan as a story, to begin with: `--from PLAN.json > NAME.sim`.

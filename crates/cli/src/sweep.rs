@@ -42,8 +42,8 @@ pub struct Options {
     /// How plans are looked for: see `list strategies` [default: as the profile says, else swarm].
     #[arg(long, value_parser = strategy)]
     strategy: Option<strategy::Kind>,
-    /// A folder of plans for --strategy guided: it begins with those that are there, and adds what
-    /// reaches something new.
+    /// A folder of plans for --strategy guided, which begins with the plans there, and adds those
+    /// that reach something new.
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
     /// Count the abstract Raft states that runs reach.
@@ -61,7 +61,7 @@ pub struct Options {
     /// How long, e.g. 90s, 10m, 8h.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
-    /// A run that stands still for so long, in wall time, hangs, and ends the sweep; or `never`.
+    /// A run with no progress for this long, in wall time, hangs, and ends the sweep; or `never`.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = HangAfter::parse)]
     hang_after: HangAfter,
     /// Go on after a violation.
@@ -73,10 +73,10 @@ pub struct Options {
     /// Do not shrink the first failure of each property.
     #[arg(long)]
     no_shrink: bool,
-    /// How long at most each of them is shrunk.
+    /// How long to shrink each of them, at most.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, conflicts_with = "no_shrink")]
     shrink_for: Duration,
-    /// Say how often each event happened, too.
+    /// Also say how often each event happened.
     #[arg(long)]
     events: bool,
     /// Write the summary as JSON to this file, or to standard output (-) in place of the text.

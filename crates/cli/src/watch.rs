@@ -1,5 +1,5 @@
-//! Who looks on while the command line sweeps: notes which seed each job is in, so that a process
-//! that dies leaves word of it, tells of runs that hang, and passes on what dead processes have
+//! The observer of the command line's sweeps: it notes which seed each job is in, so that a process
+//! that dies leaves word of it, reports runs that hang, and passes on what dead processes have
 //! left.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use super::{
 /// that it made.
 const TRIES: usize = 10;
 
-/// Runs of a dead process that are told of; it has one for each job.
+/// How many runs of a dead process are reported; it has one for each job.
 const MOST_TOLD: usize = 8;
 
 /// What notes of runs say of their sweep.

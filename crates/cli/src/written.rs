@@ -1,9 +1,9 @@
 //! A sweep's findings as they are written down: each plan as it was found, and the
 //! first of each property made smaller too.
 //!
-//! Each file's name tells its sweep, so that all of them can lie in one folder: what `replay
+//! Each file's name identifies its sweep, so that all of them can lie in one folder: what `replay
 //! FOLDER` runs and what CI keeps is one folder, however many sweeps there were, and the same
-//! finding of two sweeps is one file. No file takes the place of another.
+//! finding of two sweeps is one file. No file overwrites another.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -18,7 +18,8 @@ pub trait Runner: Send + Sync {
     fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome;
 
     /// Carries it out with every replica in a task of `host`: see [`engine::run_hosted`]. A runner
-    /// that does not know of hosts goes by its [`run`](Runner::run), whose outcome is the same.
+    /// that does not know of hosts falls back to its [`run`](Runner::run), whose outcome is the
+    /// same.
     #[cfg(feature = "hosted")]
     fn run_hosted(&self, plan: &Plan, watch: Observer<'_>, _host: &dyn engine::Host) -> Outcome {
         self.run(plan, watch)
@@ -31,7 +32,7 @@ pub trait Runner: Send + Sync {
     /// [`Subject::known_issues`].
     fn own(&self) -> Own;
 
-    /// The engine that it runs on whatever is asked for, if there is one.
+    /// The engine that it always runs on, whichever is asked for, if there is one.
     fn only_on(&self) -> Option<Engine> {
         None
     }
@@ -88,7 +89,8 @@ pub struct UnknownSubject {
     legal: String,
 }
 
-/// `subject` by the name `name`, then it with each injected bug that fits it, as `name+bug`.
+/// `subject` under the name `name`, then `subject` with each injected bug that fits it, as
+/// `name+bug`.
 pub fn with_bugs<S: Tamper + Copy + Send + Sync + 'static>(
     name: &str,
     about: &str,
@@ -110,7 +112,7 @@ pub fn with_bugs<S: Tamper + Copy + Send + Sync + 'static>(
 }
 
 impl RegisteredSubject {
-    /// A subject by this name, which is to be one word.
+    /// A subject with this name, which must be one word.
     pub fn new(
         name: impl Into<String>,
         about: impl Into<String>,
@@ -143,7 +145,8 @@ impl RegisteredSubject {
         }
     }
 
-    /// The same subject on another engine; on its own where it has but one ([`Runner::only_on`]).
+    /// The same subject on another engine; on its own engine where it has only one
+    /// ([`Runner::only_on`]).
     pub fn on(&self, engine: Engine) -> Self {
         let only = self.runner.only_on();
         let runner = Arc::clone(&self.runner);
@@ -160,7 +163,7 @@ impl RegisteredSubject {
     }
 }
 
-/// The subjects of a program, of which the first is meant where none is named, and its engines.
+/// The subjects of a program, the first of which is the default, and its engines.
 pub struct Registry {
     all: Vec<RegisteredSubject>,
     engines: Vec<Engine>,
@@ -208,7 +211,7 @@ impl Registry {
         self
     }
 
-    /// The engines of this program; the first is meant where none is named.
+    /// The engines of this program; the first is the default.
     pub fn engines(&self) -> &[Engine] {
         &self.engines
     }
@@ -240,7 +243,7 @@ impl Registry {
         })
     }
 
-    /// Those without an injected bug by name, for the others are many.
+    /// Names the subjects without an injected bug and counts the others, which are many.
     fn in_short(&self) -> String {
         let (injected, honest): (Vec<&RegisteredSubject>, Vec<&RegisteredSubject>) =
             self.iter().partition(|subject| subject.caught_by.is_some());

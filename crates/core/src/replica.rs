@@ -6,10 +6,10 @@
 //! disk kept. **It asks for an fsync and is told when it is done; nobody syncs
 //! on its behalf, and `Write` alone promises nothing.**
 //!
-//! A replica writes its log through [`Output::write`], so the harness sees every
-//! entry it appends and cuts off without being told. It reports only what a
-//! write does not show: role, commit, application. [`contract`] lists what is reported, in which
-//! order, and what each claim of a message promises.
+//! A replica writes its log through [`Output::write`], so the harness sees every entry that it
+//! appends or cuts off without a report. The replica reports only what a write does not show: role,
+//! commit, application. [`contract`] lists what is reported, in which order, and what each claim of
+//! a message promises.
 
 pub mod contract {
     #![doc = include_str!("replica/contract.md")]
@@ -40,30 +40,31 @@ pub trait Subject {
     /// One running node of it.
     type Replica: Replica;
 
-    /// What the implementation has beside elections and replication. Plans ask for nothing else:
-    /// begin with nothing, and lengthen the list as the driver learns more.
+    /// What the implementation has besides elections and replication. Plans ask for nothing else:
+    /// begin with an empty list, and add to it as the driver learns more.
     fn supports(&self) -> &'static [Feature] {
         &[]
     }
 
-    /// Options of the driver that plans draw, beside those that all drivers have.
+    /// Options of the driver that plans draw, besides those that all drivers have.
     fn options(&self) -> &'static [DriverOption] {
         &[]
     }
 
-    /// Known defects, of which plans keep clear.
+    /// Known defects, which plans avoid.
     fn known_issues(&self) -> &'static [KnownIssue] {
         &[]
     }
 
-    /// What its nodes replicate, in its first state: each gets it as [`BootContext::service`]. It
-    /// is Squall's own, keys and locks, unless the subject has a machine in place of these, as
-    /// `WithMachine` of `adapter::with_machine` has. Who wraps a subject hands this on.
+    /// The service that its nodes replicate, in its first state: each gets it as
+    /// [`BootContext::service`]. It is Squall's own, keys and locks, unless the subject has a
+    /// machine in place of these, as `WithMachine` of `adapter::with_machine` has. A subject that
+    /// wraps another passes this on.
     fn service(&self) -> Service {
         Service::default()
     }
 
-    /// Starts a node on what its disk kept: nothing for the very first incarnation.
+    /// Starts a node from what its disk kept: nothing for the very first incarnation.
     ///
     /// Recovery may write (say, to cut off a log that no longer joins on to the
     /// snapshot); those writes are durable no sooner than any others.
@@ -91,7 +92,7 @@ pub trait Replica {
     fn step(&mut self, now_us: u64, input: Input<Self::Message>, out: &mut Output<Self::Message>);
 
     /// The same as [`Replica::step`] with [`Input::Deliver`]. Most steps are of this kind, and
-    /// messages may be large: an implementation can take one in by itself, moving it less often.
+    /// messages may be large: an implementation can handle one here, moving it less often.
     #[inline(always)]
     fn deliver(
         &mut self,
@@ -103,8 +104,8 @@ pub trait Replica {
         self.step(now_us, Input::Deliver { from, message }, out);
     }
 
-    /// The same as [`Replica::step`] with [`Input::Synced`]. Next to messages these are the most,
-    /// and an input is as large as a message.
+    /// The same as [`Replica::step`] with [`Input::Synced`]. After messages, these are the most
+    /// frequent inputs, and an input is as large as a message.
     #[inline(always)]
     fn synced(
         &mut self,
@@ -144,7 +145,7 @@ pub struct BootContext<'a> {
     pub driver: &'a DriverOptions,
     /// The service to replicate, in its first state.
     pub service: &'a Service,
-    /// Where the library's own log goes, when someone reads it.
+    /// Where the library's own log goes, if anyone reads it.
     pub log: Option<LogSink>,
 }
 
@@ -183,7 +184,7 @@ pub enum Next {
     TakeInput,
 }
 
-/// What a node starts on: see [`Recovered::recover`].
+/// What a node starts from: see [`Recovered::recover`].
 #[derive(Clone, Debug)]
 pub struct Start {
     /// What the disk kept, mended.
@@ -192,8 +193,8 @@ pub struct Start {
     pub service: Service,
     /// The configuration of the snapshot, or the cluster's first.
     pub configuration: Configuration,
-    /// What the driver does first: it waits for a sync where the term was raised, and is written,
-    /// for it must be durable before a message carries it.
+    /// What the driver does first: it waits for a sync where the term was raised and written,
+    /// because the term must be durable before a message carries it.
     pub next: Next,
 }
 
@@ -265,8 +266,7 @@ pub enum BootError {
 
 /// What happens to a replica.
 ///
-/// Not `#[non_exhaustive]`: a driver that knows nothing of a new input is to be found by the
-/// compiler.
+/// Not `#[non_exhaustive]`: the compiler is to find each driver that does not handle a new input.
 #[derive(Clone, Debug)]
 pub enum Input<M> {
     /// One tick of its clock.
@@ -278,7 +278,7 @@ pub enum Input<M> {
         /// The message.
         message: M,
     },
-    /// A sync that it asked for is over. All syncs asked for before are over with it.
+    /// A sync that the replica asked for is over, and so are all that it asked for before.
     Synced {
         /// The sync that is over.
         sync: SyncId,
@@ -311,7 +311,7 @@ pub enum Input<M> {
 pub enum SyncResult {
     /// What was written before it is durable.
     Done,
-    /// What was written before it may be lost. The error is reported this once.
+    /// What was written before it may be lost. The error is reported only once.
     Failed,
 }
 
@@ -409,7 +409,7 @@ pub enum Observation {
 
 /// Something inside a library that is worth counting, and that nothing else shows.
 ///
-/// The numbers go into the digests of runs: a new variant takes a new one, wherever it stands.
+/// The numbers go into the digests of runs: a new variant takes a new number, wherever it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LibraryEvent {
@@ -431,15 +431,15 @@ pub enum LibraryEvent {
     SettingChanged = 7,
     /// Heartbeats were sent on request.
     Pinged = 8,
-    /// An election was stood for on request.
+    /// The node stood for election on request.
     Campaigned = 9,
     /// A read was passed on to the leader.
     ForwardedRead = 10,
     /// A command was passed on to the leader.
     ForwardedCommand = 11,
-    /// A committed change of the configuration fitted and was not carried out as it was asked for,
-    /// or it is one that no leader begins: it changes a joint configuration, or leaves one that
-    /// is not joint. That breaks the property `configuration`.
+    /// A committed change of the configuration fitted but was not carried out as it was asked for,
+    /// or it is one that no leader begins: it changes a joint configuration, or leaves one that is
+    /// not joint. That breaks the property `configuration`.
     ChangedOtherwise = 12,
 }
 

@@ -22,7 +22,7 @@ use squall_core::plan::{Asked, Heal, Plan, Profile, Variant};
 use squall_core::registry::RegisteredSubject;
 use squall_core::text::{WIDTH, indented, seconds};
 
-/// Operations of clients that a failure's page lists.
+/// The most operations of clients that a failure's page lists.
 const MOST_OPERATIONS: usize = 12;
 
 /// Carries `plan` out once more and writes the page of its failure; none when it
@@ -173,7 +173,7 @@ pub fn page(
     Some(page)
 }
 
-/// What a shrinker came to, for people.
+/// The result of a shrinker, for people.
 pub fn shrunk(shrunk: &Shrunk) -> String {
     let mut text = format!(
         "{:<9} {}\n{:<9} {}\n",
@@ -224,7 +224,7 @@ pub fn size(size: &Size) -> String {
     )
 }
 
-/// So many of them, in words: `1 fault`, `2 faults`.
+/// A number of things, in words: `1 fault`, `2 faults`.
 #[doc(hidden)]
 pub fn many(number: u64, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
@@ -240,7 +240,7 @@ pub struct Files {
     pub shrunk: Option<PathBuf>,
 }
 
-/// The variants of the profile that runs drew from, with what these came to.
+/// The variants of the profile that runs drew from, and what these runs came to.
 pub(super) fn tallies<'a>(
     summary: &'a Summary,
     profile: &'a Profile,
@@ -267,8 +267,8 @@ fn variants(summary: &Summary, profile: &Profile) -> Option<String> {
 
 /// The summary of a sweep, for people: a few lines, the last of which is the verdict.
 ///
-/// `supports` is what the subject has: what plans left out is told, by number where it is much, or
-/// each by its name where the summary is to be `verbose`.
+/// `supports` is what the subject has: the features that plans left out are counted where they are
+/// many, or each named where the summary is to be `verbose`.
 pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature], verbose: bool) -> String {
     let Swept {
         subject, profile, ..
@@ -385,7 +385,7 @@ pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature], verbos
     text
 }
 
-/// So many features that are left out are named in any summary.
+/// Up to this many features that are left out are named in any summary.
 const FEW_FEATURES: usize = 8;
 
 /// The features that plans leave out for a subject that supports these, by their names; none where

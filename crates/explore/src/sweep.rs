@@ -27,10 +27,10 @@ use squall_core::plan::{Plan, PlanSpace, Profile};
 use squall_core::registry::RegisteredSubject;
 use squall_world::hash::mix;
 
-/// One seed in so many is run twice, to see that both runs are the same.
+/// One seed in this many is run twice, to see that both runs are the same.
 const DOUBLE_RUN_EVERY: u64 = 100;
 
-/// A profile's required events are demanded of sweeps of at least so many runs.
+/// A profile's required events are demanded of sweeps of at least this many runs.
 pub const RUNS_FOR_REQUIRED: u64 = 1_000;
 
 /// What to sweep.
@@ -41,7 +41,7 @@ pub struct Sweep<'a> {
     pub profile: &'a Profile,
     /// How plans are looked for in [`Sweep::run`].
     pub strategy: Kind,
-    /// Take down which states runs cover, even where the strategy does not ask for it.
+    /// Record which states runs cover, even where the strategy does not ask for it.
     pub coverage: bool,
     /// Plans to begin with, for a strategy that learns: the first runs are theirs.
     pub corpus: Vec<Plan>,
@@ -49,21 +49,21 @@ pub struct Sweep<'a> {
     pub seeds: Range<u64>,
     /// Threads; at least 1.
     pub jobs: usize,
-    /// Start no run after this long, and end early those that go on then: they count for nothing.
+    /// After this long, start no run, and end early those in progress: they count for nothing.
     pub time_limit: Option<Duration>,
     /// Go on after a violation.
     pub keep_going: bool,
-    /// Set from outside to end the sweep early: runs that go on end before their next event, and
+    /// Set from outside to end the sweep early: runs in progress end before their next event, and
     /// count for nothing.
     pub stop: &'a AtomicBool,
-    /// Who hears of runs that begin, end and hang. Without, a run that hangs is waited for in
-    /// silence.
+    /// The observer that hears of runs that begin, end and hang. Without one, a run that hangs is
+    /// waited for in silence.
     pub lookout: Option<&'a dyn Lookout>,
 }
 
-/// Something that a sweep tells while it goes on.
+/// Something that a sweep reports while it is under way.
 pub enum SweepEvent<'a> {
-    /// So many runs are done, with so many findings.
+    /// How many runs are done, and with how many findings.
     Progress {
         /// Runs done.
         runs: u64,
@@ -71,17 +71,17 @@ pub enum SweepEvent<'a> {
         findings: u64,
         /// Steps made.
         steps: u64,
-        /// States covered, where they are taken down.
+        /// States covered, where they are recorded.
         states: Option<u64>,
     },
     /// A run ended in a violation.
     Finding(&'a Finding),
-    /// All seeds before `next` are done, and come to this: a sweep can go on from here
+    /// All seeds before `next` are done, and add up to this: a sweep can go on from here
     /// ([`Sweep::go_on`]).
     Batch {
         /// The first seed that is not done.
         next: u64,
-        /// What the others came to, `missing` aside.
+        /// What the seeds before it add up to, `missing` aside.
         summary: &'a Summary,
     },
     /// The strategy keeps this plan, because it reached something new.
@@ -110,14 +110,15 @@ pub struct Summary {
     pub simulated_us: u64,
     /// Processor time that the whole process took for the sweep.
     pub cpu: Duration,
-    /// Time on the wall.
+    /// Wall-clock time.
     pub wall: Duration,
     /// A hash of all runs in the order of their seeds.
     pub digest: u64,
     /// How often each event happened.
     pub counters: Counters,
-    /// What the runs of each of the profile's variants came to, in their order; nothing where it
-    /// has none, or the strategy learns and plans do not come of seeds alone.
+    /// What the runs of each of the profile's variants add up to, in the order of the variants;
+    /// nothing where the profile has none, or where the strategy learns and plans do not come from
+    /// seeds alone.
     pub variants: Vec<Tally>,
     /// The violations, in the order of their seeds.
     pub findings: Vec<Finding>,
@@ -132,11 +133,11 @@ pub struct Summary {
     pub interrupted: bool,
     /// A run that hung, where that ended the sweep.
     pub hang: Option<Hang>,
-    /// What the runs covered, where it was taken down.
+    /// What the runs covered, where that was recorded.
     pub coverage: Option<Map>,
 }
 
-/// What the runs of one variant of a profile came to.
+/// What the runs of one variant of a profile add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tally {
@@ -216,7 +217,7 @@ impl Summary {
     }
 }
 
-/// What carries runs out, and who looks on.
+/// What carries runs out, and what observes them.
 struct Threads<'a> {
     pool: &'a rayon::ThreadPool,
     watchdog: &'a Watchdog,
@@ -253,7 +254,7 @@ impl Sweep<'_> {
         self.subject.plans(self.profile)
     }
 
-    /// As [`Sweep::run`], with a strategy of one's own.
+    /// As [`Sweep::run`], with a strategy of your own.
     ///
     /// Seeds are handed out in portions. A sweep that stops at a violation takes the results of
     /// a portion in order up to it and drops the rest, so that its outcome is the same however
@@ -270,8 +271,8 @@ impl Sweep<'_> {
         begun.unwrap_or_else(|no_threads| panic!("{no_threads}"))
     }
 
-    /// As [`Sweep::run_with`], from where a sweep was that told of [`SweepEvent::Batch`]: it ends
-    /// as that sweep would have ended, where its strategy learns nothing from runs.
+    /// As [`Sweep::run_with`], from where a sweep was when it reported [`SweepEvent::Batch`]: it
+    /// ends as that sweep would have ended, where its strategy learns nothing from runs.
     ///
     /// # Errors
     /// When the operating system refuses to start a thread; nothing has been run then.
@@ -470,7 +471,7 @@ impl Sweep<'_> {
 }
 
 impl Summary {
-    /// Takes a run in: what is to be learnt from it, and how it failed.
+    /// Takes in a run: what is to be learnt from it, and how it failed.
     fn take(&mut self, run: Run) -> (Option<Feedback>, Option<&Finding>) {
         let Run {
             seed,

@@ -39,7 +39,7 @@ pub fn subjects() -> Vec<RegisteredSubject> {
     with_bugs("raft-rs", about, RaftRs)
 }
 
-/// tikv's `raft` 0.7.0 behind the driver of [`RaftRs`], on a storage of one's own. It has the
+/// tikv's `raft` 0.7.0 behind the driver of [`RaftRs`], on a storage of your own. It has the
 /// features, options and known issues of [`RaftRs`]; entries are fetched in the background where
 /// the storage declares that it does so ([`LogStorage::FETCHES`]).
 ///

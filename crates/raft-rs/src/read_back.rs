@@ -1,4 +1,4 @@
-//! A storage of one's own, with what was written to it beside it. Every write goes to both, and
+//! A storage of your own, with what was written to it beside it. Every write goes to both, and
 //! every answer of the one is held against the other. Knows nothing of disks: what is durable, the
 //! driver says.
 

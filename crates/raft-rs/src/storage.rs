@@ -1,18 +1,18 @@
-//! A storage of one's own under this crate's driver.
+//! A storage of your own under this crate's driver.
 //!
 //! Users of raft 0.7.0 write two things themselves: the `raft::Storage` that the library reads
-//! from, and the writes that it leaves to its user. An error in either loses data, and mostly
+//! from, and the writes that it leaves to its user. An error in either loses data, and usually
 //! nobody notices before a node restarts. [`LogStorage`] is the two together;
-//! [`with_storage`](crate::with_storage) makes a subject of it, in which the driver of
-//! [`RaftRs`], with all that this one has, reads and writes that storage and no
-//! other. `examples/my_storage.rs` is one from end to end.
+//! [`with_storage`](crate::with_storage) makes a subject of it, in which the driver of [`RaftRs`],
+//! with all its features, reads and writes that storage and no other. `examples/my_storage.rs` is a
+//! complete example.
 //!
 //! # What is found
 //!
-//! The driver knows what it has written, and looks at once. After each write it reads back what
+//! The driver knows what it has written, and checks it at once. After each write it reads back what
 //! that write is about, together with the hard state, the configuration, and both ends of the log;
 //! after a rare write (a snapshot, a compaction, a cut tail, a start) the whole log. Each answer
-//! that the library itself asks for is looked at, too. An answer that contradicts what was written
+//! that the library itself asks for is checked, too. An answer that contradicts what was written
 //! ends the run as a violation of `no-panic`, which names the write, the call, and both values:
 //!
 //! ```text
@@ -25,12 +25,12 @@
 //!
 //! # What is not found
 //!
-//! The bytes of a format of one's own, and the moments at which it syncs them: the records on the
-//! simulated disk are Squall's. To have files torn and syncs failing under one's own format, run
-//! the whole server on madsim (`squall::madsim::servers`).
+//! The bytes of your own file format, and the moments at which they are synced: the records on the
+//! simulated disk are Squall's. To have files torn and syncs fail under your own format, run the
+//! whole server on madsim (`squall::madsim::servers`).
 //!
-//! `entries` may ignore `max_size`, or be content with less than it allows: the library cuts off
-//! what is too much, and asks again for what is missing.
+//! `entries` may ignore `max_size`, or return less than it allows: the library cuts off what is too
+//! much, and asks again for what is missing.
 
 use std::fmt::{self, Debug, Formatter};
 use std::marker::PhantomData;
@@ -48,9 +48,10 @@ use crate::read_back::ReadBack;
 
 /// A `raft::Storage` with the writes that raft leaves to its user.
 ///
-/// A write has no result: where one's own returns an error, it is unwrapped, and the panic is a
-/// violation. What is written is to be read back as soon as the call returns, by any method of
-/// `raft::Storage`. For these the contract is raft's, and the driver holds the storage to it:
+/// A write has no result: where your own write returns an error, unwrap it, and the panic is a
+/// violation. What is written must be readable as soon as the call returns, by any method of
+/// `raft::Storage`. For these methods the contract is raft's, and the driver holds the storage to
+/// it:
 ///
 /// - `initial_state()` is the last hard state and the last configuration that were written.
 /// - `term(index)` is known from `first_index() - 1` to `last_index()`, that is, for the entry
@@ -67,11 +68,11 @@ use crate::read_back::ReadBack;
 pub trait LogStorage: Storage + Sized + 'static {
     /// Whether `entries` may answer `StorageError::LogTemporarilyUnavailable`, where its context
     /// says `can_async()`. The driver then does what raft wants done once they have been fetched,
-    /// after a time that the plan says; the context that it passes is one of its own, and may be
+    /// after a time that the plan says; the context that the driver passes is its own, and may be
     /// dropped. Where this is false, no plan asks for it.
     const FETCHES: bool = false;
 
-    /// The storage of a node that starts, on what its disk kept.
+    /// The storage of a node that starts from what its disk kept.
     fn open(kept: Kept) -> Self;
 
     /// Appends `entries`, of which there is at least one, and whose indices are consecutive. The
@@ -88,8 +89,8 @@ pub trait LogStorage: Storage + Sized + 'static {
 
     /// Puts a leader's snapshot in place of the whole log, and its configuration in place of the
     /// one before. The log goes on at the index after the snapshot's. Term and vote stay as they
-    /// are, but that the storage may raise the term to the snapshot's, and the commit index to its
-    /// index.
+    /// are, except that the storage may raise the term to the snapshot's, and the commit index to
+    /// the snapshot's index.
     fn apply_snapshot(&mut self, snapshot: Snapshot);
 
     /// Keeps a snapshot that the node took itself, for peers that need one. The log stays as it
@@ -97,11 +98,11 @@ pub trait LogStorage: Storage + Sized + 'static {
     fn keep_snapshot(&mut self, snapshot: Snapshot);
 
     /// Drops the entries up to and including `through`, which is an index of the log, and no
-    /// higher than the snapshot's. The term of the last one is still to be known.
+    /// higher than the snapshot's. The term of the last one must still be known.
     fn compact(&mut self, through: u64);
 }
 
-/// What a node's disk kept: what a [`LogStorage`] starts with. It fits together.
+/// What a node's disk kept: what a [`LogStorage`] starts with. Its parts fit together.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Kept {

@@ -46,8 +46,8 @@ pub struct OneAtATime<D: Sequential> {
 }
 
 impl<D: Sequential> OneAtATime<D> {
-    /// The replica of `driver`, which has been booted; what it does first is told by
-    /// [`Start::next`](crate::replica::Start).
+    /// The replica of `driver`, which has been booted; [`Start::next`](crate::replica::Start) says
+    /// what it does first.
     pub fn new(driver: D, first: Next, out: &mut Output<D::Message>) -> Self {
         let mut made = Self {
             driver,

@@ -4,13 +4,13 @@ use crate::ids::Role;
 use crate::replica::BootContext;
 use squall_world::hash::{finish, mix};
 
-/// The timer of one node: one wait for a leader's next heartbeat, a longer and random one for
-/// anyone else's next election.
+/// The timer of one node: one wait for a leader's next heartbeat, a longer, random one for any
+/// other node's next election.
 ///
 /// An election's wait is drawn evenly from one to two times the plan's `election_ticks` (Raft
 /// paper, section 5.2); it depends on the seed, the node, its incarnation and a count of waits, so
-/// that no two nodes wait alike for long. A library that draws time-outs from a randomness of its
-/// own has to be told these instead, or its runs are not the same twice.
+/// that no two nodes keep waiting equally long. A library that draws time-outs from its own
+/// randomness has to be given these instead, or its runs do not repeat.
 #[derive(Clone, Debug)]
 pub struct ElectionTimer {
     key: u64,

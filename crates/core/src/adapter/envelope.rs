@@ -6,8 +6,8 @@ use crate::replica::Label;
 ///
 /// [`Replica::label`](crate::replica::Replica::label) sees the message alone. A library may name
 /// the receiver beside it, or say in it less than the sender promises: that the sender's log ends
-/// at 7 is no promise that it is the receiver's log up to there. Whoever sends knows, so the label
-/// is made when the message is, and travels with it.
+/// at 7 is no promise that it is the receiver's log up to there. The sender knows, so the label is
+/// made when the message is, and travels with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope<M> {
     /// What the message is, to whom it goes, and what its sender promises by it.

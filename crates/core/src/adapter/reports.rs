@@ -6,8 +6,8 @@ use crate::replica::{Observation, Output, Start};
 /// Role, term and commit index as they were reported last.
 ///
 /// A driver calls [`Reports::role`] after every call of its library that may change the role, and
-/// [`Reports::commit`] when what the commit index speaks of is written; both report what is new and
-/// nothing else.
+/// [`Reports::commit`] when the entries up to the commit index are written; both report what is new
+/// and nothing else.
 #[derive(Clone, Copy, Debug)]
 pub struct Reports {
     role: Role,

@@ -15,7 +15,7 @@ pub struct StateMachine {
 }
 
 impl StateMachine {
-    /// One that nobody waits for.
+    /// A state machine that no client waits for.
     pub fn new(service: Service) -> Self {
         Self {
             service,
@@ -23,8 +23,8 @@ impl StateMachine {
         }
     }
 
-    /// The request has been proposed: its client is answered when it is applied. A client
-    /// has one request under way; what it asked for before it no longer waits for.
+    /// The request has been proposed: its client is answered when it is applied. A client has one
+    /// request under way; it no longer waits for what it asked for before.
     pub fn take(&mut self, client: u32, sequence: u64) {
         self.forget(client);
         self.taken.push((client, sequence));
@@ -45,8 +45,8 @@ impl StateMachine {
         });
     }
 
-    /// Applies the data of the entry at `index` (none for an entry that is no command), says
-    /// so, and answers the client if it waits here.
+    /// Applies the data of the entry at `index` (none for an entry that is not a command), reports
+    /// that, and answers the client if it waits here.
     #[inline]
     pub fn apply<M>(&mut self, index: Index, data: &[u8], out: &mut Output<M>) {
         let applied = self.service.apply(data);

@@ -11,11 +11,11 @@ use squall_linearizability::Model;
 /// A subject whose nodes replicate a [`Machine`] in place of Squall's keys and locks, whatever the
 /// subject: its adapter runs it with no change.
 ///
-/// Clients ask for what the [`Commands`] draw. Each of their answers must be what the committed log
-/// gives on a machine of the harness's own, and the states of nodes at an index must be equal. With
-/// a [model](WithMachine::with_model_of), answers are held against that as well. Commands that
+/// Clients ask for what the [`Commands`] draw. Each answer that they get must be what the committed
+/// log gives on the harness's own machine, and the states of nodes at an index must be equal. With
+/// a [model](WithMachine::with_model_of), answers are checked against that as well. Commands that
 /// clients send again apply once, by Squall's sessions. There are no reads around the log: clients
-/// ask for all by the log.
+/// ask for everything through the log.
 ///
 /// ```no_run
 /// # use squall_core::adapter::with_machine::WithMachine;
@@ -86,9 +86,9 @@ impl<S: Subject> WithMachine<S> {
 }
 
 impl<S: Subject> WithMachine<S> {
-    /// The same with the model that `perform` is: it carries a command out on a state, which is
-    /// `first` before the first command, and says what is answered. It is the machine once more,
-    /// written down as plainly as it can be.
+    /// The same with `perform` as the model: it carries a command out on a state, which is `first`
+    /// before the first command, and returns the answer. It is the machine again, written as
+    /// plainly as possible.
     #[must_use]
     pub fn with_model_of<T>(self, first: T, perform: fn(&mut T, &[u8]) -> Vec<u8>) -> Self
     where
@@ -145,7 +145,7 @@ impl<S: Subject> Subject for WithMachine<S> {
     }
 
     /// # Panics
-    /// When a subject around this one does not hand on [`Subject::service`].
+    /// When a subject around this one does not pass on [`Subject::service`].
     fn boot(
         &self,
         boot: &BootContext<'_>,

@@ -1,6 +1,6 @@
 //! A plan: one whole run as plain data. Cluster, Raft options, workload, every
-//! fault, and when it ends. Whoever has the plan has the run: nothing else
-//! decides what happens. Knows no engine and no Raft library.
+//! fault, and when it ends. The plan determines the run: nothing else decides what happens. Knows
+//! no engine and no Raft library.
 
 mod cost;
 mod features;
@@ -53,7 +53,7 @@ pub const VERSION: u32 = 2;
 /// The most voters that a cluster may start with.
 pub const MAX_VOTERS: u8 = 9;
 
-/// The most nodes that a plan may have, those included that join later.
+/// The most nodes that a plan may have, including those that join later.
 pub const MAX_NODES: u8 = 16;
 
 /// One whole run.
@@ -83,14 +83,14 @@ pub struct Plan {
     pub disk: DiskOptions,
     /// What clients do.
     pub workload: Workload,
-    /// What clients ask for, where it is not drawn: a plan that is written down by hand or shrunk.
+    /// What clients ask for, where it is not drawn: in a plan that is written by hand or shrunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Vec<Asked>>,
     /// What goes wrong, in no particular order.
     pub faults: Vec<Fault>,
     /// When the storm ends: everything heals, clients stop, and the cluster must converge.
     pub heal_us: u64,
-    /// Who takes part from then on.
+    /// Which nodes take part from then on.
     pub heal: Heal,
     /// When a cluster that has not converged is reported; later than `heal_us`.
     pub end_us: u64,
@@ -132,7 +132,7 @@ impl Cluster {
 pub struct ClockOptions {
     /// What it shows at the start, in microseconds.
     pub offset_us: u64,
-    /// Microseconds it gains a second; loses, if negative.
+    /// Microseconds that it gains per second; if negative, it loses them.
     pub drift_ppm: i32,
 }
 
@@ -140,9 +140,9 @@ pub struct ClockOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskOptions {
-    /// At least so many microseconds.
+    /// At least this many microseconds.
     pub sync_min_us: u64,
-    /// At most so many; no less than `sync_min_us`.
+    /// At most this many; no less than `sync_min_us`.
     pub sync_max_us: u64,
 }
 
@@ -161,12 +161,12 @@ pub struct Workload {
     /// How often a client tries again, with the same session and sequence number, before it moves
     /// on.
     pub retries: u32,
-    /// Time-outs, in percent, at which a client crashes and another takes its place. The 131,072nd
-    /// in one place crashes no more.
+    /// Percentage of time-outs at which a client crashes and another takes its place. The 131,072nd
+    /// client in one place no longer crashes.
     pub crash_percent: u8,
-    /// Reads, in percent, that go around the log.
+    /// Percentage of reads that go around the log.
     pub reads_percent: u8,
-    /// Operations, in percent, that are about locks and not keys.
+    /// Percentage of operations that are on locks and not keys.
     pub locks_percent: u8,
     /// How long a lock may be held without renewal, in microseconds.
     pub lease_us: u64,
@@ -184,14 +184,14 @@ pub struct Workload {
     pub padding_max_bytes: u32,
 }
 
-/// Who takes part after the storm.
+/// Which nodes take part after the storm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Heal {
     /// Every node whose disk can still be read.
     Everyone,
-    /// A bare majority: these nodes, and where membership has changed as many others as make a
-    /// majority of every configuration. All others are down for good.
+    /// A bare majority: these nodes and, where membership has changed, as many others as it takes
+    /// for a majority of every configuration. All others are down for good.
     Quorum(Vec<NodeId>),
 }
 
@@ -207,7 +207,7 @@ pub enum PlanError {
         /// Why.
         source: std::io::Error,
     },
-    /// It holds nothing.
+    /// It is empty.
     #[error("plan {path} is empty; a plan is a JSON object as `squall sweep --out DIR` writes it")]
     Empty {
         /// The file.
@@ -234,7 +234,7 @@ pub enum PlanError {
     Impossible {
         /// The file.
         path: PathBuf,
-        /// The limit that it is beyond.
+        /// The limit that it exceeds.
         source: Impossible,
     },
 }
@@ -296,7 +296,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The ids of all nodes, those included that may join later.
+    /// The ids of all nodes, including those that may join later.
     pub fn nodes(&self) -> Vec<NodeId> {
         (1..=self.cluster.nodes()).map(NodeId).collect()
     }
@@ -350,10 +350,10 @@ impl Plan {
         self.faults.iter().any(asks)
     }
 
-    /// How much older than a read what it shows may be, in microseconds: 0 where reads are promised
-    /// to be fresh. None where nothing is promised of reads by lease. A leader that is cut off
-    /// steps down after two election time-outs, so where clocks run true and messages are
-    /// prompt or lost a lease is no older than that.
+    /// How stale the result of a read may be, in microseconds: 0 where reads are promised to be
+    /// fresh. None where nothing is promised of reads by lease. A leader that is cut off steps down
+    /// after two election time-outs, so where clocks run true and messages are prompt or lost a
+    /// lease is no older than that.
     pub fn lease_lag_us(&self) -> Option<u64> {
         match !self.raft.lease_reads || self.workload.fresh_lease_reads {
             true => Some(0),

@@ -1,4 +1,4 @@
-//! What the harness sees of a message: to whom it goes, of what kind it is, and what it promises.
+//! What the harness sees of a message: to whom it goes, what kind it is, and what it promises.
 //! Knows no implementation's messages.
 
 use crate::ids::{Index, NodeId, Term};
@@ -39,7 +39,7 @@ pub enum Claim {
 
 /// The kinds of message that implementations of Raft send.
 ///
-/// The numbers go into the digests of runs: a new variant takes a new one, wherever it stands.
+/// The numbers go into the digests of runs: a new variant takes a new number, wherever it stands.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]

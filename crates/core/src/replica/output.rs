@@ -20,14 +20,14 @@ pub enum Effect<R = Record, O = Observation> {
 /// What a replica wants done after a step: effects (writes, syncs and observations) in the order in
 /// which they happened, then messages, then answers, then a halt.
 ///
-/// A replica adds to its output. Who wraps a replica may change what the replica has added
-/// ([`Output::effects_mut`], [`Output::retain_sends`]); or lend the replica an output of its own,
-/// take everything out of that one, and add to the real one what is to be done instead.
+/// A replica adds to its output. Code that wraps a replica may change what the replica has added
+/// ([`Output::effects_mut`], [`Output::retain_sends`]); or lend the replica a separate output, take
+/// everything out of that, and add to the real one what is to be done instead.
 #[derive(Clone, Debug)]
 pub struct Output<M> {
     kinds: Vec<Kind>,
-    /// The records of the writes among `kinds`, in the same order. They lie apart, so that a kind
-    /// is a plain value, and are freed by hand: mostly all of them have been taken, and then
+    /// The records of the writes among `kinds`, in the same order. They are kept apart, so that a
+    /// kind is a plain value, and are freed by hand: usually all of them have been taken, and then
     /// nothing is left to free.
     records: Vec<ManuallyDrop<Record>>,
     sends: Vec<M>,
@@ -79,7 +79,7 @@ impl<M> Output<M> {
         self.kinds.push(Kind::Observe(observation));
     }
 
-    /// Sends a message, after all effects of this step. To whom, its label says.
+    /// Sends a message, after all effects of this step. Its label says to whom.
     #[inline]
     pub fn send(&mut self, message: M) {
         self.sends.push(message);
@@ -144,8 +144,8 @@ impl<M> Output<M> {
         })
     }
 
-    /// The effects, in order, with their records to be changed, or to be taken ([`Record::take`])
-    /// by whoever carries them out and clears them afterwards.
+    /// The effects, in order, with their records, which may be changed, or taken ([`Record::take`])
+    /// by code that carries the effects out and clears them afterwards.
     #[inline(always)]
     pub fn effects_mut(&mut self) -> impl Iterator<Item = Effect<&mut Record, &Observation>> {
         let mut records = self.records.iter_mut().map(|record| &mut **record);
@@ -208,7 +208,7 @@ impl<M> Output<M> {
         std::mem::take(&mut self.sends)
     }
 
-    /// Sends only those messages that are to be kept.
+    /// Drops the messages that `keep` does not keep.
     pub fn retain_sends(&mut self, keep: impl FnMut(&M) -> bool) {
         self.sends.retain(keep);
     }

@@ -1,7 +1,7 @@
 //! The replicated service that every subject runs: a key-value store and a
 //! distributed lock service behind client sessions. Deterministic, small, and
-//! cheap to copy into a snapshot; or a [`Machine`] of a user's own behind the same
-//! sessions. Knows nothing of logs, terms or nodes.
+//! cheap to copy into a snapshot; or a user's own [`Machine`] behind the same sessions. Knows
+//! nothing of logs, terms or nodes.
 //!
 //! A replica gets a fresh one when it is born, applies the data of every
 //! committed entry to it in order, answers clients with what it returns, and
@@ -55,9 +55,9 @@ enum Kind {
     /// Keys and locks.
     #[default]
     Own,
-    /// Nothing: it hashes commands, and looks no further than to whose they are.
+    /// Nothing: it hashes commands, and looks only at whose they are.
     Opaque,
-    /// A machine of a user's own.
+    /// A user's own machine.
     Machine(Box<Hosted>),
 }
 
@@ -75,7 +75,7 @@ pub struct Applied {
 }
 
 impl Service {
-    /// One with a mistake in it.
+    /// A service with a mistake in it.
     pub fn flawed(flaw: Flaw) -> Self {
         Self {
             flaw: Some(flaw),
@@ -83,7 +83,7 @@ impl Service {
         }
     }
 
-    /// One that hashes commands and performs none.
+    /// A service that hashes commands and performs none.
     pub fn opaque() -> Self {
         Self {
             kind: Kind::Opaque,
@@ -91,13 +91,14 @@ impl Service {
         }
     }
 
-    /// One that forgets no copy of a command: what clients see when retries are not recognised.
+    /// A service that applies every copy of a command: what clients see when retries are not
+    /// recognised.
     pub fn repeating() -> Self {
         Self::flawed(Flaw::ApplyRetries)
     }
 
-    /// One that performs commands on `machine`, in its first state, behind the sessions; clients
-    /// ask for what `commands` draws.
+    /// A service that performs commands on `machine`, in its first state, behind the sessions;
+    /// clients ask for what `commands` draws.
     pub fn of_machine(machine: impl Machine, commands: impl Commands) -> Self {
         Self {
             kind: Kind::Machine(Box::new(Hosted::new(machine, commands))),
@@ -105,7 +106,7 @@ impl Service {
         }
     }
 
-    /// The same, and what clients are told is held against `model`.
+    /// The same, and what clients are told is checked against `model`.
     ///
     /// # Panics
     /// When it has no machine ([`Service::of_machine`]).
@@ -168,8 +169,8 @@ impl Service {
         self.sessions.last(client)
     }
 
-    /// Applies one entry's data, and says what it did if it was a command. Data that is none
-    /// changes nothing, and changes of the configuration are applied as empty data.
+    /// Applies one entry's data, and says what it did if it was a command. Data that is not a
+    /// command changes nothing, and changes of the configuration are applied as empty data.
     pub fn apply(&mut self, data: &[u8]) -> Option<Applied> {
         match self.kind {
             Kind::Own => {
@@ -248,8 +249,8 @@ impl Service {
         }
     }
 
-    /// What a read would be told now. None when `data` holds no command that only reads, as one of
-    /// a machine.
+    /// What a read would be told now. None when `data` holds no read-only command; commands of a
+    /// machine never count as such.
     pub fn query(&self, data: &[u8]) -> Option<Answer> {
         match Command::decode(data)?.operation {
             Operation::Get { key } => Some(self.kv.get(key)),
@@ -297,7 +298,7 @@ impl Service {
         bytes.into()
     }
 
-    /// Takes on the state in `bytes`, in place of its own. Returns whether they held one.
+    /// Replaces its own state by the one in `bytes`. Returns whether they held one.
     pub fn restore(&mut self, bytes: &[u8]) -> bool {
         if let Kind::Machine(hosted) = &mut self.kind {
             let Ok((around, of_machine)) = postcard::take_from_bytes(bytes) else {

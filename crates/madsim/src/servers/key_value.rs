@@ -1,4 +1,4 @@
-//! A key-value server as a subject, by two functions: how one incarnation of a node goes, and how
+//! A key-value server as a subject, by two functions: how one incarnation of a node runs, and how
 //! one request is made of a node. Clients, what they ask for, and whether what they are told is
 //! linearizable, are the same for all such servers.
 
@@ -45,7 +45,7 @@ impl std::fmt::Display for Request {
     }
 }
 
-/// What it is told.
+/// What a client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// The key holds this, or nothing.
@@ -61,14 +61,14 @@ pub enum Reply {
 /// Which node is asked, and for what.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Whom.
+    /// The node that is asked.
     pub node: NodeId,
-    /// For what.
+    /// What it is asked for.
     pub request: Request,
 }
 
 impl Asked {
-    /// The address of that node, where it listens at this port.
+    /// The address of that node, if it listens on this port.
     pub fn address(&self, port: u16) -> String {
         format!("{}:{port}", address_of(self.node))
     }
@@ -82,8 +82,8 @@ pub struct ByFunctions<S, A> {
 }
 
 /// A key-value server as a subject. `serve` is one incarnation of a node; a node whose incarnation
-/// ends is switched off and on again, and the error that it returns is told. `ask` makes one
-/// request of one node, once; it is given up after a while.
+/// ends is switched off and on again, and the error that it returns is reported. `ask` makes one
+/// request of one node, once; the request is given up after a while.
 pub fn key_value<S, L, A, R>(serve: S, ask: A) -> Storm<ByFunctions<S, A>>
 where
     S: Fn(Incarnation) -> L + Send + Sync + 'static,

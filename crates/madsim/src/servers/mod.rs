@@ -1,17 +1,17 @@
 //! Servers as subjects: async code with tasks, sockets and files of its own, on madsim, under the
 //! storm of a plan.
 //!
-//! A [`Server`] says how one incarnation of a node and how a client goes. [`Storm`] makes a
-//! [`Runner`](squall_core::registry::Runner) of it, which whatever runs plans takes: sweeps,
+//! A [`Server`] says how one incarnation of a node runs, and how a client does. [`Storm`] makes a
+//! [`Runner`](squall_core::registry::Runner) of it, for everything that runs plans: sweeps,
 //! replays, the shrinker. Each node is a machine of the runtime with a [disk that
-//! forgets](crate::shim::DiskSim); what the server tells its [`Probe`] goes to the same checks that
-//! look at replicas. Durability is read off a shadow of its disk that the probe keeps, and held
-//! against what the server reads back after a power failure.
+//! forgets](crate::shim::DiskSim); what the server tells its [`Probe`] goes to the same checks as
+//! what replicas report. Durability is read off a shadow of its disk that the probe keeps, and
+//! compared with what the server reads back after a power failure.
 //!
 //! Faults of a plan are carried out, at a time or at an ordinal: crash, pause, slow-disk, fail-sync
 //! and full-disk; drift, on [`ClockSim`](crate::shim::ClockSim); and, on
 //! [`NetworkSim`](crate::shim::NetworkSim), cut, split, isolate-leader, burst, trouble, slow-node,
-//! and what is done to single messages. What is left out, the trace says: monotonic clocks do not
+//! and what is done to single messages. The trace says what is left out: monotonic clocks do not
 //! jump, nobody changes membership, and rot is not looked for in a log that is read to its first
 //! damaged record.
 //!
@@ -52,7 +52,7 @@ pub use key_value::{Asked, ByFunctions, Reply, Request, Seen, key_value};
 pub use probe::{Probe, Started, SyncPoint};
 pub use runner::{ClientHandle, Storm};
 
-/// What plans for a server ask for: elections that are calmer, and snapshots.
+/// What plans for a server ask for: calmer elections, and snapshots.
 pub const SUPPORTED: &[Feature] = &[Feature::PreVote, Feature::CheckQuorum, Feature::Snapshots];
 
 /// A server to be run under the storm.
@@ -61,14 +61,14 @@ pub trait Server: Send + Sync + 'static {
     type Run: Send + Sync + 'static;
 
     /// What it has: see [`Subject::supports`](squall_core::replica::Subject::supports).
-    /// [`SUPPORTED`], unless it says otherwise: who is in the cluster does not change,
-    /// and what a plan says of options a server need not read.
+    /// [`SUPPORTED`], unless it says otherwise: membership does not change, and a server need not
+    /// read what a plan says of options.
     fn supports(&self) -> &'static [Feature] {
         SUPPORTED
     }
 
-    /// Known issues of the library that it stands on, of which its plans keep clear as far as
-    /// they lie in what a plan says of any subject: none, unless it says otherwise.
+    /// Known issues of the library that it is built on, which its plans avoid as far as they lie in
+    /// what a plan says of any subject: none, unless it says otherwise.
     fn known_issues(&self) -> &'static [KnownIssue] {
         &[]
     }
@@ -77,14 +77,15 @@ pub trait Server: Send + Sync + 'static {
     fn begin(&self, plan: &Plan) -> Self::Run;
 
     /// One incarnation of a node: from its start until it is killed, or stops because it cannot go
-    /// on. Then its machine is switched off and on again. An error that it ends with is told.
+    /// on. Then its machine is switched off and on again. If it ends with an error, that is
+    /// reported.
     fn serve(
         self: Arc<Self>,
         incarnation: Incarnation,
     ) -> impl Future<Output: Ended> + Send + 'static;
 
-    /// A client, which goes on until [`ClientHandle::storms`] is false and it has then seen that a
-    /// fresh command is answered.
+    /// A client, which runs until [`ClientHandle::storms`] is false and it has then seen a fresh
+    /// command answered.
     fn ask(
         self: Arc<Self>,
         run: Arc<Self::Run>,
@@ -119,10 +120,10 @@ impl<T, E: Display> Ended for Result<T, E> {
 /// What came of looking at what clients saw, where nothing is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// Nothing is.
+    /// Nothing is wrong.
     Fine,
-    /// Something may be: the search ended before it knew, for this reason. No violation; it is
-    /// counted as [`OrderUndecided`](squall_core::counters::Counter::OrderUndecided), and the
+    /// Something may be wrong: the search ended before it knew, for this reason. No violation; it
+    /// is counted as [`OrderUndecided`](squall_core::counters::Counter::OrderUndecided), and the
     /// trace says so.
     Undecided(String),
 }
@@ -134,9 +135,9 @@ pub struct Incarnation {
     pub node: NodeId,
     /// 0 for the first start, one more for each restart.
     pub number: u32,
-    /// What it may draw from.
+    /// The source of its random choices.
     pub seed: u64,
-    /// Whom it tells what it does.
+    /// Where it reports what it does.
     pub probe: Probe,
     /// What is to happen.
     pub plan: Arc<Plan>,
@@ -159,7 +160,7 @@ impl Simulator for Incarnations {
 }
 
 impl Incarnation {
-    /// The one that the task which asks belongs to, for code that it was not handed down to.
+    /// The incarnation that the calling task belongs to, for code that it was not passed to.
     ///
     /// # Panics
     /// Outside of a task of a server under the storm.
@@ -168,21 +169,21 @@ impl Incarnation {
         incarnation.expect("this is no task of a server under the storm")
     }
 
-    /// From here on it is the one that tasks of its machine belong to.
+    /// From here on, tasks of its machine belong to this incarnation.
     fn begin(&self) {
         simulator::<Incarnations>()
             .lock()
             .insert(node(), self.clone());
     }
 
-    /// All nodes, where they listen at this port: their numbers and addresses, in words.
+    /// All nodes, if they listen on this port: their numbers and addresses, in words.
     pub fn addresses(&self, port: u16) -> BTreeMap<u64, String> {
         let nodes = self.plan.nodes().into_iter();
         let address = |node: NodeId| (node.0.into(), format!("{}:{port}", address_of(node)));
         nodes.map(address).collect()
     }
 
-    /// Between two ticks of Raft's clock.
+    /// The time between two ticks of Raft's clock.
     pub fn tick(&self) -> Duration {
         Duration::from_micros(self.plan.cluster.tick_us)
     }

@@ -1,4 +1,4 @@
-//! What a server tells of itself.
+//! What a server reports about itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use squall_core::replica::Label;
 use squall_core::storage::Entry;
 use squall_world::journal_disk;
 
-/// Where one incarnation of a node tells what it does, as soon as it does it and in that order.
+/// Where one incarnation of a node reports what it does, as soon as it does it and in that order.
 #[derive(Clone)]
 pub struct Probe {
     stage: Arc<Mutex<Stage>>,
@@ -66,13 +66,13 @@ impl Probe {
         }
     }
 
-    /// It has read its disk. The first that an incarnation tells.
+    /// It has read its disk. An incarnation reports this before all else.
     pub fn started(&self, started: &Started) {
         self.tell(|stage, node| stage.started(node, started));
     }
 
-    /// It has this role in this term from now on. A node that leads tells it behind the entries
-    /// that it wrote before, any other before those that it writes then.
+    /// It has this role in this term from now on. A node that leads reports this after the entries
+    /// that it wrote before, any other node before those that it writes then.
     pub fn role(&self, role: Role, term: Term) {
         self.tell(|stage, node| stage.role(node, role, term));
     }
@@ -82,7 +82,7 @@ impl Probe {
         self.tell(|stage, node| stage.voted(node, term, vote));
     }
 
-    /// It writes this entry, in place of what was there and behind.
+    /// It writes this entry, in place of what was there and after it.
     pub fn appended(&self, index: Index, entry: &Entry) {
         self.tell(|stage, node| stage.appended(node, index, entry));
     }
@@ -97,14 +97,14 @@ impl Probe {
         self.tell(|stage, node| stage.synced(node, point));
     }
 
-    /// It sends a message to another server, as far as it is told what that is; one that nobody is
-    /// told of is not held against what is durable.
+    /// It sends a message to another server, with what the label says of it; a message that is not
+    /// reported is not checked against what is durable.
     pub fn sent(&self, label: &Label) {
         self.tell(|stage, node| stage.sent(node, label));
     }
 
-    /// It knows the log to be committed up to here. Told behind the entries that it writes together
-    /// with that.
+    /// It knows the log to be committed up to here. Reported after the entries that it writes
+    /// together with that.
     pub fn committed(&self, index: Index) {
         self.tell(|stage, node| stage.committed(node, index));
     }

@@ -1,9 +1,9 @@
-//! `RawNode` for a server on raft-rs: a `use` line puts it in the place of the library's, and it
-//! tells the probe by itself what there is to tell. What only the server knows, that it has synced
-//! and what it has applied, the server says.
+//! `RawNode` for a server on raft-rs: a `use` line puts it in place of the library's, and it
+//! reports to the probe by itself. The server says what only the server knows: that it has synced,
+//! and what it has applied.
 //!
-//! It also puts election time-outs of the run's own in the place of those that raft 0.7.0 draws
-//! where no seed reaches.
+//! It also replaces the election time-outs that raft 0.7.0 draws, which no seed controls, by the
+//! run's own.
 
 use std::hash::{Hash, Hasher as _};
 use std::ops::{Deref, DerefMut};
@@ -18,8 +18,8 @@ use squall_core::replica::Label;
 use squall_raft_rs::{entry, label, written_hard_state};
 use squall_world::rng::Choices;
 
-/// A `RawNode` that tells of one incarnation of a node, which is the one that runs where it is
-/// made. Numbers of nodes are those of raft-rs.
+/// A `RawNode` that reports for one incarnation of a node, the one that it is made in. Numbers of
+/// nodes are those of raft-rs.
 ///
 /// The loop around it is the usual one: send the messages of a `Ready`, write its entries and its
 /// hard state, sync, send the messages that wait for that, advance.
@@ -30,7 +30,7 @@ pub struct RawNode<S: Storage> {
 
 struct Teller {
     probe: Probe,
-    /// The role and the term that it has told.
+    /// The role and the term that it has reported.
     role: (StateRole, u64),
     /// The term and the vote.
     vote: (u64, u64),
@@ -66,7 +66,7 @@ impl<S: Storage> RawNode<S> {
     ///
     /// # Panics
     /// Outside of an incarnation of a server under the storm, and when the storage does not have
-    /// what it says that it has.
+    /// what it says it has.
     pub fn new(config: &Config, store: S, logger: &slog::Logger) -> raft::Result<Self> {
         let raw = Library::new(config, store, logger)?;
         Ok(Self::telling(raw, 0))
@@ -94,7 +94,7 @@ impl<S: Storage> RawNode<S> {
         Self { raw, teller }
     }
 
-    /// As the library's, after a time-out of the run's own.
+    /// As the library's, after the run's own time-out.
     pub fn tick(&mut self) -> bool {
         let Self { raw, teller } = self;
         let now = (raw.raft.state, raw.raft.term);
@@ -109,22 +109,22 @@ impl<S: Storage> RawNode<S> {
         raw.tick()
     }
 
-    /// As the library's. What is in it is told as about to be sent and written; a snapshot by
-    /// [`RawNode::installed`].
+    /// As the library's. What is in it is reported as about to be sent and written; a snapshot is
+    /// reported by [`RawNode::installed`].
     pub fn ready(&mut self) -> Ready {
         let ready = self.raw.ready();
         self.teller.ready(&self.raw, &ready);
         ready
     }
 
-    /// All that was written is durable. What waited for that is told as sent.
+    /// All that was written is durable. What waited for that is reported as sent.
     pub fn synced(&mut self) {
         // Nothing is written while a sync is under way.
         self.teller.probe.synced(self.teller.probe.sync_begins());
         self.teller.send_waiting();
     }
 
-    /// As the library's. Messages that wait for a sync that never came are told as sent now.
+    /// As the library's. Messages that wait for a sync that never came are reported as sent now.
     pub fn advance(&mut self, ready: Ready) -> LightReady {
         self.teller.send_waiting();
         let light = self.raw.advance(ready);
@@ -151,7 +151,7 @@ impl<S: Storage> RawNode<S> {
     }
 
     /// A snapshot of the server's own at this index and term is durable, and so is a log that
-    /// begins behind `log_start`.
+    /// begins after `log_start`.
     pub fn compacted(&self, snapshot: (u64, u64), log_start: u64) {
         self.teller.probe.compacted(snapshot, log_start);
     }
