@@ -28,8 +28,8 @@ pub struct On {
 /// One plan, from its file or from its seed, and what it runs on.
 #[derive(Debug, Args)]
 pub struct OnePlan {
-    /// The plan's file, as a sweep wrote it, or an input of the fuzz target storm; for replay, also
-    /// a folder of plans.
+    /// The plan's file, as a sweep wrote it, or an input of the fuzz target storm; for replay,
+    /// also a folder of plans.
     #[arg(value_name = "PLAN.json", conflicts_with_all = ["seed", "seeds", "profile"])]
     pub plan: Option<PathBuf>,
     /// The plan's seed, in place of its file.

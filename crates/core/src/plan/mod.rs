@@ -161,8 +161,8 @@ pub struct Workload {
     /// How often a client tries again, with the same session and sequence number, before it moves
     /// on.
     pub retries: u32,
-    /// Percentage of time-outs at which a client crashes and another takes its place. The 131,072nd
-    /// client in one place no longer crashes.
+    /// Percentage of time-outs at which a client crashes and another takes its place. The
+    /// 131,072nd client in one place no longer crashes.
     pub crash_percent: u8,
     /// Percentage of reads that go around the log.
     pub reads_percent: u8,
