@@ -95,14 +95,13 @@ impl Sequential for Node {
 
     fn handle(&mut self, _now_us: u64, input: Input<Sent>, out: &mut Output<Sent>) -> Next {
         match input {
-            Input::Tick => {
-                if self.timer.tick() {
-                    self.raft.time_out();
-                    // A library says itself when its timer is to be set; otherwise after each
-                    // message of a leader, after each vote given, and here.
-                    self.timer.set(self.raft.role);
-                }
+            Input::Tick if self.timer.tick() => {
+                self.raft.time_out();
+                // A library says itself when its timer is to be set; otherwise after each message
+                // of a leader, after each vote given, and here.
+                self.timer.set(self.raft.role);
             }
+            Input::Tick => {}
             Input::Deliver { from, message } => self.raft.receive(from, message.message),
             Input::Request(request) => match self.raft.propose(request.command.clone()) {
                 Ok(()) => self.machine.take(request.client, request.sequence),
