@@ -45,6 +45,7 @@ struct Cutting;
 
 impl Server for Cutting {
     type Run = ();
+    type End = ();
 
     fn begin(&self, _: &Plan) {}
 
@@ -170,6 +171,7 @@ async fn serve(wrong: Wrong, incarnation: Incarnation) -> std::io::Result<()> {
 
 impl Server for Counting {
     type Run = AtomicU64;
+    type End = std::io::Result<()>;
 
     fn begin(&self, _: &Plan) -> AtomicU64 {
         AtomicU64::new(0)

@@ -37,6 +37,7 @@ struct Counting;
 
 impl Server for Counting {
     type Run = ();
+    type End = Result<()>;
 
     fn begin(&self, _: &Plan) {}
 

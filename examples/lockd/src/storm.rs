@@ -4,6 +4,8 @@
 pub mod seen;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use raft::eraftpb::{Entry, Message};
 use squall::counters::Counter;
 use squall::ids::{NodeId, Role};
 use squall::invariants::{Property, Verdict, Violation};
-use squall::madsim::servers::{self, ClientHandle, Ended, Incarnation, Judged, Server, address_of};
+use squall::madsim::servers::{self, ClientHandle, Incarnation, Judged, Server, address_of};
 use squall::plan::Plan;
 use squall::raft_rs::{entry, label, node};
 use tokio::time::{Instant, sleep};
@@ -58,6 +60,7 @@ fn servers(plan: &Plan) -> BTreeMap<u64, String> {
 
 impl Server for Lockd {
     type Run = Run;
+    type End = io::Result<Infallible>;
 
     fn begin(&self, _: &Plan) -> Run {
         Run {
@@ -69,7 +72,7 @@ impl Server for Lockd {
     fn serve(
         self: Arc<Self>,
         incarnation: Incarnation,
-    ) -> impl Future<Output: Ended> + Send + 'static {
+    ) -> impl Future<Output = Self::End> + Send + 'static {
         let plan = &incarnation.plan;
         let options = server::Options {
             id: incarnation.node.0.into(),

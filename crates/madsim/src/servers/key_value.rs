@@ -87,7 +87,7 @@ pub struct ByFunctions<S, A> {
 pub fn key_value<S, L, A, R>(serve: S, ask: A) -> Storm<ByFunctions<S, A>>
 where
     S: Fn(Incarnation) -> L + Send + Sync + 'static,
-    L: Future<Output: Ended> + Send + 'static,
+    L: Future<Output: Ended + Send + 'static> + Send + 'static,
     A: Fn(Asked) -> R + Send + Sync + 'static,
     R: Future<Output = Reply> + Send + 'static,
 {
@@ -101,11 +101,12 @@ pub struct Seen(Mutex<Vec<Operation<KeyValueInput, KeyValueOutput>>>);
 impl<S, L, A, R> Server for ByFunctions<S, A>
 where
     S: Fn(Incarnation) -> L + Send + Sync + 'static,
-    L: Future<Output: Ended> + Send + 'static,
+    L: Future<Output: Ended + Send + 'static> + Send + 'static,
     A: Fn(Asked) -> R + Send + Sync + 'static,
     R: Future<Output = Reply> + Send + 'static,
 {
     type Run = Seen;
+    type End = L::Output;
 
     fn begin(&self, _: &Plan) -> Seen {
         Seen::default()
@@ -114,7 +115,7 @@ where
     fn serve(
         self: Arc<Self>,
         incarnation: Incarnation,
-    ) -> impl Future<Output: Ended> + Send + 'static {
+    ) -> impl Future<Output = L::Output> + Send + 'static {
         (self.serve)(incarnation)
     }
 

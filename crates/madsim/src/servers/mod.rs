@@ -60,6 +60,9 @@ pub trait Server: Send + Sync + 'static {
     /// What the clients of one run share: what they saw, for instance.
     type Run: Send + Sync + 'static;
 
+    /// What an incarnation of a node comes to that ends by itself: nothing, or a `Result`.
+    type End: Ended + Send + 'static;
+
     /// What it has: see [`Subject::supports`](squall_core::replica::Subject::supports).
     /// [`SUPPORTED`], unless it says otherwise: membership does not change, and a server need not
     /// read what a plan says of options.
@@ -82,7 +85,7 @@ pub trait Server: Send + Sync + 'static {
     fn serve(
         self: Arc<Self>,
         incarnation: Incarnation,
-    ) -> impl Future<Output: Ended> + Send + 'static;
+    ) -> impl Future<Output = Self::End> + Send + 'static;
 
     /// A client, which runs until [`ClientHandle::storms`] is false and it has then seen a fresh
     /// command answered.

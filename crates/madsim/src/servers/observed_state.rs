@@ -449,7 +449,7 @@ impl Stage {
         // Why it ends says more than what comes of it.
         let ends = self.ends.iter().find_map(|(node, ends)| {
             let why = ends.why.clone()?;
-            (ends.after_storm >= ENDS_FOR_GOOD).then(|| Unmet::ServerEnds {
+            (ends.after_storm >= ENDS_FOR_GOOD).then_some(Unmet::ServerEnds {
                 node: *node,
                 times: ends.times,
                 why,
