@@ -117,10 +117,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", default_value = "target/portfolio.jsonl")]
     results: PathBuf,
     /// Put the table into docs/power.md.
-    #[arg(long, conflicts_with = "only")]
+    #[arg(long)]
     record: bool,
     /// Put the weights into crates/core/profiles/portfolio.toml.
-    #[arg(long, conflicts_with = "only")]
+    #[arg(long)]
     write: bool,
 }
 
@@ -166,11 +166,11 @@ impl Told for Vec<Measured> {
 /// # Errors
 /// A name that no bug has, or a program that does not end as a sweep does.
 pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
-    let bugs = bugs(project, &options.only)?;
     let program = match &options.program {
         Some(program) => program.clone(),
         None => build(project)?,
     };
+    let bugs = bugs(project, &program, &options.only)?;
     let results = Results::open(&options.results)?;
     let stop = stop_at_interrupt();
     let work = Work {
@@ -201,11 +201,15 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     };
     print!("\n{}", rows.summary());
     if options.record {
-        let command = format!(
+        let mut command = format!(
             "cargo xtask portfolio --budget {} --repeat {}",
             humantime::format_duration(options.budget),
             options.repeat
         );
+        if !options.only.is_empty() {
+            command.push_str(" --only ");
+            command.push_str(&options.only.join(","));
+        }
         crate::table::record(
             &project.join("docs/power.md"),
             PORTFOLIO,
@@ -232,8 +236,18 @@ fn least_share(arm: Arm) -> f64 {
     }
 }
 
-/// The bugs of both catalogues, the injected ones around both libraries.
-fn bugs(project: &Path, only: &[String]) -> Result<Vec<Bug>, Error> {
+/// The bugs of both catalogues, the injected ones around each library that the program has them
+/// for.
+fn bugs(project: &Path, program: &Path, only: &[String]) -> Result<Vec<Bug>, Error> {
+    let listed = std::process::Command::new(program)
+        .args(["list", "bugs"])
+        .output()
+        .map_err(|error| Error::file(program, &error))?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let is_there = |bug: &Bug| {
+        let mut lines = listed.lines();
+        lines.any(|line| line.split(' ').next() == Some(&bug.subject))
+    };
     let mutants = catalogue::read(&project.join("sims/mutants"))?;
     let mut bugs: Vec<Bug> = mutants
         .into_iter()
@@ -244,12 +258,13 @@ fn bugs(project: &Path, only: &[String]) -> Result<Vec<Bug>, Error> {
         })
         .collect();
     let injected = catalogue::bugs(&project.join("docs/driver-bugs.md"))?;
-    for library in ["raft-rs", "noraft"] {
-        bugs.extend(injected.iter().map(|Mutant { id, .. }| Bug {
+    for library in ["raft-rs", "noraft", "raftbare"] {
+        let around = injected.iter().map(|Mutant { id, .. }| Bug {
             name: format!("{library}+{id}"),
             subject: format!("{library}+{id}"),
             mutant: None,
-        }));
+        });
+        bugs.extend(around.filter(is_there));
     }
     let names: Vec<&str> = bugs.iter().map(|bug| bug.name.as_str()).collect();
     for asked in only {
