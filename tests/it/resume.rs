@@ -347,8 +347,8 @@ fn the_summary_as_markdown_has_the_commands_that_replay() {
         | property | seed | step | what broke it |
         | --- | ---: | ---: | --- |
         | ack-before-durable | 0 | 21 | n1 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
-        | ack-before-durable | 1 | 337 | n1 sent n2 a vote request that promises its term 2 (durable: term 1), which is not durable |
-        | ack-before-durable | 2 | 107 | n3 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
+        | ack-before-durable | 1 | 39 | n2 sent n1 a vote request that promises its term 2 (durable: term 1), which is not durable |
+        | ack-before-durable | 2 | 152 | n1 sent n2 a vote request that promises its term 1 (durable: term 0), which is not durable |
 
         To replay, from the folder that holds the plans' folder:
 
@@ -363,7 +363,7 @@ fn the_summary_as_markdown_has_the_commands_that_replay() {
         | runs | 3 |
         | first seed | 0 |
         | violations | 3 |
-        | steps | 465 |
+        | steps | 212 |
         | simulated time | 0 s |
         | leader-elected | 0 |
         | leader-changed | 0 |
@@ -371,14 +371,14 @@ fn the_summary_as_markdown_has_the_commands_that_replay() {
         | entry-truncated | 0 |
         | crash | 0 |
         | link-cut | 0 |
-        | message-sent | 9 |
+        | message-sent | 7 |
         | message-lost | 0 |
 
         | variant | runs | steps | violations |
         | --- | ---: | ---: | ---: |
         | storm | 1 | 21 | 1 |
-        | joint | 1 | 337 | 1 |
-        | elections | 1 | 107 | 1 |"#]]
+        | reads | 1 | 152 | 1 |
+        | snapshots | 1 | 39 | 1 |"#]]
     .assert_eq(&shown.join("\n"));
 }
 
