@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use squall_core::engine::{Line, Observer, Outcome};
 use squall_core::ids::NodeId;
 use squall_core::invariants::breach::{
-    AckBeforeDurable, Breach, LeaderCompleteness, Linearizability, Liveness, Monotonic, NoPanic,
-    Panic, Unmet,
+    AckBeforeDurable, Breach, Configuration, LeaderCompleteness, Linearizability, Liveness,
+    Monotonic, NoPanic, Panic, Unmet,
 };
 use squall_core::plan::{Plan, Profile};
 use squall_core::replica::MessageKind;
@@ -184,6 +184,12 @@ fn may_be(name: &str, plan: &Plan) -> bool {
 
 /// Other faces of a finding in raft-rs: what its consequences may look like in a run.
 const FACES: &[(&str, Sign)] = &[
+    ("outsider-campaigns", |breach| {
+        matches!(
+            breach,
+            Breach::Configuration(Configuration::StoodWithoutVote { .. })
+        )
+    }),
     ("removed-leader-runs-on", |breach| {
         panics_at(breach, "raft.rs", 1055)
     }),

@@ -125,7 +125,7 @@ pub(super) const ISSUES: &[KnownIssue] = &[
     KnownIssue::new("requested-snapshot-drops-entries", "a follower asks for a snapshot while it holds entries that are not known to be committed", &["monotonic"]).without(|_, driver| driver.set_flag(SNAPSHOT_REQUESTS_AHEAD.name, false)),
     KnownIssue::new("snapshot-requests-block", "a follower that waits for a snapshot may hold up the commits that the snapshot needs", &["liveness", "monotonic"]).without(|_, driver| driver.set_flag(SNAPSHOT_REQUESTS_BLOCK.name, false)),
     KnownIssue::new("learners-in-a-later-term", "a node says nothing to who leads or stands in an earlier term, though nothing else that it sends will tell", &["liveness"]).without(|_, driver| driver.set_flag(DEAF_IN_LATER_TERM.name, false)),
-    KnownIssue::new("outsider-campaigns", "a node that is no voter is made to stand for election", &["no-panic"]).without(|_, driver| driver.set_flag(CAMPAIGN_AS_OUTSIDER.name, false)),
+    KnownIssue::new("outsider-campaigns", "a node that is no voter is made to stand for election", &["no-panic", "configuration"]).without(|_, driver| driver.set_flag(CAMPAIGN_AS_OUTSIDER.name, false)),
     KnownIssue::new("late-reply-confirms-newer-reads", "a leader may be asked for a read again under a name that it has confirmed already", &["linearizability"]).without(|_, driver| driver.set_flag(REUSE_READ_NAMES.name, false)),
 ];
 
