@@ -168,6 +168,7 @@ fn may_be(name: &str, plan: &Plan) -> bool {
         "learners-in-a-later-term" => {
             plan.driver.flag("deaf-in-later-term") && !plan.driver.flag("lead-when-removed")
         }
+        "outsider-campaigns" => plan.driver.flag("campaign-as-outsider"),
         "mixed-check-quorum" => plan.sets_check_quorum(),
         "priorities-with-bare-quorum" => !plan.raft.priorities.is_empty(),
         "snapshot-requests-block" => has("request-snapshot"),
