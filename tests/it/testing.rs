@@ -49,7 +49,10 @@ fn a_failing_test_of_another_crate_is_repeated_by_the_command_it_prints_and_by_i
     let first = shell(&whole, &bug);
     let text = stdout(&first);
     assert_eq!(first.status.code(), Some(101), "{text}{}", stderr(&first));
-    let head = line_of(&text, "seed 0 of MyRaft under storm: ack-before-durable: ");
+    let head = line_of(
+        &text,
+        "seed 0 of MyRaft under portfolio: ack-before-durable: ",
+    );
     let page = line_of(&text, "VIOLATION ack-before-durable: ");
     let repeat = line_of(&text, "reproduce  ");
     assert_eq!(repeat, format!("reproduce  SQUALL_SEED=0 {whole}"));
@@ -75,7 +78,7 @@ fn a_failing_test_of_another_crate_is_repeated_by_the_command_it_prints_and_by_i
 
     let honest = shell(&format!("{whole} --nocapture"), &[]);
     assert!(honest.status.success(), "{}", stdout(&honest));
-    assert!(stdout(&honest).contains(&format!("{TEST}: 64 runs of MyRaft under storm, ")));
+    assert!(stdout(&honest).contains(&format!("{TEST}: 64 runs of MyRaft under portfolio, ")));
 
     let plan = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, plan.replacen("\"version\": 2", "\"version\": 1", 1)).unwrap();
@@ -200,7 +203,8 @@ fn the_first_failure_in_the_order_of_seeds_is_the_one_that_counts() {
     });
     assert_eq!(said[0], said[1]);
     assert!(
-        said[0].starts_with("seed 11 of mine under storm: no-panic: the test panicked: seed 11 "),
+        said[0]
+            .starts_with("seed 11 of mine under portfolio: no-panic: the test panicked: seed 11 "),
         "{}",
         said[0]
     );
@@ -264,7 +268,7 @@ fn a_body_may_change_plans_and_end_runs_early() {
     let text = failed.unwrap_err().to_string();
     assert!(
         text.starts_with(
-            "seed 0 of RaftRs under storm: no-panic: the test panicked: thirty steps (testing.rs:"
+            "seed 0 of RaftRs under portfolio: no-panic: the test panicked: thirty steps (testing.rs:"
         ),
         "{text}"
     );
