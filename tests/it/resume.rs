@@ -18,7 +18,7 @@ const ASKED: [&str; 9] = [
     "--subject",
     "raft-rs+apply-retries",
     "--profile",
-    "smoke",
+    "tests/it/two-variants.toml",
     "--seeds",
     "11..1200",
     "--keep-going",
@@ -70,7 +70,7 @@ fn assert_kept(printed: &str, out: &Path) {
         let seed = line["seed ".len()..].split(':').next().unwrap();
         let property = line.split(": ").nth(1).unwrap();
         let plan = out.join(format!(
-            "raft-rs+apply-retries-smoke-seed-{seed}-{property}.json"
+            "raft-rs+apply-retries-two-variants-seed-{seed}-{property}.json"
         ));
         Plan::read(&plan).unwrap();
     }
@@ -136,7 +136,20 @@ fn a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not() {
         printed.contains("going on at seed "),
         "it was never in the middle of it: {printed}"
     );
-    assert_eq!(summary(&jsons[0]), summary(&jsons[1]));
+    let whole_summary = summary(&jsons[0]);
+    assert_eq!(whole_summary, summary(&jsons[1]));
+    // Each variant has had its part, and together they are all.
+    let variants = whole_summary["variants"].as_array().unwrap();
+    let names: Vec<&str> = variants
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    assert_eq!(names, ["plain", "everything"]);
+    let sum = |field: &str| -> u64 { variants.iter().filter_map(|one| one[field].as_u64()).sum() };
+    assert_eq!(Some(sum("runs")), whole_summary["runs"].as_u64());
+    assert_eq!(Some(sum("steps")), whole_summary["steps"].as_u64());
+    let violations = whole_summary["violations"].as_array().unwrap().len();
+    assert_eq!(sum("violations"), violations as u64);
     assert_eq!(files(&whole), files(&killed));
     let left = std::fs::read_dir(&killed).unwrap().count();
     assert_eq!(
