@@ -183,3 +183,38 @@ fn a_file_that_was_open_at_a_power_failure_is_no_file_after_it() {
         assert!(file.sync_all().await.is_err());
     });
 }
+
+#[test]
+fn files_are_read_written_and_sought_as_tokios_are() {
+    use std::io::{ErrorKind, SeekFrom};
+    use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+    let runtime = Runtime::new();
+    runtime.add_simulator::<DiskSim>();
+    let machine = runtime.create_node().build();
+    let done = machine.spawn(async {
+        assert!(!fs::try_exists("dir/log").await.unwrap());
+        fs::create_dir("dir").await.unwrap();
+        fs::write("dir/log", "abcdef").await.unwrap();
+        // In place of what was there.
+        fs::write("dir/log", "abcd").await.unwrap();
+        assert!(fs::try_exists("dir/log").await.unwrap());
+        assert!(fs::try_exists("dir").await.unwrap());
+        assert_eq!(fs::read_to_string("dir/log").await.unwrap(), "abcd");
+        let mut file = fs::File::open("dir/log").await.unwrap();
+        assert_eq!(file.seek(SeekFrom::End(-3)).await.unwrap(), 1);
+        file.write_all(b"X").await.unwrap();
+        assert_eq!(file.seek(SeekFrom::Current(1)).await.unwrap(), 3);
+        let mut rest = Vec::new();
+        file.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"d");
+        assert_eq!(fs::read("dir/log").await.unwrap(), b"aXcd");
+        let early = file.seek(SeekFrom::Current(-9)).await.unwrap_err();
+        assert_eq!(early.kind(), ErrorKind::InvalidInput);
+        let missing = fs::read("none").await.unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+        fs::write("bytes", [0xFF]).await.unwrap();
+        let no_text = fs::read_to_string("bytes").await.unwrap_err();
+        assert_eq!(no_text.kind(), ErrorKind::InvalidData);
+    });
+    runtime.block_on(done).unwrap();
+}
