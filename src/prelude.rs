@@ -84,6 +84,7 @@
 //! - [`SyncId`]: the name of a sync that it asks for.
 //! - [`Observation`]: what its writes do not show: its [`Role`], what is committed and applied, its
 //!   [`Configuration`].
+//! - [`BrokenPromise`]: a rule beyond Raft that a library promises to keep, and did not.
 //! - [`LibraryEvent`]: something within a library that is worth counting.
 //! - [`Reply`]: an answer to a client, with a [`ReplyOutcome`].
 //! - [`StateMachine`]: the service that is replicated and the clients that wait for it; it applies
@@ -119,9 +120,9 @@ pub use squall_core::options::{DriverOptions, Feature, RaftOptions};
 pub use squall_core::own::{DriverOption, Hazard, KnownIssue, Values};
 pub use squall_core::registry::RegisteredSubject;
 pub use squall_core::replica::{
-    BootContext, BootError, Claim, Input, Label, LibraryEvent, LogSink, MessageKind, Next,
-    Observation, Output, Recovered, Replica, Reply, ReplyOutcome, Request, Start, Subject, SyncId,
-    SyncResult,
+    BootContext, BootError, BrokenPromise, Claim, Input, Label, LibraryEvent, LogSink, MessageKind,
+    Next, Observation, Output, Recovered, Replica, Reply, ReplyOutcome, Request, Start, Subject,
+    SyncId, SyncResult,
 };
 pub use squall_core::service::{Commands, Machine, Service};
 pub use squall_core::storage::{Entry, EntryKind, HardState, Record, Snapshot, StableState};

@@ -28,6 +28,7 @@ mod on_madsim;
 mod output;
 mod own_machine;
 mod own_storage;
+mod promises;
 mod resume;
 mod search;
 #[cfg(all(feature = "madsim", madsim))]

@@ -303,4 +303,17 @@ mod tests {
         let did = Observation::Did(LibraryEvent::ChangedOtherwise);
         assert_eq!(broken(cluster.observe(1, did)), breach.into());
     }
+
+    #[test]
+    fn a_promise_that_a_library_breaks_is_a_violation() {
+        let mut cluster = committed(3, &[1]);
+        let (to, term) = (NodeId(2), 1);
+        let breach = breach::Configuration::HandedOverToNoVoter {
+            to,
+            term,
+            configuration: voters(&[1, 2, 3]),
+        };
+        let broke = Observation::Broke(BrokenPromise::HandedOverToNoVoter { to, term });
+        assert_eq!(broken(cluster.observe(1, broke)), breach.into());
+    }
 }
