@@ -116,8 +116,7 @@ impl OnePlan {
     fn draw(&self, subjects: &Registry, seed: u64) -> Result<Plan, CliError> {
         let subject = subjects.find_or_first(self.on.subject.as_deref())?;
         let profile = profile_for(subjects, self.profile())?;
-        let usual = || strategy::Kind::usual_for(&profile);
-        let strategy = self.strategy.unwrap_or_else(usual);
+        let strategy = strategy::Kind::asked_or_usual(self.strategy, &profile);
         if strategy.learns() {
             return Err(CliError::Usage(
                 "a guided sweep makes its plans from others, and not from seeds; replay the plan's file".to_owned(),

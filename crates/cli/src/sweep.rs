@@ -287,8 +287,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
 fn asked_for(subjects: &Registry, options: &Options) -> Result<Asked, CliError> {
     let subject = subjects.find_or_first(options.on.subject.as_deref())?;
     let profile = profile_for(subjects, &options.profile)?;
-    let usual = || strategy::Kind::usual_for(&profile);
-    let strategy = options.strategy.unwrap_or_else(usual);
+    let strategy = strategy::Kind::asked_or_usual(options.strategy, &profile);
     let end = if options.time.is_some() {
         u64::MAX
     } else {
@@ -327,8 +326,7 @@ fn corpus(
     let Some(dir) = &options.corpus else {
         return Ok((None, Vec::new()));
     };
-    let usual = || strategy::Kind::usual_for(profile);
-    let strategy = options.strategy.unwrap_or_else(usual);
+    let strategy = strategy::Kind::asked_or_usual(options.strategy, profile);
     if !strategy.learns() {
         let name = strategy.name();
         return Err(CliError::Usage(format!(

@@ -1,13 +1,13 @@
 //! The strategies that a profile's variants name, each for the seeds that draw from it.
 
-use super::{Kind, Strategy};
-use squall_core::plan::{Plan, PlanSpace, Profile};
+use super::{Kind, Strategy, Swarm};
+use squall_core::plan::{Plan, PlanSpace, Profile, Variant};
 
 /// For each variant of a profile the strategy that it names, and swarm where it names none. A
 /// profile without variants is swarm's as a whole.
 pub struct Mixed<'a> {
     space: PlanSpace<'a>,
-    whole: Box<dyn Strategy + 'a>,
+    whole: Swarm<'a>,
     /// One for each variant.
     parts: Vec<Box<dyn Strategy + 'a>>,
 }
@@ -18,18 +18,17 @@ impl<'a> Mixed<'a> {
     /// # Panics
     /// When a variant names a strategy that [`check`] would not let it.
     pub fn over(space: PlanSpace<'a>) -> Self {
-        let part = |profile, named: Option<&str>| {
+        let part = |variant: &'a Variant| {
+            let profile = &variant.profile;
+            let named = variant.strategy.as_deref();
             let kind = named.map(|name| kind_of(name).expect("profiles are checked"));
-            let space = PlanSpace { profile, ..space };
-            kind.unwrap_or(Kind::Swarm).over(space, 0, Vec::new())
+            let kind = kind.unwrap_or_else(|| Kind::usual_for(profile));
+            kind.over(PlanSpace { profile, ..space }, 0, Vec::new())
         };
-        let variants = space.profile.variants.iter();
         Self {
             space,
-            whole: part(space.profile, None),
-            parts: variants
-                .map(|variant| part(&variant.profile, variant.strategy.as_deref()))
-                .collect(),
+            whole: Swarm::over(space),
+            parts: space.profile.variants.iter().map(part).collect(),
         }
     }
 }
@@ -96,5 +95,21 @@ mod tests {
             }
         }
         assert!(seen > 100, "{seen}");
+    }
+
+    /// A profile that has the portfolio as one of its variants has that one's strategies too.
+    #[test]
+    fn variants_of_a_variant_have_their_strategies() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        let text = "extends = \"storm\"\nabout = \"x\"\n[[variants]]\nextends = \"portfolio\"\n";
+        std::fs::write(&path, text).unwrap();
+        let mine = Profile::load(path.to_str().unwrap()).unwrap();
+        let portfolio = Profile::load("portfolio").unwrap();
+        let [mine, portfolio] =
+            [&mine, &portfolio].map(|profile| Mixed::over(PlanSpace::new("raft-rs", profile)));
+        for seed in 0..100 {
+            assert_eq!(mine.plan(seed), portfolio.plan(seed), "seed {seed}");
+        }
     }
 }

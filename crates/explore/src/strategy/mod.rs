@@ -111,6 +111,11 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
+    /// The kind that was `asked` for, or the usual one.
+    pub fn asked_or_usual(asked: Option<Self>, profile: &Profile) -> Self {
+        asked.unwrap_or_else(|| Self::usual_for(profile))
+    }
+
     /// The kind of a sweep that names none: as the profile says, where its variants name some.
     pub fn usual_for(profile: &Profile) -> Self {
         let mut variants = profile.variants.iter();

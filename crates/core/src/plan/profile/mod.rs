@@ -43,7 +43,7 @@ pub struct Profile {
     /// Features, by their names in words, one of which a subject must support for the profile to
     /// be of use; none: any subject. Where a profile with variants is swept, one that is of no
     /// use leaves its share to the others.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Feature>,
     /// Cluster sizes; one is drawn, so a size named twice is twice as likely.
     pub voters: Vec<u8>,

@@ -87,3 +87,34 @@ impl Profile {
 fn weight(variant: &Variant) -> u64 {
     variant.weight.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(profile: &Profile, supports: &[Feature]) -> Vec<u32> {
+        let mut times = vec![0; profile.variants.len()];
+        for seed in 0..4_000 {
+            times[profile.variant_of(seed, supports).unwrap()] += 1;
+        }
+        times
+    }
+
+    #[test]
+    fn variants_are_drawn_by_their_weights_and_leave_their_share_where_they_are_of_no_use() {
+        let profile = Profile::load("portfolio").unwrap();
+        let whole: u32 = profile.variants.iter().map(|variant| variant.weight).sum();
+        let all = drawn(&profile, Feature::ALL);
+        for (variant, times) in profile.variants.iter().zip(&all) {
+            let expected = 4_000 * variant.weight / whole;
+            let (least, most) = ((expected * 4 / 5).saturating_sub(15), expected * 6 / 5 + 15);
+            assert!((least..=most).contains(times), "{}: {times}", variant.label);
+        }
+        let none = drawn(&profile, &[]);
+        assert_eq!(none.iter().sum::<u32>(), 4_000);
+        for (variant, times) in profile.variants.iter().zip(&none) {
+            let is_for_all = variant.profile.needs.is_empty();
+            assert_eq!(*times > 0, is_for_all, "{}: {times}", variant.label);
+        }
+    }
+}
