@@ -49,6 +49,8 @@ struct Entry {
     floor: Index,
     /// The same, some time before it was asked: see [`History::with_lag`].
     old_floor: Index,
+    /// How far the log was committed when it was asked.
+    committed: Index,
     /// Where it took effect, once that is known.
     position: Option<Index>,
 }
@@ -197,6 +199,11 @@ impl History {
         (index < entry.old_floor).then_some(entry.old_floor)
     }
 
+    /// How far the log was committed when the operation was asked, while that is remembered.
+    pub fn committed_before(&mut self, id: OperationId) -> Option<Index> {
+        self.entry(id).map(|entry| entry.committed)
+    }
+
     /// What clients had been told of when the lag before `now_us` began.
     fn old_floor(&mut self, now_us: u64) -> Index {
         if self.lag_us == 0 {
@@ -250,6 +257,7 @@ impl History {
             end: End::Open,
             floor: self.told,
             old_floor,
+            committed: self.rows.next() - 1,
             position: None,
         });
         self.unresolved.push(id);

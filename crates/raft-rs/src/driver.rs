@@ -263,6 +263,7 @@ impl<S: Backend> RaftNode<S> {
         if !ready.read_states().is_empty() {
             self.confirm_reads(ready.take_read_states(), out);
         }
+        self.note_term_of_reads();
         let snapshot = ready.snapshot();
         if snapshot.has_metadata() && !snapshot.is_empty() {
             assert!(

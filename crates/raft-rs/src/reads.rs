@@ -6,7 +6,7 @@ use raft::{Raft, ReadState, StateRole, Storage};
 
 use super::driver::RaftNode;
 use super::store::Backend;
-use squall_core::ids::Index;
+use squall_core::ids::{Index, Term};
 use squall_core::options::ReadContext;
 use squall_core::replica::{
     BootContext, LibraryEvent, Observation, Output, Reply, ReplyOutcome, Request,
@@ -20,12 +20,16 @@ pub(super) struct Reads {
     /// Reads that have come to this node while it led.
     arrived: u64,
     waiting: Vec<Waiting>,
+    /// The library's term when it was last ready.
+    term: Term,
 }
 
 struct Waiting {
     /// With what its leader adds to it, this is what the library calls it by.
     context: Vec<u8>,
     request: Request,
+    /// The term that the node led when it took the read; none where it passed it on.
+    led: Option<Term>,
     /// From which index on it may be served, once that is known.
     index: Option<Index>,
 }
@@ -39,6 +43,7 @@ impl Reads {
             asked: 0,
             arrived: 0,
             waiting: Vec::new(),
+            term: 0,
         }
     }
 
@@ -97,6 +102,7 @@ impl<S: Backend> RaftNode<S> {
         self.reads.waiting.push(Waiting {
             context: context.clone(),
             request,
+            led: leads.then_some(self.raw.raft.term),
             index: None,
         });
         let name = match self.switches.reuse_read_names {
@@ -119,16 +125,29 @@ impl<S: Backend> RaftNode<S> {
 
     /// The library names the index from which on each of these reads may be served.
     pub(super) fn confirm_reads(&mut self, states: Vec<ReadState>, out: &mut Output<Message>) {
+        let term = self.raw.raft.term;
         for ReadState { index, request_ctx } in states {
             let mut waiting = self.reads.waiting.iter_mut();
             let read =
                 waiting.find(|read| request_ctx.starts_with(&read.context) && read.index.is_none());
             if let Some(read) = read {
+                // Where the term is that of the ready before, all since then was in it.
+                let led_since = self.raw.raft.state == StateRole::Leader && self.reads.term == term;
+                assert!(
+                    !led_since || read.led.is_none_or(|led| led == term),
+                    "a leader confirms no read that it took in an earlier term"
+                );
                 read.index = Some(index);
                 out.observe(Observation::ReadConfirmed { index });
             }
         }
         self.serve_reads(out);
+    }
+
+    /// The library is ready; all that it says of reads has been taken.
+    #[inline(always)]
+    pub(super) fn note_term_of_reads(&mut self) {
+        self.reads.term = self.raw.raft.term;
     }
 
     /// Serves the reads whose index is applied.

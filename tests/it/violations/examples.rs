@@ -6,7 +6,7 @@ use squall_core::ids::{NodeId, NodeSet, Role};
 use squall_core::invariants::breach::{
     AckBeforeDurable, Breach, Configuration, DurableCommit, ElectionSafety, ExactlyOnce,
     LeaderAppendOnly, LeaderCompleteness, Linearizability, Liveness, LockSafety, LogMatching,
-    Monotonic, NoPanic, Panic, Place, StateMachineSafety, StateOf, States, Unmet,
+    Monotonic, NoPanic, Panic, Place, ReadIndex, StateMachineSafety, StateOf, States, Unmet,
 };
 use squall_core::invariants::{Property, Violation};
 use squall_core::replica::MessageKind;
@@ -388,6 +388,23 @@ pub(super) fn of_what_clients_see() -> Vec<Breach> {
         .into(),
         Linearizability::Stale { index: 5, floor: 7 }.into(),
         unexplained().into(),
+        ReadIndex::Unconfirmed {
+            term: 3,
+            heard: voters(&[2]),
+            configuration: joint(),
+        }
+        .into(),
+        ReadIndex::Unconfirmed {
+            term: 3,
+            heard: NodeSet::default(),
+            configuration: simple(),
+        }
+        .into(),
+        ReadIndex::Behind {
+            index: 5,
+            committed: 7,
+        }
+        .into(),
         ExactlyOnce::Repeated {
             answer: Answer::Done { version: 2 },
             right: Answer::Done { version: 1 },

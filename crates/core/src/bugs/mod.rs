@@ -73,7 +73,7 @@ bugs! {
     SnapshotWithoutConfiguration = "snapshot-without-configuration", Configuration in "membership", "writes a snapshot with the first configuration and not the one in force";
     GrantHeldLocks = "grant-held-locks", LockSafety in "storm", "grants a lock to whoever asks, whoever holds it";
     TakeStaleTokens = "take-stale-tokens", LockSafety in "storm", "takes writes under a lock with any token";
-    ReadLocally = "read-locally", Linearizability in "storm", "serves a read at once from its own state";
+    ReadLocally = "read-locally", ReadIndex in "storm", "serves a read at once from its own state";
     StopTicksOnRestart = "stop-ticks-on-restart", Liveness in "storm", "does not start its timer again after a restart";
     SyncEntriesOnly = "sync-entries-only", AckBeforeDurable in "storm", "syncs what it writes only when there are entries in it";
     LateHardState = "late-hard-state", AckBeforeDurable in "storm", "writes term and vote after the sync of the entries that came with them";

@@ -68,7 +68,11 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     pub(super) fn request(&mut self, now_us: u64, node: NodeId, ask: Ask) -> Verdict {
-        let Ask { request, reads } = ask;
+        let Ask {
+            operation,
+            request,
+            reads,
+        } = ask;
         let slot = &self.slots[node.position()];
         if slot.paused_until_us.is_some() {
             return Ok(());
@@ -81,8 +85,12 @@ impl<S: Subject> World<'_, '_, S> {
             };
             return self.answer(node, &refused);
         }
-        if reads && self.is_deposed(node) {
-            self.counters.hit(Counter::ReadAtDeposedLeader);
+        if reads {
+            let view = &self.views[node.position()];
+            self.checks.asked_around(view, node, operation);
+            if self.is_deposed(node) {
+                self.counters.hit(Counter::ReadAtDeposedLeader);
+            }
         }
         let input = match reads {
             true => Input::Read(request),
@@ -120,6 +128,10 @@ impl<S: Subject> World<'_, '_, S> {
                     &reply.outcome,
                     &mut self.counters,
                 )?;
+                if let ReplyOutcome::Read { index, .. } = reply.outcome {
+                    let view = &self.views[node.position()];
+                    self.checks.served(view, node, operation, index)?;
+                }
                 if let Some(answers) = &mut self.watch.answers
                     && let ReplyOutcome::Applied { answer, .. } | ReplyOutcome::Read { answer, .. } =
                         reply.outcome

@@ -95,6 +95,7 @@ pub(super) enum Next {
 
 /// A request, and whether it goes around the log.
 pub(super) struct Ask {
+    pub(super) operation: OperationId,
     pub(super) request: Request,
     pub(super) reads: bool,
 }
@@ -226,6 +227,7 @@ impl Clients {
         let waiting = client.waiting.as_mut().expect("set above");
         waiting.sent = true;
         let ask = Ask {
+            operation: waiting.id,
             request: Request {
                 client: client.number,
                 sequence: client.sequence,
@@ -320,8 +322,9 @@ impl Clients {
             },
         };
         let bytes = Self::encode(self.kit.as_ref(), &command, 0);
+        let operation = invoked(command, &bytes);
         self.probes.push(Probe {
-            id: invoked(command, &bytes),
+            id: operation,
             command,
             answered: false,
         });
@@ -331,7 +334,12 @@ impl Clients {
             attempt: 0,
             command: bytes,
         };
-        (node, Ask { request, reads })
+        let ask = Ask {
+            operation,
+            request,
+            reads,
+        };
+        (node, ask)
     }
 
     /// Whether something fresh of each kind has been answered.

@@ -1,6 +1,7 @@
 //! What can happen in a world: the events of its queue.
 
 use crate::ids::NodeId;
+use crate::invariants::Postmark;
 use crate::replica::{MessageKind, SyncId};
 use squall_world::queue::SlabKey;
 
@@ -15,6 +16,7 @@ pub(crate) enum Event {
         to: NodeId,
         kind: MessageKind,
         parcel: SlabKey,
+        postmark: Postmark,
     },
     /// A sync of an incarnation is over.
     Synced {

@@ -12,7 +12,7 @@ use super::world::World;
 use super::{Moment, Observer, Outcome};
 use crate::counters::Counter;
 use crate::ids::NodeId;
-use crate::invariants::{Verdict, Violation, breach};
+use crate::invariants::{Postmark, Verdict, Violation, breach};
 use crate::options::MissedTicks;
 use crate::plan::{Plan, When};
 use crate::replica::{Input, MessageKind, Subject};
@@ -146,9 +146,13 @@ impl<S: Subject> World<'_, '_, S> {
                 to,
                 kind,
                 parcel,
+                postmark,
             } => {
                 self.network.arrived(from.position(), to.position());
-                self.arrive(now_us, from, to, kind, parcel)
+                if kind == MessageKind::Snapshot {
+                    self.report_snapshot(now_us, from, to, self.is_up(to));
+                }
+                self.arrive(now_us, from, to, parcel, postmark)
             }
             Event::Synced {
                 node,
@@ -261,19 +265,16 @@ impl<S: Subject> World<'_, '_, S> {
         now_us: u64,
         from: NodeId,
         to: NodeId,
-        kind: MessageKind,
         parcel: SlabKey,
+        postmark: Postmark,
     ) -> Verdict {
-        let up = self.is_up(to);
-        if kind == MessageKind::Snapshot {
-            self.report_snapshot(now_us, from, to, up);
-        }
-        if !up {
+        if !self.is_up(to) {
             drop(self.parcels.take(parcel));
             self.counters.hit(Counter::MessageToDownNode);
             self.report_unreachable(now_us, from, to);
             return Ok(());
         }
+        self.checks.delivered(from, to, postmark);
         self.deliver(now_us, from, to, parcel)
     }
 }

@@ -135,6 +135,7 @@ impl Clients {
         let waiting = client.waiting.as_mut()?;
         waiting.sent = true;
         let ask = Ask {
+            operation: waiting.id,
             request: Request {
                 client: client.number,
                 sequence: client.sequence,

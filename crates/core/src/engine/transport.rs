@@ -9,7 +9,7 @@ use super::trace::{Happened, Weight};
 use super::world::World;
 use crate::counters::Counter;
 use crate::ids::NodeId;
-use crate::invariants::{ClusterView, Verdict};
+use crate::invariants::{ClusterView, Postmark, Verdict};
 use crate::plan::Plan;
 use crate::replica::{Label, Message, MessageKind, Replica, Subject};
 use squall_world::network::{Fate, Lost, MessageFault, Network};
@@ -85,6 +85,7 @@ impl<S: Subject> World<'_, '_, S> {
             drop(self.parcels.take(parcel));
             return Ok(());
         }
+        let postmark = self.checks.posted(&self.views, from, &label);
         match kind {
             MessageKind::Snapshot => self.counters.hit(Counter::SnapshotSent),
             MessageKind::TimeoutNow => self.counters.hit(Counter::TimeoutNowSent),
@@ -102,7 +103,7 @@ impl<S: Subject> World<'_, '_, S> {
         };
         let at_us = match calmly {
             Some(at_us) => at_us,
-            None => match self.route(now_us, from, &label, parcel) {
+            None => match self.route(now_us, from, &label, parcel, postmark) {
                 Some(at_us) => at_us,
                 None => {
                     drop(self.parcels.take(parcel));
@@ -116,6 +117,7 @@ impl<S: Subject> World<'_, '_, S> {
             to,
             kind,
             parcel,
+            postmark,
         };
         self.queue.push(at_us, arrival);
         if self.watch.lines.is_some() {
@@ -127,7 +129,14 @@ impl<S: Subject> World<'_, '_, S> {
     /// When a message arrives that something may befall; never, when it is lost. Its copy, if it
     /// has one, is on its way then.
     #[inline(never)]
-    fn route(&mut self, now_us: u64, from: NodeId, label: &Label, parcel: SlabKey) -> Option<u64> {
+    fn route(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        label: &Label,
+        parcel: SlabKey,
+        postmark: Postmark,
+    ) -> Option<u64> {
         let Label { to, kind, .. } = *label;
         let tampering = self.tampering(from, to, kind);
         if tampering == Some(MessageFault::Lose) {
@@ -186,6 +195,7 @@ impl<S: Subject> World<'_, '_, S> {
                 to,
                 kind,
                 parcel,
+                postmark,
             };
             self.queue.push(again_at_us, arrival);
             if self.watch.lines.is_some() {

@@ -98,7 +98,13 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
         let checks = match &kit {
             _ if watch.log_only => Checks::of_log(first),
             Some(_) => Checks::of_machine(first, &service, panics::guard),
-            None => Checks::new(first, plan.lease_lag_us()),
+            None => {
+                let checks = Checks::new(first, plan.lease_lag_us());
+                match plan.raft.lease_reads {
+                    true => checks,
+                    false => checks.with_read_index(nodes.len()),
+                }
+            }
         };
         // In opaque commands there is nothing to read; a machine is asked by the log alone.
         let reads = service.is_own() && subject.supports().contains(&Feature::ReadIndex);

@@ -39,7 +39,7 @@ impl ByHand {
         let mut cluster = Self {
             nodes: vec![NodeView::default(); nodes.into()],
             disks: (0..nodes).map(|_| Disk::default()).collect(),
-            checks: Checks::new(0, Some(0)),
+            checks: Checks::new(0, Some(0)).with_read_index(nodes.into()),
             counters: Counters::default(),
         };
         for node in 1..=nodes {

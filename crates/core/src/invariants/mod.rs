@@ -25,11 +25,13 @@ mod lock_safety;
 mod log_matching;
 mod monotonic;
 mod property;
+mod read_index;
 mod state_machine_safety;
 mod view;
 mod violation;
 
 pub use property::Property;
+pub use read_index::Postmark;
 pub use view::{NodeView, Written};
 pub use violation::{Verdict, Violation};
 
@@ -71,6 +73,8 @@ pub struct Checks {
     election_safety: election_safety::ElectionSafety,
     ack_before_durable: ack_before_durable::AckBeforeDurable,
     log_matching: log_matching::LogMatching,
+    /// Reads around the log, where they are to be confirmed by a quorum.
+    read_index: Option<read_index::ReadIndex>,
     configurations: configuration::Configurations,
     /// What clients are told of keys and locks; none when proposals are opaque, or commands of a
     /// machine.
@@ -128,11 +132,21 @@ impl Checks {
             election_safety: election_safety::ElectionSafety::default(),
             ack_before_durable: ack_before_durable::AckBeforeDurable::default(),
             log_matching: log_matching::LogMatching::new(first),
+            read_index: None,
             configurations: configuration::Configurations::default(),
             told: None,
             machine: None,
             first_state: None,
         }
+    }
+
+    /// The same where reads around the log go by ReadIndex, in a cluster of so many nodes. The
+    /// engine then tells what is asked ([`Checks::asked_around`]), sent ([`Checks::posted`]),
+    /// delivered ([`Checks::delivered`]) and served ([`Checks::served`]).
+    #[must_use]
+    pub fn with_read_index(mut self, nodes: usize) -> Self {
+        self.read_index = Some(read_index::ReadIndex::new(nodes));
+        self
     }
 
     /// The state that the committed log gives after the entry at `index`, where states can be held
@@ -251,6 +265,9 @@ impl Checks {
                     self.first_state.take_if(|first| *first != state);
                 }
                 monotonic::across_restart(id, observation, disks[position].durable())?;
+                if let Some(read_index) = &mut self.read_index {
+                    read_index.started(id);
+                }
                 let view = &mut nodes[position];
                 view.start(observation);
                 if let Observation::Started {
@@ -322,6 +339,9 @@ impl Checks {
                 self.configurations
                     .entered(id, view, index, configuration)?;
                 count_configuration(view, &configuration, counters);
+                if let Some(read_index) = &mut self.read_index {
+                    read_index.before_change(id, view);
+                }
                 view.configuration = (index, configuration);
             }
             Observation::ReadConfirmed { .. } => counters.hit(Counter::ReadConfirmed),
@@ -385,6 +405,7 @@ impl Checks {
 
     /// A client gives up on an operation and does not know what became of it.
     pub fn abandoned(&mut self, operation: OperationId) {
+        self.closed(operation);
         if let Some(told) = &mut self.told {
             told.history.abandoned(operation);
         } else if let Some(machine) = &mut self.machine {
@@ -394,6 +415,7 @@ impl Checks {
 
     /// A client's operation was refused whenever it asked: it never takes effect.
     pub fn failed(&mut self, operation: OperationId) {
+        self.closed(operation);
         if let Some(told) = &mut self.told {
             told.history.failed(operation);
         } else if let Some(machine) = &mut self.machine {
@@ -434,6 +456,67 @@ impl Checks {
         match (acknowledged, cluster_view.nodes.get(label.to.position())) {
             (Some(chain), Some(leader)) => log_matching::acknowledged(from, chain, leader, label),
             _ => Ok(()),
+        }
+    }
+
+    /// A message that was sent ([`Checks::sent`]) goes to a node of the cluster: what goes along
+    /// with it.
+    #[inline(always)]
+    pub fn posted(&self, nodes: &[NodeView], from: NodeId, label: &Label) -> Postmark {
+        match &self.read_index {
+            Some(read_index) => read_index.sent(from, label, &nodes[label.to.position()]),
+            None => Postmark::default(),
+        }
+    }
+
+    /// A message is about to be handed to its receiver.
+    #[inline(always)]
+    pub fn delivered(&mut self, from: NodeId, to: NodeId, postmark: Postmark) {
+        if let Some(read_index) = &mut self.read_index {
+            read_index.delivered(from, to, postmark);
+        }
+    }
+
+    /// A node is about to be asked for a read around the log, for the first time or again.
+    pub fn asked_around(&mut self, view: &NodeView, id: NodeId, operation: OperationId) {
+        if let Some(read_index) = &mut self.read_index {
+            read_index.asked(id, view, operation);
+        }
+    }
+
+    /// A node served a read around the log, and its client takes that for the answer.
+    ///
+    /// # Errors
+    /// [`Property::ReadIndex`], when the node leads and no quorum has confirmed the read, or the
+    /// state after `index` lacks what was committed when it was asked.
+    pub fn served(
+        &mut self,
+        view: &NodeView,
+        id: NodeId,
+        operation: OperationId,
+        index: Index,
+    ) -> Verdict {
+        let Some(read_index) = &mut self.read_index else {
+            return Ok(());
+        };
+        read_index.served(id, view, operation)?;
+        read_index.closed(operation);
+        let told = self.told.as_mut();
+        let committed = told.and_then(|told| told.history.committed_before(operation));
+        match committed {
+            Some(committed) if index < committed => Err(Violation::by(
+                id,
+                breach::ReadIndex::Behind { index, committed },
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody waits for the answer any more.
+    #[inline]
+    fn closed(&mut self, operation: OperationId) {
+        if let Some(read_index) = &mut self.read_index {
+            read_index.closed(operation);
         }
     }
 

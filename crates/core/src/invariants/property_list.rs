@@ -16,6 +16,7 @@ macro_rules! each_property {
             monotonic: Monotonic = 7 "monotonic";
             configuration: Configuration = 8 "configuration";
             linearizability: Linearizability = 9 "linearizability", ExactlyOnce = 10 "exactly-once";
+            read_index: ReadIndex = 14 "read-index";
             lock_safety: LockSafety = 11 "lock-safety";
             liveness: Liveness = 12 "liveness";
             no_panic: NoPanic = 13 "no-panic";

@@ -61,7 +61,10 @@ impl Topic {
     pub fn is_told(&self) -> bool {
         matches!(
             self.property,
-            Property::Linearizability | Property::ExactlyOnce | Property::LockSafety
+            Property::Linearizability
+                | Property::ExactlyOnce
+                | Property::ReadIndex
+                | Property::LockSafety
         )
     }
 
