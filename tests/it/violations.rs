@@ -88,6 +88,7 @@ fn there_is_an_example_of_each() {
         Property::Linearizability => ways("linearizability", "Linearizability"),
         Property::ExactlyOnce => ways("linearizability", "ExactlyOnce"),
         Property::ReadIndex => ways("read_index", "ReadIndex"),
+        Property::Answered => ways("answered", "Answered"),
         Property::LockSafety => ways("lock_safety", "LockSafety"),
         Property::Liveness => ways("liveness", "Liveness"),
         Property::NoPanic => ways("no_panic", "NoPanic"),
@@ -192,7 +193,7 @@ fn a_violation_says_what_it_is_about() {
         .into(),
     );
     assert_eq!((back.terms, back.entries), ([3, 4].into(), [].into()));
-    let early = by_n1(of_what_clients_see()[9].clone());
+    let early = by_n1(of_what_clients_see()[12].clone());
     assert_eq!((early.locks, early.entries), ([2].into(), [].into()));
     let locks = by_n1(of_what_clients_see()[1].clone());
     assert_eq!((locks.locks, locks.keys), ([2].into(), [1].into()));

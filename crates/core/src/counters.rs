@@ -53,6 +53,7 @@ events! {
     CommandRetried = "command-retried", "a client sent a command again";
     CommandRedirected = "command-redirected", "a client was told of another node to ask";
     CommandForwarded = "command-forwarded", "a node passed a command on to the leader";
+    AnswerOwed = "answer-owed", "a leader with a quorum was asked for something while nothing went wrong";
     ClientCrashed = "client-crashed", "a client crashed with an operation under way, and another took its place";
     ReadSent = "read-sent", "a client asked for a linearizable read around the log";
     ReadForwarded = "read-forwarded", "a node passed a read on to the leader";

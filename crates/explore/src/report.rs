@@ -249,6 +249,27 @@ pub(super) fn tallies<'a>(
     both.filter(|(_, tally)| tally.runs > 0)
 }
 
+/// What clients asked for, and the share of attempts that nobody answered in time: a driver that
+/// leaves its clients waiting shows here before it shows anywhere else.
+fn clients(summary: &Summary) -> String {
+    let all = |events: &[Counter]| -> u64 {
+        events
+            .iter()
+            .map(|event| summary.counters.get(*event))
+            .sum()
+    };
+    let asked = all(&[Counter::CommandSent, Counter::ReadSent]);
+    let again = all(&[Counter::CommandRetried, Counter::ReadRetried]);
+    let late = summary.counters.get(Counter::CommandTimedOut);
+    let share = 100.0 * late as f64 / (asked + again).max(1) as f64;
+    let requests = if asked == 1 { "request" } else { "requests" };
+    format!(
+        "{} {requests}, {} sent again, {share:.1} % not answered in time",
+        group(asked),
+        group(again)
+    )
+}
+
 /// How many runs each variant had, the most first, and how many of them ended in a violation.
 fn variants(summary: &Summary, profile: &Profile) -> Option<String> {
     let mut all: Vec<_> = tallies(summary, profile).collect();
@@ -337,6 +358,7 @@ pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature], verbos
             )
         ),
     );
+    row("clients", clients(summary));
     row(
         "nodes",
         format!(

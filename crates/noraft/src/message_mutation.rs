@@ -43,7 +43,11 @@ impl Tamper for Noraft {
     fn can(bug: Bug) -> bool {
         !matches!(
             bug,
-            Bug::CountEveryVote | Bug::ForgetCommit | Bug::CommitAhead | Bug::CompactBeforeSnapshot
+            Bug::CountEveryVote
+                | Bug::ForgetCommit
+                | Bug::CommitAhead
+                | Bug::CompactBeforeSnapshot
+                | Bug::SwallowRefusals
         )
     }
 

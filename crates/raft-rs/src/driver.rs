@@ -520,7 +520,9 @@ impl<S: Backend> RaftNode<S> {
 
     #[inline(always)]
     pub(super) fn show_role(&mut self, out: &mut Output<Message>) {
-        self.shown.role(&self.raw, out);
+        if self.shown.role(&self.raw, out) {
+            self.refuse_reads_of_a_leader(out);
+        }
     }
 
     #[inline(always)]

@@ -142,16 +142,18 @@ impl Reported {
     }
 
     /// Reports role, term and leadership transfer where they are new: to be called after every call
-    /// of the library.
+    /// of the library. Whether they were.
     #[inline(always)]
-    pub fn role<S: Storage>(&mut self, raw: &RawNode<S>, out: &mut Output<Message>) {
+    pub fn role<S: Storage>(&mut self, raw: &RawNode<S>, out: &mut Output<Message>) -> bool {
         let raft = &raw.raft;
         if (raft.state, raft.term) != (self.role, self.term)
             || raft.lead_transferee != self.transferee
         {
             self.promises(raft, out);
             self.new_role(raft.state, raft.term, raft.lead_transferee, out);
+            return true;
         }
+        false
     }
 
     /// raft-rs promises beyond Raft that only voters stand (`Raft::promotable`), on a time-out,

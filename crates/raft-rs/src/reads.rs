@@ -22,6 +22,10 @@ pub(super) struct Reads {
     waiting: Vec<Waiting>,
     /// The library's term when it was last ready.
     term: Term,
+    /// The term in which a read has last come to this node while it led, and how many had come
+    /// before that term.
+    arrived_in: Term,
+    arrived_before: u64,
 }
 
 struct Waiting {
@@ -44,6 +48,8 @@ impl Reads {
             arrived: 0,
             waiting: Vec::new(),
             term: 0,
+            arrived_in: 0,
+            arrived_before: 0,
         }
     }
 
@@ -72,9 +78,23 @@ impl Reads {
         if let Some(name) = waiting.find(|name| name.starts_with(&context)) {
             return name.clone();
         }
+        if self.arrived_in != raft.term {
+            self.arrived_in = raft.term;
+            self.arrived_before = self.arrived;
+        }
         self.arrived += 1;
         context.extend(self.arrived.to_be_bytes());
         context
+    }
+}
+
+impl Reads {
+    /// Whether a read that a leader of `term` has named so came to it before that term.
+    fn is_of_earlier_term(&self, name: &[u8], term: Term) -> bool {
+        let Some(arrived) = name.last_chunk() else {
+            return false;
+        };
+        self.arrived_in != term || u64::from_be_bytes(*arrived) <= self.arrived_before
     }
 }
 
@@ -109,7 +129,44 @@ impl<S: Backend> RaftNode<S> {
             true => context,
             false => self.reads.name(&self.raw.raft, context),
         };
+        let (queued, ready, sent) = self.reads_and_messages();
         self.raw.read_index(name);
+        let drops = leads && (queued, ready, sent) == self.reads_and_messages();
+        if drops && !self.raw.raft.commit_to_current_term() {
+            // It says nothing, and will not: it does not know yet what is committed.
+            self.refuse_reads(out, |read| read.request.client == client);
+        }
+    }
+
+    /// What a read that the library takes adds to.
+    fn reads_and_messages(&self) -> (usize, usize, usize) {
+        let raft = &self.raw.raft;
+        let queued = raft.pending_read_count();
+        (queued, raft.ready_read_count(), raft.msgs.len())
+    }
+
+    /// The node leads no more: the library has forgotten the reads that it took as a leader.
+    pub(super) fn refuse_reads_of_a_leader(&mut self, out: &mut Output<Message>) {
+        let raft = &self.raw.raft;
+        let leads = (raft.state == StateRole::Leader).then_some(raft.term);
+        self.refuse_reads(out, |read| {
+            read.index.is_none() && read.led.is_some() && read.led != leads
+        });
+    }
+
+    fn refuse_reads(&mut self, out: &mut Output<Message>, which: impl Fn(&Waiting) -> bool) {
+        let leader = self.leader();
+        self.reads.waiting.retain(|read| {
+            let refused = which(read);
+            if refused {
+                out.reply(Reply {
+                    client: read.request.client,
+                    sequence: read.request.sequence,
+                    outcome: ReplyOutcome::Refused { leader },
+                });
+            }
+            !refused
+        });
     }
 
     /// Another node passes a read on.
@@ -125,23 +182,34 @@ impl<S: Backend> RaftNode<S> {
 
     /// The library names the index from which on each of these reads may be served.
     pub(super) fn confirm_reads(&mut self, states: Vec<ReadState>, out: &mut Output<Message>) {
-        let term = self.raw.raft.term;
+        self.hold_to_term(&states);
         for ReadState { index, request_ctx } in states {
             let mut waiting = self.reads.waiting.iter_mut();
             let read =
                 waiting.find(|read| request_ctx.starts_with(&read.context) && read.index.is_none());
             if let Some(read) = read {
-                // Where the term is that of the ready before, all since then was in it.
-                let led_since = self.raw.raft.state == StateRole::Leader && self.reads.term == term;
-                assert!(
-                    !led_since || read.led.is_none_or(|led| led == term),
-                    "a leader confirms no read that it took in an earlier term"
-                );
                 read.index = Some(index);
                 out.observe(Observation::ReadConfirmed { index });
             }
         }
         self.serve_reads(out);
+    }
+
+    /// # Panics
+    /// When the library, as a leader, confirms a read that it took as the leader of an earlier
+    /// term.
+    fn hold_to_term(&self, states: &[ReadState]) {
+        let term = self.raw.raft.term;
+        // Where the term is that of the ready before, all since then was in it.
+        let led_since = self.raw.raft.state == StateRole::Leader && self.reads.term == term;
+        if !led_since || self.switches.reuse_read_names {
+            return;
+        }
+        let earlier = |state: &ReadState| self.reads.is_of_earlier_term(&state.request_ctx, term);
+        assert!(
+            !states.iter().any(earlier),
+            "a leader confirms no read that it took in an earlier term"
+        );
     }
 
     /// The library is ready; all that it says of reads has been taken.

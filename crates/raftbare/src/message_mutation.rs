@@ -52,6 +52,7 @@ impl Tamper for Raftbare {
                 | Bug::LabelSnapshotEarly
                 | Bug::ReplayOnRestart
                 | Bug::ReadBeforeApplied
+                | Bug::SwallowRefusals
         )
     }
 

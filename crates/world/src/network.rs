@@ -342,6 +342,13 @@ impl Network {
         self.links[self.place(from, to)].cuts > 0
     }
 
+    /// When a message sent on the link at `now_us` arrives at the earliest, where it does not
+    /// overtake those before it.
+    pub fn free_at_us(&self, now_us: u64, from: usize, to: usize) -> u64 {
+        let link = &self.links[self.place(from, to)];
+        now_us.max(link.last_due_us).max(link.stalled_until_us)
+    }
+
     /// Holds back what is sent on the link until `until_us`, when it arrives in one burst.
     pub fn stall(&mut self, from: usize, to: usize, until_us: u64) {
         let link = self.link(from, to);

@@ -4,7 +4,7 @@ use squall_core::configuration as members;
 use squall_core::history::{Asked, AskedInWords};
 use squall_core::ids::{NodeId, NodeSet, Role};
 use squall_core::invariants::breach::{
-    AckBeforeDurable, Breach, Configuration, DurableCommit, ElectionSafety, ExactlyOnce,
+    AckBeforeDurable, Answered, Breach, Configuration, DurableCommit, ElectionSafety, ExactlyOnce,
     LeaderAppendOnly, LeaderCompleteness, Linearizability, Liveness, LockSafety, LogMatching,
     Monotonic, NoPanic, Panic, Place, ReadIndex, StateMachineSafety, StateOf, States, Unmet,
 };
@@ -408,6 +408,28 @@ pub(super) fn of_what_clients_see() -> Vec<Breach> {
         ExactlyOnce::Repeated {
             answer: Answer::Done { version: 2 },
             right: Answer::Done { version: 1 },
+        }
+        .into(),
+        Answered::NotByLeader {
+            client: 1,
+            sequence: 9,
+            reads: true,
+            term: 3,
+            elections: 4,
+        }
+        .into(),
+        Answered::NotByLeader {
+            client: 1,
+            sequence: 9,
+            reads: false,
+            term: 3,
+            elections: 4,
+        }
+        .into(),
+        Answered::NotWhenApplied {
+            client: 1,
+            sequence: 9,
+            index: 7,
         }
         .into(),
         LockSafety::TokenTwice {

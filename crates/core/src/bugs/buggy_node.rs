@@ -95,6 +95,8 @@ pub struct InjectedNode<S: Subject> {
     has_entries: bool,
     /// Reads asked here and not answered yet: client, sequence number and command.
     reads: VecDeque<(u32, u64, Bytes)>,
+    /// Commands asked here, by client and sequence number, and whether they are forgotten.
+    asked: Vec<(u32, u64, bool)>,
     scratch: Output<Message<S>>,
 }
 
@@ -117,6 +119,11 @@ impl<S: Tamper> Replica for InjectedNode<S> {
                 }
                 self.reads.retain(|(client, ..)| *client != read.0);
                 self.reads.push_back(read);
+            }
+            Input::Request(request) if self.bug == Bug::ForgetClients => {
+                let (client, sequence) = (request.client, request.sequence);
+                self.asked.retain(|(other, ..)| *other != client);
+                self.asked.push((client, sequence, false));
             }
             Input::Deliver { message, .. } => {
                 if let Some(change) = self.change(S::Replica::label(message).kind) {
@@ -150,6 +157,7 @@ impl<S: Tamper> InjectedNode<S> {
             late: None,
             has_entries: false,
             reads: VecDeque::new(),
+            asked: Vec::new(),
             scratch: Output::default(),
         }
     }
@@ -184,8 +192,17 @@ impl<S: Tamper> InjectedNode<S> {
             }
         }
         out.send_all(inner.take_sends());
+        let is_read = |reply: &Reply| matches!(reply.outcome, ReplyOutcome::Read { .. });
+        let mut reads = inner
+            .replies()
+            .iter()
+            .filter(|reply| is_read(reply))
+            .count();
         for reply in inner.drain_replies() {
-            self.reply(reply, out);
+            reads -= usize::from(is_read(&reply));
+            if self.bug != Bug::AnswerLastRead || !is_read(&reply) || reads == 0 {
+                self.reply(reply, out);
+            }
         }
         if let Some(reason) = inner.take_halt() {
             out.halt(reason);
@@ -307,7 +324,14 @@ impl<S: Tamper> InjectedNode<S> {
 
     fn observe(&mut self, seen: Observation, out: &mut Output<Message<S>>) {
         match seen {
-            Observation::Role { role, .. } => self.role = role,
+            Observation::Role { role, .. } => {
+                if self.role == Role::Leader && role != Role::Leader {
+                    self.asked
+                        .iter_mut()
+                        .for_each(|(.., forgotten)| *forgotten = true);
+                }
+                self.role = role;
+            }
             Observation::Installed { index, .. } => self.applied = index,
             Observation::Started { applied, .. } => self.applied = applied,
             Observation::Applied { index, .. } if self.bug == Bug::DropApplied => {
@@ -363,7 +387,16 @@ impl<S: Tamper> InjectedNode<S> {
                 (reply.client, reply.sequence) = (client, sequence);
             }
         }
-        out.reply(reply);
+        let forgotten = (reply.client, reply.sequence, true);
+        let swallowed = match reply.outcome {
+            ReplyOutcome::Refused { .. } => {
+                self.bug == Bug::SwallowRefusals && self.role == Role::Leader
+            }
+            _ => self.asked.contains(&forgotten),
+        };
+        if !swallowed {
+            out.reply(reply);
+        }
     }
 
     fn change(&self, kind: MessageKind) -> Option<Change> {

@@ -86,6 +86,9 @@ bugs! {
     LabelSnapshotEarly = "label-snapshot-early", StateMachineSafety in "storm", "labels a snapshot with the index before the one that its state has reached";
     ReplayOnRestart = "replay-on-restart", StateMachineSafety in "storm", "keeps state and applied index apart, and applies an entry again after a restart";
     ReadBeforeApplied = "read-before-applied", Linearizability in "reads", "serves a read when it is confirmed, before it has applied that much";
+    AnswerLastRead = "answer-last-read", Answered in "calm", "of several reads that are confirmed together answers only the last";
+    SwallowRefusals = "swallow-refusals", Answered in "elections", "does not tell a client that the leader has not taken its request";
+    ForgetClients = "forget-clients", Answered in "storm", "forgets the clients that wait when its node leads no more";
     MixUpReads = "mix-up-reads", Linearizability in "reads", "gives the answer to one read to another that waits";
 }
 

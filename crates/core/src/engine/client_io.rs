@@ -92,6 +92,7 @@ impl<S: Subject> World<'_, '_, S> {
                 self.counters.hit(Counter::ReadAtDeposedLeader);
             }
         }
+        self.owe(now_us, node, &request, reads);
         let input = match reads {
             true => Input::Read(request),
             false => Input::Request(request),
@@ -163,6 +164,9 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     pub(super) fn client_gives_up(&mut self, client: u32, sequence: u64, attempt: u32) {
+        if self.goes_on_waiting(client, sequence, attempt) {
+            return;
+        }
         let counters = &mut self.counters;
         let crashes = counters.get(Counter::ClientCrashed);
         let Some(abandoned) = self.clients.timed_out(client, sequence, attempt, counters) else {
@@ -177,6 +181,22 @@ impl<S: Subject> World<'_, '_, S> {
             self.checks.abandoned(operation);
         }
         self.client_thinks(client);
+    }
+
+    /// Whether the client waits for longer: its answer is due, and nothing goes wrong meanwhile.
+    fn goes_on_waiting(&mut self, client: u32, sequence: u64, attempt: u32) -> bool {
+        let number = self.clients.clients[client as usize].number;
+        let waits = !self.healed && self.answers.is_awaited(number, sequence, attempt);
+        if waits {
+            let again = Event::ClientGivesUp {
+                client,
+                sequence,
+                attempt,
+            };
+            let at_us = self.queue.now_us() + self.plan.workload.timeout_us;
+            self.queue.push(at_us, again);
+        }
+        waits
     }
 
     fn client_thinks(&mut self, client: u32) {

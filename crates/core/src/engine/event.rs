@@ -39,6 +39,8 @@ pub(crate) enum Event {
         sequence: u64,
         attempt: u32,
     },
+    /// The answer of this node to this client may be overdue.
+    AnswerDue { node: NodeId, client: u32 },
     /// A try of the plan's script is due.
     ScriptedTry { operation: u32, nth: u32 },
     /// An operator asks again for the change of this fault, so many times more.

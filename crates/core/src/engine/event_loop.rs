@@ -192,6 +192,7 @@ impl<S: Subject> World<'_, '_, S> {
                 self.client_gives_up(client, sequence, attempt);
                 Ok(())
             }
+            Event::AnswerDue { node, client } => self.answer_due(now_us, node, client),
             Event::AskAgain { fault, left } => self.ask_for_change(now_us, fault as usize, left),
             Event::Operate => self.operate(now_us),
             Event::Strike { fault } => self.strike(now_us, fault),

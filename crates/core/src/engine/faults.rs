@@ -36,6 +36,7 @@ impl<S: Subject> World<'_, '_, S> {
             let text = format!("fault: {}", fault.what);
             self.tell_event(None, Weight::Notable, text, Happened::Struck(number));
         }
+        self.answers.disturb(now_us);
         let lasts = fault.what.strike(self, now_us, number)?;
         if let Lasts::ForUs(for_us) = lasts {
             self.under_way.push(number);
@@ -51,6 +52,7 @@ impl<S: Subject> World<'_, '_, S> {
         if self.healed {
             return;
         }
+        self.answers.disturb(now_us);
         self.under_way.retain(|other| *other != number);
         let plan = self.plan;
         plan.faults[number].what.end(self, now_us, number);
@@ -149,6 +151,8 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     fn stop(&mut self, node: NodeId, loss: Loss) {
+        self.answers.disturb(self.queue.now_us());
+        self.answers.drop_node(node);
         let position = node.position();
         let report = self.disks[position].crash(loss, &mut self.disk_choices);
         self.counters.add(Counter::WriteKept, report.kept);
@@ -187,6 +191,7 @@ impl<S: Subject> World<'_, '_, S> {
             return Ok(());
         }
         let now_us = self.queue.now_us();
+        self.answers.disturb(now_us);
         let slot = &mut self.slots[position];
         let incarnation = slot.incarnations;
         slot.incarnations += 1;
@@ -295,7 +300,10 @@ impl<S: Subject> World<'_, '_, S> {
             return;
         }
         slot.paused_until_us = None;
-        for event in std::mem::take(&mut slot.held) {
+        let held = std::mem::take(&mut slot.held);
+        self.answers.disturb(now_us);
+        self.resume_answers(now_us, node);
+        for event in held {
             self.queue.push(now_us, event);
         }
         if self.is_watched() {
@@ -341,6 +349,7 @@ impl<S: Subject> World<'_, '_, S> {
             _ => None,
         });
         self.healed = true;
+        self.answers.disturb(now_us);
         if self.is_watched() {
             let text = format!("the storm ends at {}", seconds(now_us));
             self.tell_event(None, Weight::Notable, text, Happened::Healed);

@@ -1,6 +1,7 @@
 //! Engines carry plans out. An engine owns a world (clocks, network, disks,
 //! replicas), and nothing else changes one.
 
+mod answers;
 mod client_io;
 mod clients;
 mod convergence;

@@ -56,6 +56,7 @@ impl<S: Subject> World<'_, '_, S> {
         if let Admin::Set(setting) = admin {
             self.counters.hit(options::switched(setting));
         }
+        self.answers.disturb(now_us);
         self.step(now_us, node, Input::Admin(admin))
     }
 

@@ -6,12 +6,12 @@ use super::digest;
 use super::panics;
 use super::world::World;
 use crate::counters::Counter;
-use crate::ids::{Index, NodeId};
+use crate::ids::{Index, NodeId, Role};
 use crate::invariants::Verdict;
 use crate::replica::{
     Effect, Input, Message, Observation, Output, Replica, Subject, SyncId, SyncResult,
 };
-use crate::storage::{Chain, ChainedRecord, Record};
+use crate::storage::{Chain, ChainedRecord, EntryKind, Record};
 use squall_world::queue::SlabKey;
 
 pub(super) const OUT_IS_BACK: &str = "the output is put back once it is carried out";
@@ -149,6 +149,7 @@ impl<S: Subject> World<'_, '_, S> {
         // After a violation there is no next step, and else all is carried out.
         self.out = Some(out);
         carried_out?;
+        self.follow_up(now_us);
         if let Some(reason) = halt {
             self.halt(now_us, node, reason);
             self.look_around();
@@ -205,6 +206,7 @@ impl<S: Subject> World<'_, '_, S> {
             }
             let view = &self.views[node.position()];
             self.checks.replied(view, node, &reply.outcome)?;
+            self.answers.answered(node, reply.client, reply.sequence);
             self.answer(node, &reply)?;
         }
         Ok(())
@@ -262,7 +264,7 @@ impl<S: Subject> World<'_, '_, S> {
             // are.
             Effect::Observe(Observation::Committed { index }) => self.committed(node, *index),
             Effect::Observe(Observation::Applied { index, state }) => {
-                self.applied(node, *index, *state)
+                self.applied(now_us, node, *index, *state)
             }
             Effect::Observe(seen) => self.observe_other(node, seen),
         }
@@ -285,6 +287,13 @@ impl<S: Subject> World<'_, '_, S> {
                     self.slots[node.position()].overwrites |= now > overwritten;
                 }
                 self.fold(digest::entry(index, chain));
+                let view = &self.views[node.position()];
+                if view.role == Role::Leader
+                    && view.term == entry.term
+                    && entry.kind == EntryKind::Normal
+                {
+                    self.note_taken(node, &entry.data);
+                }
                 chain
             }
             Record::Commit { index } => {
@@ -316,8 +325,10 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[inline(never)]
-    fn applied(&mut self, node: NodeId, index: Index, state: u64) -> Verdict {
-        self.observe(node, &Observation::Applied { index, state })
+    fn applied(&mut self, now_us: u64, node: NodeId, index: Index, state: u64) -> Verdict {
+        self.observe(node, &Observation::Applied { index, state })?;
+        self.note_applied(now_us, node, index);
+        Ok(())
     }
 
     #[inline(never)]
@@ -339,7 +350,10 @@ impl<S: Subject> World<'_, '_, S> {
             Observation::Configured {
                 index,
                 configuration,
-            } => self.configured(node, index, configuration),
+            } => {
+                self.answers.disturb(self.queue.now_us());
+                self.configured(node, index, configuration);
+            }
             // What a node has gone by since it wrote it.
             Observation::Committed { index } => {
                 let (since, configuration) = self.views[node.position()].configuration;

@@ -218,6 +218,7 @@ impl<S: Subject> World<'_, '_, S> {
 
     #[cold]
     fn triggered(&mut self, from: NodeId, to: NodeId, kind: MessageKind) -> Option<MessageFault> {
+        self.answers.disturb(self.queue.now_us());
         let before = self.due.len();
         self.triggers.message(from, to, kind, &mut self.due);
         if self.due.len() == before {
@@ -239,6 +240,7 @@ impl<S: Subject> World<'_, '_, S> {
     #[cold]
     fn lost(&mut self, now_us: u64, from: NodeId, label: &Label, lost: Lost) {
         let to = label.to;
+        self.answers.disturb(now_us);
         self.counters.hit(match lost {
             Lost::Cut => Counter::MessageCut,
             Lost::Full => Counter::MessageOverflowed,

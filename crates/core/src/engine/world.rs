@@ -3,6 +3,7 @@
 //! says; this is what there is.
 
 use super::Observer;
+use super::answers::Answers;
 use super::clients::Clients;
 use super::event::Event;
 use super::node::Slot;
@@ -73,6 +74,7 @@ pub(crate) struct World<'p, 'w, S: Subject> {
     /// What replicas put their wishes into; lent out while they are carried out.
     pub(super) out: Option<Box<Output<Message<S>>>>,
     pub(super) clients: Clients,
+    pub(super) answers: Answers,
     /// Whom a client may ask; kept so that it need not be made anew.
     pub(super) asked_of: Vec<NodeId>,
     pub(super) due: Vec<usize>,
@@ -150,6 +152,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             healed: false,
             log: watch.library_log.then(LogSink::default),
             out: Some(Box::default()),
+            answers: Answers::new(plan.lets_answer()),
             clients: Clients::new(plan.seed, plan.workload, reads, kit),
             asked_of: Vec::new(),
             due: Vec::new(),

@@ -63,6 +63,12 @@ impl AckBeforeDurable {
         candidate: NodeId,
         elected: &ElectionSafety,
     ) -> bool {
+        let hard = &durable.hard;
+        // Who has been elected by others gains nothing, nor does anyone lose by it: such a vote may
+        // even come after one for another, where both are still to be sent.
+        if hard.vote == Some(candidate) && elected.leader_of(term) == hard.vote {
+            return true;
+        }
         let position = from.position();
         if self.votes.len() <= position {
             self.votes.resize(position + 1, (0, from));
@@ -71,7 +77,6 @@ impl AckBeforeDurable {
         if term > first.0 {
             *first = (term, candidate);
         }
-        let hard = &durable.hard;
         hard.term > term
             || hard.vote == Some(candidate)
             || (*first == (term, candidate)
@@ -192,6 +197,30 @@ mod tests {
         cluster.vote(2, 4, Some(3)).unwrap();
         cluster.sync(2);
         assert_eq!(grant(&mut cluster, 1), Ok(()));
+    }
+
+    /// noraft answers in this order when a vote request, an append of the leader and a late vote
+    /// request of the leader's come in one batch.
+    #[test]
+    fn who_has_been_elected_may_be_granted_a_vote_before_the_one_that_was_given_first() {
+        let mut cluster = ByHand::new(3);
+        for voter in [1, 3] {
+            cluster.vote(voter, 4, Some(3)).unwrap();
+            cluster.sync(voter);
+        }
+        cluster.role(3, Role::Leader, 4).unwrap();
+        cluster.vote(2, 4, Some(1)).unwrap();
+        cluster.vote(2, 4, Some(3)).unwrap();
+        cluster.sync(2);
+        let grant = |cluster: &mut ByHand, candidate| {
+            cluster.send(2, candidate, MessageKind::VoteReply, 4, voted(candidate))
+        };
+        assert_eq!(grant(&mut cluster, 3), Ok(()));
+        assert_eq!(grant(&mut cluster, 1), Ok(()));
+        assert!(
+            grant(&mut cluster, 2).is_err(),
+            "a second one for who was not"
+        );
     }
 
     #[test]

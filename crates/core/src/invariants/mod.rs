@@ -384,6 +384,15 @@ impl Checks {
         }
     }
 
+    /// Whose command the entry at `index` is, by client and sequence number, where it took effect
+    /// there and that is remembered.
+    pub(crate) fn performed_at(&self, index: Index) -> Option<(u32, u64)> {
+        match &self.told {
+            Some(told) => told.history.performed_at(index),
+            None => self.machine.as_ref()?.performed_at(index),
+        }
+    }
+
     /// A client asks for `command`, for the first time.
     pub fn invoked(&mut self, command: Command) -> OperationId {
         match &mut self.told {

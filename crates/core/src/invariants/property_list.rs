@@ -19,6 +19,7 @@ macro_rules! each_property {
             read_index: ReadIndex = 14 "read-index";
             lock_safety: LockSafety = 11 "lock-safety";
             liveness: Liveness = 12 "liveness";
+            answered: Answered = 15 "answered";
             no_panic: NoPanic = 13 "no-panic";
         }
     };

@@ -14,6 +14,7 @@ mod membership;
 mod milestone;
 mod old_names;
 mod profile;
+mod prompt;
 mod schedule;
 mod script;
 mod space;

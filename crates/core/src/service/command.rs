@@ -301,7 +301,7 @@ impl Command {
 
     /// Whose command `bytes` hold, and which of its commands it is.
     #[inline]
-    pub(super) fn decode_sender(bytes: &[u8]) -> Option<(u32, u64)> {
+    pub(crate) fn decode_sender(bytes: &[u8]) -> Option<(u32, u64)> {
         let (sender, _rest) = postcard::take_from_bytes(bytes).ok()?;
         Some(sender)
     }
