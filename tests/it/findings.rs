@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use squall_core::engine::{Line, Observer, Outcome};
 use squall_core::ids::NodeId;
 use squall_core::invariants::breach::{
-    AckBeforeDurable, Breach, Configuration, LeaderCompleteness, Linearizability, Liveness,
-    Monotonic, NoPanic, Panic, Unmet,
+    AckBeforeDurable, Answered, Breach, Configuration, LeaderCompleteness, Linearizability,
+    Liveness, Monotonic, NoPanic, Panic, ReadIndex, Unmet,
 };
 use squall_core::plan::{Plan, Profile};
 use squall_core::replica::MessageKind;
@@ -67,7 +67,16 @@ fn answers_by_an_old_state(breach: &Breach) -> bool {
     matches!(
         breach,
         Breach::Linearizability(Linearizability::Stale { .. })
+            | Breach::ReadIndex(ReadIndex::Behind { .. })
     )
+}
+
+fn answers_unconfirmed(breach: &Breach) -> bool {
+    matches!(breach, Breach::ReadIndex(ReadIndex::Unconfirmed { .. }))
+}
+
+fn answers_nothing(breach: &Breach) -> bool {
+    matches!(breach, Breach::Answered(Answered::NotByLeader { .. }))
 }
 
 fn drops_entries(breach: &Breach) -> bool {
@@ -144,7 +153,10 @@ const IN_RAFTBARE: &[(&str, Sign)] = &[
         panics_at(breach, "log.rs", 469) || panics_at(breach, "log.rs", 474)
     }),
     ("late-answer-ahead-of-its-number", |breach| {
-        answers_by_an_old_state(breach) || answers_no_command(breach)
+        answers_by_an_old_state(breach)
+            || answers_unconfirmed(breach)
+            || answers_no_command(breach)
+            || answers_nothing(breach)
     }),
     ("vote-for-an-older-log", |breach| {
         matches!(
@@ -202,8 +214,15 @@ const FACES: &[(&str, Sign)] = &[
     ("batch-append-with-batched-inputs", |breach| {
         panics(breach, "to_commit")
     }),
+    ("batch-append-with-batched-inputs", |breach| {
+        panics(
+            breach,
+            "committed entries are handed over when they are persisted",
+        )
+    }),
     ("lease-reads-of-a-cut-off-leader", answers_by_an_old_state),
     ("late-reply-confirms-newer-reads", answers_by_an_old_state),
+    ("late-reply-confirms-newer-reads", answers_unconfirmed),
     ("batch-append-with-batched-inputs", |breach| {
         panics(breach, "conflict with committed entry")
     }),

@@ -26,7 +26,7 @@ pub struct Mutant {
     pub needs: String,
     /// Why it is wrong.
     pub why: String,
-    /// The profile that has more of what it needs than `storm` has.
+    /// The profile that has most of what it needs.
     #[serde(default = "storm")]
     pub profile: String,
 }

@@ -69,6 +69,9 @@ pub struct Violation {
     pub seed: u64,
     /// The step.
     pub step: u64,
+    /// The profile that the plan was drawn from, where several are swept together.
+    #[serde(default)]
+    pub profile: String,
     /// The plan's file.
     pub plan: PathBuf,
     /// The smaller plan, where it was shrunk.
@@ -532,7 +535,11 @@ impl Summary {
 impl SummaryViolation {
     fn measured(self) -> Result<Violation, Error> {
         let shrunk = self.shrunk_plan.as_deref().map(size).transpose()?;
+        let profile = read_plan(&self.plan)?["profile"]
+            .as_str()
+            .map(str::to_owned);
         Ok(Violation {
+            profile: profile.unwrap_or_default(),
             property: self.property,
             message: self.message,
             seed: self.seed,
@@ -543,10 +550,14 @@ impl SummaryViolation {
     }
 }
 
-fn size(plan: &Path) -> Result<Size, Error> {
+fn read_plan(plan: &Path) -> Result<serde_json::Value, Error> {
     let text = std::fs::read_to_string(plan).map_err(|error| Error::file(plan, &error))?;
-    let json: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|error| Error::Sweep(format!("{}: {error}", plan.display())))?;
+    serde_json::from_str(&text)
+        .map_err(|error| Error::Sweep(format!("{}: {error}", plan.display())))
+}
+
+fn size(plan: &Path) -> Result<Size, Error> {
+    let json = read_plan(plan)?;
     let length = |key: &str| json[key].as_array().map(Vec::len);
     let nodes = ["voters", "learners", "spares"]
         .map(|key| json["cluster"][key].as_u64().unwrap_or_default());

@@ -19,8 +19,8 @@ use crate::table::{self, Row};
 /// The subject that drives the library.
 const SUBJECT: &str = "raft-rs";
 
-/// The default profile, which every mutant is swept with too.
-const STORM: &str = "storm";
+/// The default profile, which every mutant is swept with.
+const DEFAULT: &str = "portfolio";
 
 /// Processor time for each mutant of the catalogue.
 const BUDGET: Duration = Duration::from_secs(60);
@@ -298,7 +298,7 @@ impl Work<'_> {
             .iter()
             .map(|mutant| mutant.profile.as_str())
             .collect();
-        profiles.insert(STORM);
+        profiles.insert(DEFAULT);
         let profiles: Vec<&str> = profiles.into_iter().collect();
         let hunts = side_by_side(
             "unmutated",
@@ -328,7 +328,7 @@ impl Work<'_> {
         Ok(hunts.len() == profiles.len())
     }
 
-    /// Hunts each of `mutants` with its own profile, and with `storm` where that is another.
+    /// Hunts each of `mutants` with the default profile, and with the one that is named for it.
     fn sweep_each(
         &self,
         mutants: &[Mutant],
@@ -340,22 +340,18 @@ impl Work<'_> {
             self.stop,
             mutants,
             |mutant| {
-                let Some(first) = hunt(mutant, &mutant.profile, self.shrink())? else {
+                let Some(first) = hunt(mutant, DEFAULT, self.shrink())? else {
                     return Ok(None);
                 };
-                let storm = match mutant.profile == STORM {
-                    true => None,
-                    false => match hunt(mutant, STORM, None)? {
-                        Some(hunt) => Some(hunt),
-                        None => return Ok(None),
-                    },
+                let Some(named) = hunt(mutant, &mutant.profile, None)? else {
+                    return Ok(None);
                 };
                 let row = Row {
                     id: mutant.id.clone(),
                     part: mutant.part.clone(),
                     breaks: mutant.breaks.clone(),
                     hunt: first,
-                    storm,
+                    named,
                 };
                 Ok(Some(row))
             },

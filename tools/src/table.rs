@@ -20,16 +20,16 @@ pub struct Row {
     pub part: String,
     /// The property that it was expected to break.
     pub breaks: String,
-    /// The hunt with the mutant's profile.
+    /// The hunt by a default sweep.
     pub hunt: Hunt,
-    /// The hunt with `storm`, where that is another.
-    pub storm: Option<Hunt>,
+    /// The hunt with the profile that has most of what the mutant needs.
+    pub named: Hunt,
 }
 
 impl Row {
-    /// Whether any profile caught it.
+    /// Whether a default sweep caught it.
     pub fn caught(&self) -> bool {
-        self.hunt.caught() || self.storm.as_ref().is_some_and(Hunt::caught)
+        self.hunt.caught()
     }
 }
 
@@ -67,6 +67,14 @@ fn size(hunt: &Hunt) -> String {
     })
 }
 
+/// The profile that the plan was drawn from which found it, or that was swept.
+fn profile(hunt: &Hunt) -> &str {
+    match &hunt.ending {
+        Ending::Violation(found) => &found.profile,
+        _ => &hunt.profile,
+    }
+}
+
 fn step(hunt: &Hunt) -> String {
     match &hunt.ending {
         Ending::Violation(found) => found.step.to_string(),
@@ -84,18 +92,18 @@ pub fn line(row: &Row) -> String {
         check(hunt),
         hunt.cpu_seconds,
         hunt.runs,
-        hunt.profile,
+        profile(hunt),
         step(hunt),
         size(hunt)
     );
-    if let Some(storm) = &row.storm {
-        let _ = write!(
-            line,
-            "  (storm: {}, {:.2} s)",
-            check(storm),
-            storm.cpu_seconds
-        );
-    }
+    let named = &row.named;
+    let _ = write!(
+        line,
+        "  ({}: {}, {:.2} s)",
+        named.profile,
+        check(named),
+        named.cpu_seconds
+    );
     line.trim_end().to_owned()
 }
 
@@ -138,10 +146,7 @@ pub fn summary(rows: &[Row], asked: usize, budget: Duration) -> String {
     }
     let caught = rows.iter().filter(|row| row.caught()).count();
     let own: Vec<&Hunt> = rows.iter().map(|row| &row.hunt).collect();
-    let storm: Vec<&Hunt> = rows
-        .iter()
-        .map(|row| row.storm.as_ref().unwrap_or(&row.hunt))
-        .collect();
+    let named: Vec<&Hunt> = rows.iter().map(|row| &row.named).collect();
     let _ = writeln!(
         text,
         "{caught} of {} caught within {} of processor time each; median {:.2} s, longest {:.1} s",
@@ -152,10 +157,11 @@ pub fn summary(rows: &[Row], asked: usize, budget: Duration) -> String {
     );
     let _ = writeln!(
         text,
-        "by storm alone: {} of {}, median {:.2} s",
-        storm.iter().filter(|hunt| hunt.caught()).count(),
+        "with the profile that is named for each: {} of {}, median {:.2} s, longest {:.1} s",
+        named.iter().filter(|hunt| hunt.caught()).count(),
         rows.len(),
-        median(seconds(&storm))
+        median(seconds(&named)),
+        seconds(&named).into_iter().fold(0.0, f64::max)
     );
     for row in rows.iter().filter(|row| !row.caught()) {
         let _ = writeln!(text, "missed: {}", row.id);
@@ -175,7 +181,7 @@ pub fn markdown(rows: &[Row], budget: Duration, command: &str) -> String {
         let _ = writeln!(text, "- {line}");
     }
     text.push_str(
-        "\n| part | mutant | caught by | profile | CPU seconds | runs | step | shrunk: faults / operations / nodes | with storm |\n\
+        "\n| part | mutant | caught by | with a plan of | CPU seconds | runs | step | shrunk: faults / operations / nodes | with the profile named for it |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for row in rows {
@@ -187,19 +193,21 @@ pub fn markdown(rows: &[Row], budget: Duration, command: &str) -> String {
             }
             check => check,
         };
-        let storm = match &row.storm {
-            None => "the same".to_owned(),
-            Some(storm) if storm.caught() => {
-                format!("`{}`, {:.2} s", check(storm), storm.cpu_seconds)
-            }
-            Some(storm) => format!("missed in {:.0} s", storm.cpu_seconds),
+        let named = match &row.named {
+            named if named.caught() => format!(
+                "{}: `{}`, {:.2} s",
+                named.profile,
+                check(named),
+                named.cpu_seconds
+            ),
+            named => format!("{}: missed in {:.0} s", named.profile, named.cpu_seconds),
         };
         let _ = writeln!(
             text,
-            "| {} | `{}` | {caught} | {} | {:.2} | {} | {} | {} | {storm} |",
+            "| {} | `{}` | {caught} | {} | {:.2} | {} | {} | {} | {named} |",
             row.part,
             row.id,
-            hunt.profile,
+            profile(hunt),
             hunt.cpu_seconds,
             hunt.runs,
             step(hunt),

@@ -285,8 +285,8 @@ impl<S: Subject> World<'_, '_, S> {
         self.under_way.is_empty() && settled_us <= now_us
     }
 
-    /// Whether a quorum of the leader's configuration runs, in touch with it; and has its log but
-    /// for what is new, where that is asked.
+    /// Whether the leader and a quorum of its configuration run, in touch with one another and in
+    /// no later term; and have its log but for what is new, where that is asked.
     fn has_quorum(&self, leader: NodeId, caught_up: bool) -> bool {
         let head = &self.views[leader.position()];
         let (_, configuration) = head.configuration;
@@ -294,12 +294,15 @@ impl<S: Subject> World<'_, '_, S> {
         let soon_us = now_us + self.plan.prompt_us();
         let takes_part = |id: &NodeId| {
             let slot = &self.slots[id.position()];
-            let lags = self.views[id.position()].last() + LAGS < head.last();
+            let view = &self.views[id.position()];
+            let lags = view.last() + LAGS < head.last();
             let (one, other) = (leader.position(), id.position());
             slot.replica.is_some()
+                && view.term <= head.term
                 && slot.paused_until_us.is_none()
                 && slot.fail_next == 0
                 && !slot.disk_failed
+                && slot.synced_by_us <= soon_us
                 && !(caught_up && lags)
                 && !self.network.is_cut(one, other)
                 && !self.network.is_cut(other, one)
@@ -307,7 +310,7 @@ impl<S: Subject> World<'_, '_, S> {
                 && self.network.free_at_us(now_us, other, one) <= soon_us
         };
         let present: NodeSet = configuration.electors().iter().filter(takes_part).collect();
-        !configuration.is_empty() && configuration.has_quorum_in(present)
+        takes_part(&leader) && !configuration.is_empty() && configuration.has_quorum_in(present)
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Slot<R, E> {
     pub(super) overwriting_syncs: u32,
     /// Syncs of this incarnation that are not over.
     pub(super) in_flight: Vec<(SyncId, SyncPoint)>,
+    /// When the last of them is over, in microseconds of the run.
+    pub(super) synced_by_us: u64,
     /// A sync has failed in this incarnation, so those in flight fail with it.
     pub(super) disk_failed: bool,
     /// Syncs that are to fail.
@@ -55,6 +57,7 @@ impl<R, E> Slot<R, E> {
             overwrites: false,
             overwriting_syncs: 0,
             in_flight: Vec::new(),
+            synced_by_us: 0,
             disk_failed: false,
             fail_next: 0,
             slow_us: Vec::new(),
@@ -65,6 +68,7 @@ impl<R, E> Slot<R, E> {
     pub(super) fn drop_incarnation(&mut self) {
         self.replica = None;
         self.in_flight.clear();
+        self.synced_by_us = 0;
         self.overwrites = false;
         self.paused_until_us = None;
         self.disk_failed = false;

@@ -49,6 +49,7 @@ impl<S: Subject> World<'_, '_, S> {
         slot.in_flight.push((sync, point));
         let incarnation = self.views[position].incarnation;
         let at_us = now_us + ordinary_us.max(slow_us);
+        slot.synced_by_us = slot.synced_by_us.max(at_us);
         self.queue.push(
             at_us,
             Event::Synced {
