@@ -303,7 +303,9 @@ impl Builder<'_> {
         ))
         .expect("the manifest is ours");
         if let Some(profiles) = table.get("profile") {
-            own.insert("profile".to_owned(), profiles.clone());
+            let mut profiles = profiles.clone();
+            optimise(&mut profiles, &self.crates()?);
+            own.insert("profile".to_owned(), profiles);
         }
         put(&workspace.join("Cargo.toml"), &own.to_string())?;
         let main = self.project.join("src/main.rs");
@@ -313,6 +315,17 @@ impl Builder<'_> {
         let lock = self.project.join("Cargo.lock");
         let text = std::fs::read_to_string(&lock).map_err(|error| Error::file(&lock, &error))?;
         put(&workspace.join("Cargo.lock"), &text)
+    }
+
+    /// The names of Squall's crates.
+    fn crates(&self) -> Result<Vec<String>, Error> {
+        let folder = self.project.join("crates");
+        let entries = std::fs::read_dir(&folder).map_err(|error| Error::file(&folder, &error))?;
+        let names = entries.flatten().map(|entry| entry.file_name());
+        let mut crates = vec!["squall".to_owned()];
+        crates.extend(names.map(|name| format!("squall-{}", name.to_string_lossy())));
+        crates.sort();
+        Ok(crates)
     }
 
     /// Takes the program that was built in `workspace` from the folder that all workspaces build
@@ -424,6 +437,22 @@ impl Complaint {
             lines: line("line_start")?..line("line_end")? + 1,
             message: message.get("message")?.as_str()?.to_owned(),
         })
+    }
+}
+
+/// Here Squall's crates are dependencies, which the project's profiles hardly optimise. What those
+/// do not name is compiled as it is in the project.
+fn optimise(profiles: &mut toml::Value, crates: &[String]) {
+    let packages = profiles
+        .get_mut(PROFILE)
+        .and_then(|profile| profile.get_mut("package"))
+        .and_then(toml::Value::as_table_mut);
+    let Some(packages) = packages else { return };
+    for name in crates {
+        let best = toml::Table::from_iter([("opt-level".to_owned(), toml::Value::Integer(3))]);
+        packages
+            .entry(name.clone())
+            .or_insert(toml::Value::Table(best));
     }
 }
 
