@@ -44,8 +44,9 @@ struct Owed {
     led: Option<Term>,
     /// Nobody else has been asked for it, who may have passed it on to the node.
     only_here: bool,
-    /// It is a command, and the node has put it into its log as a leader since.
-    taken: bool,
+    /// It is a command, and this is the newest entry that the node has made of it since, as the
+    /// leader of a term.
+    taken: Option<(Index, Term)>,
     /// The node has applied it as this entry.
     applied: Option<Applied>,
 }
@@ -70,17 +71,30 @@ impl Answers {
 
     /// Whether a client still waits for what this node was asked while all was well, and all is
     /// well since: then it does not try again before the answer is due.
-    pub(super) fn is_awaited(&self, client: u32, sequence: u64, attempt: u32) -> bool {
+    pub(super) fn is_awaited(
+        &self,
+        now_us: u64,
+        within_us: u64,
+        (client, sequence, attempt): (u32, u64, u32),
+    ) -> bool {
         let it = |owed: &&Owed| {
             (owed.client, owed.sequence, owed.attempt) == (client, sequence, attempt)
         };
         let mut owed = self.owed.iter().filter(it);
-        owed.any(|owed| owed.led.is_some() && self.disturbed_us < owed.asked_us)
+        owed.any(|owed| {
+            let is_calm = owed.led.is_some() && self.disturbed_us < owed.asked_us;
+            is_calm && now_us < owed.asked_us + within_us
+        })
     }
 
     /// Something goes wrong, or goes right again.
     #[inline]
     pub(super) fn disturb(&mut self, now_us: u64) {
+        self.disturbed_us = self.disturbed_us.max(now_us);
+    }
+
+    /// The storm is over: what was to come late comes now.
+    pub(super) fn heal(&mut self, now_us: u64) {
         self.disturbed_us = now_us;
     }
 
@@ -109,7 +123,7 @@ impl<S: Subject> World<'_, '_, S> {
         let of_client = |owed: &Owed| (owed.node, owed.client) == (node, client);
         if let Some(place) = self.answers.owed.iter().position(of_client) {
             let before = self.answers.owed[place];
-            if before.sequence == sequence && before.taken {
+            if before.sequence == sequence && self.holds_taken(node, &before) {
                 return;
             }
             only_here |= before.sequence == sequence && before.only_here;
@@ -130,14 +144,18 @@ impl<S: Subject> World<'_, '_, S> {
             reads,
             led,
             only_here,
-            taken: false,
+            taken: None,
             applied: None,
         });
         if led.is_some() {
             self.counters.hit(Counter::AnswerOwed);
-            let within_us = WITHIN_ELECTIONS * self.plan.election_us();
-            self.look_after(now_us + within_us, node, client);
+            self.look_after(now_us + self.within_us(), node, client);
         }
+    }
+
+    /// Within how many microseconds a leader answers.
+    pub(super) fn within_us(&self) -> u64 {
+        WITHIN_ELECTIONS * self.plan.election_us()
     }
 
     fn look_after(&mut self, at_us: u64, node: NodeId, client: u32) {
@@ -146,21 +164,30 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// A leader writes an entry of its own with this data.
     #[inline]
-    pub(super) fn note_taken(&mut self, node: NodeId, data: &[u8]) {
-        let owes = |owed: &Owed| owed.node == node && !owed.taken;
-        if self.answers.owed.iter().any(owes) {
-            self.note_taken_here(node, data);
+    pub(super) fn note_taken(&mut self, node: NodeId, index: Index, term: Term, data: &[u8]) {
+        if self.answers.owed.iter().any(|owed| owed.node == node) {
+            self.note_taken_here(node, index, term, data);
         }
     }
 
-    fn note_taken_here(&mut self, node: NodeId, data: &[u8]) {
+    /// Whether what the node has made of it is still in its log.
+    fn holds_taken(&self, node: NodeId, owed: &Owed) -> bool {
+        let view = &self.views[node.position()];
+        let held = |(index, term): (Index, Term)| {
+            view.entry_at(index).is_some_and(|(held, _)| held == term)
+        };
+        owed.taken.is_some_and(held)
+    }
+
+    fn note_taken_here(&mut self, node: NodeId, index: Index, term: Term, data: &[u8]) {
         let Some((client, sequence)) = Command::decode_sender(data) else {
             return;
         };
         let it =
             |owed: &&mut Owed| (owed.node, owed.client, owed.sequence) == (node, client, sequence);
         if let Some(owed) = self.answers.owed.iter_mut().find(it) {
-            owed.taken = owed.only_here && !owed.reads;
+            let is_own = owed.only_here && !owed.reads;
+            owed.taken = is_own.then_some((index, term)).or(owed.taken);
         }
     }
 
@@ -173,7 +200,11 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     fn note_owed(&mut self, now_us: u64, node: NodeId, index: Index) {
-        let owes = |owed: &Owed| owed.node == node && owed.taken;
+        let term = self.views[node.position()]
+            .entry_at(index)
+            .map(|(term, _)| term);
+        let copy = term.map(|term| (index, term));
+        let owes = |owed: &Owed| owed.node == node && owed.taken.is_some() && owed.taken == copy;
         if !self.answers.owed.iter().any(owes) {
             return;
         }
@@ -248,11 +279,17 @@ impl<S: Subject> World<'_, '_, S> {
             ..
         } = *owed;
         let election_us = self.plan.election_us();
+        let synced_us = self.slots[node.position()].synced_by_us + election_us;
         let undisturbed = |since_us: u64| self.answers.disturbed_us < since_us;
         if let Some(Applied { index, at_us, .. }) = owed.applied
             && now_us >= at_us + election_us
             && !self.stands_still(node)
         {
+            // It may wait for its disk before it answers.
+            if now_us < synced_us {
+                self.look_after(synced_us, node, client);
+                return Ok(());
+            }
             let breach = breach::Answered::NotWhenApplied {
                 client,
                 sequence,
@@ -295,10 +332,13 @@ impl<S: Subject> World<'_, '_, S> {
         let takes_part = |id: &NodeId| {
             let slot = &self.slots[id.position()];
             let view = &self.views[id.position()];
-            let lags = view.last() + LAGS < head.last();
+            let before = head.last().saturating_sub(LAGS);
+            let lags = view.chain_at(before) != head.chain_at(before);
+            let ticks_us = slot.clock.time_us(slot.tick_due_us, now_us);
             let (one, other) = (leader.position(), id.position());
             slot.replica.is_some()
                 && view.term <= head.term
+                && ticks_us <= now_us + self.plan.election_us()
                 && slot.paused_until_us.is_none()
                 && slot.fail_next == 0
                 && !slot.disk_failed
@@ -315,4 +355,4 @@ impl<S: Subject> World<'_, '_, S> {
 }
 
 /// By how many entries a follower may lag.
-const LAGS: Index = 8;
+const LAGS: Index = 4;

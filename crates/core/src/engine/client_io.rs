@@ -183,10 +183,13 @@ impl<S: Subject> World<'_, '_, S> {
         self.client_thinks(client);
     }
 
-    /// Whether the client waits for longer: its answer is due, and nothing goes wrong meanwhile.
+    /// Whether the client waits for longer: its answer is still to come, and nothing goes wrong
+    /// meanwhile.
     fn goes_on_waiting(&mut self, client: u32, sequence: u64, attempt: u32) -> bool {
         let number = self.clients.clients[client as usize].number;
-        let waits = !self.healed && self.answers.is_awaited(number, sequence, attempt);
+        let (now_us, within_us) = (self.queue.now_us(), self.within_us());
+        let asked = (number, sequence, attempt);
+        let waits = !self.healed && self.answers.is_awaited(now_us, within_us, asked);
         if waits {
             let again = Event::ClientGivesUp {
                 client,

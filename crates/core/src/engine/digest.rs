@@ -142,8 +142,19 @@ mod tests {
         for (number, kind) in MessageKind::ALL.iter().enumerate() {
             assert_eq!(*kind as usize, number);
         }
-        for (number, property) in Property::ALL.iter().enumerate() {
-            assert_eq!(*property as usize, number);
-        }
+        let properties = [
+            Property::ElectionSafety,
+            Property::LockSafety,
+            Property::NoPanic,
+            Property::ReadIndex,
+            Property::Answered,
+        ];
+        assert_eq!(
+            properties.map(|property| property as u64),
+            [0, 11, 13, 14, 15]
+        );
+        let mut numbers: Vec<usize> = Property::ALL.iter().map(|it| *it as usize).collect();
+        numbers.sort_unstable();
+        assert!(numbers.into_iter().eq(0..Property::ALL.len()));
     }
 }

@@ -349,7 +349,7 @@ impl<S: Subject> World<'_, '_, S> {
             _ => None,
         });
         self.healed = true;
-        self.answers.disturb(now_us);
+        self.answers.heal(now_us);
         if self.is_watched() {
             let text = format!("the storm ends at {}", seconds(now_us));
             self.tell_event(None, Weight::Notable, text, Happened::Healed);

@@ -292,7 +292,7 @@ impl<S: Subject> World<'_, '_, S> {
                     && view.term == entry.term
                     && entry.kind == EntryKind::Normal
                 {
-                    self.note_taken(node, &entry.data);
+                    self.note_taken(node, index, entry.term, &entry.data);
                 }
                 chain
             }

@@ -183,6 +183,9 @@ impl<S: Subject> World<'_, '_, S> {
         if reorderable {
             self.counters.hit(Counter::MessageReordered);
         }
+        if at_us > now_us + self.plan.prompt_us() {
+            self.answers.disturb(at_us);
+        }
         if let Some(again_at_us) = again_at_us {
             self.counters.hit(Counter::MessageDuplicated);
             let message = self.parcels.get(parcel).cloned();

@@ -473,7 +473,7 @@ impl Checks {
     #[inline(always)]
     pub fn posted(&self, nodes: &[NodeView], from: NodeId, label: &Label) -> Postmark {
         match &self.read_index {
-            Some(read_index) => read_index.sent(from, label, &nodes[label.to.position()]),
+            Some(read_index) => read_index.sent(from, label, nodes),
             None => Postmark::default(),
         }
     }

@@ -49,8 +49,9 @@ struct Open {
     operation: OperationId,
     /// When it was asked for, the first time.
     since: Moment,
-    /// Who has been asked for it, with the term that it led at the time; none where it did not
-    /// lead once: such a node passes it on, and may serve it by the word of another.
+    /// Who has been asked for it, with the term that it led at the time; none if at one of
+    /// those times it did not lead, or led another term: such a node passes the read on, and may
+    /// serve it by the word of another.
     asked: Vec<(NodeId, Option<Term>)>,
     /// Who had it confirmed by a configuration that it goes by no more.
     confirmed_at: NodeSet,
@@ -71,15 +72,19 @@ impl ReadIndex {
         node.position() * self.nodes + peer.position()
     }
 
-    /// A message leaves. `receiver` is to get it.
+    /// A message leaves for a node of the cluster.
     #[inline]
-    pub(super) fn sent(&self, from: NodeId, label: &Label, receiver: &NodeView) -> Postmark {
+    pub(super) fn sent(&self, from: NodeId, label: &Label, nodes: &[NodeView]) -> Postmark {
         // Of what is older than the oldest open read nobody asks.
         if self.open.is_empty() {
             return Postmark::default();
         }
         // What is of another term than the receiver's is no word for its leadership.
-        let counts = label.term == 0 || label.term == receiver.term;
+        let receiver = nodes[label.to.position()].term;
+        let counts = match label.term {
+            0 => nodes[from.position()].term <= receiver,
+            term => term == receiver,
+        };
         Postmark {
             sent: self.asked,
             taken_in: match counts {

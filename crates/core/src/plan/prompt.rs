@@ -18,8 +18,12 @@ impl Plan {
             driver.apply_lag_us,
             driver.fetch_us,
             driver.snapshot_install_us,
+            driver.snapshot_build_us,
         ];
+        // Who waits for its disk may sync once for each request.
+        let all_us = self.disk.sync_max_us * u64::from(self.workload.clients);
         waits.iter().all(|wait_us| *wait_us <= prompt_us)
+            && all_us <= self.election_us()
             && (traffic.tail_ppm, traffic.reorder_ppm) == (0, 0)
             && self.schedule.is_none()
             && !self.raft.group_commit
