@@ -535,9 +535,8 @@ impl Summary {
 impl SummaryViolation {
     fn measured(self) -> Result<Violation, Error> {
         let shrunk = self.shrunk_plan.as_deref().map(size).transpose()?;
-        let profile = read_plan(&self.plan)?["profile"]
-            .as_str()
-            .map(str::to_owned);
+        let plan = read_plan(&self.plan).ok();
+        let profile = plan.and_then(|plan| plan["profile"].as_str().map(str::to_owned));
         Ok(Violation {
             profile: profile.unwrap_or_default(),
             property: self.property,
