@@ -461,6 +461,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn squalls_crates_are_optimised_where_they_are_dependencies() {
+        let manifest =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        let manifest: toml::Table = toml::from_str(&manifest.unwrap()).unwrap();
+        let mut profiles = manifest["profile"].clone();
+        let named = profiles[PROFILE]["package"]["squall-cli"].clone();
+        optimise(
+            &mut profiles,
+            &["squall-core".to_owned(), "squall-cli".to_owned()],
+        );
+        let packages = &profiles[PROFILE]["package"];
+        assert_eq!(packages["squall-core"]["opt-level"].as_integer(), Some(3));
+        assert_eq!(packages["squall-cli"], named);
+    }
+
+    #[test]
     fn no_two_workspaces_have_the_library_in_the_same_place() {
         let folders = ["catalogue", "generic", "apart"];
         let places: BTreeSet<String> = folders

@@ -315,13 +315,6 @@ impl History {
         self.rows.get(index).map(|row| row.state)
     }
 
-    /// Whose command took effect at `index`, by client and sequence number, while that is
-    /// remembered.
-    pub fn performed_at(&self, index: Index) -> Option<(u32, u64)> {
-        let (client, sequence, _) = self.rows.get(index)?.performed?;
-        Some((client, sequence))
-    }
-
     /// The client gives up: whether the operation took effect, or will, it does not know.
     pub fn abandoned(&mut self, id: OperationId) {
         let Some(entry) = self.entry(id) else { return };

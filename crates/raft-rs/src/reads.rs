@@ -65,17 +65,24 @@ impl Reads {
         }
     }
 
-    /// Under which name `raft`, where it leads, is to confirm a read that comes as `context`: as
-    /// long as it waits for one of that name, under the same, and then never again. An answer
+    /// Under which name `raft`, where it leads, is to confirm a read that comes as `context` from
+    /// the node `from` (0 for this one): as long as it waits for one of that name from there, under
+    /// the same, and then never again. It answers only where the first one came from. An answer
     /// to a heartbeat names the read that it was sent for, and one that is late would otherwise
     /// confirm a read that has come again since, by a retry or as a copy on the network, and
     /// with it those that have come before that.
-    fn name<S: Storage>(&mut self, raft: &Raft<S>, mut context: Vec<u8>) -> Vec<u8> {
+    fn name<S: Storage>(&mut self, raft: &Raft<S>, from: u64, mut context: Vec<u8>) -> Vec<u8> {
         if raft.state != StateRole::Leader {
             return context;
         }
-        let mut waiting = raft.read_only.read_index_queue.iter();
-        if let Some(name) = waiting.find(|name| name.starts_with(&context)) {
+        let reads = &raft.read_only;
+        let came_from = |name: &Vec<u8>| {
+            let waiting = reads.pending_read_index.get(name);
+            waiting.is_some_and(|read| read.req.from == from)
+        };
+        let mut waiting = reads.read_index_queue.iter();
+        let same = |name: &&Vec<u8>| name.starts_with(&context) && came_from(name);
+        if let Some(name) = waiting.find(same) {
             return name.clone();
         }
         if self.arrived_in != raft.term {
@@ -86,9 +93,7 @@ impl Reads {
         context.extend(self.arrived.to_be_bytes());
         context
     }
-}
 
-impl Reads {
     /// Whether a read that a leader of `term` has named so came to it before that term.
     fn is_of_earlier_term(&self, name: &[u8], term: Term) -> bool {
         let Some(arrived) = name.last_chunk() else {
@@ -127,7 +132,7 @@ impl<S: Backend> RaftNode<S> {
         });
         let name = match self.switches.reuse_read_names {
             true => context,
-            false => self.reads.name(&self.raw.raft, context),
+            false => self.reads.name(&self.raw.raft, raft::INVALID_ID, context),
         };
         let (queued, ready, sent) = self.reads_and_messages();
         self.raw.read_index(name);
@@ -174,15 +179,16 @@ impl<S: Backend> RaftNode<S> {
         if self.switches.reuse_read_names {
             return;
         }
+        let from = message.from;
         if let Some(asked) = message.mut_entries().first_mut() {
-            let name = self.reads.name(&self.raw.raft, asked.data.to_vec());
+            let name = self.reads.name(&self.raw.raft, from, asked.data.to_vec());
             asked.data = name.into();
         }
     }
 
     /// The library names the index from which on each of these reads may be served.
     pub(super) fn confirm_reads(&mut self, states: Vec<ReadState>, out: &mut Output<Message>) {
-        self.hold_to_term(&states);
+        self.assert_of_this_term(&states);
         for ReadState { index, request_ctx } in states {
             let mut waiting = self.reads.waiting.iter_mut();
             let read =
@@ -198,7 +204,7 @@ impl<S: Backend> RaftNode<S> {
     /// # Panics
     /// When the library, as a leader, confirms a read that it took as the leader of an earlier
     /// term.
-    fn hold_to_term(&self, states: &[ReadState]) {
+    fn assert_of_this_term(&self, states: &[ReadState]) {
         let term = self.raw.raft.term;
         // Where the term is that of the ready before, all since then was in it.
         let led_since = self.raw.raft.state == StateRole::Leader && self.reads.term == term;

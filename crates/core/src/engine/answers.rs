@@ -103,6 +103,11 @@ impl Answers {
         self.owed.retain(|owed| owed.node != node);
     }
 
+    /// The client is gone, and waits for nothing.
+    pub(super) fn drop_client(&mut self, client: u32) {
+        self.owed.retain(|owed| owed.client != client);
+    }
+
     /// The node answers.
     #[inline]
     pub(super) fn answered(&mut self, node: NodeId, client: u32, sequence: u64) {
@@ -200,21 +205,11 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     fn note_owed(&mut self, now_us: u64, node: NodeId, index: Index) {
-        let term = self.views[node.position()]
-            .entry_at(index)
-            .map(|(term, _)| term);
-        let copy = term.map(|term| (index, term));
-        let owes = |owed: &Owed| owed.node == node && owed.taken.is_some() && owed.taken == copy;
-        if !self.answers.owed.iter().any(owes) {
-            return;
-        }
-        let Some((client, sequence)) = self.checks.performed_at(index) else {
+        let Some((term, _)) = self.views[node.position()].entry_at(index) else {
             return;
         };
-        let mut owed = self.answers.owed.iter_mut();
-        let it =
-            |owed: &&mut Owed| owes(owed) && (owed.client, owed.sequence) == (client, sequence);
-        if let Some(owed) = owed.find(it) {
+        let owes = |owed: &&mut Owed| owed.node == node && owed.taken == Some((index, term));
+        if let Some(owed) = self.answers.owed.iter_mut().find(owes) {
             owed.applied = Some(Applied {
                 index,
                 at_us: now_us,

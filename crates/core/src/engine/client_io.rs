@@ -133,6 +133,7 @@ impl<S: Subject> World<'_, '_, S> {
                     let view = &self.views[node.position()];
                     self.checks.served(view, node, operation, index)?;
                 }
+                self.checks.closed(operation);
                 if let Some(answers) = &mut self.watch.answers
                     && let ReplyOutcome::Applied { answer, .. } | ReplyOutcome::Read { answer, .. } =
                         reply.outcome
@@ -167,15 +168,17 @@ impl<S: Subject> World<'_, '_, S> {
         if self.goes_on_waiting(client, sequence, attempt) {
             return;
         }
+        let number = self.clients.clients[client as usize].number;
         let counters = &mut self.counters;
         let crashes = counters.get(Counter::ClientCrashed);
         let Some(abandoned) = self.clients.timed_out(client, sequence, attempt, counters) else {
             return;
         };
-        if let Some(recording) = &mut self.watch.recording
-            && self.counters.get(Counter::ClientCrashed) > crashes
-        {
-            recording.crashed(client);
+        if self.counters.get(Counter::ClientCrashed) > crashes {
+            self.answers.drop_client(number);
+            if let Some(recording) = &mut self.watch.recording {
+                recording.crashed(client);
+            }
         }
         if let Some(operation) = abandoned {
             self.checks.abandoned(operation);

@@ -226,15 +226,6 @@ impl MachineHistory {
         });
     }
 
-    /// Whose command took effect at `index`, by client and sequence number, while that is
-    /// remembered.
-    pub(crate) fn performed_at(&self, index: Index) -> Option<(u32, u64)> {
-        let at_index =
-            |entry: &&Entry| entry.performed.as_ref().is_some_and(|it| it.index == index);
-        let command = self.entries.iter().find(at_index)?.command;
-        Some((command.client, command.sequence))
-    }
-
     /// The client gives up: whether the operation took effect, or will, it does not know.
     pub(crate) fn abandoned(&mut self, id: OperationId) {
         let Some(entry) = self.entry(id) else { return };

@@ -140,15 +140,6 @@ impl Checks {
         }
     }
 
-    /// The same where reads around the log go by ReadIndex, in a cluster of so many nodes. The
-    /// engine then tells what is asked ([`Checks::asked_around`]), sent ([`Checks::posted`]),
-    /// delivered ([`Checks::delivered`]) and served ([`Checks::served`]).
-    #[must_use]
-    pub fn with_read_index(mut self, nodes: usize) -> Self {
-        self.read_index = Some(read_index::ReadIndex::new(nodes));
-        self
-    }
-
     /// The state that the committed log gives after the entry at `index`, where states can be held
     /// against it.
     #[inline]
@@ -384,15 +375,6 @@ impl Checks {
         }
     }
 
-    /// Whose command the entry at `index` is, by client and sequence number, where it took effect
-    /// there and that is remembered.
-    pub(crate) fn performed_at(&self, index: Index) -> Option<(u32, u64)> {
-        match &self.told {
-            Some(told) => told.history.performed_at(index),
-            None => self.machine.as_ref()?.performed_at(index),
-        }
-    }
-
     /// A client asks for `command`, for the first time.
     pub fn invoked(&mut self, command: Command) -> OperationId {
         match &mut self.told {
@@ -465,67 +447,6 @@ impl Checks {
         match (acknowledged, cluster_view.nodes.get(label.to.position())) {
             (Some(chain), Some(leader)) => log_matching::acknowledged(from, chain, leader, label),
             _ => Ok(()),
-        }
-    }
-
-    /// A message that was sent ([`Checks::sent`]) goes to a node of the cluster: what goes along
-    /// with it.
-    #[inline(always)]
-    pub fn posted(&self, nodes: &[NodeView], from: NodeId, label: &Label) -> Postmark {
-        match &self.read_index {
-            Some(read_index) => read_index.sent(from, label, nodes),
-            None => Postmark::default(),
-        }
-    }
-
-    /// A message is about to be handed to its receiver.
-    #[inline(always)]
-    pub fn delivered(&mut self, from: NodeId, to: NodeId, postmark: Postmark) {
-        if let Some(read_index) = &mut self.read_index {
-            read_index.delivered(from, to, postmark);
-        }
-    }
-
-    /// A node is about to be asked for a read around the log, for the first time or again.
-    pub fn asked_around(&mut self, view: &NodeView, id: NodeId, operation: OperationId) {
-        if let Some(read_index) = &mut self.read_index {
-            read_index.asked(id, view, operation);
-        }
-    }
-
-    /// A node served a read around the log, and its client takes that for the answer.
-    ///
-    /// # Errors
-    /// [`Property::ReadIndex`], when the node leads and no quorum has confirmed the read, or the
-    /// state after `index` lacks what was committed when it was asked.
-    pub fn served(
-        &mut self,
-        view: &NodeView,
-        id: NodeId,
-        operation: OperationId,
-        index: Index,
-    ) -> Verdict {
-        let Some(read_index) = &mut self.read_index else {
-            return Ok(());
-        };
-        read_index.served(id, view, operation)?;
-        read_index.closed(operation);
-        let told = self.told.as_mut();
-        let committed = told.and_then(|told| told.history.committed_before(operation));
-        match committed {
-            Some(committed) if index < committed => Err(Violation::by(
-                id,
-                breach::ReadIndex::Behind { index, committed },
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Nobody waits for the answer any more.
-    #[inline]
-    fn closed(&mut self, operation: OperationId) {
-        if let Some(read_index) = &mut self.read_index {
-            read_index.closed(operation);
         }
     }
 
