@@ -32,7 +32,7 @@ fn within(bug: Bug) -> u64 {
         Bug::ForgetCommit => 960,
         // Several reads must be confirmed at once, or one be asked too early, while nothing goes
         // wrong.
-        Bug::AnswerLastRead => 128,
+        Bug::AnswerLastRead => 32,
         Bug::SwallowRefusals => 256,
         Bug::ForgetClients => 64,
         _ => 16,
