@@ -85,7 +85,7 @@ struct About {
     nodes: Vec<NodeId>,
     /// Who first went by each configuration.
     configured: Vec<(u64, NodeId)>,
-    /// Whose request is answered wrongly.
+    /// Whose request is answered wrongly, or not at all.
     asked: Option<(u32, u64)>,
 }
 
@@ -137,8 +137,11 @@ impl About {
     }
 }
 
-/// The client and its operation that the violating step answers.
+/// The client and its operation that the violating step answers, or that nobody has answered.
 fn answered_last(moments: &Moments, topic: &Topic) -> Option<(u32, u64)> {
+    if topic.unanswered.is_some() {
+        return topic.unanswered;
+    }
     let last = moments.last_of(topic.node?)?;
     let events = moments.all[last].events.iter();
     events.rev().find_map(|event| match event {

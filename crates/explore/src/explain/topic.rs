@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use squall_core::engine::{Happened, Trigger, Wrote};
 use squall_core::ids::{Index, NodeId, Role, Term};
-use squall_core::invariants::breach::{AckBeforeDurable, Breach, Mentions};
+use squall_core::invariants::breach::{AckBeforeDurable, Answered, Breach, Mentions};
 use squall_core::invariants::{Property, Violation};
 use squall_core::replica::Observation;
 use squall_core::service::Operation;
@@ -26,6 +26,8 @@ pub struct Topic {
     pub is_vote: bool,
     pub locks: BTreeSet<u8>,
     pub keys: BTreeSet<u8>,
+    /// The client, and which of its operations, that was not answered.
+    pub unanswered: Option<(u32, u64)>,
 }
 
 impl Topic {
@@ -54,6 +56,17 @@ impl Topic {
             is_vote,
             locks,
             keys,
+            unanswered: match violation.breach {
+                Breach::Answered(
+                    Answered::NotByLeader {
+                        client, sequence, ..
+                    }
+                    | Answered::NotWhenApplied {
+                        client, sequence, ..
+                    },
+                ) => Some((client, sequence)),
+                _ => None,
+            },
         }
     }
 
