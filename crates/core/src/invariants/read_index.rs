@@ -236,8 +236,9 @@ impl Checks {
     /// A node served a read around the log, and its client takes that for the answer.
     ///
     /// # Errors
-    /// [`Property::ReadIndex`], when the node leads and no quorum has confirmed the read, or the
-    /// state after `index` lacks what was committed when it was asked.
+    /// [`ReadIndex`](crate::invariants::Property::ReadIndex), when the node leads and no quorum has
+    /// confirmed the read, or the state after `index` lacks what was committed when it was
+    /// asked.
     pub fn served(
         &mut self,
         view: &NodeView,
