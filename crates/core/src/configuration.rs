@@ -59,6 +59,14 @@ impl Configuration {
         self.voters.has_majority_in(present) && self.outgoing.has_majority_in(present)
     }
 
+    /// The voters, incoming or outgoing, of whom `present` are no majority: more of these are
+    /// needed to elect and to commit.
+    pub fn halves_without_majority_in(&self, present: NodeSet) -> NodeSet {
+        let halves = [self.voters, self.outgoing].into_iter();
+        let lacking = halves.filter(|half| !half.has_majority_in(present));
+        lacking.fold(NodeSet::default(), NodeSet::with)
+    }
+
     /// Whether nobody is in it, as on a node that is yet to be told.
     pub fn is_empty(&self) -> bool {
         self.voters.is_empty()

@@ -155,6 +155,8 @@ events! {
     ClockDrifted = "clock-drifted", "a clock changed its speed";
     HealedEveryone = "healed-everyone", "a storm ended with every node healed";
     HealedQuorum = "healed-quorum", "a storm ended with a bare majority healed";
+    HealedQuorumInChange = "healed-quorum-in-change", "the same, with a change of the configuration that not all of them had applied";
+    ConvergenceNotJudged = "convergence-not-judged", "after a storm a change came about for which those left were too few, so that they need not converge";
     Converged = "converged", "a cluster converged after its storm";
     PriorityChanged = "priority-changed", "a node was given another election priority";
     BatchAppendSwitched = "batch-append-switched", "batch-append was switched at run time";

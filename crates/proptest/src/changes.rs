@@ -32,6 +32,8 @@ pub fn changes(count: impl Into<Count>) -> Changes {
 pub(super) struct Wishes {
     pub(super) learners: u8,
     pub(super) spares: u8,
+    /// Who joins follows the whole log, and learns the configuration from no snapshot.
+    pub(super) joins_by_log: bool,
     wishes: Vec<Wish>,
 }
 
@@ -65,10 +67,11 @@ impl Changes {
                 stop_removed,
             },
         );
-        (0..3u8, 1..4u8, vec(wish, self.count))
-            .prop_map(|(learners, spares, wishes)| Wishes {
+        (0..3u8, 1..4u8, any::<bool>(), vec(wish, self.count))
+            .prop_map(|(learners, spares, joins_by_log, wishes)| Wishes {
                 learners,
                 spares,
+                joins_by_log,
                 wishes,
             })
             .sboxed()
@@ -79,11 +82,8 @@ impl Wishes {
     /// The changes, fitted to the plan: each makes sense if those before it have come about.
     pub(super) fn faults(&self, plan: &Plan, supports: &[Feature]) -> Vec<Fault> {
         let has = |feature| supports.contains(&feature);
-        // Who joins learns the configuration from a snapshot, or from the whole log.
-        let whole_log = [Feature::LaterFirstTerm, Feature::Snapshots];
-        let learnt = plan.cluster.first_index > 0 || whole_log.iter().any(|one| !has(*one));
         let ways = has(Feature::SimpleChange) || has(Feature::JointChange);
-        if plan.nodes().len() == 1 || !learnt || !ways {
+        if plan.nodes().len() == 1 || !ways {
             return Vec::new();
         }
         let mut wishes: Vec<&Wish> = self.wishes.iter().collect();

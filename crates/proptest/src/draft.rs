@@ -43,7 +43,10 @@ impl Draft {
             spares: self.changes.spares,
             tick_us: TICK_US,
             first_term: joins,
-            first_index: joins,
+            first_index: match self.changes.joins_by_log {
+                true => 0,
+                false => joins,
+            },
             clocks: Vec::new(),
         };
         leave_out(

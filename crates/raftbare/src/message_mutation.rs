@@ -47,6 +47,7 @@ impl Tamper for Raftbare {
                 | Bug::SnapshotWithoutSessions
                 | Bug::SnapshotWithoutTokens
                 | Bug::SnapshotWithoutConfiguration
+                | Bug::GuessFirstConfiguration
                 | Bug::CompactBeforeSnapshot
                 | Bug::CompactTooFar
                 | Bug::LabelSnapshotEarly

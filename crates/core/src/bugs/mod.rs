@@ -71,6 +71,7 @@ bugs! {
     SnapshotWithoutSessions = "snapshot-without-sessions", StateMachineSafety in "storm", "leaves the session table out of its snapshots";
     SnapshotWithoutTokens = "snapshot-without-tokens", StateMachineSafety in "storm", "leaves the fencing tokens out of its snapshots, so that they start again";
     SnapshotWithoutConfiguration = "snapshot-without-configuration", Configuration in "membership", "writes a snapshot with the first configuration and not the one in force";
+    GuessFirstConfiguration = "guess-first-configuration", Configuration in "membership", "joins by the whole log, and takes itself for a voter from the start of that";
     GrantHeldLocks = "grant-held-locks", LockSafety in "storm", "grants a lock to whoever asks, whoever holds it";
     TakeStaleTokens = "take-stale-tokens", LockSafety in "storm", "takes writes under a lock with any token";
     ReadLocally = "read-locally", ReadIndex in "storm", "serves a read at once from its own state";
@@ -188,8 +189,14 @@ impl<S: Tamper> Subject for Injected<S> {
                 read_up_to_damage(&mut disk.state, journal);
             }
         }
+        let mut configuration = boot.configuration;
+        if self.bug == Bug::GuessFirstConfiguration && !configuration.is_empty() {
+            configuration.learners.remove(boot.id);
+            configuration.voters.add(boot.id);
+        }
         let flawed = (self.bug.flaw()).map(|flaw| boot.service.clone().with_flaw(flaw));
         let boot = BootContext {
+            configuration,
             service: flawed.as_ref().unwrap_or(boot.service),
             ..boot.clone()
         };

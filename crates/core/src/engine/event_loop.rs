@@ -74,7 +74,11 @@ impl<S: Subject> World<'_, '_, S> {
                 return Ok(());
             }
         }
-        if self.converged {
+        let owes_no_convergence = !self.converged && !self.participants_suffice();
+        if owes_no_convergence {
+            self.counters.hit(Counter::ConvergenceNotJudged);
+        }
+        if self.converged || owes_no_convergence {
             return self.checks.finish(&mut self.counters);
         }
         let unmet = self.unmet.take();

@@ -13,6 +13,7 @@ mod faults;
 #[cfg(feature = "hosted")]
 mod hosted;
 mod kind;
+mod majority;
 mod node;
 mod operator;
 mod options;

@@ -253,57 +253,6 @@ impl<S: Subject> World<'_, '_, S> {
         all
     }
 
-    /// Whether a change that some operator asked for may still come about.
-    fn changes_pending(&self) -> bool {
-        let (_, configuration) = self.configuration;
-        let open = |number: &usize| match &self.plan.faults[*number].what {
-            What::Change(faults::Change { change, .. }) => !has_come_about(change, &configuration),
-            _ => false,
-        };
-        self.asked.iter().any(open) || self.changes_pending_in_logs()
-    }
-
-    /// After the storm: who takes part. Where only a bare majority is `wanted`, as many others do
-    /// as make a quorum of every configuration that may be gone by; where changes are under
-    /// way, everyone does.
-    pub(super) fn participants(&mut self, wanted: Option<&[NodeId]>) -> Vec<NodeId> {
-        let usable = |id: &NodeId| {
-            let position = id.position();
-            !self.views[position].gone && self.slots[position].incarnations > 0
-        };
-        let all = self.nodes.iter().copied().filter(usable);
-        let wanted = match wanted {
-            Some(wanted) if !self.changes_pending() => wanted,
-            _ => {
-                let everyone = all.collect();
-                self.counters.hit(Counter::HealedEveryone);
-                return everyone;
-            }
-        };
-        let (_, newest) = self.configuration;
-        let is_wanted = |id: &NodeId| wanted.contains(id) && newest.members().has(*id);
-        let (mut chosen, others): (Vec<NodeId>, Vec<NodeId>) = all.partition(is_wanted);
-        let configurations = self.configurations_in_play();
-        let lacking = |chosen: &[NodeId]| {
-            let present: NodeSet = chosen.iter().copied().collect();
-            let short = |one: &&Configuration| !one.has_quorum_in(present);
-            configurations
-                .iter()
-                .find(short)
-                .map(Configuration::electors)
-        };
-        let mut others = others;
-        while let Some(electors) = lacking(&chosen) {
-            match others.iter().position(|id| electors.has(*id)) {
-                Some(place) => chosen.push(others.remove(place)),
-                None => break,
-            }
-        }
-        chosen.sort();
-        self.counters.hit(Counter::HealedQuorum);
-        chosen
-    }
-
     /// After the storm, when all that was on its way has arrived: removed nodes are stopped, for
     /// they may not know that they are out and would stand for election for ever (dissertation,
     /// section 4.2.3). No change that is still under way is waited for, since such elections
@@ -357,15 +306,7 @@ impl<S: Subject> World<'_, '_, S> {
         steps.filter(joins).map(|step| step.node).collect()
     }
 
-    fn changes_pending_in_logs(&self) -> bool {
-        let members = self.configuration.1.members();
-        members
-            .iter()
-            .any(|id| self.views[id.position()].change_pending())
-    }
-
-    /// The same, and a change under way is also one that is committed and that a member has still
-    /// to apply.
+    /// Whether a member's log holds a change that it has still to apply.
     fn changes_under_way(&self) -> bool {
         let mut members = self.configuration.1.members().iter();
         members.any(|id| self.views[id.position()].change_unapplied())

@@ -69,6 +69,8 @@ pub(crate) struct World<'p, 'w, S: Subject> {
     pub(super) service: Service,
     /// Who takes part after the storm.
     pub(super) participants: Vec<NodeId>,
+    /// Whether some were left out that could have taken part.
+    pub(super) is_short_handed: bool,
     pub(super) healed: bool,
     pub(super) log: Option<LogSink>,
     /// What replicas put their wishes into; lent out while they are carried out.
@@ -149,6 +151,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             retiring: Vec::new(),
             service,
             participants: Vec::new(),
+            is_short_handed: false,
             healed: false,
             log: watch.library_log.then(LogSink::default),
             out: Some(Box::default()),

@@ -207,6 +207,12 @@ impl NodeView {
         self.changes.last().is_some_and(|last| *last > self.commit)
     }
 
+    /// How many changes of the configuration its log holds after `index`.
+    pub fn changes_after(&self, index: Index) -> usize {
+        let after = |change: &&Index| **change > index;
+        self.changes.iter().rev().take_while(after).count()
+    }
+
     /// Whether its log holds a change of the configuration that it has not applied.
     pub fn change_unapplied(&self) -> bool {
         self.changes.last().is_some_and(|last| *last > self.applied)

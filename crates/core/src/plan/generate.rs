@@ -150,7 +150,11 @@ impl Draw<'_> {
                 false => u64::from(changes),
             },
             first_index: match changes {
-                true => self.choices.between(1, 10),
+                // Who joins learns the configuration from the whole log, or from a snapshot.
+                true => match self.choices.between(1, 10) {
+                    index @ 1..=6 => index,
+                    _ => 0,
+                },
                 false => 0,
             },
             clocks,

@@ -15,10 +15,12 @@ impl Draw<'_> {
         if plan.nodes().len() == 1 {
             return Vec::new();
         }
-        // Who joins learns the configuration from a snapshot, or from the whole log.
-        let whole_log = [Feature::LaterFirstTerm, Feature::Snapshots];
-        if plan.cluster.first_index == 0 && whole_log.iter().all(|one| self.supports.contains(one))
-        {
+        // Only plans with nodes that may join are meant to change; but of a subject without both of
+        // these, any.
+        let by_snapshot = [Feature::LaterFirstTerm, Feature::Snapshots];
+        let is_meant_to =
+            plan.cluster.nodes() > plan.cluster.voters || plan.cluster.first_index > 0;
+        if !is_meant_to && by_snapshot.iter().all(|one| self.supports.contains(one)) {
             return Vec::new();
         }
         let mut times: Vec<u64> = (0..count)

@@ -113,8 +113,8 @@ pub struct Cluster {
     /// that was set up with a log and a term of its own, as TiKV's regions are.
     pub first_term: Term,
     /// The index of a snapshot that every node has at the very start, as in a cluster that was
-    /// set up with one; 0 for none. Nodes that join later need one to learn the configuration
-    /// from.
+    /// set up with one; 0 for none. Nodes that join later learn the configuration from one; where
+    /// there is none they are told the first configuration, and follow the log from there.
     pub first_index: Index,
     /// Each node's clock, in order of id.
     pub clocks: Vec<ClockOptions>,
