@@ -30,7 +30,7 @@ fn wrong_names_are_told_with_the_nearest_and_the_legal_ones() {
         "squall: unknown subject \"raft-sr\" (did you mean \"raft-rs\"?); legal: raft-rs, "
     ));
     expect![[r#"
-        squall: unknown profile "strom" (did you mean "storm"?); legal: portfolio, storm, smoke, calm, requests, disk, network, membership, reads, snapshots, transfer, async-disk, amnesia, partitions, elections, joint, long, servers, fuzz, findings, or the path of a .toml file
+        squall: unknown profile "strom" (did you mean "storm"?); legal: portfolio, storm, smoke, calm, requests, disk, network, membership, reads, snapshots, transfer, async-disk, amnesia, partitions, elections, joint, long, servers, fuzz, findings, lost-disk, or the path of a .toml file
     "#]]
     .assert_eq(&refused(&["sweep", "--profile", "strom"]));
     expect![[r#"

@@ -229,6 +229,8 @@ fn each_kind_of_fault_leaves_its_mark() {
     }
     let elsewhere = [
         FaultKind::Change,
+        FaultKind::ReplaceDisk,
+        FaultKind::LoseDisk,
         FaultKind::LoseMessage,
         FaultKind::DuplicateMessage,
         FaultKind::DelayMessage,

@@ -8,6 +8,7 @@ mod cli;
 #[cfg(all(feature = "madsim", madsim))]
 mod clocks_on_madsim;
 mod determinism;
+mod disk_loss;
 #[cfg(all(feature = "madsim", madsim))]
 mod disk_on_madsim;
 mod example;

@@ -48,7 +48,7 @@ fn every_subject_does_what_the_stories_say() {
 }
 
 /// Whether it is clean is for the file to say, and only stories that name an injected bug may break
-/// something.
+/// something, and those of lost disks.
 #[test]
 fn honest_subjects_break_nothing_in_a_story() {
     for story in stories_in(&root().join("sims/stories")).unwrap() {
@@ -58,7 +58,7 @@ fn honest_subjects_break_nothing_in_a_story() {
             .any(|line| line.starts_with("subjects ") && line.contains('+'));
         assert_eq!(
             text.contains("\nVIOLATION "),
-            injected,
+            injected || text.contains("\nlose-disk "),
             "{}",
             story.path.display()
         );

@@ -42,7 +42,7 @@ use squall_explore::sweep::NoThreads;
 const ABOUT: &str =
     "Storms over Raft: real nodes in a deterministic simulator, checked after every step.
 
-Without a command, it sweeps the profile storm over the first of its subjects.";
+Without a command, it sweeps the profile portfolio over the first of its subjects.";
 
 const EXIT_STATUS: &str = "Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
 A seed is a decimal number, a 0x number, or a 40-digit commit hash.";

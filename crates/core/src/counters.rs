@@ -131,6 +131,9 @@ events! {
     SyncsInFlight = "syncs-in-flight", "a node began a sync while another was in flight";
     DiskFull = "disk-full", "a disk had no room";
     DiskSlow = "disk-slow", "a disk became slow";
+    DiskWiped = "disk-wiped", "a node that had left started again on an empty disk";
+    DiskReplaced = "disk-replaced", "a node whose disk was replaced was a voter again";
+    DiskLost = "disk-lost", "a node lost its disk, and came back empty under its id";
     RecordRotted = "record-rotted", "a durable record rotted";
     Crash = "crash", "a node lost power";
     CrashOfLeader = "crash-of-leader", "a leader lost power";

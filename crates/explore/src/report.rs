@@ -4,7 +4,7 @@
 mod json;
 mod markdown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -16,9 +16,9 @@ use crate::shrink::{Ended, Shrunk, Size};
 use crate::sweep::{Leak, RUNS_FOR_REQUIRED, Summary, Tally, USUAL_CAUSES, Verdict};
 use squall_core::counters::Counter;
 use squall_core::engine::{Line, Observer, Outcome, node_table};
-use squall_core::ids::node_list;
+use squall_core::ids::{NodeId, node_list};
 use squall_core::options::Feature;
-use squall_core::plan::{Asked, Heal, Plan, Profile, Variant};
+use squall_core::plan::{Asked, Fault, Heal, Plan, Profile, Variant, What};
 use squall_core::registry::RegisteredSubject;
 use squall_core::text::{WIDTH, indented, seconds};
 
@@ -113,8 +113,9 @@ pub fn page(
         failure.step,
         seconds(failure.time_us)
     ));
-    if let Some(question) = failure.violation.ask_first() {
-        let words = format!("if the adapter is yours, ask first: {question}");
+    let question = failure.violation.ask_first();
+    let ask_first = question.map(|it| format!("if the adapter is yours, ask first: {it}"));
+    if let Some(words) = lost_disks(plan, outcome).or(ask_first) {
         for line in indented("", &words, 2, WIDTH) {
             add(&line);
         }
@@ -171,6 +172,29 @@ pub fn page(
     add(&format!("plan       {}", path.display()));
     add(&format!("reproduce  {command}"));
     Some(page)
+}
+
+/// That disks were lost, where some were, and what follows from that.
+fn lost_disks(plan: &Plan, outcome: &Outcome) -> Option<String> {
+    if outcome.counters.get(Counter::DiskLost) == 0 {
+        return None;
+    }
+    let lost = |fault: &Fault| match &fault.what {
+        What::LoseDisk(lost) => Some(lost.node),
+        _ => None,
+    };
+    let nodes: BTreeSet<NodeId> = plan.faults.iter().filter_map(lost).collect();
+    let nodes: Vec<NodeId> = nodes.into_iter().collect();
+    let (disks, came) = match nodes.len() {
+        1 => ("disk", "came back empty under its id"),
+        _ => ("disks", "came back empty under their ids"),
+    };
+    Some(format!(
+        "{nodes} lost the {disks} and {came}, without the votes and entries that others count on \
+         (the trace has them); Raft does not survive that (Raft paper, figure 2), so this tells \
+         nothing against the library: replace-disk is how a disk is replaced",
+        nodes = node_list(&nodes),
+    ))
 }
 
 /// The result of a shrinker, for people.

@@ -362,10 +362,17 @@ const OWN: [(FaultKind, Constructor); 22] = [
     (FaultKind::Set, settings),
 ];
 
-/// Faults of any kind but changes of the configuration and requests for snapshots: at most so many.
+/// Faults of any kind but changes of the configuration, requests for snapshots, and disks that are
+/// replaced or lost: at most so many.
 /// A kind that has no strategy here is drawn by [`faults_of`].
 pub fn faults(count: impl Into<Count>) -> Faults {
-    let apart = [FaultKind::Change, FaultKind::RequestSnapshot];
+    let apart = [
+        FaultKind::Change,
+        FaultKind::RequestSnapshot,
+        FaultKind::ReplaceDisk,
+        // No cluster survives it.
+        FaultKind::LoseDisk,
+    ];
     let kinds = FaultKind::ALL.iter().filter(|kind| !apart.contains(kind));
     let one = |kind: &FaultKind| {
         let faults = match OWN.iter().find(|(own, _)| own == kind) {

@@ -16,9 +16,14 @@ use squall_core::plan::{Fault, FaultKind, Plan, PlanSpace, Profile, draw_fault};
 /// that.
 ///
 /// # Panics
-/// For changes of the configuration, which follow one another: see [`super::changes`].
+/// For changes of the configuration, which follow one another: see [`super::changes`]. For replaced
+/// disks, which take such changes and a cluster that began with a snapshot: profiles draw them.
 pub fn faults_of(kind: FaultKind, count: impl Into<Count>) -> Faults {
     assert!(kind != FaultKind::Change, "see squall_proptest::changes");
+    assert!(
+        kind != FaultKind::ReplaceDisk,
+        "disks are replaced in clusters that begin with a snapshot: see the profile membership"
+    );
     Faults(vec(OfKind(kind), count).sboxed())
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use squall_core::counters::Counter;
 use squall_core::engine::Observer;
 use squall_core::plan::{Profile, builtin_profiles};
 
@@ -150,6 +151,8 @@ fn attempt(file: &Path, text: &str) -> Fate {
         match outcome.failure {
             // Conditions that are known to make the library fail.
             Some(_) if text.contains("known-issues") => fate = Fate::Violated,
+            // No library stands that.
+            Some(_) if outcome.counters.get(Counter::DiskLost) > 0 => fate = Fate::Violated,
             Some(failure) => return Fate::Wrong(format!("seed {seed}: {failure}")),
             None if outcome.steps >= MOST_STEPS / 10 => fate = Fate::Ended,
             None => {}

@@ -111,7 +111,9 @@ fn attempt(text: &str) -> Fate {
             Err(error) => return Fate::Refused(error.to_string()),
             Ok(Err(_)) => {}
             Ok(Ok(told)) => match told.violation {
-                Some(_) if subject.caught_by.is_some() => return Fate::Violated,
+                Some(_) if subject.caught_by.is_some() || text.contains("lose-disk ") => {
+                    return Fate::Violated;
+                }
                 Some(violation) => return Fate::Wrong(format!("{}: {violation}", subject.name)),
                 None => {}
             },

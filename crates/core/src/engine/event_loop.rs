@@ -197,7 +197,10 @@ impl<S: Subject> World<'_, '_, S> {
                 Ok(())
             }
             Event::AnswerDue { node, client } => self.answer_due(now_us, node, client),
-            Event::AskAgain { fault, left } => self.ask_for_change(now_us, fault as usize, left),
+            Event::AskAgain { fault, left } => {
+                self.ask_for_change(now_us, fault as usize, left)?;
+                self.replace_disk(now_us, fault as usize, left)
+            }
             Event::Operate => self.operate(now_us),
             Event::Strike { fault } => self.strike(now_us, fault),
             Event::Over { fault } => {

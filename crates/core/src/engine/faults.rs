@@ -5,7 +5,6 @@ use super::panics;
 use super::step::OUT_IS_BACK;
 use super::trace::{Happened, Weight};
 use super::world::World;
-use crate::configuration::Configuration;
 use crate::counters::Counter;
 use crate::faults::Lasts;
 use crate::ids::{NodeId, Role};
@@ -14,7 +13,7 @@ use crate::plan::Heal;
 use crate::replica::{BootContext, Recovered, Subject};
 use crate::storage::Journal;
 use crate::text::seconds;
-use squall_world::journal_disk::Loss;
+use squall_world::journal_disk::{Disk, Loss};
 use squall_world::network::LinkOptions;
 
 /// Ticks that a node which stopped itself stays down.
@@ -122,7 +121,7 @@ impl<S: Subject> World<'_, '_, S> {
             if view.snapshot.0 > self.disks[position].durable().snapshot_index() {
                 self.counters.hit(Counter::CrashWithSnapshot);
             }
-            self.stop(node, loss);
+            self.stop(node, Some(loss));
             if let Some(down_us) = down_us {
                 self.queue
                     .push(now_us + down_us.max(1), Event::Boot { node });
@@ -145,16 +144,21 @@ impl<S: Subject> World<'_, '_, S> {
         }
         // The process ends and the machine does not: any of its unsynced writes may still be
         // written back.
-        self.stop(node, Loss::Prefix);
+        self.stop(node, Some(Loss::Prefix));
         let down_us = HALT_TICKS * self.plan.cluster.tick_us;
         self.queue.push(now_us + down_us, Event::Boot { node });
     }
 
-    fn stop(&mut self, node: NodeId, loss: Loss) {
+    /// The node goes down, and its disk loses so much of what is not durable; with none, it loses
+    /// all, durable or not.
+    pub(super) fn stop(&mut self, node: NodeId, loss: Option<Loss>) {
         self.answers.disturb(self.queue.now_us());
         self.answers.drop_node(node);
         let position = node.position();
-        let report = self.disks[position].crash(loss, &mut self.disk_choices);
+        let report = self.disks[position].crash(loss.unwrap_or(Loss::All), &mut self.disk_choices);
+        if loss.is_none() {
+            self.disks[position] = Disk::default();
+        }
         self.counters.add(Counter::WriteKept, report.kept);
         self.counters.add(Counter::WriteLost, report.lost);
         self.counters.add(Counter::WriteTorn, report.torn);
@@ -164,7 +168,10 @@ impl<S: Subject> World<'_, '_, S> {
         }
         let durable = self.disks[position].durable();
         let view = &mut self.views[position];
-        self.checks.crashed(node, view, durable);
+        match loss {
+            Some(_) => self.checks.crashed(node, view, durable),
+            None => self.checks.disk_lost(node, view),
+        }
         if durable.usable_last() < view.last() {
             self.counters.hit(Counter::EntryLost);
         }
@@ -267,16 +274,6 @@ impl<S: Subject> World<'_, '_, S> {
             self.halt(now_us, node, reason);
         }
         Ok(())
-    }
-
-    /// What a node with an empty disk is told: those that join later learn it from a snapshot,
-    /// where there is one.
-    fn first_configuration_of(&self, node: NodeId) -> Configuration {
-        let first = self.plan.first_configuration();
-        match first.members().has(node) || self.plan.cluster.first_index == 0 {
-            true => first,
-            false => Configuration::default(),
-        }
     }
 
     pub(crate) fn pause(&mut self, now_us: u64, node: NodeId, for_us: u64) {

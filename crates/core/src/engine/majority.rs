@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use super::world::World;
 use crate::configuration::{Change, Configuration, Transition};
 use crate::counters::Counter;
-use crate::faults::{self, What};
 use crate::ids::{Index, NodeId, NodeSet};
 use crate::invariants::NodeView;
 use crate::replica::Subject;
@@ -168,16 +167,13 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// What one more change, of those that operators have asked for, makes of each of `before`.
     fn changed(&self, before: &[Configuration]) -> Vec<Configuration> {
-        let leave = Change {
+        let mut changes = self.asked_changes();
+        changes.push(Change {
             steps: Vec::new(),
             transition: Transition::Leave,
-        };
-        let asked = |number: &usize| match &self.plan.faults[*number].what {
-            What::Change(faults::Change { change, .. }) => Some(change),
-            _ => None,
-        };
+        });
         let mut after: Vec<Configuration> = Vec::new();
-        for change in self.asked.iter().filter_map(asked).chain([&leave]) {
+        for change in &changes {
             for one in before.iter().filter_map(|one| one.after(change).ok()) {
                 if !after.contains(&one) {
                     after.push(one);

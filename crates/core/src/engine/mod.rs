@@ -7,6 +7,7 @@ mod clients;
 mod convergence;
 mod coverage_probe;
 mod digest;
+mod disk_loss;
 mod event;
 mod event_loop;
 mod faults;

@@ -295,15 +295,22 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// The nodes that are to be members by changes that were asked for and have not come about.
     fn awaited(&self) -> NodeSet {
-        let change = |number: &usize| match &self.plan.faults[*number].what {
-            What::Change(faults::Change { change, .. }) => Some(change),
-            _ => None,
-        };
-        let asked = self.asked.iter().filter_map(change);
-        let open = asked.filter(|change| !has_come_about(change, &self.configuration.1));
-        let steps = open.flat_map(|change| &change.steps);
+        let mut asked = self.asked_changes();
+        asked.retain(|change| !has_come_about(change, &self.configuration.1));
+        let steps = asked.iter().flat_map(|change| &change.steps);
         let joins = |step: &&Step| step.becomes != Member::Nobody;
         steps.filter(joins).map(|step| step.node).collect()
+    }
+
+    /// Every change that operators have asked for, or will in the course of what they have begun.
+    pub(super) fn asked_changes(&self) -> Vec<Change> {
+        let transition = self.plainest_transition();
+        let changes = |number: &usize| match &self.plan.faults[*number].what {
+            What::Change(faults::Change { change, .. }) => vec![change.clone()],
+            What::ReplaceDisk(replacement) => replacement.changes(transition),
+            _ => Vec::new(),
+        };
+        self.asked.iter().flat_map(changes).collect()
     }
 
     /// Whether a member's log holds a change that it has still to apply.

@@ -53,6 +53,10 @@ pub(crate) struct World<'p, 'w, S: Subject> {
     pub(super) past: Vec<(Index, Configuration)>,
     /// Changes of the plan that have been asked for.
     pub(super) asked: Vec<usize>,
+    /// Replacements of disks in the plan that have got as far as the empty disk.
+    pub(super) wiped_by: Vec<usize>,
+    /// Nodes that have lost the disk that they began with.
+    pub(super) wiped: NodeSet,
     /// The one before the joint configuration that is in force.
     pub(super) before_joint: Option<Configuration>,
     /// Nodes to be stopped for good when they are removed.
@@ -143,6 +147,8 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             configuration: (plan.cluster.first_index, configuration),
             past: vec![(plan.cluster.first_index, configuration)],
             asked: Vec::new(),
+            wiped_by: Vec::new(),
+            wiped: NodeSet::default(),
             before_joint: None,
             to_stop: NodeSet::default(),
             joined: configuration.members(),

@@ -266,7 +266,7 @@ pub struct Drawn {
 }
 
 impl Drawn {
-    fn new(draw: &mut Draw<'_>, plan: &Plan) -> Self {
+    pub(crate) fn new(draw: &mut Draw<'_>, plan: &Plan) -> Self {
         let (election_us, tick_us) = (plan.election_us(), plan.cluster.tick_us);
         Self {
             node: draw.node(plan),

@@ -150,6 +150,8 @@ faults! {
     Jump, jump: Jump = "jump";
     Drift, drift: Drift = "drift";
     Change, change: Change = "change";
+    ReplaceDisk, replace_disk: ReplaceDisk = "replace-disk";
+    LoseDisk, lose_disk: LoseDisk = "lose-disk";
     Ask, ask: Transfer = "transfer", Campaign = "campaign", RequestSnapshot = "request-snapshot", Ping = "ping", Set = "set";
 }
 

@@ -54,6 +54,13 @@ impl AckBeforeDurable {
         }
     }
 
+    /// The disk of `id` is lost, and with it the vote that it has promised.
+    pub(super) fn forget(&mut self, id: NodeId) {
+        if let Some(first) = self.votes.get_mut(id.position()) {
+            *first = (0, id);
+        }
+    }
+
     /// Whether the disk of `from` keeps it from voting for another than `candidate` in `term`.
     fn has_vote(
         &mut self,

@@ -22,6 +22,9 @@ pub(super) struct ElectionSafety {
     leaders: Vec<(Term, NodeId)>,
     /// Terms up to this one may have been forgotten.
     forgotten: Term,
+    /// Nodes that have lost their disks, and the term on each: they may have voted in any up to
+    /// it.
+    lost_disks: Vec<(NodeId, Term)>,
 }
 
 /// Terms remembered. Two leaders of a term that lie further apart than so many
@@ -82,6 +85,11 @@ impl ElectionSafety {
         }
     }
 
+    /// `id` has lost its disk, which had `term` on it.
+    pub(super) fn disk_lost(&mut self, id: NodeId, term: Term) {
+        self.lost_disks.push((id, term));
+    }
+
     pub(super) fn elected(
         &mut self,
         cluster_view: ClusterView<'_>,
@@ -109,7 +117,7 @@ impl ElectionSafety {
                 if cluster_view.nodes.iter().any(unaware) {
                     counters.hit(Counter::TwoLeadersAtOnce);
                 }
-                won(cluster_view, id, term)?;
+                self.won(cluster_view, id, term)?;
                 self.leaders.insert(place, (term, id));
                 if self.leaders.len() > MEMORY {
                     self.forgotten = self.leaders.remove(0).0;
@@ -118,27 +126,34 @@ impl ElectionSafety {
         }
         Ok(())
     }
-}
 
-/// Whether a quorum of the configuration that `id` goes by may have voted for it in `term`. It may
-/// vote for itself in the step in which it wins, where no other vote is needed.
-fn won(cluster_view: ClusterView<'_>, id: NodeId, term: Term) -> Verdict {
-    let (_, configuration) = cluster_view.node(id).configuration;
-    let may_have_voted = |node: &NodeId| {
-        let hard = &cluster_view.durable(*node).hard;
-        *node == id || hard.term > term || (hard.term == term && hard.vote == Some(id))
-    };
-    let nodes = (0..cluster_view.disks.len()).map(NodeId::at);
-    let voters: NodeSet = nodes.filter(may_have_voted).collect();
-    if configuration.is_empty() || configuration.has_quorum_in(voters) {
-        return Ok(());
+    /// Whether a quorum of the configuration that `id` goes by may have voted for it in `term`. It
+    /// may vote for itself in the step in which it wins, where no other vote is needed.
+    fn won(&self, cluster_view: ClusterView<'_>, id: NodeId, term: Term) -> Verdict {
+        let (_, configuration) = cluster_view.node(id).configuration;
+        let lost = |node: NodeId| {
+            let mut disks = self.lost_disks.iter();
+            disks.any(|(other, had)| *other == node && *had >= term)
+        };
+        let may_have_voted = |node: &NodeId| {
+            let hard = &cluster_view.durable(*node).hard;
+            *node == id
+                || hard.term > term
+                || (hard.term == term && hard.vote == Some(id))
+                || lost(*node)
+        };
+        let nodes = (0..cluster_view.disks.len()).map(NodeId::at);
+        let voters: NodeSet = nodes.filter(may_have_voted).collect();
+        if configuration.is_empty() || configuration.has_quorum_in(voters) {
+            return Ok(());
+        }
+        let breach = breach::ElectionSafety::NotElected {
+            term,
+            voters: voters.and(configuration.electors()),
+            configuration,
+        };
+        Err(Violation::by(id, breach))
     }
-    let breach = breach::ElectionSafety::NotElected {
-        term,
-        voters: voters.and(configuration.electors()),
-        configuration,
-    };
-    Err(Violation::by(id, breach))
 }
 
 #[cfg(test)]
@@ -151,7 +166,7 @@ mod tests {
     fn who_never_led_a_term_must_not_speak_as_its_leader() {
         let safety = ElectionSafety {
             leaders: vec![(3, NodeId(1))],
-            forgotten: 0,
+            ..ElectionSafety::default()
         };
         let sent = |from: u8, role: Role, kind: MessageKind, term: Term| {
             let label = Label {

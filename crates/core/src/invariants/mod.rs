@@ -236,6 +236,18 @@ impl Checks {
         }
     }
 
+    /// A node is down and its disk is lost, with all that `view` shows. What it has promised counts
+    /// no more, and who was elected by its vote stays so.
+    pub fn disk_lost(&mut self, id: NodeId, view: &NodeView) {
+        self.ack_before_durable.forget(id);
+        self.election_safety.disk_lost(id, view.hard.term);
+        let mut index = view.last();
+        while let Some((term, _)) = view.entry_at(index) {
+            self.log_matching.lost(id, index, term);
+            index -= 1;
+        }
+    }
+
     /// A node reports a change.
     ///
     /// # Errors

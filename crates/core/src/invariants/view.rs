@@ -51,6 +51,14 @@ pub struct Written {
 }
 
 impl NodeView {
+    /// A node that is down, and of which nothing is left.
+    pub fn wiped(incarnation: u32) -> Self {
+        Self {
+            incarnation,
+            ..Self::default()
+        }
+    }
+
     /// A node that starts on what its disk kept. It has reported nothing yet.
     pub fn booting(durable: &StableState, incarnation: u32) -> Self {
         let mut log = Indexed::starting_at(durable.log.first());

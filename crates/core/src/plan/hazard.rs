@@ -51,11 +51,15 @@ fn saves_first(driver: &DriverOptions) -> bool {
 fn leavers(plan: &Plan) -> NodeSet {
     let mut leave = NodeSet::default();
     for fault in &plan.faults {
-        if let What::Change(faults::Change { change, .. }) = &fault.what {
-            let leaves = |step: &&Step| step.becomes != Member::Voter;
-            for step in change.steps.iter().filter(leaves) {
-                leave.add(step.node);
+        match &fault.what {
+            What::Change(faults::Change { change, .. }) => {
+                let leaves = |step: &&Step| step.becomes != Member::Voter;
+                for step in change.steps.iter().filter(leaves) {
+                    leave.add(step.node);
+                }
             }
+            What::ReplaceDisk(replacement) => leave.add(replacement.node),
+            _ => {}
         }
     }
     leave

@@ -51,6 +51,28 @@ impl Draw<'_> {
         faults
     }
 
+    /// Whether one more disk may be replaced: there are others that go on meanwhile, who comes back
+    /// learns the configuration from a snapshot, and no known issue keeps so many voters from
+    /// leaving.
+    pub(crate) fn may_replace_disk(&self, plan: &Plan, so_far: &[Fault]) -> bool {
+        let leaves = |step: &&Step| step.becomes != Member::Voter;
+        let removals = |fault: &Fault| match &fault.what {
+            What::Change(change) => change.change.steps.iter().filter(leaves).count(),
+            What::ReplaceDisk(_) => 1,
+            _ => 0,
+        };
+        let removals: usize = so_far.iter().map(removals).sum();
+        plan.cluster.voters >= 3
+            && plan.cluster.first_index > 0
+            && !plan.raft.group_commit
+            && removals < self.clear_of.removals(plan)
+    }
+
+    /// What the subject supports.
+    pub(crate) fn supports(&self) -> &[Feature] {
+        self.supports
+    }
+
     fn change(&mut self, plan: &Plan, script: &mut Script) -> Option<What> {
         let supports = self.supports;
         let has = |feature| supports.contains(&feature);

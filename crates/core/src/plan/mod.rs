@@ -316,7 +316,7 @@ impl Plan {
 
     /// Whether some fault changes the configuration.
     pub fn changes_membership(&self) -> bool {
-        let changes = |fault: &Fault| matches!(fault.what, What::Change(_));
+        let changes = |fault: &Fault| matches!(fault.what, What::Change(_) | What::ReplaceDisk(_));
         self.faults.iter().any(changes)
     }
 

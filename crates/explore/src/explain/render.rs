@@ -330,5 +330,11 @@ impl Said {
 /// Whether what the fault does is told where it is done: as a node goes down, or is asked.
 pub fn is_told_by_node(plan: &Plan, number: usize) -> bool {
     let fault = plan.faults.get(number);
-    fault.is_some_and(|fault| matches!(fault.what, What::Crash(_) | What::Change(_) | What::Ask(_)))
+    let told = |what: &What| {
+        matches!(
+            what,
+            What::Crash(_) | What::LoseDisk(_) | What::Change(_) | What::Ask(_)
+        )
+    };
+    fault.is_some_and(|fault| told(&fault.what))
 }

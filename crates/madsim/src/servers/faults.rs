@@ -14,7 +14,12 @@ use squall_world::journal_disk::Loss;
 /// Whether servers have nothing that the fault could act on, so that it is left out.
 pub(super) fn is_left_out(what: &What) -> bool {
     match what {
-        What::Rot(_) | What::Jump(_) | What::Change(_) | What::Ask(_) => true,
+        What::Rot(_)
+        | What::Jump(_)
+        | What::Change(_)
+        | What::ReplaceDisk(_)
+        | What::LoseDisk(_)
+        | What::Ask(_) => true,
         What::Crash(_)
         | What::Pause(_)
         | What::Cut(_)
@@ -155,6 +160,8 @@ impl<S: Server> World<S> {
             | What::Rot(_)
             | What::Jump(_)
             | What::Change(_)
+            | What::ReplaceDisk(_)
+            | What::LoseDisk(_)
             | What::Ask(_) => return,
         };
         let over_us = self.now_us() + for_us;
@@ -198,6 +205,8 @@ impl<S: Server> World<S> {
             | What::Rot(_)
             | What::Jump(_)
             | What::Change(_)
+            | What::ReplaceDisk(_)
+            | What::LoseDisk(_)
             | What::Ask(_) => {}
         }
     }

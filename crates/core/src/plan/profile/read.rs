@@ -53,7 +53,7 @@ pub enum ProfileError {
 const MOST_WEIGHT: u32 = 1_000_000;
 
 /// The built-in profiles: name and text.
-pub fn builtin_profiles() -> [(&'static str, &'static str); 20] {
+pub fn builtin_profiles() -> [(&'static str, &'static str); 21] {
     [
         (
             "portfolio",
@@ -93,6 +93,10 @@ pub fn builtin_profiles() -> [(&'static str, &'static str); 20] {
         ("servers", include_str!("../../../profiles/servers.toml")),
         ("fuzz", include_str!("../../../profiles/fuzz.toml")),
         ("findings", include_str!("../../../profiles/findings.toml")),
+        (
+            "lost-disk",
+            include_str!("../../../profiles/lost-disk.toml"),
+        ),
     ]
 }
 

@@ -1,0 +1,39 @@
+//! Nodes that come back on an empty disk: by the procedure, which is safe, and by mistake, of which
+//! the page of a failure says that it tells nothing against the library.
+
+use squall_core::counters::Counter;
+
+use super::support::{seeds, squall, sweep};
+
+#[test]
+fn a_disk_that_is_replaced_step_by_step_costs_nothing() {
+    for (subject, count) in [("raft-rs", 256), ("noraft", 128)] {
+        let swept = sweep(subject, "membership", seeds(count), 2);
+        assert!(swept.findings.is_empty(), "{:?}", swept.findings);
+        let at_least = |event: Counter, least: u64| {
+            let times = swept.counters.get(event);
+            assert!(times >= least, "{subject}: {event:?} {times} times");
+        };
+        at_least(Counter::DiskWiped, 6);
+        at_least(Counter::DiskReplaced, 4);
+        assert_eq!(swept.counters.get(Counter::DiskLost), 0);
+    }
+}
+
+#[test]
+fn a_lost_disk_is_told_with_what_it_had_and_not_blamed_on_the_library() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().to_str().unwrap();
+    let asked = ["--subject", "noraft", "--profile", "lost-disk"];
+    let swept = squall(&[&["sweep", "--seeds", "400", "--out", folder], &asked[..]].concat());
+    let told = String::from_utf8(swept.stdout).unwrap();
+    assert_eq!(swept.status.code(), Some(1), "{told}");
+    let words = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "so this tells nothing against the library",
+        "crashes; its disk loses entr",
+        "'s disk is lost, and n",
+    ] {
+        assert!(words.contains(part), "{part:?} is missing in {told}");
+    }
+}
