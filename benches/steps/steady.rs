@@ -99,6 +99,7 @@ impl Steady {
                 locks_percent: 30,
                 lease_us: 200_000,
                 fresh_lease_reads: false,
+                leases_by_leader: false,
                 settings_stay: false,
                 priorities_stay: false,
             },

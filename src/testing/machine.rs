@@ -190,6 +190,7 @@ impl Alone {
                 locks_percent: 0,
                 lease_us: SLOT_US,
                 fresh_lease_reads: false,
+                leases_by_leader: false,
                 settings_stay: false,
                 priorities_stay: false,
                 padding_max_bytes: 0,

@@ -108,6 +108,7 @@ pub fn quiet_plan(voters: u8) -> Plan {
             locks_percent: 30,
             lease_us: 500_000,
             fresh_lease_reads: false,
+            leases_by_leader: false,
             settings_stay: false,
             priorities_stay: false,
         },

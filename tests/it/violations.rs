@@ -113,6 +113,7 @@ fn each_names_its_source() {
         "Herlihy and Wing",
         "Kleppmann",
         "Burrows",
+        "etcd-io/etcd#",
         "common sense",
     ];
     for violation in examples() {

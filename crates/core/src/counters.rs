@@ -77,6 +77,7 @@ events! {
     LockLost = "lock-lost", "a client was told that it no longer holds a lock";
     LockReleased = "lock-released", "a client gave a lock back";
     GuardedWrite = "guarded-write", "a write under a lock was taken";
+    LeaseRevoked = "lease-revoked", "a leader took a lock whose lease had run out by its own clock";
     StaleTokenRefused = "stale-token-refused", "a write under a lock was refused for its old token";
     ChangeAppended = "change-appended", "a node wrote a change of the configuration";
     Configured = "configured", "a node went over to another configuration";

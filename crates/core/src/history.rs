@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ClientName, Index};
 use crate::log_vec::Indexed;
-use crate::service::{self, Answer, Command, Part, Service, ServiceModel};
+use crate::service::{self, Answer, Command, Holders, Part, Service, ServiceModel};
 use squall_linearizability::{Budget, Ending, Operation, Verdict, judge};
 
 /// Names an operation of a history; later ones are greater.
@@ -163,6 +163,8 @@ pub struct History {
     /// Counts events, so that no two have the same time.
     time: u64,
     budget: Budget,
+    /// Who holds the locks from which entry on, indices rising, where that is remembered.
+    holders: Option<VecDeque<(Index, Holders)>>,
 }
 
 impl History {
@@ -182,7 +184,21 @@ impl History {
             told_at: VecDeque::new(),
             time: 0,
             budget,
+            holders: None,
         }
+    }
+
+    /// Remembers who held the locks after each entry, for [`History::holders_at`].
+    pub(crate) fn with_holders(mut self) -> Self {
+        self.holders = Some(VecDeque::from([(0, self.service.holders())]));
+        self
+    }
+
+    /// Who holds the locks after the committed entry at `index`, where that is remembered.
+    pub(crate) fn holders_at(&self, index: Index) -> Option<Holders> {
+        let holders = self.holders.as_ref()?;
+        let after = holders.partition_point(|(since, _)| *since <= index);
+        holders.get(after.checked_sub(1)?).map(|(_, held)| *held)
     }
 
     /// Remembers what clients had been told of `lag_us` microseconds before each operation was
@@ -286,6 +302,12 @@ impl History {
             .filter(|applied| !applied.again)
             .map(|applied| (applied.client, applied.sequence, applied.answer));
         let state = self.service.state();
+        if let Some(holders) = &mut self.holders {
+            let now = self.service.holders();
+            if holders.back().is_none_or(|(_, before)| *before != now) {
+                holders.push_back((index, now));
+            }
+        }
         self.rows.push(Row {
             performed,
             undo,
@@ -308,6 +330,12 @@ impl History {
             // A command that its client gave up can take effect no more once a later one has.
             whose != client || which > sequence || entry.end == End::Open
         });
+    }
+
+    /// What the command at `index` did, where it took effect there and that is remembered.
+    pub(crate) fn performed_at(&self, index: Index) -> Option<Answer> {
+        let row = self.rows.get(index)?;
+        row.performed.map(|(_, _, answer)| answer)
     }
 
     /// A hash of the state that the log gives after the entry at `index`, where that is remembered.

@@ -9,16 +9,20 @@ use serde::{Deserialize, Serialize};
 /// that a late answer counts: the harness is as patient as the run is long.
 pub(crate) const FIRST_PROBE: u32 = 1 << 31;
 
+/// From this number on clients are the keepers of leases, one for each node.
+pub(crate) const FIRST_KEEPER: u32 = 3 << 30;
+
 /// A client by its number, in words: `client 3`, or `probing client 1` for the first of those that
-/// ask for something fresh after the storm.
+/// ask for something fresh after the storm, or `n1's keeper of leases`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientName(pub u32);
 
 impl fmt::Display for ClientName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.checked_sub(FIRST_PROBE) {
-            None => write!(f, "client {}", self.0),
-            Some(before) => write!(f, "probing client {}", before + 1),
+        match self.0 {
+            FIRST_KEEPER.. => write!(f, "n{}'s keeper of leases", self.0 - FIRST_KEEPER),
+            FIRST_PROBE.. => write!(f, "probing client {}", self.0 - FIRST_PROBE + 1),
+            number => write!(f, "client {number}"),
         }
     }
 }

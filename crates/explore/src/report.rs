@@ -18,7 +18,7 @@ use squall_core::counters::Counter;
 use squall_core::engine::{Line, Observer, Outcome, node_table};
 use squall_core::ids::{NodeId, node_list};
 use squall_core::options::Feature;
-use squall_core::plan::{Asked, Fault, Heal, Plan, Profile, Variant, What};
+use squall_core::plan::{Asked, Heal, Plan, Profile, Variant};
 use squall_core::registry::RegisteredSubject;
 use squall_core::text::{WIDTH, indented, seconds};
 
@@ -71,24 +71,33 @@ pub fn explanation(plan: &Plan, outcome: &Outcome, causes: &CausalTrace, command
         let _ = writeln!(text, "{line}");
     }
     let _ = match &outcome.failure {
-        Some(failure) => writeln!(
-            text,
-            "\nVIOLATION {}\n{}\n  reproduce  {command}",
-            failure.violation,
-            indented(
-                "",
-                &format!("the rule: {}", failure.violation.property().about()),
-                2,
-                WIDTH
+        Some(failure) => {
+            let rule = format!("the rule: {}", failure.violation.property().about());
+            let words = lost_disks(outcome).into_iter().chain([rule]);
+            let lines: Vec<String> = words
+                .flat_map(|words| indented("", &words, 2, WIDTH))
+                .collect();
+            writeln!(
+                text,
+                "\nVIOLATION {}\n{}\n  reproduce  {command}",
+                failure.violation,
+                lines.join("\n")
             )
-            .join("\n")
-        ),
-        None => writeln!(
-            text,
-            "\nclean: {} steps, {} of simulated time; the cluster converged",
-            group(outcome.steps),
-            seconds(outcome.time_us)
-        ),
+        }
+        None => {
+            let end = match outcome.counters.get(Counter::ConvergenceNotJudged) {
+                0 => "the cluster converged",
+                _ => {
+                    "a change that was under way needs nodes that are gone, so it need not converge"
+                }
+            };
+            writeln!(
+                text,
+                "\nclean: {} steps, {} of simulated time; {end}",
+                group(outcome.steps),
+                seconds(outcome.time_us)
+            )
+        }
     };
     text
 }
@@ -115,7 +124,7 @@ pub fn page(
     ));
     let question = failure.violation.ask_first();
     let ask_first = question.map(|it| format!("if the adapter is yours, ask first: {it}"));
-    if let Some(words) = lost_disks(plan, outcome).or(ask_first) {
+    if let Some(words) = lost_disks(outcome).or(ask_first) {
         for line in indented("", &words, 2, WIDTH) {
             add(&line);
         }
@@ -174,25 +183,19 @@ pub fn page(
     Some(page)
 }
 
-/// That disks were lost, where some were, and what follows from that.
-fn lost_disks(plan: &Plan, outcome: &Outcome) -> Option<String> {
-    if outcome.counters.get(Counter::DiskLost) == 0 {
-        return None;
-    }
-    let lost = |fault: &Fault| match &fault.what {
-        What::LoseDisk(lost) => Some(lost.node),
-        _ => None,
-    };
-    let nodes: BTreeSet<NodeId> = plan.faults.iter().filter_map(lost).collect();
+/// That voters have lost their disks, where some have, and what follows from that.
+fn lost_disks(outcome: &Outcome) -> Option<String> {
+    let nodes: BTreeSet<NodeId> = outcome.voters_without_disk.iter().copied().collect();
     let nodes: Vec<NodeId> = nodes.into_iter().collect();
     let (disks, came) = match nodes.len() {
-        1 => ("disk", "came back empty under its id"),
-        _ => ("disks", "came back empty under their ids"),
+        0 => return None,
+        1 => ("its disk", "came back empty under its id"),
+        _ => ("their disks", "came back empty under their ids"),
     };
     Some(format!(
-        "{nodes} lost the {disks} and {came}, without the votes and entries that others count on \
-         (the trace has them); Raft does not survive that (Raft paper, figure 2), so this tells \
-         nothing against the library: replace-disk is how a disk is replaced",
+        "{nodes} lost {disks} and {came}, without the votes and entries that others count on; Raft \
+         does not survive that of a voter (Raft paper, figure 2), so this tells nothing against the \
+         library: replace-disk is how a disk is replaced",
         nodes = node_list(&nodes),
     ))
 }

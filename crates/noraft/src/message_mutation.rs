@@ -48,6 +48,8 @@ impl Tamper for Noraft {
                 | Bug::CommitAhead
                 | Bug::CompactBeforeSnapshot
                 | Bug::SwallowRefusals
+                // What is asked of a node that leads no more is refused.
+                | Bug::RevokeRenewed
         )
     }
 

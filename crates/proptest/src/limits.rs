@@ -247,6 +247,7 @@ pub fn workload_at_limits() -> impl Strategy<Value = Workload> + Send + Sync {
                 locks_percent,
                 lease_us,
                 fresh_lease_reads: false,
+                leases_by_leader: false,
                 settings_stay: false,
                 priorities_stay: false,
                 padding_max_bytes,

@@ -177,6 +177,7 @@ pub fn workload() -> impl Strategy<Value = Workload> + Send + Sync {
                 locks_percent,
                 lease_us,
                 fresh_lease_reads: false,
+                leases_by_leader: false,
                 settings_stay: false,
                 priorities_stay: false,
                 padding_max_bytes,

@@ -54,6 +54,8 @@ impl Tamper for Raftbare {
                 | Bug::ReplayOnRestart
                 | Bug::ReadBeforeApplied
                 | Bug::SwallowRefusals
+                // What is asked of a node that leads no more is refused.
+                | Bug::RevokeRenewed
         )
     }
 

@@ -465,6 +465,14 @@ pub(super) fn of_what_clients_see() -> Vec<Breach> {
             newer: 6,
         }
         .into(),
+        LockSafety::RevokedAfterRenewal {
+            lock: 2,
+            token: 6,
+            index: 40,
+            seen: 3,
+            renewals: 4,
+        }
+        .into(),
         Linearizability::OtherThanLog {
             asked: in_words(Some("moved, 45 and 55 are left")),
             right: Some("too little".to_owned()),

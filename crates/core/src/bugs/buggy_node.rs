@@ -12,7 +12,7 @@ use crate::replica::{
     BootContext, Effect, Input, Label, Message, MessageKind, Observation, Output, Replica, Reply,
     ReplyOutcome, Subject, SyncId, SyncResult,
 };
-use crate::service::Service;
+use crate::service::{Command, Operation, Service};
 use crate::storage::{Entry, EntryKind, HardState, Record, Snapshot, StableState};
 
 /// What an entry asks of the service: nothing, where it changes the configuration.
@@ -47,6 +47,16 @@ fn put_first(writes: &mut [&mut Record]) {
             let (before, after) = writes.split_at_mut(at + 1);
             std::mem::swap(&mut *before[at], &mut *after[0]);
         }
+    }
+}
+
+/// Has what asks for a lease to be revoked not look whether it has been renewed since.
+fn revoke_blindly(data: &mut Bytes) {
+    if let Some(mut command) = Command::decode(data)
+        && let Operation::Revoke { blind, .. } = &mut command.operation
+    {
+        *blind = true;
+        *data = command.encode(0);
     }
 }
 
@@ -119,6 +129,9 @@ impl<S: Tamper> Replica for InjectedNode<S> {
                 }
                 self.reads.retain(|(client, ..)| *client != read.0);
                 self.reads.push_back(read);
+            }
+            Input::Request(request) if self.bug == Bug::RevokeRenewed => {
+                revoke_blindly(&mut request.command);
             }
             Input::Request(request) if self.bug == Bug::ForgetClients => {
                 let (client, sequence) = (request.client, request.sequence);

@@ -74,6 +74,7 @@ bugs! {
     GuessFirstConfiguration = "guess-first-configuration", Configuration in "membership", "joins by the whole log, and takes itself for a voter from the start of that";
     GrantHeldLocks = "grant-held-locks", LockSafety in "storm", "grants a lock to whoever asks, whoever holds it";
     TakeStaleTokens = "take-stale-tokens", LockSafety in "storm", "takes writes under a lock with any token";
+    RevokeRenewed = "revoke-renewed", LockSafety in "partitions", "revokes a lease that it took for run out when it led, renewed or not";
     ReadLocally = "read-locally", ReadIndex in "storm", "serves a read at once from its own state";
     StopTicksOnRestart = "stop-ticks-on-restart", Liveness in "storm", "does not start its timer again after a restart";
     SyncEntriesOnly = "sync-entries-only", AckBeforeDurable in "storm", "syncs what it writes only when there are entries in it";

@@ -5,7 +5,7 @@ use super::clients::{Ask, Clients, Next, Taken};
 use super::event::Event;
 use super::world::World;
 use crate::counters::Counter;
-use crate::ids::{NodeId, Role};
+use crate::ids::{FIRST_KEEPER, NodeId, Role};
 use crate::invariants::Verdict;
 use crate::plan::Try;
 use crate::replica::{Input, Reply, ReplyOutcome, Subject};
@@ -110,6 +110,9 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     pub(super) fn answer(&mut self, node: NodeId, reply: &Reply) -> Verdict {
+        if reply.client >= FIRST_KEEPER {
+            return self.answer_keeper(node, reply);
+        }
         match self.clients.answered(node, reply, &mut self.counters) {
             Taken::Ignored => {}
             Taken::Ends(operation, command, pauses) => {

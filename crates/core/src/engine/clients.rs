@@ -276,7 +276,11 @@ impl Clients {
     }
 
     fn lock_operation(&mut self, place: u32) -> Operation {
-        let lease_us = self.workload.lease_us;
+        let lease_us = match self.workload.leases_by_leader {
+            // Its end is the leader's to see.
+            true => u64::MAX,
+            false => self.workload.lease_us,
+        };
         let lock = self.choices.below(LOCKS.into()) as u8;
         let draw = self.choices.below(4);
         match self.clients[place as usize].lock {

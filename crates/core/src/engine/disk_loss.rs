@@ -13,11 +13,16 @@ use crate::options::Feature;
 use crate::replica::Subject;
 
 impl<S: Subject> World<'_, '_, S> {
-    /// The node goes down, its disk is lost with all that it had promised, and it starts again.
-    /// Nothing happens to one that has never started, or never will again.
+    /// The node goes down, its disk is lost with all that it had promised, and it starts again, or
+    /// when it would have, if it is down already. Nothing happens to one that has never started, or
+    /// never will again.
     pub(crate) fn lose_disk(&mut self, now_us: u64, node: NodeId, down_us: u64) {
         if self.has_a_disk_to_lose(node) {
             self.counters.hit(Counter::DiskLost);
+            let votes = |one: &Configuration| one.electors().has(node);
+            if self.configurations_in_play().iter().any(votes) {
+                self.voters_without_disk.push(node);
+            }
             self.wipe(node);
             self.queue
                 .push(now_us + down_us.max(1), Event::Boot { node });
@@ -83,34 +88,42 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Whether the node has started, and may again.
-    fn has_a_disk_to_lose(&self, node: NodeId) -> bool {
+    pub(super) fn has_a_disk_to_lose(&self, node: NodeId) -> bool {
         self.slots[node.position()].incarnations > 0 && !self.views[node.position()].gone
     }
 
-    /// Whether nobody can need what the disk of a node has that is out: every member has on its own
-    /// disk that it is, no log holds a later change, and so no election and no commit that the node
-    /// had a part in is still open.
+    /// Whether nobody can need what the disk of a node has that is out: every other node that is
+    /// there goes by a configuration without it, and will after a restart, so that no election
+    /// and no commit that it had a part in is still open. No log holds a later change, which
+    /// might take it in again.
     fn is_needed_no_more(&self, node: NodeId) -> bool {
         let (index, newest) = self.configuration;
         let is_out = !newest.members().has(node) && !newest.is_joint();
-        let kept = |id: NodeId| NodeView::booting(self.disks[id.position()].durable(), 0);
-        let knows = |id: NodeId| self.has_committed(&kept(id), index);
-        let started = |id: &&NodeId| self.slots[id.position()].incarnations > 0;
-        let changes = |id: &NodeId| self.changes_after(*id, index);
+        let others = self.nodes.iter().copied().filter(|other| *other != node);
+        let mut others = others.filter(|other| self.has_a_disk_to_lose(*other));
         is_out
-            && newest.members().iter().all(knows)
-            && !self.nodes.iter().filter(started).any(changes)
+            && others.all(|other| self.has_gone_over(other, index))
+            && self.view_of(node).changes_after(index) == 0
     }
 
-    /// Whether the log of a node, which may be down, holds a change of the configuration after
-    /// `index`.
-    fn changes_after(&self, id: NodeId, index: Index) -> bool {
+    /// Whether a node goes by the committed configuration of the entry at `index`, after a restart
+    /// as well, and by none that comes after. One that is to join, and was never told of any,
+    /// goes by none.
+    fn has_gone_over(&self, id: NodeId, index: Index) -> bool {
         let durable = self.disks[id.position()].durable();
-        let kept = || NodeView::booting(durable, 0).changes_after(index);
-        match self.is_up(id) {
-            true => self.views[id.position()].changes_after(index) > 0,
-            false => kept() > 0,
+        let kept = NodeView::booting(durable, 0);
+        let view = self.view_of(id);
+        let is_new = kept.last() == 0 && view.configuration.1.is_empty();
+        if is_new && !self.wiped.has(id) {
+            return true;
         }
+        let knows = self.goes_by_log || durable.commit.max(durable.snapshot_index()) >= index;
+        let goes_by_it = !self.is_up(id) || view.configuration.0 >= index;
+        self.has_committed(&kept, index)
+            && knows
+            && goes_by_it
+            && kept.changes_after(index) == 0
+            && view.changes_after(index) == 0
     }
 
     /// The operator stops a node that is out, gives it an empty disk and starts it. What is on its

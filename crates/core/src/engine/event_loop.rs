@@ -265,7 +265,7 @@ impl<S: Subject> World<'_, '_, S> {
                 self.step(now_us, node, Input::Tick)?;
             }
         }
-        Ok(())
+        self.keep_leases(now_us, node)
     }
 
     fn arrive(

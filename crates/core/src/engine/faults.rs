@@ -154,6 +154,7 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn stop(&mut self, node: NodeId, loss: Option<Loss>) {
         self.answers.disturb(self.queue.now_us());
         self.answers.drop_node(node);
+        self.drop_leases(node);
         let position = node.position();
         let report = self.disks[position].crash(loss.unwrap_or(Loss::All), &mut self.disk_choices);
         if loss.is_none() {
@@ -164,7 +165,7 @@ impl<S: Subject> World<'_, '_, S> {
         self.counters.add(Counter::WriteTorn, report.torn);
         self.fold(report.kept << 32 | report.lost);
         if self.is_watched() {
-            self.tell_down(node, &report);
+            self.tell_down(node, &report, loss.is_none());
         }
         let durable = self.disks[position].durable();
         let view = &mut self.views[position];

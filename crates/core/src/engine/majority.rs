@@ -11,6 +11,10 @@ use crate::ids::{Index, NodeId, NodeSet};
 use crate::invariants::NodeView;
 use crate::replica::Subject;
 
+/// With more changes asked for than these, what they may lead to is not worked out, and everyone is
+/// taken to be needed.
+const MOST_CHANGES: usize = 256;
+
 /// What is left of a node after the storm.
 struct Remaining<'a> {
     id: NodeId,
@@ -23,11 +27,8 @@ impl<S: Subject> World<'_, '_, S> {
     /// Who takes part after the storm: everyone who can, or where only a bare majority is `wanted`,
     /// those, and as many others as they need to elect a leader and to go on.
     pub(super) fn participants(&mut self, wanted: Option<&[NodeId]>) -> Vec<NodeId> {
-        let started = |id: &NodeId| {
-            let position = id.position();
-            !self.views[position].gone && self.slots[position].incarnations > 0
-        };
-        let all: Vec<NodeId> = self.nodes.iter().copied().filter(started).collect();
+        let all = self.nodes.iter().copied();
+        let all: Vec<NodeId> = all.filter(|id| self.has_a_disk_to_lose(*id)).collect();
         let Some(wanted) = wanted else {
             self.counters.hit(Counter::HealedEveryone);
             return all;
@@ -75,17 +76,22 @@ impl<S: Subject> World<'_, '_, S> {
     /// be elected.
     ///
     /// To be elected takes a log that holds what is committed. Its node goes by the last change
-    /// that one of `left` knows to be committed, for requests for votes tell; or by a later one
-    /// in that log, be it committed or not, or in another's, whose messages may be under way.
-    /// Where none of `left` knows the newest committed one to be so, a leader is first elected
-    /// by an older one.
+    /// that a voter of `left` knows to be committed, for requests for votes tell, or a log is gone
+    /// by as it is; or by a later one in that log, be it committed or not, or in another's, whose
+    /// messages may be under way. Where none of `left` knows the newest committed one to be so,
+    /// a leader is first elected by an older one.
     fn without_majority(&self, left: NodeSet) -> Option<Configuration> {
+        if self.asked.len() > MOST_CHANGES {
+            let lacks = |id: &NodeId| self.has_a_disk_to_lose(*id) && !left.has(*id);
+            return self.nodes.iter().any(lacks).then_some(self.configuration.1);
+        }
         let ever_up = |id: &NodeId| self.slots[id.position()].incarnations > 0;
         let all = self.nodes.iter().copied().filter(ever_up);
         let all: Vec<Remaining<'_>> = all.map(|id| self.remaining(id)).collect();
         let stays = |node: &&Remaining<'_>| left.has(node.id);
         let (newest, configuration) = self.configuration;
-        let known = all.iter().filter(stays).map(|node| node.commit).max();
+        let told = |node: &&Remaining<'_>| stays(node) && configuration.electors().has(node.id);
+        let known = all.iter().filter(told).map(|node| node.commit).max();
         let outlived = |(index, _): &&(Index, Configuration)| Some(*index) <= known;
         let since = self.past.iter().skip(1).take_while(outlived).count();
         let mut needed: Vec<Configuration> =
@@ -113,20 +119,19 @@ impl<S: Subject> World<'_, '_, S> {
     /// What is left of a node: what it has while it is up, or what it starts again with.
     fn remaining(&self, id: NodeId) -> Remaining<'_> {
         let durable = self.disks[id.position()].durable();
+        let view = self.view_of(id);
+        let commit = match self.is_up(id) {
+            true => view.commit,
+            false => durable.commit.max(durable.snapshot_index()),
+        };
+        Remaining { id, view, commit }
+    }
+
+    /// A node that is up as it shows itself, and another as it will when it starts again.
+    pub(super) fn view_of(&self, id: NodeId) -> Cow<'_, NodeView> {
         match self.is_up(id) {
-            true => {
-                let view = &self.views[id.position()];
-                Remaining {
-                    id,
-                    view: Cow::Borrowed(view),
-                    commit: view.commit,
-                }
-            }
-            false => Remaining {
-                id,
-                view: Cow::Owned(NodeView::booting(durable, 0)),
-                commit: durable.commit.max(durable.snapshot_index()),
-            },
+            true => Cow::Borrowed(&self.views[id.position()]),
+            false => Cow::Owned(NodeView::booting(self.disks[id.position()].durable(), 0)),
         }
     }
 

@@ -150,6 +150,7 @@ impl<S: Subject> World<'_, '_, S> {
     pub(super) fn configured(&mut self, id: NodeId, index: Index, after: Configuration) {
         let (newest, before) = self.configuration;
         let view = &self.views[id.position()];
+        self.goes_by_log |= index > view.commit;
         if index <= newest || !self.checks.holds_committed(view, index) {
             return;
         }
@@ -242,7 +243,7 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Every configuration that some member may go by, now or after a restart.
-    fn configurations_in_play(&self) -> Vec<Configuration> {
+    pub(super) fn configurations_in_play(&self) -> Vec<Configuration> {
         let mut all: Vec<Configuration> = self.past.iter().map(|(_, past)| *past).collect();
         for id in self.configuration.1.members().iter() {
             let (_, configuration) = self.views[id.position()].configuration;
@@ -302,15 +303,22 @@ impl<S: Subject> World<'_, '_, S> {
         steps.filter(joins).map(|step| step.node).collect()
     }
 
-    /// Every change that operators have asked for, or will in the course of what they have begun.
+    /// Every change that operators have asked for; of those that replace a disk, the one that takes
+    /// the node out, and when it is wiped those that take it in.
     pub(super) fn asked_changes(&self) -> Vec<Change> {
         let transition = self.plainest_transition();
-        let changes = |number: &usize| match &self.plan.faults[*number].what {
-            What::Change(faults::Change { change, .. }) => vec![change.clone()],
-            What::ReplaceDisk(replacement) => replacement.changes(transition),
-            _ => Vec::new(),
-        };
-        self.asked.iter().flat_map(changes).collect()
+        let mut all = Vec::new();
+        for number in &self.asked {
+            match &self.plan.faults[*number].what {
+                What::Change(faults::Change { change, .. }) => all.push(change.clone()),
+                What::ReplaceDisk(replacement) => {
+                    let is_wiped = self.wiped_by.contains(number);
+                    all.extend(replacement.changes(is_wiped, transition));
+                }
+                _ => {}
+            }
+        }
+        all
     }
 
     /// Whether a member's log holds a change that it has still to apply.

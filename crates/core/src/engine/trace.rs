@@ -186,6 +186,8 @@ pub struct Forgotten {
     pub hard: Option<HardState>,
     /// The snapshot's index, where its disk has an older one.
     pub snapshot: Option<Index>,
+    /// It gets an empty disk in place of its own.
+    pub whole_disk: bool,
 }
 
 impl fmt::Display for Forgotten {

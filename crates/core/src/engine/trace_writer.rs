@@ -192,16 +192,17 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[cold]
-    pub(super) fn tell_down(&mut self, node: NodeId, report: &CrashReport) {
+    pub(super) fn tell_down(&mut self, node: NodeId, report: &CrashReport, whole_disk: bool) {
         let position = node.position();
         let (view, durable) = (&self.views[position], self.disks[position].durable());
         let kept = durable.usable_last();
         let hard = (durable.hard != view.hard).then_some(view.hard);
         let snapshot = view.snapshot.0;
         let forgotten = Forgotten {
-            entries: (kept < view.last()).then(|| (kept + 1, view.last())),
+            entries: (kept < view.last()).then(|| (view.first().max(kept + 1), view.last())),
             hard,
             snapshot: (durable.snapshot_index() < snapshot).then_some(snapshot),
+            whole_disk,
         };
         let mut text = format!(
             "is down; of its unsynced records {} survive, {} are lost, {} torn",
@@ -250,6 +251,7 @@ impl<S: Subject> World<'_, '_, S> {
             time_us,
             counters: self.counters,
             nodes,
+            voters_without_disk: self.voters_without_disk,
         }
     }
 

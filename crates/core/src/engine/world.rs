@@ -6,6 +6,7 @@ use super::Observer;
 use super::answers::Answers;
 use super::clients::Clients;
 use super::event::Event;
+use super::lease_keepers::LeaseKeeper;
 use super::node::Slot;
 use super::panics;
 use super::transport;
@@ -57,6 +58,12 @@ pub(crate) struct World<'p, 'w, S: Subject> {
     pub(super) wiped_by: Vec<usize>,
     /// Nodes that have lost the disk that they began with.
     pub(super) wiped: NodeSet,
+    /// Voters that have lost their disks by mistake, in order of time.
+    pub(super) voters_without_disk: Vec<NodeId>,
+    /// Some node has gone by a configuration before that was committed.
+    pub(super) goes_by_log: bool,
+    /// Each node's keeper of leases, where leaders keep them.
+    pub(super) lease_keepers: Vec<LeaseKeeper>,
     /// The one before the joint configuration that is in force.
     pub(super) before_joint: Option<Configuration>,
     /// Nodes to be stopped for good when they are removed.
@@ -102,12 +109,17 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             false => subject.service(),
         };
         let first = plan.cluster.first_index;
+        let keeps_leases = plan.workload.leases_by_leader && service.is_own();
         let kit = service.kit().cloned();
         let checks = match &kit {
             _ if watch.log_only => Checks::of_log(first),
             Some(_) => Checks::of_machine(first, &service, panics::guard),
             None => {
                 let checks = Checks::new(first, plan.lease_lag_us());
+                let checks = match keeps_leases {
+                    true => checks.with_leases_by_leader(),
+                    false => checks,
+                };
                 match plan.raft.lease_reads {
                     true => checks,
                     false => checks.with_read_index(nodes.len()),
@@ -149,6 +161,12 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             asked: Vec::new(),
             wiped_by: Vec::new(),
             wiped: NodeSet::default(),
+            voters_without_disk: Vec::new(),
+            goes_by_log: false,
+            lease_keepers: match keeps_leases {
+                true => vec![LeaseKeeper::default(); nodes.len()],
+                false => Vec::new(),
+            },
             before_joint: None,
             to_stop: NodeSet::default(),
             joined: configuration.members(),

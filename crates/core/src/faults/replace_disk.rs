@@ -13,9 +13,9 @@ use crate::options::Feature;
 use crate::plan::{Draw, Impossible, Plan, at_most, check};
 use crate::replica::Subject;
 
-/// An operator replaces the disk of a node that is in the cluster, step by step: the node leaves;
-/// when every member has that on its disk, the node starts again on an empty disk; and it joins
-/// again. Raft survives this (dissertation, section 4.4, on how a server that failed for good is
+/// An operator replaces the disk of a node, step by step: the node leaves; when every other node goes
+/// by that, the node starts again on an empty disk; and it joins again, as a voter whatever it was.
+/// Raft survives this (dissertation, section 4.4, on how a server that failed for good is
 /// replaced), where [`super::LoseDisk`] is the same in one step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,10 +29,17 @@ pub struct ReplaceDisk {
 }
 
 impl ReplaceDisk {
-    /// The changes of the configuration that it takes, in their order.
-    pub fn changes(&self, transition: Transition) -> Vec<configuration::Change> {
+    /// The changes of the configuration that it takes, before the node is wiped or after that.
+    pub(crate) fn changes(
+        &self,
+        is_wiped: bool,
+        transition: Transition,
+    ) -> Vec<configuration::Change> {
         let learner = self.as_learner.then_some(Member::Learner);
-        let becomes = [Some(Member::Nobody), learner, Some(Member::Voter)];
+        let becomes = match is_wiped {
+            false => [Some(Member::Nobody), None],
+            true => [learner, Some(Member::Voter)],
+        };
         let change = |becomes| configuration::Change {
             steps: vec![Step {
                 node: self.node,

@@ -1,7 +1,10 @@
 //! Lock safety: by the lock's own clock one client holds a lock at a time; fencing
 //! tokens grow with each grant; and what a lock protects refuses a token older
 //! than one that it has taken (Kleppmann, "How to do distributed locking", 2016;
-//! Burrows, OSDI 2006, section 2.4). Judged by what clients were told alone.
+//! Burrows, OSDI 2006, section 2.4). Judged by what clients were told alone. And who takes a lock
+//! because its lease has run out has seen the last renewal (etcd-io/etcd#15247): judged by the log.
+
+use std::collections::BTreeMap;
 
 use super::{Verdict, Violation, breach};
 use crate::ids::{Index, NodeId};
@@ -19,6 +22,8 @@ struct Told {
     grants: Vec<Grant>,
     /// Accepted guarded writes: index and token, indices rising.
     writes: Vec<(Index, u64)>,
+    /// Grants that a leader has asked to take, by token, and since when.
+    revoked: BTreeMap<u64, u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +42,14 @@ impl LockSafety {
     /// A client asks for `command`. From when it gives a lock back, it may hold it no
     /// more, whether or not it ever learns so.
     pub(super) fn invoked(&mut self, command: &Command) {
-        if let Operation::Release { lock, token } = command.operation {
-            self.locks[usize::from(lock % LOCKS)].released(token, command.time_us);
+        match command.operation {
+            Operation::Release { lock, token } => {
+                self.locks[usize::from(lock % LOCKS)].released(token, command.time_us);
+            }
+            Operation::Revoke { lock, token, .. } => {
+                self.locks[usize::from(lock % LOCKS)].revoked(token, command.time_us);
+            }
+            _ => {}
         }
     }
 
@@ -82,8 +93,34 @@ impl LockSafety {
     }
 }
 
+/// The entry at `index` is committed, as `id` is the first to know, and takes a lock whose lease
+/// had been renewed so often.
+pub(super) fn revoked(id: NodeId, index: Index, command: &[u8], renewals: u32) -> Verdict {
+    match Command::decode(command).map(|command| command.operation) {
+        Some(Operation::Revoke {
+            lock,
+            token,
+            renewals: seen,
+            ..
+        }) if seen != renewals => {
+            let breach = breach::LockSafety::RevokedAfterRenewal {
+                lock,
+                token,
+                index,
+                seen,
+                renewals,
+            };
+            Err(Violation::by(id, breach))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Told {
-    fn granted(&mut self, lock: u8, new: Grant) -> Option<breach::LockSafety> {
+    fn granted(&mut self, lock: u8, mut new: Grant) -> Option<breach::LockSafety> {
+        if let Some(at_us) = self.revoked.get(&new.token) {
+            new.until_us = new.until_us.min(*at_us);
+        }
         let Grant {
             token,
             client,
@@ -153,6 +190,16 @@ impl Told {
         }
     }
 
+    /// From now on the holder may hold it no more.
+    fn revoked(&mut self, token: u64, at_us: u64) {
+        let since_us = self.revoked.entry(token).or_insert(at_us);
+        *since_us = at_us.min(*since_us);
+        self.released(token, at_us);
+        if self.revoked.len() > MEMORY {
+            self.revoked.pop_first();
+        }
+    }
+
     fn written(&mut self, lock: u8, index: Index, token: u64) -> Option<breach::LockSafety> {
         let place = self.writes.partition_point(|(other, _)| *other < index);
         let before = self.writes[..place].iter().map(|(_, token)| *token).max();
@@ -210,6 +257,48 @@ mod tests {
             "too early"
         );
         assert!(told.granted(0, grant(1, 2, 0, 101)).is_some(), "too long");
+    }
+
+    #[test]
+    fn who_is_to_lose_a_lock_holds_it_no_more_whatever_it_is_told_late() {
+        let mut told = Told::default();
+        assert_eq!(told.granted(0, grant(1, 1, 100, u64::MAX)), None);
+        told.revoked(1, 300);
+        told.revoked(2, 500);
+        assert_eq!(told.granted(0, grant(1, 1, 100, u64::MAX)), None, "renewed");
+        assert_eq!(told.granted(0, grant(3, 2, 500, u64::MAX)), None);
+        assert_eq!(
+            told.granted(0, grant(2, 3, 300, u64::MAX)),
+            None,
+            "told late"
+        );
+        let early = told.granted(0, grant(4, 3, 600, u64::MAX));
+        assert!(early.is_some(), "nobody revoked the third grant");
+    }
+
+    #[test]
+    fn a_lock_is_taken_by_who_has_seen_its_last_renewal() {
+        let command = Command {
+            client: 9,
+            sequence: 1,
+            time_us: 0,
+            operation: Operation::Revoke {
+                lock: 1,
+                token: 5,
+                renewals: 2,
+                blind: true,
+            },
+        };
+        let by = |renewals| revoked(NodeId(1), 7, &command.encode(0), renewals);
+        assert_eq!(by(2), Ok(()));
+        let breach = breach::LockSafety::RevokedAfterRenewal {
+            lock: 1,
+            token: 5,
+            index: 7,
+            seen: 2,
+            renewals: 3,
+        };
+        assert_eq!(by(3), Err(Violation::by(NodeId(1), breach)));
     }
 
     #[test]

@@ -40,7 +40,7 @@ use crate::counters::{Counter, Counters};
 use crate::history::{History, MachineHistory, OperationId, Settled, Wrong};
 use crate::ids::{Index, NodeId, Role};
 use crate::replica::{Label, LibraryEvent, Observation, ReplyOutcome};
-use crate::service::{Answer, Command, Operation, Service};
+use crate::service::{Answer, Command, Holders, Operation, Service};
 use crate::storage::{Chain, Entry, EntryKind, Record, StableState};
 use squall_linearizability::Budget;
 use squall_world::journal_disk::Disk;
@@ -114,6 +114,23 @@ impl Checks {
             first_state: Some(Service::default().state()),
             ..Self::of_log(first)
         }
+    }
+
+    /// The same where leaders keep the leases of locks by their own clocks.
+    #[must_use]
+    pub(crate) fn with_leases_by_leader(mut self) -> Self {
+        if let Some(told) = &mut self.told {
+            let history = History::new(self.ledger.first(), SEARCH);
+            told.history = history
+                .with_lag(told.lease_lag_us.unwrap_or(0))
+                .with_holders();
+        }
+        self
+    }
+
+    /// Who holds the locks after the committed entry at `index`, where leaders keep leases.
+    pub(crate) fn holders_at(&self, index: Index) -> Option<Holders> {
+        self.told.as_ref()?.history.holders_at(index)
     }
 
     /// The same where the nodes replicate `service`, with a machine of a user's own. `guard` is
@@ -377,6 +394,10 @@ impl Checks {
                     };
                     if let Some(told) = &mut self.told {
                         told.history.committed(index, command);
+                        if let Some(Answer::Revoked { renewals }) = told.history.performed_at(index)
+                        {
+                            return lock_safety::revoked(id, index, command, renewals);
+                        }
                     } else if let Some(machine) = &mut self.machine {
                         machine.committed(index, command);
                     }
@@ -605,6 +626,7 @@ fn count_answer(command: &Command, answer: Answer, counters: &mut Counters) {
         Answer::Held => Counter::LockHeld,
         Answer::NotHeld => Counter::LockLost,
         Answer::Released { .. } => Counter::LockReleased,
+        Answer::Revoked { .. } => Counter::LeaseRevoked,
         Answer::Written => Counter::GuardedWrite,
         Answer::Stale => Counter::StaleTokenRefused,
         // It is no answer of this service.

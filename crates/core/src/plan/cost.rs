@@ -349,7 +349,7 @@ impl Profile {
             capacity: 1_024,
             refreshes: troubles * troubles * voters * voters,
             waiting: 0,
-            asked: 6 * count(FaultKind::Change) + 40 * count(FaultKind::ReplaceDisk) + drawn,
+            asked: 6 * count(FaultKind::Change) + 41 * count(FaultKind::ReplaceDisk) + drawn,
         }
     }
 }

@@ -297,6 +297,7 @@ impl Draw<'_> {
             locks_percent: self.range(mix.locks_percent) as u8,
             lease_us: self.choices.between(election_us, 10 * election_us),
             fresh_lease_reads: self.percent(mix.fresh_lease_reads_percent),
+            leases_by_leader: self.seldom(mix.leases_by_leader_percent),
             settings_stay: !self.clear_of.has(Hazard::MixedCheckQuorum),
             priorities_stay: !self.clear_of.has(Hazard::PrioritiesWithBareQuorum),
         }

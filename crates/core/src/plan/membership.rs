@@ -15,11 +15,10 @@ impl Draw<'_> {
         if plan.nodes().len() == 1 {
             return Vec::new();
         }
-        // Only plans with nodes that may join are meant to change; but of a subject without both of
-        // these, any.
+        // Only plans with nodes that may join are meant to change; but of a subject that lacks
+        // either of these, any.
         let by_snapshot = [Feature::LaterFirstTerm, Feature::Snapshots];
-        let is_meant_to =
-            plan.cluster.nodes() > plan.cluster.voters || plan.cluster.first_index > 0;
+        let is_meant_to = plan.cluster.nodes() > plan.cluster.voters;
         if !is_meant_to && by_snapshot.iter().all(|one| self.supports.contains(one)) {
             return Vec::new();
         }

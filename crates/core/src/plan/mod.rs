@@ -173,6 +173,12 @@ pub struct Workload {
     pub lease_us: u64,
     /// Reads by lease are promised to be fresh; otherwise stale ones are counted only.
     pub fresh_lease_reads: bool,
+    /// Leases of locks have no end in replicated time: whoever leads counts `lease_us` by its own
+    /// clock, from when it has applied the grant or the last renewal, or has come into office, and
+    /// revokes what has run out. Absent in plans from before there was such a thing, where it is
+    /// off.
+    #[serde(default)]
+    pub leases_by_leader: bool,
     /// After the storm, settings that operators have changed stay as they are; otherwise
     /// check-quorum is put back on every node.
     #[serde(default)]

@@ -110,6 +110,12 @@ impl Plan {
                 "not in the order of their times",
                 "in the order of their times",
             )?;
+            check(
+                !matches!(asked.operation, Operation::Revoke { .. }),
+                field("operation"),
+                "revoke",
+                "what clients ask for: leaders revoke leases, with workload.leases_by_leader",
+            )?;
             if let Operation::OfMachine { number: drawn_from } = asked.operation {
                 at_most(field("operation.number"), drawn_from, NUMBERS - 1)?;
             }
@@ -117,7 +123,11 @@ impl Plan {
             | Operation::TryAcquire { lease_us, .. }
             | Operation::Renew { lease_us, .. } = asked.operation
             {
-                at_most(field("operation.lease_us"), lease_us, MAX_TIME_US)?;
+                // A lease whose end is the leader's to see has none by itself.
+                let is_endless = self.workload.leases_by_leader && lease_us == u64::MAX;
+                if !is_endless {
+                    at_most(field("operation.lease_us"), lease_us, MAX_TIME_US)?;
+                }
             }
         }
         Ok(())

@@ -98,6 +98,17 @@ pub enum Operation {
         /// What its bytes are drawn from, below 2^48.
         number: u64,
     },
+    /// Takes a lock from its holder, whose lease has run out by the clock of the node that asks.
+    Revoke {
+        /// The lock.
+        lock: u8,
+        /// The token it was granted with.
+        token: u64,
+        /// How often the lease had been renewed, as far as the node has applied the log.
+        renewals: u32,
+        /// Whether it is taken even if it has been renewed since.
+        blind: bool,
+    },
 }
 
 impl Operation {
@@ -109,7 +120,8 @@ impl Operation {
             | Operation::TryAcquire { lock, .. }
             | Operation::Renew { lock, .. }
             | Operation::Release { lock, .. }
-            | Operation::Guarded { lock, .. } => Some(lock),
+            | Operation::Guarded { lock, .. }
+            | Operation::Revoke { lock, .. } => Some(lock),
             _ => None,
         }
     }
@@ -162,6 +174,21 @@ impl std::fmt::Display for Operation {
                 write!(f, "write under l{lock} with token {token}")
             }
             Operation::OfMachine { number } => write!(f, "run command {number}"),
+            Operation::Revoke {
+                lock,
+                token,
+                renewals,
+                blind,
+            } => {
+                let whatever = match blind {
+                    true => ", renewed or not",
+                    false => "",
+                };
+                write!(
+                    f,
+                    "revoke l{lock} with token {token} and {renewals} renewals{whatever}"
+                )
+            }
         }
     }
 }
@@ -214,6 +241,11 @@ pub enum Answer {
         /// A hash of the answer's bytes.
         hash: u64,
     },
+    /// The lock is taken from its holder.
+    Revoked {
+        /// How often the lease had been renewed.
+        renewals: u32,
+    },
 }
 
 impl Answer {
@@ -234,6 +266,7 @@ impl Answer {
             Answer::Written => 9,
             Answer::Stale => 10,
             Answer::OfMachine { hash } => mix(11, *hash),
+            Answer::Revoked { renewals } => mix(12, (*renewals).into()),
         }
     }
 }
@@ -249,6 +282,11 @@ impl std::fmt::Display for Answer {
             Answer::Done { version } => write!(f, "done, version {version}"),
             Answer::Differs { value: held } => write!(f, "not done, it holds {}", value(held)),
             Answer::Granted {
+                token,
+                until_us: u64::MAX,
+                ..
+            } => write!(f, "granted with token {token} until it is revoked"),
+            Answer::Granted {
                 token, until_us, ..
             } => write!(f, "granted with token {token} until {until_us} us"),
             Answer::Waiting => f.write_str("waiting in line"),
@@ -258,6 +296,7 @@ impl std::fmt::Display for Answer {
             Answer::Written => f.write_str("written"),
             Answer::Stale => f.write_str("refused, the token is stale"),
             Answer::OfMachine { hash } => write!(f, "an answer of hash {hash:x}"),
+            Answer::Revoked { renewals } => write!(f, "revoked after {renewals} renewals"),
         }
     }
 }

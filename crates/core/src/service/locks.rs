@@ -1,7 +1,8 @@
 //! The lock service: leases by replicated time, fencing tokens, and a line of
 //! waiters for each lock (Burrows, "The Chubby lock service", OSDI 2006, section
 //! 2.4 on sequencers). Time is the latest that any lock command has carried, so
-//! every replica expires a lease at the same place of the log.
+//! every replica expires a lease at the same place of the log. Leases without an end are the
+//! leader's to end, by its own clock, in the log: it revokes what it has not seen renewed.
 
 use std::collections::VecDeque;
 
@@ -41,6 +42,8 @@ pub struct Grant {
     pub since_us: u64,
     /// Until when, in replicated time.
     pub until_us: u64,
+    /// How often it has been renewed.
+    pub renewals: u32,
 }
 
 impl Grant {
@@ -61,6 +64,7 @@ impl Lock {
             token: self.token,
             since_us: now_us,
             until_us: now_us.saturating_add(lease_us),
+            renewals: 0,
         };
         self.holder = Some(grant);
         grant
@@ -112,6 +116,7 @@ impl Lock {
             } => match mine.filter(|grant| grant.token == token) {
                 Some(mut grant) => {
                     grant.until_us = grant.until_us.max(now_us.saturating_add(lease_us));
+                    grant.renewals = grant.renewals.wrapping_add(1);
                     self.holder = Some(grant);
                     grant.answer()
                 }
@@ -131,12 +136,39 @@ impl Lock {
                 self.seen = self.seen.max(token);
                 Answer::Written
             }
+            Operation::Revoke {
+                token,
+                renewals,
+                blind,
+                ..
+            } => {
+                let is_meant =
+                    |grant: &Grant| grant.token == token && (blind || grant.renewals == renewals);
+                match self.holder.filter(is_meant) {
+                    Some(grant) => {
+                        self.pass_on(now_us);
+                        Answer::Revoked {
+                            renewals: grant.renewals,
+                        }
+                    }
+                    None => Answer::NotHeld,
+                }
+            }
             _ => Answer::NotHeld,
         }
     }
 }
 
+/// Who holds each lock: the token of the grant, and how often it has been renewed.
+pub type Holders = [Option<(u64, u32)>; LOCKS as usize];
+
 impl Locks {
+    /// Who holds each lock.
+    pub(crate) fn holders(&self) -> Holders {
+        let held = |grant: Grant| (grant.token, grant.renewals);
+        std::array::from_fn(|lock| self.locks[lock].holder.map(held))
+    }
+
     pub(super) fn apply(
         &mut self,
         client: u32,
@@ -199,6 +231,43 @@ mod tests {
         let release = Operation::Release { lock: 1, token: 2 };
         assert_eq!(at(2, 250, release), Answer::Released { at_us: 250 });
         assert_eq!(granted(at(1, 250, TRY)), (3, 250, 350));
+    }
+
+    #[test]
+    fn a_lease_without_an_end_is_revoked_by_who_has_seen_its_last_renewal() {
+        let mut locks = Locks::default();
+        let mut at = |client, operation| locks.apply(client, 10, operation, None);
+        let lease_us = u64::MAX;
+        let token = granted(at(1, Operation::Acquire { lock: 1, lease_us })).0;
+        assert_eq!(
+            at(2, Operation::Acquire { lock: 1, lease_us }),
+            Answer::Waiting
+        );
+        granted(at(
+            1,
+            Operation::Renew {
+                lock: 1,
+                token,
+                lease_us,
+            },
+        ));
+        let revoke = |renewals, blind| Operation::Revoke {
+            lock: 1,
+            token,
+            renewals,
+            blind,
+        };
+        assert_eq!(
+            at(9, revoke(0, false)),
+            Answer::NotHeld,
+            "it has been renewed"
+        );
+        assert_eq!(at(9, revoke(1, false)), Answer::Revoked { renewals: 1 });
+        assert_eq!(
+            at(1, Operation::Release { lock: 1, token }),
+            Answer::NotHeld
+        );
+        assert_eq!(at(9, revoke(1, true)), Answer::NotHeld, "another holds it");
     }
 
     #[test]

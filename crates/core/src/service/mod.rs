@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use command::{Answer, Command, Operation};
 pub use flaw::Flaw;
 pub use kv::{KEYS, Kv};
+pub(crate) use locks::Holders;
 pub use locks::{Grant, LOCKS, Locks};
 pub use machine::{Commands, Machine};
 pub(crate) use machine::{Kit, NUMBERS};
@@ -152,6 +153,11 @@ impl Service {
     /// Whether it performs commands on keys and locks.
     pub(crate) fn is_own(&self) -> bool {
         matches!(self.kind, Kind::Own)
+    }
+
+    /// Who holds each lock.
+    pub(crate) fn holders(&self) -> Holders {
+        self.locks.holders()
     }
 
     /// What a key holds, as a read is answered.

@@ -161,10 +161,12 @@ fn effects(moment: &Moment, telling: &Telling<'_>) -> Vec<String> {
                 }
             }
             Happened::Down(forgotten) => {
-                let forgotten = forgotten.to_string();
-                said.add(match forgotten.is_empty() {
-                    true => "crashes; its disk keeps all that it wrote".to_owned(),
-                    false => format!("crashes; its disk loses {forgotten}"),
+                let lost = forgotten.to_string();
+                said.add(match (forgotten.whole_disk, lost.is_empty()) {
+                    (true, true) => "goes down, and gets an empty disk".to_owned(),
+                    (true, false) => format!("goes down, and gets an empty disk, without {lost}"),
+                    (false, true) => "crashes; its disk keeps all that it wrote".to_owned(),
+                    (false, false) => format!("crashes; its disk loses {lost}"),
                 });
             }
             Happened::Healed => said.add("the storm ends".to_owned()),

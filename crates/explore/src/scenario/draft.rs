@@ -110,6 +110,7 @@ pub fn base(voters: u8, learners: u8, spares: u8) -> Plan {
             locks_percent: 0,
             lease_us: 500_000,
             fresh_lease_reads: true,
+            leases_by_leader: false,
             settings_stay: false,
             priorities_stay: false,
         },

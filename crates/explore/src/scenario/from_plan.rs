@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use squall_core::faults::story::time_words;
-use squall_core::plan::{Asked, Plan, When};
+use squall_core::plan::{Asked, MAX_TIME_US, Plan, When};
 use squall_core::service::Operation;
 
 use super::draft::base;
@@ -100,7 +100,8 @@ fn request(asked: &Asked) -> Option<String> {
     if asked.crashes || asked.padding_bytes > 0 {
         return None;
     }
-    let lease = |us: u64| time_words(us);
+    // No story needs a lease for longer than a run may take.
+    let lease = |us: u64| time_words(us.min(MAX_TIME_US));
     let what = match asked.operation {
         Operation::Get { key } if asked.around_log => format!("read k{key}"),
         Operation::Get { key } => format!("get k{key}"),
@@ -120,7 +121,7 @@ fn request(asked: &Asked) -> Option<String> {
         Operation::Renew { lock, lease_us, .. } => format!("renew l{lock} {}", lease(lease_us)),
         Operation::Release { lock, .. } => format!("release l{lock}"),
         Operation::Guarded { lock, .. } => format!("write l{lock}"),
-        Operation::OfMachine { .. } => return None,
+        Operation::OfMachine { .. } | Operation::Revoke { .. } => return None,
     };
     Some(format!("client {} {} {what}", asked.client, first.node))
 }

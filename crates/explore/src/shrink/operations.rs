@@ -162,7 +162,7 @@ fn simpler(asked: &Asked) -> Vec<Asked> {
 fn simpler_operations(operation: Operation) -> Vec<Operation> {
     use Operation::{
         Acquire, Append, CompareAndSet, Delete, Get, Guarded, OfMachine, Put, Release, Renew,
-        TryAcquire,
+        Revoke, TryAcquire,
     };
     const VALUE: u64 = 1;
     const LEASE_US: u64 = 1_000_000;
@@ -197,6 +197,8 @@ fn simpler_operations(operation: Operation) -> Vec<Operation> {
             Guarded { lock: 0, token: 0 },
             Guarded { lock, token: 0 },
         ],
+        // Leaders ask for it, and no script does.
+        Revoke { .. } => vec![plain(0)],
         OfMachine { number } => simpler_numbers(number)
             .into_iter()
             .map(|number| OfMachine { number })

@@ -3,7 +3,7 @@
 
 use super::trial::Trial;
 use squall_core::options::{DriverOptions, RaftOptions};
-use squall_core::plan::{ClockOptions, Heal, Plan};
+use squall_core::plan::{ClockOptions, Fault, Heal, Plan, What};
 
 /// The time of a tick, of a message and of a sync in a plain plan, in microseconds.
 const TICK_US: u64 = 10_000;
@@ -39,7 +39,11 @@ const DRIVER: &[Plain] = defaults!(driver, DriverOptions:
 const WORLD: &[Plain] = &[
     |plan| plan.heal = Heal::Everyone,
     |plan| plan.cluster.clocks.fill(ClockOptions::default()),
-    |plan| plan.cluster.first_index = 0,
+    |plan| {
+        // Who gets an empty disk needs a snapshot to learn the configuration from.
+        let replaces = |fault: &Fault| matches!(fault.what, What::ReplaceDisk(_));
+        plan.cluster.first_index = u64::from(plan.faults.iter().any(replaces));
+    },
     |plan| {
         // What a snapshot stands for has a term.
         plan.cluster.first_term = u64::from(plan.cluster.first_index > 0);

@@ -90,6 +90,7 @@ fn everything(profile: &Profile) -> Profile {
         &mut all.membership_percent,
         &mut all.workload.crash_percent,
         &mut all.workload.fresh_lease_reads_percent,
+        &mut all.workload.leases_by_leader_percent,
         &mut network.small_capacity_percent,
         &mut raft.pre_vote_percent,
         &mut raft.check_quorum_percent,

@@ -5,6 +5,7 @@ use std::fmt::{Formatter, Result};
 use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
+use crate::ids::Index;
 
 /// How lock safety was broken, by the node that answered. Times are those of the lock's own clock,
 /// in microseconds.
@@ -66,6 +67,19 @@ pub enum LockSafety {
         /// The newer one that came before it.
         newer: u64,
     },
+    /// A lock was taken from a client by a leader that had not seen the lease renewed.
+    RevokedAfterRenewal {
+        /// The lock.
+        lock: u8,
+        /// The token of the grant.
+        token: u64,
+        /// The entry that takes it.
+        index: Index,
+        /// How often the lease had been renewed, as far as that leader had seen.
+        seen: u32,
+        /// How often it had been renewed.
+        renewals: u32,
+    },
 }
 
 impl LockSafety {
@@ -74,19 +88,25 @@ impl LockSafety {
             Self::TokenTwice { lock, .. }
             | Self::GrantedTooEarly { lock, .. }
             | Self::HeldTooLong { lock, .. }
-            | Self::StaleToken { lock, .. } => lock,
+            | Self::StaleToken { lock, .. }
+            | Self::RevokedAfterRenewal { lock, .. } => lock,
         }
     }
 }
 
 impl Rule for LockSafety {
-    const ABOUT: &'static str = "by the lock's own clock one client holds a lock at a time; tokens grow; a stale token is refused";
+    const ABOUT: &'static str = "by the lock's own clock one client holds a lock at a time; tokens grow; a stale token is refused; who takes a lock has seen its last renewal";
     const SOURCE: &'static str = "Burrows, OSDI 2006, section 2.4; Kleppmann 2016";
 }
 
 impl Way for LockSafety {
     fn words(&self, who: Who, f: &mut Formatter<'_>) -> Result {
-        write!(f, "{who} answered for lock l{}: ", self.lock())?;
+        match self {
+            Self::RevokedAfterRenewal { lock, .. } => {
+                write!(f, "{who} commits for lock l{lock}: ")?
+            }
+            _ => write!(f, "{who} answered for lock l{}: ", self.lock())?,
+        }
         match self {
             Self::TokenTwice {
                 token,
@@ -125,6 +145,16 @@ impl Way for LockSafety {
                 f,
                 "a write with token {token} was taken after one with token {newer}"
             ),
+            Self::RevokedAfterRenewal {
+                token,
+                index,
+                seen,
+                renewals,
+                ..
+            } => write!(
+                f,
+                "entry {index} revokes the grant with token {token}, whose lease has run out by the clock of a node that had seen {seen} of its renewals, of which there are {renewals}"
+            ),
         }
     }
 
@@ -138,6 +168,9 @@ impl Way for LockSafety {
             }
             Self::StaleToken { .. } => {
                 "Kleppmann 2016 (a stale token is refused); Burrows, OSDI 2006, section 2.4"
+            }
+            Self::RevokedAfterRenewal { .. } => {
+                "etcd-io/etcd#15247 (a leader that stood still revokes what was renewed at its successor)"
             }
         }
     }

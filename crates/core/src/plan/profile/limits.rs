@@ -40,6 +40,10 @@ impl Profile {
                 self.workload.fresh_lease_reads_percent,
             ),
             (
+                "workload.leases_by_leader_percent".into(),
+                self.workload.leases_by_leader_percent,
+            ),
+            (
                 "raft.lease_reads_percent".into(),
                 self.raft.lease_reads_percent,
             ),

@@ -52,6 +52,9 @@ pub struct WorkloadMix {
     /// Runs, of those with reads by lease, in which these are promised to be fresh.
     #[serde(default)]
     pub fresh_lease_reads_percent: u8,
+    /// Runs in which whoever leads ends the leases of locks, by its own clock.
+    #[serde(default)]
+    pub leases_by_leader_percent: u8,
 }
 
 /// Which Raft options vary: runs in which each differs from a plain setting.
