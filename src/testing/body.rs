@@ -151,7 +151,7 @@ fn no_outcome() -> Outcome {
         time_us: 0,
         counters: Counters::default(),
         nodes: Vec::new(),
-        voters_without_disk: Vec::new(),
+        members_without_disk: Vec::new(),
     }
 }
 

@@ -332,6 +332,15 @@ impl History {
         });
     }
 
+    fn forget_holders_before(&mut self, index: Index) {
+        let Some(holders) = &mut self.holders else {
+            return;
+        };
+        while holders.get(1).is_some_and(|(since, _)| *since <= index) {
+            holders.pop_front();
+        }
+    }
+
     /// What the command at `index` did, where it took effect there and that is remembered.
     pub(crate) fn performed_at(&self, index: Index) -> Option<Answer> {
         let row = self.rows.get(index)?;
@@ -501,6 +510,7 @@ impl History {
     /// Forgets what the log said before `index`: nobody is that far behind.
     pub fn forget_before(&mut self, index: Index) {
         self.rows.drop_through(index.saturating_sub(1));
+        self.forget_holders_before(index);
     }
 }
 

@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 /// that a late answer counts: the harness is as patient as the run is long.
 pub(crate) const FIRST_PROBE: u32 = 1 << 31;
 
-/// From this number on clients are the keepers of leases, one for each node.
+/// From this number on clients are the keepers of leases, so many numbers for each node: one for
+/// each lock, as a client has one request under way.
 pub(crate) const FIRST_KEEPER: u32 = 3 << 30;
+
+/// See [`FIRST_KEEPER`].
+pub(crate) const NUMBERS_OF_KEEPER: u32 = 256;
 
 /// A client by its number, in words: `client 3`, or `probing client 1` for the first of those that
 /// ask for something fresh after the storm, or `n1's keeper of leases`.
@@ -20,7 +24,10 @@ pub struct ClientName(pub u32);
 impl fmt::Display for ClientName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            FIRST_KEEPER.. => write!(f, "n{}'s keeper of leases", self.0 - FIRST_KEEPER),
+            FIRST_KEEPER.. => {
+                let node = (self.0 - FIRST_KEEPER) / NUMBERS_OF_KEEPER;
+                write!(f, "n{node}'s keeper of leases")
+            }
             FIRST_PROBE.. => write!(f, "probing client {}", self.0 - FIRST_PROBE + 1),
             number => write!(f, "client {number}"),
         }

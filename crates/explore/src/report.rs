@@ -183,9 +183,9 @@ pub fn page(
     Some(page)
 }
 
-/// That voters have lost their disks, where some have, and what follows from that.
+/// That members have lost their disks, where some have, and what follows from that.
 fn lost_disks(outcome: &Outcome) -> Option<String> {
-    let nodes: BTreeSet<NodeId> = outcome.voters_without_disk.iter().copied().collect();
+    let nodes: BTreeSet<NodeId> = outcome.members_without_disk.iter().copied().collect();
     let nodes: Vec<NodeId> = nodes.into_iter().collect();
     let (disks, came) = match nodes.len() {
         0 => return None,
@@ -194,8 +194,8 @@ fn lost_disks(outcome: &Outcome) -> Option<String> {
     };
     Some(format!(
         "{nodes} lost {disks} and {came}, without the votes and entries that others count on; Raft \
-         does not survive that of a voter (Raft paper, figure 2), so this tells nothing against the \
-         library: replace-disk is how a disk is replaced",
+         does not survive that (Raft paper, figure 2), so this tells nothing against the library: \
+         replace-disk is how a disk is replaced",
         nodes = node_list(&nodes),
     ))
 }

@@ -19,9 +19,9 @@ impl<S: Subject> World<'_, '_, S> {
     pub(crate) fn lose_disk(&mut self, now_us: u64, node: NodeId, down_us: u64) {
         if self.has_a_disk_to_lose(node) {
             self.counters.hit(Counter::DiskLost);
-            let votes = |one: &Configuration| one.electors().has(node);
-            if self.configurations_in_play().iter().any(votes) {
-                self.voters_without_disk.push(node);
+            let counts = |one: &Configuration| one.members().has(node);
+            if self.configurations_in_play().iter().any(counts) {
+                self.members_without_disk.push(node);
             }
             self.wipe(node);
             self.queue
@@ -107,21 +107,22 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     /// Whether a node goes by the committed configuration of the entry at `index`, after a restart
-    /// as well, and by none that comes after. One that is to join, and was never told of any,
-    /// goes by none.
+    /// as well, and by none that comes after, and holds no message back. One that is to join, and
+    /// was never in, goes by none.
     fn has_gone_over(&self, id: NodeId, index: Index) -> bool {
         let durable = self.disks[id.position()].durable();
         let kept = NodeView::booting(durable, 0);
         let view = self.view_of(id);
-        let is_new = kept.last() == 0 && view.configuration.1.is_empty();
-        if is_new && !self.wiped.has(id) {
+        if view.last() == 0 && view.configuration.1.is_empty() && !self.ever_in.has(id) {
             return true;
         }
-        let knows = self.goes_by_log || durable.commit.max(durable.snapshot_index()) >= index;
+        let by_log = self.goes_by_log && durable.commit == 0;
+        let knows = by_log || durable.commit.max(durable.snapshot_index()) >= index;
         let goes_by_it = !self.is_up(id) || view.configuration.0 >= index;
         self.has_committed(&kept, index)
             && knows
             && goes_by_it
+            && self.slots[id.position()].in_flight.is_empty()
             && kept.changes_after(index) == 0
             && view.changes_after(index) == 0
     }

@@ -7,7 +7,7 @@
 
 use super::world::World;
 use crate::history::OperationId;
-use crate::ids::{FIRST_KEEPER, NodeId, Role, Term};
+use crate::ids::{FIRST_KEEPER, NUMBERS_OF_KEEPER, NodeId, Role, Term};
 use crate::invariants::Verdict;
 use crate::replica::{Input, Reply, ReplyOutcome, Request, Subject};
 use crate::service::{Command, LOCKS, Operation};
@@ -20,8 +20,8 @@ pub(super) struct LeaseKeeper {
     watched: [Option<Watched>; LOCKS as usize],
     /// What has run out, and is to be revoked.
     run_out: Vec<Operation>,
-    /// What it has asked for and was not answered.
-    open: Vec<(OperationId, Command)>,
+    /// What it has asked for and was not answered, by lock.
+    open: [Option<(OperationId, Command)>; LOCKS as usize],
     /// Its commands so far, over all incarnations of its node.
     sequence: u64,
 }
@@ -98,17 +98,21 @@ impl<S: Subject> World<'_, '_, S> {
         if !self.is_up(node) {
             return Ok(());
         }
+        let lock = operation.lock().unwrap_or_default() % LOCKS;
         let keeper = &mut self.lease_keepers[node.position()];
+        if let Some((before, _)) = keeper.open[usize::from(lock)].take() {
+            self.checks.abandoned(before);
+        }
         keeper.sequence += 1;
         let command = Command {
-            client: FIRST_KEEPER + u32::from(node.0),
+            client: FIRST_KEEPER + u32::from(node.0) * NUMBERS_OF_KEEPER + u32::from(lock),
             sequence: keeper.sequence,
             time_us: now_us,
             operation,
         };
         let bytes = command.encode(0);
         let id = self.checks.invoked_in(command, &bytes);
-        keeper.open.push((id, command));
+        self.lease_keepers[node.position()].open[usize::from(lock)] = Some((id, command));
         let request = Request {
             client: command.client,
             sequence: command.sequence,
@@ -120,15 +124,17 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// A keeper of leases is answered.
     pub(super) fn answer_keeper(&mut self, node: NodeId, reply: &Reply) -> Verdict {
-        let whose = NodeId((reply.client - FIRST_KEEPER) as u8);
-        let Some(keeper) = self.lease_keepers.get_mut(whose.position()) else {
+        let number = reply.client - FIRST_KEEPER;
+        let whose = NodeId((number / NUMBERS_OF_KEEPER) as u8);
+        let lock = (number % NUMBERS_OF_KEEPER) as usize;
+        let keeper = self.lease_keepers.get_mut(whose.position());
+        let Some(open) = keeper.and_then(|keeper| keeper.open.get_mut(lock)) else {
             return Ok(());
         };
-        let asked = |(_, command): &(OperationId, Command)| command.sequence == reply.sequence;
-        let Some(place) = keeper.open.iter().position(asked) else {
+        let asked = |(_, command): &mut (OperationId, Command)| command.sequence == reply.sequence;
+        let Some((id, command)) = open.take_if(asked) else {
             return Ok(());
         };
-        let (id, command) = keeper.open.swap_remove(place);
         match &reply.outcome {
             ReplyOutcome::Refused { .. } => self.checks.failed(id),
             outcome => self
@@ -146,7 +152,7 @@ impl<S: Subject> World<'_, '_, S> {
         let sequence = keeper.sequence;
         let before = std::mem::take(keeper);
         keeper.sequence = sequence;
-        for (id, _) in before.open {
+        for (id, _) in before.open.into_iter().flatten() {
             self.checks.abandoned(id);
         }
     }

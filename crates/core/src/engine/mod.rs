@@ -138,8 +138,8 @@ pub struct Outcome {
     pub counters: Counters,
     /// Every node at the end.
     pub nodes: Vec<NodeAtEnd>,
-    /// Voters that lost their disks by mistake, and came back under their ids: in order of time.
-    pub voters_without_disk: Vec<NodeId>,
+    /// Members that lost their disks by mistake, and came back under their ids: in order of time.
+    pub members_without_disk: Vec<NodeId>,
 }
 
 /// A violation, and when it happened.

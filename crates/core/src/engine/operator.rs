@@ -156,6 +156,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         self.configuration = (index, after);
         self.joined = self.joined.with(after.members());
+        self.ever_in = self.ever_in.with(after.members());
         self.count_change(&before, &after);
         if self.is_watched() {
             self.tell(

@@ -102,7 +102,10 @@ impl Clients {
         let is_new = nth == 0;
         match &mut client.waiting {
             None if is_new => {
-                let operation_now = with_token(asked.operation, client.lock)?;
+                let mut operation_now = with_token(asked.operation, client.lock)?;
+                if self.workload.leases_by_leader {
+                    operation_now = without_end(operation_now);
+                }
                 client.sequence += 1;
                 let command = Command {
                     client: client.number,
@@ -149,6 +152,17 @@ impl Clients {
             false => Next::Again(node, ask),
         })
     }
+}
+
+/// The operation with a lease whose end is the leader's to see.
+fn without_end(mut operation: Operation) -> Operation {
+    if let Operation::Acquire { lease_us, .. }
+    | Operation::TryAcquire { lease_us, .. }
+    | Operation::Renew { lease_us, .. } = &mut operation
+    {
+        *lease_us = u64::MAX;
+    }
+    operation
 }
 
 /// The operation with the token that the client holds; none when it needs one and holds none,

@@ -251,7 +251,7 @@ impl<S: Subject> World<'_, '_, S> {
             time_us,
             counters: self.counters,
             nodes,
-            voters_without_disk: self.voters_without_disk,
+            members_without_disk: self.members_without_disk,
         }
     }
 

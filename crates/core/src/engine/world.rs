@@ -58,8 +58,10 @@ pub(crate) struct World<'p, 'w, S: Subject> {
     pub(super) wiped_by: Vec<usize>,
     /// Nodes that have lost the disk that they began with.
     pub(super) wiped: NodeSet,
-    /// Voters that have lost their disks by mistake, in order of time.
-    pub(super) voters_without_disk: Vec<NodeId>,
+    /// Members that have lost their disks by mistake, in order of time.
+    pub(super) members_without_disk: Vec<NodeId>,
+    /// Nodes that a committed configuration has ever had.
+    pub(super) ever_in: NodeSet,
     /// Some node has gone by a configuration before that was committed.
     pub(super) goes_by_log: bool,
     /// Each node's keeper of leases, where leaders keep them.
@@ -161,7 +163,8 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             asked: Vec::new(),
             wiped_by: Vec::new(),
             wiped: NodeSet::default(),
-            voters_without_disk: Vec::new(),
+            members_without_disk: Vec::new(),
+            ever_in: configuration.members(),
             goes_by_log: false,
             lease_keepers: match keeps_leases {
                 true => vec![LeaseKeeper::default(); nodes.len()],

@@ -24,6 +24,8 @@ struct Told {
     writes: Vec<(Index, u64)>,
     /// Grants that a leader has asked to take, by token, and since when.
     revoked: BTreeMap<u64, u64>,
+    /// What is to be taken of grants with lower tokens is forgotten.
+    forgotten: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -118,8 +120,11 @@ pub(super) fn revoked(id: NodeId, index: Index, command: &[u8], renewals: u32) -
 
 impl Told {
     fn granted(&mut self, lock: u8, mut new: Grant) -> Option<breach::LockSafety> {
-        if let Some(at_us) = self.revoked.get(&new.token) {
-            new.until_us = new.until_us.min(*at_us);
+        match self.revoked.get(&new.token) {
+            Some(at_us) => new.until_us = new.until_us.min(*at_us),
+            // Nobody knows any more whether it was to be taken.
+            None if new.token < self.forgotten => new.until_us = new.since_us,
+            None => {}
         }
         let Grant {
             token,
@@ -195,8 +200,10 @@ impl Told {
         let since_us = self.revoked.entry(token).or_insert(at_us);
         *since_us = at_us.min(*since_us);
         self.released(token, at_us);
-        if self.revoked.len() > MEMORY {
-            self.revoked.pop_first();
+        if self.revoked.len() > MEMORY
+            && let Some((token, _)) = self.revoked.pop_first()
+        {
+            self.forgotten = token + 1;
         }
     }
 

@@ -624,6 +624,8 @@ fn count_answer(command: &Command, answer: Answer, counters: &mut Counters) {
         },
         Answer::Waiting => Counter::LockAwaited,
         Answer::Held => Counter::LockHeld,
+        // A keeper of leases is told so of what it wanted revoked.
+        Answer::NotHeld if matches!(command.operation, Operation::Revoke { .. }) => return,
         Answer::NotHeld => Counter::LockLost,
         Answer::Released { .. } => Counter::LockReleased,
         Answer::Revoked { .. } => Counter::LeaseRevoked,

@@ -11,6 +11,7 @@
 use super::validate::{Impossible, check};
 use super::{FaultKind, Plan, Profile, When};
 use crate::options::MissedTicks;
+use crate::service::LOCKS;
 use squall_world::rng::PPM;
 
 /// The most that a run may ask for: inputs stepped into replicas, and what takes as long. That is
@@ -251,6 +252,11 @@ impl Plan {
                 wide(self.heal_us) * wide(workload.crash_percent) / 100 / life_us,
             ),
         };
+        // A leader that is cut off asks again for what comes to nothing.
+        let revocations = match workload.leases_by_leader {
+            true => nodes * wide(LOCKS) * wide(self.heal_us / workload.lease_us.max(1)),
+            false => 0,
+        };
         Load {
             nodes,
             ticks: wide(self.end_us / cluster.tick_us.max(1)),
@@ -259,7 +265,7 @@ impl Plan {
             election_ticks: wide(raft.election_ticks),
             heartbeat_ticks: wide(raft.heartbeat_ticks),
             clients,
-            attempts,
+            attempts: attempts + revocations,
             crashes,
             command_bytes: padding,
             max_size_per_message: wide(raft.max_size_per_message),
@@ -315,6 +321,14 @@ impl Profile {
         let pause_us = wide(u64::midpoint(longest_us / 10, longest_us).max(1));
         let shortest_wait_us = wide(self.tick_us[0]) * election_low / 4;
         let troubles = count(FaultKind::Trouble);
+        // A lease lasts at least an election time-out.
+        let revocations = match workload.leases_by_leader_percent {
+            0 => 0,
+            _ => {
+                let nodes = voters + joins;
+                nodes * wide(LOCKS) * storm_us / (wide(self.tick_us[0]) * election_low).max(1)
+            }
+        };
         let skewed_ppm = match self.skewed_clocks_percent {
             0 => 0,
             _ => 50_000,
@@ -334,7 +348,7 @@ impl Profile {
             election_ticks: election_low,
             heartbeat_ticks: 1,
             clients: wide(workload.clients[1]),
-            attempts: wide(workload.clients[1]) * storm_us / pause_us,
+            attempts: wide(workload.clients[1]) * storm_us / pause_us + revocations,
             crashes: match workload.crash_percent {
                 0 => 0,
                 _ => storm_us * 30 / 100 / (shortest_wait_us + pause_us),

@@ -143,6 +143,13 @@ impl Plan {
             at_most(format!("workload.{name}"), percent.into(), 100)?;
         }
         at_most("workload.lease_us", workload.lease_us, MAX_TIME_US)?;
+        let tick_us = self.cluster.tick_us;
+        check(
+            !workload.leases_by_leader || workload.lease_us >= tick_us,
+            "workload.lease_us",
+            workload.lease_us,
+            format!("at least cluster.tick_us, which is {tick_us}, where leaders keep leases"),
+        )?;
         check(
             !self.raft.lease_reads || self.raft.check_quorum,
             "raft.lease_reads",

@@ -42,7 +42,7 @@ pub struct Grant {
     pub since_us: u64,
     /// Until when, in replicated time.
     pub until_us: u64,
-    /// How often it has been renewed.
+    /// How often it has been renewed, where it has no end; 0 otherwise.
     pub renewals: u32,
 }
 
@@ -116,7 +116,10 @@ impl Lock {
             } => match mine.filter(|grant| grant.token == token) {
                 Some(mut grant) => {
                     grant.until_us = grant.until_us.max(now_us.saturating_add(lease_us));
-                    grant.renewals = grant.renewals.wrapping_add(1);
+                    // Of a lease that ends by itself nobody asks.
+                    if grant.until_us == u64::MAX {
+                        grant.renewals = grant.renewals.wrapping_add(1);
+                    }
                     self.holder = Some(grant);
                     grant.answer()
                 }

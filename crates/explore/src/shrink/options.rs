@@ -4,6 +4,7 @@
 use super::trial::Trial;
 use squall_core::options::{DriverOptions, RaftOptions};
 use squall_core::plan::{ClockOptions, Fault, Heal, Plan, What};
+use squall_core::service::Operation;
 
 /// The time of a tick, of a message and of a sync in a plain plan, in microseconds.
 const TICK_US: u64 = 10_000;
@@ -36,8 +37,22 @@ const DRIVER: &[Plain] = defaults!(driver, DriverOptions:
     read_context, missed_ticks, own,
 );
 
+/// The lease of a lock, where it had no end.
+const LEASE_US: u64 = 1_000_000;
+
 const WORLD: &[Plain] = &[
     |plan| plan.heal = Heal::Everyone,
+    |plan| {
+        plan.workload.leases_by_leader = false;
+        for asked in plan.script.iter_mut().flatten() {
+            if let Operation::Acquire { lease_us, .. }
+            | Operation::TryAcquire { lease_us, .. }
+            | Operation::Renew { lease_us, .. } = &mut asked.operation
+            {
+                *lease_us = (*lease_us).min(LEASE_US);
+            }
+        }
+    },
     |plan| plan.cluster.clocks.fill(ClockOptions::default()),
     |plan| {
         // Who gets an empty disk needs a snapshot to learn the configuration from.
