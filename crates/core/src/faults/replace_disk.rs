@@ -13,9 +13,9 @@ use crate::options::Feature;
 use crate::plan::{Draw, Impossible, Plan, at_most, check};
 use crate::replica::Subject;
 
-/// An operator replaces the disk of a node, step by step: the node leaves; when every other node goes
-/// by that, the node starts again on an empty disk; and it joins again, as a voter whatever it was.
-/// Raft survives this (dissertation, section 4.4, on how a server that failed for good is
+/// An operator replaces the disk of a node, step by step: the node leaves; when every other node
+/// goes by that, the node starts again on an empty disk; and it joins again, as a voter whatever it
+/// was. Raft survives this (dissertation, section 4.4, on how a server that failed for good is
 /// replaced), where [`super::LoseDisk`] is the same in one step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +24,8 @@ pub struct ReplaceDisk {
     pub node: NodeId,
     /// It joins as a learner, and becomes a voter after that (dissertation, section 4.2.1).
     pub as_learner: bool,
-    /// How often the operator looks again and asks for what is next, every other election time-out.
+    /// How often the operator looks again and asks for what is next, every other election
+    /// time-out.
     pub retries: u32,
 }
 
