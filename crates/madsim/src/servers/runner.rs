@@ -135,6 +135,7 @@ impl<S: Server> Runner for Storm<S> {
             time_us: stage.end_us,
             counters: stage.counters.clone(),
             nodes: stage.at_end(),
+            members_without_disk: Vec::new(),
         }
     }
 
