@@ -85,6 +85,31 @@ fn a_plan_that_asks_for_too_much_is_told_what_it_comes_to() {
 }
 
 #[test]
+fn a_plan_of_replaced_disks_or_of_leases_that_cannot_be_is_told_with_the_field() {
+    type Change = fn(&mut Plan);
+    let impossible: [(&str, Change); 3] = [
+        ("cluster.first_index is 0; it must be at least 1 ", |plan| {
+            let replaced = r#"{"when": {"at-us": 1}, "what": {"replace-disk": {"node": 1, "as_learner": true, "retries": 9}}}"#;
+            plan.faults = vec![serde_json::from_str(replaced).unwrap()];
+        }),
+        ("workload.lease_us is 0; it must be at least ", |plan| {
+            plan.workload.leases_by_leader = true;
+            plan.workload.lease_us = 0;
+        }),
+        ("script[0].operation is revoke; it must be ", |plan| {
+            let revoke = r#"[{"client": 0, "operation": {"revoke": {"lock": 1, "token": 1, "renewals": 0, "blind": true}}, "around_log": false, "padding_bytes": 0, "crashes": false, "tries": [{"at_us": 5, "node": 1}]}]"#;
+            plan.script = Some(serde_json::from_str(revoke).unwrap());
+        }),
+    ];
+    for (words, change) in impossible {
+        let mut plan = quiet_plan(3);
+        change(&mut plan);
+        let told = plan.validate().expect_err(words).to_string();
+        assert!(told.starts_with(words), "{told}");
+    }
+}
+
+#[test]
 fn a_profile_that_can_draw_a_run_of_days_is_told_what_it_comes_to() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x.toml");

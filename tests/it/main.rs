@@ -20,6 +20,7 @@ mod hostile_files;
 mod injected;
 mod kept;
 mod linearizability;
+mod majority;
 mod misbehaving;
 mod mutants;
 #[cfg(all(feature = "madsim", madsim))]

@@ -341,10 +341,15 @@ impl History {
         }
     }
 
-    /// What the command at `index` did, where it took effect there and that is remembered.
-    pub(crate) fn performed_at(&self, index: Index) -> Option<Answer> {
-        let row = self.rows.get(index)?;
-        row.performed.map(|(_, _, answer)| answer)
+    /// How often the lease had been renewed of the lock that the entry at `index` takes from its
+    /// holder; none where it takes none, or where no leader keeps leases.
+    #[inline]
+    pub(crate) fn revoked_at(&self, index: Index) -> Option<u32> {
+        self.holders.as_ref()?;
+        match self.rows.get(index)?.performed {
+            Some((_, _, Answer::Revoked { renewals })) => Some(renewals),
+            _ => None,
+        }
     }
 
     /// A hash of the state that the log gives after the entry at `index`, where that is remembered.

@@ -6,9 +6,29 @@
 
 use std::collections::BTreeMap;
 
-use super::{Verdict, Violation, breach};
+use super::{Checks, SEARCH, Verdict, Violation, breach};
+use crate::history::History;
 use crate::ids::{Index, NodeId};
-use crate::service::{Answer, Command, LOCKS, Operation};
+use crate::service::{Answer, Command, Holders, LOCKS, Operation};
+
+impl Checks {
+    /// The same where leaders keep the leases of locks by their own clocks.
+    #[must_use]
+    pub(crate) fn with_leases_by_leader(mut self) -> Self {
+        if let Some(told) = &mut self.told {
+            let history = History::new(self.ledger.first(), SEARCH);
+            told.history = history
+                .with_lag(told.lease_lag_us.unwrap_or(0))
+                .with_holders();
+        }
+        self
+    }
+
+    /// Who holds the locks after the committed entry at `index`, where leaders keep leases.
+    pub(crate) fn holders_at(&self, index: Index) -> Option<Holders> {
+        self.told.as_ref()?.history.holders_at(index)
+    }
+}
 
 /// What clients were told of every lock.
 #[derive(Debug, Default)]

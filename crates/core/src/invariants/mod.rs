@@ -14,6 +14,7 @@ pub mod breach;
 #[cfg(test)]
 mod by_hand;
 mod configuration;
+mod counting;
 mod durable_commit;
 mod election_safety;
 mod leader_append_only;
@@ -35,16 +36,16 @@ pub use read_index::Postmark;
 pub use view::{NodeView, Written};
 pub use violation::{Verdict, Violation};
 
-use crate::configuration::Configuration;
 use crate::counters::{Counter, Counters};
 use crate::history::{History, MachineHistory, OperationId, Settled, Wrong};
 use crate::ids::{Index, NodeId, Role};
 use crate::replica::{Label, LibraryEvent, Observation, ReplyOutcome};
-use crate::service::{Answer, Command, Holders, Operation, Service};
+use crate::service::{Command, Service};
 use crate::storage::{Chain, Entry, EntryKind, Record, StableState};
 use squall_linearizability::Budget;
 use squall_world::journal_disk::Disk;
 
+use counting::{count_answer, count_configuration, count_role};
 use ledger::Ledger;
 
 /// What the checks may look at: every node as it has shown itself, and every disk.
@@ -114,23 +115,6 @@ impl Checks {
             first_state: Some(Service::default().state()),
             ..Self::of_log(first)
         }
-    }
-
-    /// The same where leaders keep the leases of locks by their own clocks.
-    #[must_use]
-    pub(crate) fn with_leases_by_leader(mut self) -> Self {
-        if let Some(told) = &mut self.told {
-            let history = History::new(self.ledger.first(), SEARCH);
-            told.history = history
-                .with_lag(told.lease_lag_us.unwrap_or(0))
-                .with_holders();
-        }
-        self
-    }
-
-    /// Who holds the locks after the committed entry at `index`, where leaders keep leases.
-    pub(crate) fn holders_at(&self, index: Index) -> Option<Holders> {
-        self.told.as_ref()?.history.holders_at(index)
     }
 
     /// The same where the nodes replicate `service`, with a machine of a user's own. `guard` is
@@ -394,8 +378,7 @@ impl Checks {
                     };
                     if let Some(told) = &mut self.told {
                         told.history.committed(index, command);
-                        if let Some(Answer::Revoked { renewals }) = told.history.performed_at(index)
-                        {
+                        if let Some(renewals) = told.history.revoked_at(index) {
                             return lock_safety::revoked(id, index, command, renewals);
                         }
                     } else if let Some(machine) = &mut self.machine {
@@ -588,50 +571,4 @@ impl Checks {
     pub fn committed(&self) -> Index {
         self.ledger.last()
     }
-}
-
-fn count_role(view: &NodeView, role: Role, counters: &mut Counters) {
-    match role {
-        Role::Candidate => counters.hit(Counter::ElectionStarted),
-        Role::PreCandidate => counters.hit(Counter::PreVoteStarted),
-        Role::Follower if view.role == Role::Leader => counters.hit(Counter::LeaderSteppedDown),
-        Role::Follower | Role::Leader => {}
-    }
-}
-
-fn count_configuration(view: &NodeView, after: &Configuration, counters: &mut Counters) {
-    let (_, before) = view.configuration;
-    counters.hit(Counter::Configured);
-    if view.snapshot.0 == view.applied && view.applied > 0 && before != *after {
-        counters.hit(Counter::SnapshotWithChange);
-    }
-    if after.is_joint() && !before.is_joint() {
-        counters.hit(Counter::JointEntered);
-    }
-    if before.is_joint() && !after.is_joint() {
-        counters.hit(Counter::JointLeft);
-    }
-}
-
-fn count_answer(command: &Command, answer: Answer, counters: &mut Counters) {
-    counters.hit(match answer {
-        Answer::Value { .. } => Counter::KeyRead,
-        Answer::Done { .. } => Counter::KeyWritten,
-        Answer::Differs { .. } => Counter::ComparisonFailed,
-        Answer::Granted { .. } => match command.operation {
-            Operation::Renew { .. } => Counter::LockRenewed,
-            _ => Counter::LockGranted,
-        },
-        Answer::Waiting => Counter::LockAwaited,
-        Answer::Held => Counter::LockHeld,
-        // A keeper of leases is told so of what it wanted revoked.
-        Answer::NotHeld if matches!(command.operation, Operation::Revoke { .. }) => return,
-        Answer::NotHeld => Counter::LockLost,
-        Answer::Released { .. } => Counter::LockReleased,
-        Answer::Revoked { .. } => Counter::LeaseRevoked,
-        Answer::Written => Counter::GuardedWrite,
-        Answer::Stale => Counter::StaleTokenRefused,
-        // It is no answer of this service.
-        Answer::OfMachine { .. } => return,
-    });
 }
