@@ -31,6 +31,7 @@ fn a_lost_disk_is_told_with_what_it_had_and_not_blamed_on_the_library() {
     let words = told.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in [
         "so this tells nothing against the library",
+        "cause a lost disk",
         "goes down, and gets an empty disk, without entr",
         "'s disk is lost, and n",
     ] {

@@ -178,6 +178,9 @@ pub fn page(
     add("");
     // A page is longer than a terminal is high, and its end is what is seen.
     add(&format!("broken     {}", failure.violation));
+    if !outcome.members_without_disk.is_empty() {
+        add("cause      a lost disk (above): this tells nothing against the library");
+    }
     add(&format!("plan       {}", path.display()));
     add(&format!("reproduce  {command}"));
     Some(page)

@@ -184,7 +184,7 @@ impl Definition for ReplaceDisk {
         &[Command {
             name: "replace-disk",
             usage: "replace-disk NODE [learner]",
-            about: "an operator has the node leave, wipes it when every other node goes by that, and has it join again, as a learner first if so asked",
+            about: "in a cluster with spares: an operator has the node leave, wipes it when every other node goes by that, and has it join again, as a learner first if so asked",
             act: replace_disk,
         }]
     }
