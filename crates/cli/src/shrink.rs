@@ -112,8 +112,9 @@ pub fn progress(hidden: bool) -> ProgressBar {
     let bar = ProgressBar::no_length().with_style(style.expect("the template is ours"));
     if hidden || !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
+    } else {
+        bar.enable_steady_tick(Duration::from_millis(200));
     }
-    bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
 

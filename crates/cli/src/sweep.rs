@@ -532,7 +532,8 @@ fn progress(options: &Options, seeds: &Range<u64>, manner: Manner) -> ProgressBa
     let hides = manner.quiet || !std::io::stderr().is_terminal();
     if hides || options.json.as_deref() == Some(Path::new("-")) {
         bar.set_draw_target(ProgressDrawTarget::hidden());
+    } else {
+        bar.enable_steady_tick(Duration::from_millis(200));
     }
-    bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
