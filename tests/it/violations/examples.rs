@@ -202,6 +202,7 @@ fn of_commits() -> Vec<Breach> {
         }
         .into(),
         DurableCommit::NoEntry { index: 7 }.into(),
+        DurableCommit::WrittenOver { index: 7, term: 3 }.into(),
         AckBeforeDurable::TermNotDurable {
             to: N3,
             sent: MessageKind::Vote,

@@ -3,11 +3,39 @@
 //! The leader's own disk counts like any other and may be the one that is behind (dissertation,
 //! section 10.2.1). Nodes that are down count through their disks. What is
 //! durable is read off the disks, so this finds a missing fsync without a crash.
+//!
+//! From then on nobody who has the entry writes another in its place (sections 5.3 and 5.4.3).
 
 use super::ledger::Ledger;
-use super::{ClusterView, Verdict, Violation, breach};
+use super::{ClusterView, NodeView, Verdict, Violation, breach};
 use crate::counters::{Counter, Counters};
 use crate::ids::{Index, NodeId, NodeSet, Role};
+use crate::storage::Entry;
+
+/// `id` is about to write `entry` at `index`, where its log has one. Leaders of later terms have
+/// what is committed, and nobody appends for those of earlier ones, so no committed entry is ever
+/// in conflict with what a leader sends.
+#[cold]
+pub(super) fn written_over(
+    id: NodeId,
+    view: &NodeView,
+    index: Index,
+    entry: &Entry,
+    ledger: &Ledger,
+) -> Verdict {
+    let here = view.entry_at(index).map(|(_, chain)| chain);
+    let before = view.chain_at(index - 1);
+    let before = before.or_else(|| ledger.committed(index - 1));
+    let (Some(here), Some(before)) = (here, before) else {
+        return Ok(());
+    };
+    if ledger.committed(index) != Some(here) || entry.chained_to(before) == here {
+        return Ok(());
+    }
+    let term = entry.term;
+    let breach = breach::DurableCommit::WrittenOver { index, term };
+    Err(Violation::by(id, breach))
+}
 
 /// `id` says that its log is committed up to `index`; enters what is new into the ledger.
 #[inline]
@@ -128,6 +156,19 @@ mod tests {
         assert_eq!(broken(cluster.commit(1, 1)), no_quorum(1, &[2], everyone));
         cluster.sync(1);
         assert_eq!(cluster.commit(1, 1), Ok(()));
+    }
+
+    #[test]
+    fn what_is_committed_is_written_over_by_nothing_else() {
+        let mut cluster = led(3);
+        cluster.replicate(&[1, 2, 3], 1, 1);
+        cluster.replicate(&[1, 2, 3], 2, 1);
+        cluster.commit(1, 1).unwrap();
+        assert_eq!(cluster.append(2, 1, 1), Ok(()), "the same once more");
+        cluster.append(2, 2, 1).unwrap();
+        assert_eq!(cluster.append(2, 2, 2), Ok(()), "it is not committed");
+        let breach = DurableCommit::WrittenOver { index: 1, term: 2 };
+        assert_eq!(broken(cluster.append(3, 1, 2)), breach.into());
     }
 
     #[test]

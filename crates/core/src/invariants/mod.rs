@@ -206,6 +206,9 @@ impl Checks {
         counters: &mut Counters,
     ) -> Verdict<Chain> {
         let ledger = &self.ledger;
+        if index <= view.last() {
+            durable_commit::written_over(id, view, index, entry, ledger)?;
+        }
         let written = view.append(index, entry, |at| ledger.committed(at));
         let written = written.map_err(|gap| log_matching::gap(id, index, gap))?;
         if let Some(last) = written.cut_after {

@@ -1,12 +1,20 @@
 //! What a subject does not have is left out of its plans.
 
-use super::{Cluster, Plan};
+use super::{Cluster, Fault, Plan};
 use crate::options::{DriverOptions, Feature, Persistence, RaftOptions};
 
 impl Plan {
     /// The first feature that the plan asks for and that is none of `supports`.
     pub fn asks_for_more_than(&self, supports: &[Feature]) -> Option<Feature> {
-        Feature::missing_from(supports).find(|feature| self.asks_for(*feature))
+        let missing = Feature::missing_from(supports).find(|feature| self.asks_for(*feature));
+        missing.or_else(|| self.lacks_a_way_to_change(supports))
+    }
+
+    /// A fault that changes the configuration in whichever way there is, where there is none.
+    fn lacks_a_way_to_change(&self, supports: &[Feature]) -> Option<Feature> {
+        let cannot = |fault: &Fault| !fault.what.kind().is_supported(supports);
+        let lacks = self.faults.iter().any(cannot);
+        lacks.then_some(Feature::SimpleChange)
     }
 
     fn asks_for(&self, feature: Feature) -> bool {

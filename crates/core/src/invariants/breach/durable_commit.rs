@@ -1,4 +1,4 @@
-//! How an entry may come to be committed and not durable.
+//! How an entry may come to be committed and not durable, or not to stay so.
 
 use std::fmt::{Formatter, Result};
 
@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use super::{Mentions, Rule, Way, Who};
 use crate::configuration::Configuration;
-use crate::ids::{Index, NodeSet};
+use crate::ids::{Index, NodeSet, Term};
 
-/// How durable commit was broken, by the node that first knows an entry to be committed.
+/// How durable commit was broken, by the node that first knows an entry to be committed, or by one
+/// that had the entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 #[non_exhaustive]
@@ -32,12 +33,19 @@ pub enum DurableCommit {
         /// The entry.
         index: Index,
     },
+    /// The node had the entry, which is known to be committed, and wrote another in its place.
+    WrittenOver {
+        /// The entry.
+        index: Index,
+        /// The term of what the node wrote.
+        term: Term,
+    },
 }
 
 impl Rule for DurableCommit {
-    const ABOUT: &'static str =
-        "when an entry is first known to be committed, it is durable on a quorum";
-    const SOURCE: &'static str = "Raft paper, sections 5.3 and 5.6; dissertation, section 10.2.1";
+    const ABOUT: &'static str = "when an entry is first known to be committed, it is durable on a quorum, and nobody who has it writes another in its place";
+    const SOURCE: &'static str =
+        "Raft paper, sections 5.3, 5.4.3 and 5.6; dissertation, section 10.2.1";
 }
 
 impl Way for DurableCommit {
@@ -62,6 +70,10 @@ impl Way for DurableCommit {
                 f,
                 "{who} committed entry {index}, which no disk holds as an entry"
             ),
+            Self::WrittenOver { index, term } => write!(
+                f,
+                "{who} wrote an entry of term {term} over the committed entry {index}"
+            ),
         }
     }
 
@@ -73,6 +85,9 @@ impl Way for DurableCommit {
             }
             Self::NoEntry { .. } => {
                 "Raft paper, sections 5.3 and 5.6 (an entry is durable before it is committed)"
+            }
+            Self::WrittenOver { .. } => {
+                "Raft paper, sections 5.3 and 5.4.3 (no later leader is without a committed entry)"
             }
         }
     }
@@ -88,6 +103,7 @@ impl Way for DurableCommit {
                 .entry(*index)
                 .nodes(*holders)
                 .configuration(configuration),
+            Self::WrittenOver { index, term } => Mentions::default().entry(*index).term(*term),
         }
     }
 }
