@@ -32,6 +32,7 @@ mod own_machine;
 mod own_storage;
 mod promises;
 mod resume;
+mod run_document;
 mod search;
 #[cfg(all(feature = "madsim", madsim))]
 mod servers;

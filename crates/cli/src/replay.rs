@@ -12,11 +12,12 @@ use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::explain::CausalTrace;
 use squall_explore::report;
+use squall_explore::run_document::RunDocument;
 
 use narrow::{Around, Narrow};
 
 use super::artifact::check_own;
-use super::chosen::OnePlan;
+use super::chosen::{Chosen, OnePlan};
 use super::{CliError, Manner, say, unfinished};
 
 #[derive(Debug, Args)]
@@ -41,6 +42,10 @@ pub struct Options {
     /// With --around: how many steps before and after.
     #[arg(long, value_name = "STEPS", default_value_t = 20, requires = "around")]
     context: u64,
+    /// Print the whole run as one JSON document, and nothing else: docs/run.schema.json says what
+    /// is in it.
+    #[arg(long, conflicts_with_all = ["trace", "log", "node", "around", "break_at"])]
+    json: bool,
     /// Call squall_break just before this step's input goes into the node, for a debugger's
     /// breakpoint on squall_break. The run has one thread, and catches no signal.
     #[arg(long, value_name = "STEP")]
@@ -59,6 +64,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
             "there is no {node} in this plan; legal: n1 to n{}",
             plan.cluster.nodes()
         )));
+    }
+    if options.json {
+        return whole_run(&chosen, options.until);
     }
     // The seed in the name of a file is that which was swept: a smaller plan may have another.
     let drawn = match chosen.file {
@@ -125,6 +133,22 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
             Ok(0)
         }
     }
+}
+
+/// Prints the run as one document.
+fn whole_run(chosen: &Chosen, most_steps: Option<u64>) -> Result<u8, CliError> {
+    let Chosen {
+        plan,
+        subject,
+        command,
+        ..
+    } = chosen;
+    let (document, outcome) = RunDocument::of_run(subject, plan, command, most_steps);
+    let mut text =
+        serde_json::to_string(&document).map_err(|error| CliError::Usage(error.to_string()))?;
+    text.push('\n');
+    say(&text)?;
+    Ok(outcome.failure.is_some().into())
 }
 
 fn ending(outcome: &Outcome, until: Option<u64>) -> String {

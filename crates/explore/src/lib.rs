@@ -8,6 +8,7 @@ pub mod explain;
 #[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod fuzz_input;
 pub mod report;
+pub mod run_document;
 #[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod running;
 pub mod scenario;

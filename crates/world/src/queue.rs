@@ -5,7 +5,7 @@
 //! means.
 
 /// Where in a [`Slab`] a value lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SlabKey(u32);
 
 /// Values that stay where they are put until they are taken.

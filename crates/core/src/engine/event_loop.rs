@@ -59,6 +59,7 @@ impl<S: Subject> World<'_, '_, S> {
     fn drive(&mut self, mut pace: impl FnMut(&[Slot<S::Replica, Event>], u64)) -> Verdict {
         options::count(self.plan, &mut self.counters);
         self.begin()?;
+        self.show_cluster();
         let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
         while !self.queue.is_empty() {
             let (time_us, event) = self.queue.take();
@@ -70,6 +71,9 @@ impl<S: Subject> World<'_, '_, S> {
             }
             pace(&self.slots, time_us);
             self.happen(time_us, event)?;
+            if self.watch.cluster.is_some() {
+                self.show_cluster();
+            }
             if self.watch.until.is_some() && self.is_enough(time_us) {
                 return Ok(());
             }

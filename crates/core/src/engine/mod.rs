@@ -57,6 +57,7 @@ use crate::coverage::Coverage;
 use crate::ids::{Index, NodeId, Role, Term};
 use crate::invariants::{NodeView, Violation};
 use crate::service::{Answer, Command};
+use crate::storage::StableState;
 use crate::text::seconds;
 
 /// What a run is watched with. The default watches nothing, which is fastest.
@@ -79,6 +80,8 @@ pub struct Observer<'a> {
     /// Is told how far the run is, and ends it, without a verdict, when it is stopped from another
     /// thread.
     pub pulse: Option<Arc<Pulse>>,
+    /// Is shown the whole cluster after every event, and once more at the end. It must not unwind.
+    pub cluster: Option<&'a mut dyn FnMut(&ClusterAt<'_>)>,
     /// Looks at the run after every event, and ends it, without a verdict, by saying so. It must
     /// not unwind.
     pub until: Option<&'a mut dyn FnMut(&Moment<'_>) -> bool>,
@@ -121,6 +124,32 @@ impl Moment<'_> {
         let newest = leaders.max_by_key(|(_, node)| node.term);
         newest.map(|(position, _)| NodeId::at(position))
     }
+}
+
+/// The whole cluster between two events, as the harness knows it.
+#[derive(Debug)]
+pub struct ClusterAt<'a> {
+    /// Simulated time, in microseconds.
+    pub time_us: u64,
+    /// Inputs stepped into replicas so far.
+    pub step: u64,
+    /// Every node, in order of id.
+    pub nodes: Vec<NodeAt<'a>>,
+    /// The links that are cut, each with its sender and its receiver, in order.
+    pub cuts: Vec<(NodeId, NodeId)>,
+}
+
+/// One node between two events.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeAt<'a> {
+    /// Whether it runs.
+    pub state: NodeState,
+    /// What it has shown of itself.
+    pub view: &'a NodeView,
+    /// What its disk would keep if the power failed now.
+    pub durable: &'a StableState,
+    /// Records written and not yet durable.
+    pub unsynced: usize,
 }
 
 /// How a run ended.

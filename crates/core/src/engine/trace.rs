@@ -5,7 +5,7 @@ use std::fmt;
 use crate::ids::{Index, NodeId, Term};
 use crate::operator::Admin;
 use crate::replica::{Label, MessageKind, Observation, Reply, SyncResult};
-use crate::service::Operation;
+use crate::service::{Command, Operation};
 use crate::storage::{EntryKind, HardState, Record};
 use crate::text::seconds;
 use squall_world::queue::SlabKey;
@@ -131,6 +131,8 @@ pub enum Wrote {
         changes: bool,
         /// It is empty, as that of a new leader.
         empty: bool,
+        /// Whose command it is, and the client's own count of what it asks for.
+        sender: Option<(u32, u64)>,
     },
     /// The commit index.
     Commit {
@@ -165,6 +167,12 @@ impl From<&Record> for Wrote {
                 term: entry.term,
                 changes: entry.kind != EntryKind::Normal,
                 empty: entry.data.is_empty(),
+                sender: match entry.kind {
+                    EntryKind::Normal => {
+                        Command::decode(&entry.data).map(|one| (one.client, one.sequence))
+                    }
+                    EntryKind::Configuration(_) => None,
+                },
             },
             Record::Commit { index } => Wrote::Commit { index: *index },
             Record::LogReset { next } => Wrote::LogReset { next: *next },

@@ -3,7 +3,7 @@
 use super::panics;
 use super::trace::{self, Forgotten, Happened, LIBRARY, Line, Trigger, Weight, Wrote};
 use super::world::World;
-use super::{Failure, NodeAtEnd, NodeState, Outcome};
+use super::{ClusterAt, Failure, NodeAt, NodeAtEnd, NodeState, Outcome};
 use crate::ids::{ClientName, NodeId};
 use crate::invariants::Violation;
 use crate::replica::{
@@ -238,6 +238,7 @@ impl<S: Subject> World<'_, '_, S> {
                 violation.message().as_bytes(),
             ));
         }
+        self.show_cluster();
         let time_us = self.queue.now_us();
         let nodes = self.nodes.iter().map(|id| self.at_end(*id)).collect();
         Outcome {
@@ -255,18 +256,51 @@ impl<S: Subject> World<'_, '_, S> {
         }
     }
 
+    fn state_of(&self, id: NodeId) -> NodeState {
+        let slot = &self.slots[id.position()];
+        let is_gone = self.views[id.position()].gone;
+        match (is_gone, slot.replica.is_some(), slot.paused_until_us) {
+            (true, ..) => NodeState::Gone,
+            (_, false, _) => NodeState::Down,
+            (_, _, Some(_)) => NodeState::Still,
+            _ => NodeState::Up,
+        }
+    }
+
+    /// Shows the cluster as it is to whoever watches it.
+    #[cold]
+    pub(super) fn show_cluster(&mut self) {
+        let Some(watcher) = self.watch.cluster.take() else {
+            return;
+        };
+        let node = |id: NodeId| NodeAt {
+            state: self.state_of(id),
+            view: &self.views[id.position()],
+            durable: self.disks[id.position()].durable(),
+            unsynced: self.disks[id.position()].pending(),
+        };
+        let from_each = self.nodes.iter().copied();
+        let links = from_each.flat_map(|from| self.nodes.iter().map(move |to| (from, *to)));
+        let is_cut = |link: &(NodeId, NodeId)| {
+            let (from, to) = *link;
+            self.network.is_cut(from.position(), to.position())
+        };
+        let cluster = ClusterAt {
+            time_us: self.queue.now_us(),
+            step: self.step,
+            nodes: self.nodes.iter().copied().map(node).collect(),
+            cuts: links.filter(is_cut).collect(),
+        };
+        panics::of_watcher(|| watcher(&cluster));
+        self.watch.cluster = Some(watcher);
+    }
+
     fn at_end(&self, id: NodeId) -> NodeAtEnd {
         let view = &self.views[id.position()];
-        let slot = &self.slots[id.position()];
         let disk = self.disks[id.position()].durable();
         NodeAtEnd {
             id,
-            state: match (view.gone, slot.replica.is_some(), slot.paused_until_us) {
-                (true, ..) => NodeState::Gone,
-                (_, false, _) => NodeState::Down,
-                (_, _, Some(_)) => NodeState::Still,
-                _ => NodeState::Up,
-            },
+            state: self.state_of(id),
             role: view.role,
             term: view.term,
             vote: view.hard.vote,

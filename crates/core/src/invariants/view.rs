@@ -117,7 +117,12 @@ impl NodeView {
         self.log.first()
     }
 
-    /// The last index of its log.
+    /// The index after the last entry of its log.
+    pub fn next(&self) -> Index {
+        self.log.next()
+    }
+
+    /// The last index of its log, or its snapshot's where that is further.
     #[inline]
     pub fn last(&self) -> Index {
         self.log.last().max(self.snapshot.0)

@@ -172,6 +172,11 @@ impl Locks {
         std::array::from_fn(|lock| self.locks[lock].holder.map(held))
     }
 
+    /// Who holds each lock, and until when.
+    pub(super) fn grants(&self) -> [Option<Grant>; LOCKS as usize] {
+        std::array::from_fn(|lock| self.locks[lock].holder)
+    }
+
     pub(super) fn apply(
         &mut self,
         client: u32,

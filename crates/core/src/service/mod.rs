@@ -160,6 +160,11 @@ impl Service {
         self.locks.holders()
     }
 
+    /// Who holds each lock, and until when.
+    pub fn grants(&self) -> [Option<Grant>; LOCKS as usize] {
+        self.locks.grants()
+    }
+
     /// What a key holds, as a read is answered.
     pub fn get(&self, key: u8) -> Answer {
         self.kv.get(key)

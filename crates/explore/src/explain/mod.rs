@@ -15,7 +15,10 @@ mod state_at;
 mod step_graph;
 mod topic;
 
+use std::collections::BTreeSet;
+
 use squall_core::engine::{Line, NOTE, Outcome, Trigger};
+use squall_core::ids::NodeId;
 use squall_core::plan::{Asked, Plan};
 use squall_core::text::{WIDTH, indented};
 
@@ -56,6 +59,32 @@ impl CausalTrace {
     /// An explanation of the run of `plan` that ended in `outcome`: a line of headers, then its
     /// lines, each of at most 80 columns.
     pub fn tell(&self, plan: &Plan, outcome: &Outcome) -> Vec<String> {
+        let story = self.story(plan, outcome);
+        let mut lines = Vec::new();
+        if story.cut_off {
+            lines.push("(the run is long: what lies further back is left out)".to_owned());
+        }
+        if story.left_out > 0 {
+            let left_out = story.left_out;
+            let steps = if left_out == 1 { "step" } else { "steps" };
+            let words = format!("({left_out} more {steps} on the way left out; --trace has all)");
+            lines.push(words);
+        }
+        lines.push("   seconds    step  node".to_owned());
+        for told in &story.lines {
+            lines.extend(told.in_columns());
+        }
+        for words in &story.standing {
+            lines.extend(indented("", words, COLUMN, WIDTH));
+        }
+        for told in &story.ending {
+            lines.extend(told.in_columns());
+        }
+        lines
+    }
+
+    /// What [`CausalTrace::tell`] tells, in its parts.
+    pub fn story(&self, plan: &Plan, outcome: &Outcome) -> Story {
         let topic = outcome
             .failure
             .as_ref()
@@ -67,8 +96,10 @@ impl CausalTrace {
             }
             _ => rank::outline(&self.0, plan),
         };
-        let mut lines = Vec::new();
-        let mut left_out = 0;
+        let mut story = Story {
+            cut_off: self.0.cut_off,
+            ..Story::default()
+        };
         for (place, is_told) in places {
             let moment = &self.0.all[place];
             let telling = render::Telling {
@@ -76,54 +107,92 @@ impl CausalTrace {
                 topic: topic.as_ref(),
                 in_full: in_full.contains(&place),
             };
-            let sentence = render::sentence(&self.0, place, &telling);
+            let text = render::sentence(&self.0, place, &telling);
             if !is_told {
-                left_out += usize::from(!sentence.is_empty());
-            } else if !sentence.is_empty() {
-                let node = moment.node.map(|node| node.to_string());
-                lines.extend(line(
-                    moment.time_us,
-                    moment.step,
-                    node.as_deref(),
-                    &sentence,
-                ));
+                story.left_out += usize::from(!text.is_empty());
+            } else if !text.is_empty() {
+                story.lines.push(StoryLine {
+                    time_us: moment.time_us,
+                    step: moment.step,
+                    node: moment.node,
+                    text,
+                });
             }
-        }
-        lines.insert(0, "   seconds    step  node".to_owned());
-        if left_out > 0 {
-            let steps = if left_out == 1 { "step" } else { "steps" };
-            let words = format!("({left_out} more {steps} on the way left out; --trace has all)");
-            lines.insert(0, words);
-        }
-        if self.0.cut_off {
-            lines.insert(
-                0,
-                "(the run is long: what lies further back is left out)".to_owned(),
-            );
         }
         if let (Some(failure), Some(topic)) = (&outcome.failure, &topic) {
-            let standing = final_state::at_the_end(&self.0, topic, outcome);
-            for words in standing {
-                lines.extend(indented("", &words, COLUMN, WIDTH));
-            }
+            story.standing = final_state::at_the_end(&self.0, topic, outcome);
             // What a test took down of its run, it wants to read.
             for moment in &self.0.all {
                 let notes = moment.words.iter().filter(|words| words.starts_with(NOTE));
-                lines.extend(notes.flat_map(|note| line(moment.time_us, moment.step, None, note)));
+                story.ending.extend(notes.map(|note| StoryLine {
+                    time_us: moment.time_us,
+                    step: moment.step,
+                    node: None,
+                    text: note.clone(),
+                }));
             }
-            let node = failure.violation.node.map(|node| node.to_string());
-            let words = format!("breaks {}", failure.violation.property());
-            lines.extend(line(failure.time_us, failure.step, node.as_deref(), &words));
+            story.ending.push(StoryLine {
+                time_us: failure.time_us,
+                step: failure.step,
+                node: failure.violation.node,
+                text: format!("breaks {}", failure.violation.property()),
+            });
         }
-        lines
+        story
+    }
+
+    /// The moments that the violation follows from, by messages and by order at a node, and those
+    /// elsewhere that it contradicts, with what they follow from: the time, the step and the node
+    /// of each. Empty for a clean run.
+    pub fn past(&self, outcome: &Outcome) -> BTreeSet<(u64, u64, Option<NodeId>)> {
+        let Some(failure) = &outcome.failure else {
+            return BTreeSet::new();
+        };
+        let is_past = rank::past(&self.0, &Topic::of(&failure.violation), failure);
+        let moments = self.0.all.iter().zip(is_past);
+        let in_past = moments.filter(|(_, is_past)| *is_past);
+        in_past
+            .map(|(moment, _)| (moment.time_us, moment.step, moment.node))
+            .collect()
+    }
+}
+
+/// An explanation in its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Story {
+    /// The run was so long that its beginning is not known any more.
+    pub cut_off: bool,
+    /// Steps that belong to it, and matter less than those that are told.
+    pub left_out: usize,
+    /// What is told, in order.
+    pub lines: Vec<StoryLine>,
+    /// How the nodes stood at the end, in as far as it has to do with the violation.
+    pub standing: Vec<String>,
+    /// The notes of a test, and at last the violation.
+    pub ending: Vec<StoryLine>,
+}
+
+/// One sentence of a story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoryLine {
+    /// When, in simulated microseconds.
+    pub time_us: u64,
+    /// In or after which step.
+    pub step: u64,
+    /// Its subject, where it is a node.
+    pub node: Option<NodeId>,
+    /// What happened.
+    pub text: String,
+}
+
+impl StoryLine {
+    fn in_columns(&self) -> Vec<String> {
+        let node = self.node.map_or(String::new(), |node| node.to_string());
+        let (seconds, micros) = (self.time_us / 1_000_000, self.time_us % 1_000_000);
+        let place = format!("{seconds:>3}.{micros:06} {:>7}  {node}", self.step);
+        indented(&place, &self.text, COLUMN, WIDTH)
     }
 }
 
 /// Where the words of a line begin.
 const COLUMN: usize = 24;
-
-fn line(time_us: u64, step: u64, node: Option<&str>, words: &str) -> Vec<String> {
-    let (seconds, micros) = (time_us / 1_000_000, time_us % 1_000_000);
-    let place = format!("{seconds:>3}.{micros:06} {step:>7}  {}", node.unwrap_or(""));
-    indented(&place, words, COLUMN, WIDTH)
-}

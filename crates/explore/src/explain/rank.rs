@@ -28,10 +28,7 @@ pub fn causes(
     plan: &Plan,
     in_full: &mut Vec<usize>,
 ) -> Vec<(usize, bool)> {
-    let broke = failure
-        .violation
-        .node
-        .and_then(|node| moments.last_of(node));
+    let broke = broken_in(moments, failure);
     let roots = roots(moments, topic, broke);
     let past = moments.past_of(&roots);
     let mut ranks: BTreeMap<usize, Rank> = BTreeMap::new();
@@ -73,6 +70,19 @@ pub fn causes(
         rank(place, if asks || topic.is_told() { 2 } else { 1 });
     }
     pick(ranks)
+}
+
+/// The last moment of the node that broke the property, where one did.
+fn broken_in(moments: &Moments, failure: &Failure) -> Option<usize> {
+    let node = failure.violation.node?;
+    moments.last_of(node)
+}
+
+/// Whether each moment is one that the violation follows from, or that it contradicts, or one that
+/// such a one follows from.
+pub fn past(moments: &Moments, topic: &Topic, failure: &Failure) -> Vec<bool> {
+    let roots = roots(moments, topic, broken_in(moments, failure));
+    moments.past_of(&roots)
 }
 
 /// What helps to weigh moments.
