@@ -4,17 +4,19 @@
 //! section 10.2.1). Nodes that are down count through their disks. What is
 //! durable is read off the disks, so this finds a missing fsync without a crash.
 //!
-//! From then on nobody who has the entry writes another in its place (sections 5.3 and 5.4.3).
+//! From then on nobody who has the entry writes another in its place that a leader of the term in
+//! which it was committed, or of a later one, has made (sections 5.3 and 5.4.3).
 
 use super::ledger::Ledger;
 use super::{ClusterView, NodeView, Verdict, Violation, breach};
 use crate::counters::{Counter, Counters};
-use crate::ids::{Index, NodeId, NodeSet, Role};
+use crate::ids::{Index, NodeId, NodeSet, Role, Term};
 use crate::storage::Entry;
 
-/// `id` is about to write `entry` at `index`, where its log has one. Leaders of later terms have
-/// what is committed, and nobody appends for those of earlier ones, so no committed entry is ever
-/// in conflict with what a leader sends.
+/// `id` is about to write `entry` at `index`, where its log has one. The leader of the term in
+/// which that one was committed has it, and so has every later one, so none of them makes another
+/// in its place. A leader of an earlier term may have: a node that has not heard of the later term
+/// follows it still, and may write what it has taken in after it has.
 #[cold]
 pub(super) fn written_over(
     id: NodeId,
@@ -29,7 +31,12 @@ pub(super) fn written_over(
     let (Some(here), Some(before)) = (here, before) else {
         return Ok(());
     };
-    if ledger.committed(index) != Some(here) || entry.chained_to(before) == here {
+    let is_later = |by: Term| entry.term >= by;
+    let is_same = entry.chained_to(before) == here;
+    if is_same
+        || ledger.committed(index) != Some(here)
+        || !ledger.committed_by(index).is_some_and(is_later)
+    {
         return Ok(());
     }
     let term = entry.term;
@@ -169,6 +176,19 @@ mod tests {
         assert_eq!(cluster.append(2, 2, 2), Ok(()), "it is not committed");
         let breach = DurableCommit::WrittenOver { index: 1, term: 2 };
         assert_eq!(broken(cluster.append(3, 1, 2)), breach.into());
+    }
+
+    /// It was made by a leader of term 2, which a node may follow that has not heard of term 3.
+    #[test]
+    fn what_a_later_leader_commits_may_be_written_over_by_what_came_before_it() {
+        let mut cluster = led(3);
+        cluster.replicate(&[1, 2, 3], 1, 1);
+        cluster.elect(1, 3);
+        cluster.replicate(&[1, 2], 2, 3);
+        cluster.commit(1, 2).unwrap();
+        assert_eq!(cluster.append(3, 1, 2), Ok(()));
+        let breach = DurableCommit::WrittenOver { index: 1, term: 3 };
+        assert_eq!(broken(cluster.append(2, 1, 3)), breach.into());
     }
 
     #[test]

@@ -81,6 +81,12 @@ impl Ledger {
         });
     }
 
+    /// The term of the leader that committed the entry at `index`; none when it is not committed,
+    /// or long ago.
+    pub(super) fn committed_by(&self, index: Index) -> Option<Term> {
+        self.rows.get(index).map(|row| row.by)
+    }
+
     /// The highest index committed by a leader of a term before `term`.
     pub(super) fn committed_before(&self, term: Term) -> Index {
         let late = self

@@ -33,7 +33,8 @@ pub enum DurableCommit {
         /// The entry.
         index: Index,
     },
-    /// The node had the entry, which is known to be committed, and wrote another in its place.
+    /// The node had the entry, which is known to be committed, and wrote another in its place, of
+    /// a term whose leader must have had the entry.
     WrittenOver {
         /// The entry.
         index: Index,
