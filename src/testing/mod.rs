@@ -396,9 +396,9 @@ impl Test {
             let outcome = self.subject.runner.run(&plan, Observer::default());
             if let Some(failure) = outcome.failure {
                 let command = self.place.command(&self.settings.repeated(None));
-                let page = report::failure(&self.subject, &plan, &path, &command);
+                let page = self.page(&plan, &path, &command);
                 let head = format!("regression {}: {failure}", path.display());
-                let words = [&head, "", &page.unwrap_or_default()];
+                let words = [&head, "", &page];
                 return Err(Failed::found(&failure, plan, words));
             }
         }
@@ -531,9 +531,22 @@ impl Test {
             Err(failed) => return failed,
         };
         let command = self.place.command(&self.settings.repeated(Some(seed)));
-        let page = report::failure(&self.subject, &plan, &path, &command);
-        let words = [&head, origin.as_str(), &page.unwrap_or_default()];
+        let page = self.page(&plan, &path, &command);
+        let words = [&head, origin.as_str(), &page];
         Failed::found(&finding.failure, plan, words)
+    }
+
+    /// What is said of a plan that fails and lies at `path`, with where its HTML page is.
+    fn page(&self, plan: &Plan, path: &Path, command: &str) -> String {
+        #[cfg(feature = "page")]
+        let html = {
+            let to = self.place.page(path);
+            // A page that cannot be written takes nothing from what is said.
+            squall_page::beside_failure(&self.subject, plan, command, &to).unwrap_or_default()
+        };
+        #[cfg(not(feature = "page"))]
+        let html = String::new();
+        report::failure(&self.subject, plan, path, &html, command).unwrap_or_default()
     }
 
     /// The plan of a finding; where a strategy drew it, what proptest makes of it.

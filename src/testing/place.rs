@@ -12,6 +12,10 @@ const FOLDER: &str = "squall-regressions";
 /// The folder of notes of what runs, beside the test's program.
 const NOTES: &str = "squall-running";
 
+/// The folder of pages of failures, beside the test's program: nobody keeps those.
+#[cfg(feature = "page")]
+const PAGES: &str = "squall-pages";
+
 /// Where a test stands.
 pub(super) struct Place {
     /// The test's own path: its binary and its name.
@@ -74,6 +78,19 @@ impl Place {
     pub(super) fn notes(&self) -> PathBuf {
         let folder = self.program.parent().unwrap_or(Path::new("."));
         folder.join(NOTES).join(&self.own)
+    }
+
+    /// Where the page of a failure goes, whose plan lies at `plan`: beside the plans, where someone
+    /// has said where those go.
+    #[cfg(feature = "page")]
+    pub(super) fn page(&self, plan: &Path) -> PathBuf {
+        if self.out != self.kept {
+            return plan.with_extension("html");
+        }
+        let folder = self.program.parent().unwrap_or(Path::new("."));
+        let name = plan.file_stem().unwrap_or_default();
+        let name = Path::new(name).with_extension("html");
+        folder.join(PAGES).join(&self.own).join(name)
     }
 
     /// The plans that failed before, in order of name.

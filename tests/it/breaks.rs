@@ -145,7 +145,7 @@ fn first(does: Break, seeds: u64) -> Option<(Property, String)> {
     (0..seeds).find_map(|seed| {
         let plan = subject.plans(&profile).draw(seed);
         let failure = subject.runner.run(&plan, Observer::default()).failure?;
-        let page = report::failure(&subject, &plan, "x.json".as_ref(), "again");
+        let page = report::failure(&subject, &plan, "x.json".as_ref(), "", "again");
         Some((failure.violation.property(), page.unwrap_or_default()))
     })
 }

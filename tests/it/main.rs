@@ -30,6 +30,7 @@ mod on_madsim;
 mod output;
 mod own_machine;
 mod own_storage;
+mod page;
 mod promises;
 mod resume;
 mod run_document;

@@ -138,7 +138,7 @@ where
         let plan = subject.plans(&profile).draw(seed);
         let outcome = subject.runner.run(&plan, Observer::default());
         if let Some(failure) = outcome.failure {
-            let page = report::failure(&subject, &plan, Path::new("x.json"), "again");
+            let page = report::failure(&subject, &plan, Path::new("x.json"), "", "again");
             return (failure.violation, plan, page.unwrap_or_default());
         }
     }

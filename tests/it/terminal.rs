@@ -56,7 +56,14 @@ fn colours_change_no_words() {
 
 /// Lines that are copied or searched for stay whole.
 fn stays_whole(line: &str) -> bool {
-    let starts = ["VIOLATION ", "broken ", "plan ", "reproduce ", "from "];
+    let starts = [
+        "VIOLATION ",
+        "broken ",
+        "plan ",
+        "page ",
+        "reproduce ",
+        "from ",
+    ];
     starts
         .iter()
         .any(|start| line.trim_start().starts_with(start))

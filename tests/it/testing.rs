@@ -209,7 +209,8 @@ fn the_first_failure_in_the_order_of_seeds_is_the_one_that_counts() {
         said[0]
     );
     assert!(
-        said[0].contains("\nplan       DIR/no-panic-seed-11.json\nreproduce  SQUALL_SEED=11 "),
+        said[0].contains("\nplan       DIR/no-panic-seed-11.json\npage       ")
+            && said[0].contains("/no-panic-seed-11.html\nreproduce  SQUALL_SEED=11 "),
         "{}",
         said[0]
     );

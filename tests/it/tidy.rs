@@ -17,9 +17,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("noraft", &["core", "world"]),
     ("raftbare", &["core"]),
     ("explore", &["core", "world"]),
+    ("page", &["core", "explore"]),
     ("proptest", &["core", "explore", "world"]),
     ("madsim", &["core", "linearizability", "raft-rs", "world"]),
-    ("cli", &["core", "explore", "world"]),
+    ("cli", &["core", "explore", "page", "world"]),
     (
         "fuzzing",
         &["core", "explore", "linearizability", "raft-rs", "world"],

@@ -10,11 +10,14 @@ use squall_explore::report;
 
 use super::artifact::read_plan;
 use super::chosen::On;
+use super::page::Pages;
 use super::shrink::{say_shrunk, shrink_and_show};
 use super::{CliError, Manner, can_write, duration, replay_command, say, write_to};
 
 #[derive(Debug, Args)]
 pub struct Options {
+    #[command(flatten)]
+    pages: Pages,
     /// What the fuzzer found: an input of the target storm, as in fuzz/artifacts/storm.
     #[arg(value_name = "ARTIFACT")]
     artifact: PathBuf,
@@ -63,7 +66,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
     say_shrunk(&shrunk, manner)?;
     let command = replay_command(&out, engine);
-    let page = report::failure(subject, &shrunk.plan, &out, &command);
+    let to = out.with_extension("html");
+    let html = (options.pages).line(subject, &shrunk.plan, &to, &command);
+    let page = report::failure(subject, &shrunk.plan, &out, &html, &command);
     say(&format!("\n{}", page.unwrap_or_default()))?;
     Ok(1)
 }

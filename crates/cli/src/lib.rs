@@ -9,6 +9,7 @@ mod diff;
 mod import;
 mod interrupt;
 mod list;
+mod page;
 mod replay;
 mod show;
 mod shrink;
@@ -50,6 +51,12 @@ A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
 const STORY_STATUS: &str = "\
 A story is a text file: commands, a line ----, and what is expected to happen; see sims/stories.
 Exit status: 0 all as expected, 1 something else happened, 2 bad input.";
+
+const PAGE_STATUS: &str = "\
+The page is one file that needs no network: it can be mailed, or kept with the
+artifacts of a CI job. What it shows, `squall replay --json` prints.
+Exit status: 0 the page is written, 2 bad input.
+A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
 
 const DIFF_STATUS: &str = "Exit status: 0 equal runs, 1 they differ, 2 bad input.";
 
@@ -93,6 +100,10 @@ enum Command {
     /// Explain a plan's run: how a violation came about, or what happened in a clean run.
     #[command(after_help = EXIT_STATUS)]
     Show(show::Options),
+    /// Write one plan's run as an HTML page: a space-time diagram, the state of every node at any
+    /// step, and how a violation came about.
+    #[command(after_help = PAGE_STATUS)]
+    Page(page::Options),
     /// Say where two runs first differ: in their plans, and then in what happens.
     #[command(after_help = DIFF_STATUS)]
     Diff(diff::Options),
@@ -188,6 +199,7 @@ pub fn run(subjects: impl Into<Registry>, arguments: impl IntoIterator<Item = Os
         Command::Diff(options) => diff::run(&subjects, &options),
         Command::Story(options) => story::run(&subjects, &options),
         Command::Show(options) => show::run(&subjects, &options, manner),
+        Command::Page(options) => page::run(&subjects, &options, manner),
         Command::Shrink(options) => shrink::run(&subjects, &options, manner),
         Command::Corpus(options) => corpus::run(&subjects, &options),
         Command::Import(options) => import::run(&subjects, &options, manner),

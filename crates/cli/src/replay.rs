@@ -2,7 +2,7 @@
 
 mod narrow;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -18,12 +18,15 @@ use narrow::{Around, Narrow};
 
 use super::artifact::check_own;
 use super::chosen::{Chosen, OnePlan};
+use super::page::{DEFAULT_OUT, Pages};
 use super::{CliError, Manner, say, unfinished};
 
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
     one: OnePlan,
+    #[command(flatten)]
+    pages: Pages,
     /// Print everything that happens, and the library's own log, as it happens.
     #[arg(long)]
     trace: bool,
@@ -121,7 +124,14 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         let steps = report::group(outcome.steps);
         say(&format!("step {step} was not reached: there are {steps}\n"))?;
     }
-    match report::page(plan, &outcome, &causes, chosen.place(), &chosen.command) {
+    let html = match outcome.failure {
+        Some(_) if options.until.is_none() => {
+            (options.pages).line(subject, plan, &html_of(&chosen), &chosen.command)
+        }
+        _ => String::new(),
+    };
+    let (place, command) = (chosen.place(), &chosen.command);
+    match report::page(plan, &outcome, &causes, place, &html, command) {
         Some(page) => {
             say(&page)?;
             Ok(1)
@@ -133,6 +143,16 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
             Ok(0)
         }
     }
+}
+
+/// Where the HTML page of a failure goes: the plan may lie among what is kept.
+fn html_of(chosen: &Chosen) -> PathBuf {
+    let mut name = match &chosen.file {
+        Some(file) => file.file_stem().unwrap_or_default().to_owned(),
+        None => format!("seed-{}", chosen.plan.seed).into(),
+    };
+    name.push(".html");
+    Path::new(DEFAULT_OUT).join(name)
 }
 
 /// Prints the run as one document.

@@ -19,7 +19,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let (plan, command) = (&chosen.plan, &chosen.command);
     let (outcome, causes) = report::watched(&chosen.subject, plan);
     let page = match manner.verbose {
-        true => report::page(plan, &outcome, &causes, chosen.place(), command),
+        true => report::page(plan, &outcome, &causes, chosen.place(), "", command),
         false => None,
     };
     let explanation = || report::explanation(plan, &outcome, &causes, command);

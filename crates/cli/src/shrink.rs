@@ -15,12 +15,15 @@ use squall_explore::watchdog::{Hang, Patience, USUAL_PATIENCE};
 
 use super::chosen::OnePlan;
 use super::interrupt::stop_at_interrupt;
+use super::page::Pages;
 use super::{
     CliError, Manner, can_write, default_jobs, duration, replay_command, say, warn, watch, write_to,
 };
 
 #[derive(Debug, Args)]
 pub struct Options {
+    #[command(flatten)]
+    pages: Pages,
     #[command(flatten)]
     one: OnePlan,
     /// Where the smaller plan is written [default: PLAN.shrunk.json, or seed-N.shrunk.json].
@@ -89,7 +92,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
     say_shrunk(&shrunk, manner)?;
     let command = replay_command(&out, chosen.engine);
-    let page = report::failure(subject, &shrunk.plan, &out, &command);
+    let to = out.with_extension("html");
+    let html = (options.pages).line(subject, &shrunk.plan, &to, &command);
+    let page = report::failure(subject, &shrunk.plan, &out, &html, &command);
     say(&format!("\n{}", page.unwrap_or_default()))?;
     Ok(1)
 }

@@ -21,6 +21,7 @@ use squall_explore::watchdog::Hang;
 use super::artifact::profile_for;
 use super::chosen::On;
 use super::interrupt::stop_at_interrupt;
+use super::page::{DEFAULT_OUT, Pages};
 use super::unfinished::{Asked, Stand, Unfinished, hash_of};
 use super::watch::{self, Desk, HangAfter, Watcher};
 use super::written::{Writing, Written, sweep_name};
@@ -68,11 +69,13 @@ pub struct Options {
     #[arg(long)]
     keep_going: bool,
     /// Where plans that failed are written.
-    #[arg(long, value_name = "DIR", default_value = "squall-out")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     out: PathBuf,
     /// Do not shrink the first failure of each property.
     #[arg(long)]
     no_shrink: bool,
+    #[command(flatten)]
+    pages: Pages,
     /// How long to shrink each of them, at most.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, conflicts_with = "no_shrink")]
     shrink_for: Duration,
@@ -158,6 +161,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         jobs,
         shrink_for: asked.shrink_for_ms.map(Duration::from_millis),
         patience: options.hang_after.0,
+        pages: options.pages,
     });
     for (finding, plan) in stand.summary.findings.iter().zip(stand.plans) {
         written.known(finding, plan);

@@ -21,6 +21,7 @@ use squall_explore::strategy::Kind;
 use squall_explore::sweep::{Finding, USUAL_CAUSES};
 use squall_explore::watchdog::{Hang, Patience};
 
+use super::page::Pages;
 use super::shrink::{progress, show};
 use super::{CliError, replay_command, say};
 
@@ -44,6 +45,8 @@ pub struct Writing<'a> {
     pub shrink_for: Option<Duration>,
     /// How long a run of a smaller plan may stand still.
     pub patience: Option<Duration>,
+    /// Whether what is printed gets an HTML page beside its plan.
+    pub pages: Pages,
 }
 
 /// Hears of a smaller plan whose run hangs, with the files of all findings.
@@ -131,7 +134,8 @@ impl<'a> Written<'a> {
     fn print(&self, finding: &Finding, path: &Path, whole: bool) -> Result<(), CliError> {
         let command = replay_command(path, self.writing.subject.engine);
         if whole {
-            let page = report::failure(self.writing.subject, &finding.plan, path, &command);
+            let html = self.page_line(&finding.plan, path, &command);
+            let page = report::failure(self.writing.subject, &finding.plan, path, &html, &command);
             let page = page.unwrap_or_else(|| gone(finding, path, &command));
             return say(&page);
         }
@@ -204,15 +208,26 @@ impl<'a> Written<'a> {
             indented(head, &words, 11, WIDTH)
         });
         let sizes: Vec<String> = sizes.collect();
+        let html = self.page_line(&shrunk.plan, smaller, &command);
         let origin = format!("{}\nfrom       {}\n", sizes.join("\n"), path.display());
         if self.writing.keep_going {
             let failure = &shrunk.failure;
             return say(&format!(
-                "\nshrunk: {failure}\n  reproduce  {command}\n{origin}"
+                "\nshrunk: {failure}\n  reproduce  {command}\n{html}{origin}"
             ));
         }
-        let page = report::failure(self.writing.subject, &shrunk.plan, smaller, &command);
+        let page = report::failure(self.writing.subject, &shrunk.plan, smaller, &html, &command);
         say(&format!("\n{}{origin}", page.unwrap_or_default()))
+    }
+}
+
+impl Written<'_> {
+    /// Writes the HTML page of a plan beside it, and says where.
+    fn page_line(&self, plan: &Plan, path: &Path, command: &str) -> String {
+        let to = path.with_extension("html");
+        self.writing
+            .pages
+            .line(self.writing.subject, plan, &to, command)
     }
 }
 

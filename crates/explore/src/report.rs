@@ -26,15 +26,17 @@ use squall_core::text::{WIDTH, indented, seconds};
 const MOST_OPERATIONS: usize = 12;
 
 /// Carries `plan` out once more and writes the page of its failure; none when it
-/// does not fail. `path` is where the plan lies, `command` what reproduces it.
+/// does not fail. `path` is where the plan lies, `html` the line that says where its HTML page is,
+/// or nothing, `command` what reproduces it.
 pub fn failure(
     subject: &RegisteredSubject,
     plan: &Plan,
     path: &Path,
+    html: &str,
     command: &str,
 ) -> Option<String> {
     let (outcome, causes) = watched(subject, plan);
-    page(plan, &outcome, &causes, path, command)
+    page(plan, &outcome, &causes, path, html, command)
 }
 
 /// Carries `plan` out, and keeps what its explanation needs.
@@ -108,6 +110,7 @@ pub fn page(
     outcome: &Outcome,
     causes: &CausalTrace,
     path: &Path,
+    html: &str,
     command: &str,
 ) -> Option<String> {
     let failure = outcome.failure.as_ref()?;
@@ -182,6 +185,7 @@ pub fn page(
         add("cause      a lost disk (above): this tells nothing against the library");
     }
     add(&format!("plan       {}", path.display()));
+    html.lines().for_each(&mut add);
     add(&format!("reproduce  {command}"));
     Some(page)
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use squall_core::engine::{ClusterAt, Happened, Line, Outcome, Trigger, Weight, Wrote};
-use squall_core::ids::{ClientName, Index, NodeId};
+use squall_core::ids::{ClientName, Index, NodeId, NodeSet};
 use squall_core::plan::Plan;
-use squall_core::replica::{Label, ReplyOutcome, SyncResult};
+use squall_core::replica::{Label, Observation, ReplyOutcome, SyncResult};
 use squall_core::service::Service;
 use squall_world::queue::SlabKey;
 
@@ -26,6 +26,8 @@ pub struct Builder {
     of_sender: BTreeMap<(u32, u64), usize>,
     /// Messages that are on their way, by where they lie.
     on_their_way: BTreeMap<SlabKey, usize>,
+    /// Those that have started, and are not down since.
+    up: NodeSet,
     nodes: Vec<Standing>,
     contents: Contents,
     cuts: Vec<(NodeId, NodeId)>,
@@ -58,6 +60,7 @@ impl Builder {
             faults: plan.faults.iter().map(in_words).collect(),
             of_sender: BTreeMap::new(),
             on_their_way: BTreeMap::new(),
+            up: NodeSet::default(),
             nodes: (0..plan.cluster.nodes())
                 .map(|_| Standing::default())
                 .collect(),
@@ -93,6 +96,7 @@ impl Builder {
             }
             Happened::Down(_) => {
                 self.push(line, MomentKind::Down);
+                line.node.into_iter().for_each(|node| self.up.remove(node));
             }
             Happened::Other if self.moment_of(line).is_none() => {
                 self.push(line, MomentKind::Other);
@@ -101,8 +105,12 @@ impl Builder {
                 let at = match self.moment_of(line) {
                     Some(at) => at,
                     None => {
-                        let at = self.push(line, MomentKind::Start);
-                        self.moments[at].text = "starts".to_owned();
+                        let (kind, text) = match line.node.is_some_and(|node| self.up.has(node)) {
+                            true => (MomentKind::Other, ""),
+                            false => (MomentKind::Start, "starts"),
+                        };
+                        let at = self.push(line, kind);
+                        self.moments[at].text = text.to_owned();
                         at
                     }
                 };
@@ -193,6 +201,9 @@ impl Builder {
     /// Adds to a moment what came of it.
     fn add(&mut self, at: usize, line: &Line, event: &Happened) {
         match event {
+            Happened::Observed(Observation::Started { .. }) => {
+                line.node.into_iter().for_each(|node| self.up.add(node));
+            }
             Happened::Sent {
                 label,
                 parcel,

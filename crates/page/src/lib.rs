@@ -1,0 +1,156 @@
+//! A run as one HTML page: a space-time diagram, how every node stood after any moment, and how a
+//! violation came about. The page needs no network, and nothing beside itself.
+//!
+//! The page is made of the files in `assets`, one thing a file. The run goes into it as its
+//! [`RunDocument`], compressed; what is told without a script (the violation and the story) is in
+//! the page as text. Knows no engine and no Raft: all that the page shows is in the document.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use base64::Engine as _;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use minijinja::{AutoEscape, Environment, context};
+use serde::Serialize;
+
+use squall_core::engine::Observer;
+use squall_core::fsutil::write_whole;
+use squall_core::plan::Plan;
+use squall_core::registry::RegisteredSubject;
+use squall_core::text::seconds;
+use squall_explore::report::group;
+use squall_explore::run_document::{RunDocument, Sentence};
+
+/// The most steps of a run whose page is written without being asked for: a page of so many has
+/// some ten megabytes.
+const MOST_STEPS: u64 = 300_000;
+
+/// The page, with places for what differs from run to run.
+const TEMPLATE: &str = include_str!("../assets/page.html");
+
+/// How the page looks.
+const STYLES: &[&str] = &[
+    include_str!("../assets/theme.css"),
+    include_str!("../assets/layout.css"),
+    include_str!("../assets/diagram.css"),
+    include_str!("../assets/panel.css"),
+    include_str!("../assets/print.css"),
+];
+
+/// What the page does, in the order in which one needs another.
+const SCRIPTS: &[&str] = &[
+    include_str!("../assets/run.js"),
+    include_str!("../assets/states.js"),
+    include_str!("../assets/filter.js"),
+    include_str!("../assets/diagram.js"),
+    include_str!("../assets/panel.js"),
+    include_str!("../assets/controls.js"),
+    include_str!("../assets/main.js"),
+];
+
+/// A sentence of the story as the page shows it.
+#[derive(Serialize)]
+struct Told<'a> {
+    at: Option<String>,
+    step: Option<u64>,
+    moment: Option<usize>,
+    node: Option<String>,
+    text: &'a str,
+}
+
+impl<'a> Told<'a> {
+    fn of(sentence: &'a Sentence) -> Self {
+        Self {
+            at: sentence.time_us.map(seconds),
+            step: sentence.step,
+            moment: sentence.moment,
+            node: sentence.node.map(|node| node.to_string()),
+            text: &sentence.text,
+        }
+    }
+}
+
+/// The page of a run.
+///
+/// # Panics
+/// Never: the template is ours, and a document can always be written as JSON.
+pub fn html(document: &RunDocument) -> String {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    environment.set_keep_trailing_newline(true);
+    environment
+        .add_template("page.html", TEMPLATE)
+        .expect("the template is ours");
+    let template = environment.get_template("page.html");
+    let violation = document.violation.as_ref();
+    let story: Vec<Told<'_>> = document.story.iter().map(Told::of).collect();
+    let lost_disks: Vec<String> = document
+        .end
+        .members_without_disk
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let filled = template.and_then(|template| {
+        template.render(context! {
+            subject => document.subject,
+            squall => document.squall,
+            nodes => document.nodes,
+            faults => document.faults.iter().map(|fault| fault.words.as_str()).collect::<Vec<_>>(),
+            end_at => seconds(document.end.time_us),
+            healed_at => seconds(document.end.healed_us),
+            steps => document.end.steps,
+            reproduce => document.reproduce,
+            violation => violation,
+            violated_at => violation.map(|violation| seconds(violation.time_us)),
+            lost_disks => lost_disks.join(", "),
+            story => story,
+            styles => STYLES.concat(),
+            scripts => SCRIPTS,
+            run => packed(document),
+        })
+    });
+    filled.expect("the template asks for what there is")
+}
+
+/// The document as JSON, compressed by gzip, in base64.
+fn packed(document: &RunDocument) -> String {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let json = serde_json::to_vec(document).expect("a document is JSON");
+    encoder.write_all(&json).expect("a vector takes all");
+    let bytes = encoder.finish().expect("a vector takes all");
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Writes the page of a failing plan to the file `to`, whose folder is made where there is none.
+/// Returns the line that tells of it, as it stands at the end of what is said of a failure: where
+/// the page is, or that the run is too long for a page that nobody has asked for. `reproduce` is
+/// what repeats the run.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn beside_failure(
+    subject: &RegisteredSubject,
+    plan: &Plan,
+    reproduce: &str,
+    to: &Path,
+) -> io::Result<String> {
+    let watch = Observer {
+        most_steps: Some(MOST_STEPS + 1),
+        ..Observer::default()
+    };
+    if subject.runner.run(plan, watch).steps > MOST_STEPS {
+        let most = group(MOST_STEPS);
+        return Ok(format!(
+            "page       (the run has more than {most} steps: squall page writes it)\n"
+        ));
+    }
+    let (document, _) = RunDocument::of_run(subject, plan, reproduce, None);
+    if let Some(folder) = to.parent().filter(|folder| *folder != Path::new("")) {
+        std::fs::create_dir_all(folder)?;
+    }
+    write_whole(to, &html(&document))?;
+    Ok(format!("page       {}\n", to.display()))
+}
