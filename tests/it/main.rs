@@ -13,6 +13,7 @@ mod disk_loss;
 mod disk_on_madsim;
 mod example;
 mod excerpts;
+mod export;
 mod faults;
 mod findings;
 mod fuzzing;

@@ -6,6 +6,7 @@ mod artifact;
 mod chosen;
 mod corpus;
 mod diff;
+mod export;
 mod import;
 mod interrupt;
 mod list;
@@ -58,6 +59,10 @@ artifacts of a CI job. What it shows, `squall replay --json` prints.
 Exit status: 0 the page is written, 2 bad input.
 A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
 
+const EXPORT_STATUS: &str = "\
+Exit status: 0 the run is written, 2 bad input.
+A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
+
 const DIFF_STATUS: &str = "Exit status: 0 equal runs, 1 they differ, 2 bad input.";
 
 const SHRINK_STATUS: &str = "Ctrl-C ends early with the best so far.
@@ -104,6 +109,9 @@ enum Command {
     /// step, and how a violation came about.
     #[command(after_help = PAGE_STATUS)]
     Page(page::Options),
+    /// Write one plan's run in the format of another tool: Perfetto, ShiViz, Jepsen.
+    #[command(after_help = EXPORT_STATUS)]
+    Export(export::Options),
     /// Say where two runs first differ: in their plans, and then in what happens.
     #[command(after_help = DIFF_STATUS)]
     Diff(diff::Options),
@@ -199,6 +207,7 @@ pub fn run(subjects: impl Into<Registry>, arguments: impl IntoIterator<Item = Os
         Command::Diff(options) => diff::run(&subjects, &options),
         Command::Story(options) => story::run(&subjects, &options),
         Command::Show(options) => show::run(&subjects, &options, manner),
+        Command::Export(options) => export::run(&subjects, &options, manner),
         Command::Page(options) => page::run(&subjects, &options, manner),
         Command::Shrink(options) => shrink::run(&subjects, &options, manner),
         Command::Corpus(options) => corpus::run(&subjects, &options),

@@ -5,6 +5,7 @@
 //! Knows no Raft library, and no terminal.
 
 pub mod explain;
+pub mod export;
 #[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod fuzz_input;
 pub mod report;

@@ -1,0 +1,10 @@
+//! Runs in the formats of other tools: what they draw or check is theirs. Each is a function of a
+//! run's document, and knows neither an engine nor a file.
+
+mod edn;
+mod perfetto;
+mod shiviz;
+
+pub use edn::edn;
+pub use perfetto::perfetto;
+pub use shiviz::{SHIVIZ_EXPRESSION, shiviz};
