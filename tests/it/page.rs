@@ -126,7 +126,7 @@ fn what_a_run_says_is_never_taken_for_html() {
         "a script is in the page"
     );
     assert!(!page.contains("<img"), "an image is in the page");
-    assert_eq!(page.matches("&lt;script&gt;alert(1)").count(), 6);
+    assert_eq!(page.matches("&lt;script&gt;alert(1)").count(), 8);
 }
 
 #[test]

@@ -68,7 +68,8 @@ const chosen = (page) => page.locator("#slider").inputValue().then(Number);
 
 /** The nodes as the page shows them. */
 function shownNodes(page) {
-  return page.evaluate(() => [...document.querySelectorAll("#nodes .node")].map((node) => {
+  return page.evaluate(() => [...document.querySelectorAll("#nodes .node")]
+    .sort((one, other) => one.dataset.node - other.dataset.node).map((node) => {
     const cell = (row, column) => node.querySelectorAll("tbody tr")[row].querySelectorAll("td")[column].textContent;
     const [, commit, applied, restarts] = node.querySelector(".marks").textContent
       .match(/committed to (\d+), applied to (\d+); (\d+) restart/).map(Number);
@@ -213,6 +214,8 @@ test("an address leads to its step, and a story's line to its moment", async () 
   await page.locator(".story a").first().click();
   assert.match(await page.locator("#at").textContent(), /step 35,/);
   assert.match(page.url(), /#moment=\d+$/);
+  await page.goBack();
+  assert.match(await page.locator("#at").textContent(), /step 98,/);
   await page.close();
 });
 

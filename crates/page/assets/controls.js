@@ -48,7 +48,7 @@ class Controls {
     places.violation?.addEventListener("click", () => this.go("violation"));
     places.copy?.addEventListener("click", () => this.#copy());
     document.addEventListener("keydown", (event) => this.#key(event, read));
-    window.addEventListener("hashchange", () => this.follow());
+    for (const moved of ["hashchange", "popstate"]) window.addEventListener(moved, () => this.follow());
   }
 
   #copy() {
@@ -74,10 +74,11 @@ class Controls {
     }
     const moves = { j: "next", ArrowDown: "next", k: "previous", ArrowUp: "previous",
       Home: "first", End: "last", PageDown: "page down", PageUp: "page up", v: "violation" };
-    if (event.target.matches("input[type=range]") && !["j", "k", "v", "a", "/"].includes(event.key)) return;
+    if (event.target.matches("input[type=range]") && ["Home", "End", "PageUp", "PageDown"].includes(event.key)) return;
     if (moves[event.key]) {
       event.preventDefault();
       this.go(moves[event.key]);
+      this.places.scroll.scrollIntoView({ block: "nearest" });
     } else if (event.key === "a") {
       this.places.show.value = this.places.show.value === "all" ? (this.run.violation ? "past" : "notable") : "all";
       read();
@@ -99,14 +100,17 @@ class Controls {
   shownAre(shown) {
     this.shown = shown;
     const all = this.run.moments.length;
-    this.places.count.textContent = shown.length === all ? `all ${all} moments` : `${shown.length} of ${all} moments`;
+    const only = shown.length === 1 && this.run.violation && shown[0] === this.run.violation.moment;
+    this.places.count.textContent = shown.length === all ? `all ${all} moments`
+      : only ? "none but the violation" : `${shown.length} of ${all} moments`;
   }
 
   chosenIs(place) {
     this.chosen = place;
     this.places.slider.value = place;
     const { step, time_us } = this.run.moments[place];
-    this.places.slider.setAttribute("aria-valuetext", `step ${step}, ${seconds(time_us)}`);
+    const [words = ""] = this.run.words(place);
+    this.places.slider.setAttribute("aria-valuetext", `step ${step}, ${seconds(time_us)}: ${words}`);
   }
 
   go(where) {

@@ -30,7 +30,7 @@ class Diagram {
     Object.assign(this, { run, scroll, canvas, lanesRow: lanes, choose });
     this.chosen = 0;
     this.shown = [];
-    this.svg = element("svg", { class: "drawing" }, canvas);
+    this.svg = element("svg", { class: "drawing", "aria-hidden": "true" }, canvas);
     scroll.addEventListener("scroll", () => this.#soon());
     new ResizeObserver(() => this.#resize()).observe(scroll);
     canvas.addEventListener("click", (event) => this.#click(event));
@@ -43,6 +43,8 @@ class Diagram {
     this.rowOf = new Int32Array(this.run.moments.length).fill(-1);
     shown.forEach((place, row) => { this.rowOf[place] = row; });
     this.canvas.style.height = `${(shown.length + 1) * ROW}px`;
+    const letters = shown.map((place) => this.#line(place).length);
+    this.longest = letters.reduce((most, some) => Math.max(most, some), 0);
     this.#followRoles();
     this.#sortMessages();
     this.#resize();
@@ -85,7 +87,8 @@ class Diagram {
     const words = Math.min(520, width * 0.44);
     this.laneWidth = Math.max(46, Math.min(110, (width - TIME_WIDTH - words) / lanes.length));
     this.wordsAt = TIME_WIDTH + lanes.length * this.laneWidth;
-    this.width = Math.max(width, this.wordsAt + 640);
+    // Words of a row are never cut: whoever scrolls to the right sees them whole.
+    this.width = Math.max(width, this.wordsAt + 40 + Math.min(this.longest, 1000) * 6.6);
     this.canvas.style.width = `${this.width}px`;
     this.x = new Map(lanes.map(({ of }, at) => [of, TIME_WIDTH + (at + 0.5) * this.laneWidth]));
     this.lanesRow.replaceChildren(...lanes.map(({ name, of }) => {
@@ -102,7 +105,8 @@ class Diagram {
     const { run, shown } = this;
     this.segments = Array.from({ length: run.nodes }, () => []);
     this.cuts = [];
-    const now = this.segments.map(() => ({ state: "down", role: "follower", unsynced: 0 }));
+    const now = this.segments.map(() => ({ state: "down", role: "follower", term: 0, vote: 0, snapshot: 0, last: 0,
+      disk: { term: 0, vote: 0, snapshot: 0, last: 0 } }));
     let place = 0;
     shown.forEach((until, row) => {
       const touched = new Set(row === 0 ? now.keys() : []);
@@ -113,14 +117,19 @@ class Diagram {
           const node = now[change.node - 1];
           if (change.state !== undefined) node.state = change.state;
           if (change.role !== undefined) node.role = change.role;
-          if (change.disk !== undefined) node.unsynced = change.disk.unsynced;
+          for (const name of ["term", "vote", "snapshot", "disk"]) {
+            if (change[name] !== undefined) node[name] = change[name];
+          }
+          if (change.log) node.last = change.log.from + change.log.entries.length - 1;
           touched.add(change.node - 1);
         }
       }
       for (const at of touched) {
-        const { state, role, unsynced } = now[at];
+        const { state, role, term, vote, snapshot, last: lastEntry, disk } = now[at];
         const line = state === "up" ? role : state === "still" ? "still" : "down";
-        const syncs = unsynced > 0;
+        // A commit index that is not on the disk is nothing to wait for.
+        const syncs = term !== disk.term || vote !== disk.vote || snapshot !== disk.snapshot
+          || lastEntry > Math.max(disk.last, disk.snapshot);
         const last = this.segments[at].at(-1);
         if (!last || last.line !== line || last.syncs !== syncs) this.segments[at].push({ row, line, syncs });
       }
@@ -181,6 +190,11 @@ class Diagram {
     this.svg.replaceChildren();
     this.#defs();
     const rows = element("g", {}, this.svg);
+    if (this.rowOf[this.chosen] < 0 && this.shown.length > 0) {
+      // The chosen moment is not shown: a line where it would be.
+      const y = (this.rowBefore(this.chosen) + (this.shown[0] > this.chosen ? 0 : 1)) * ROW;
+      element("line", { class: "between", x1: 0, x2: this.width, y1: y, y2: y }, rows);
+    }
     const behind = element("g", {}, this.svg);
     const middle = element("g", {}, this.svg);
     const front = element("g", {}, this.svg);
@@ -249,17 +263,18 @@ class Diagram {
     element("title", {}, group, `${nodeName(message.from)} to ${nodeName(message.to)}: ${message.text}${fate}${message.copy ? "; a second copy" : ""}`);
     if (from !== undefined && to !== undefined) {
       element("line", { x1, y1: y(from), x2, y2: y(to), "marker-end": late ? "url(#head-late)" : "url(#head)" }, group);
+    } else if (from !== undefined && message.taken !== undefined) {
+      // Its end is not shown.
+      element("line", { class: "stub", x1, y1: y(from), x2, y2: y(from) + ROW * 0.45, "marker-end": "url(#head)" }, group);
     } else if (from !== undefined) {
-      // Its end is not in view: a stub, and a cross where it has none.
+      // It has no end.
       const towards = Math.sign(x2 - x1) * Math.min(Math.abs(x2 - x1), this.laneWidth * 0.7);
       const [endX, endY] = [x1 + towards, y(from) + ROW * 0.45];
       element("line", { class: "stub", x1, y1: y(from), x2: endX, y2: endY }, group);
-      if (message.taken === undefined) {
-        element("text", { class: "lost", x: endX, y: endY + 4 }, group, message.lost ? "✕" : "○");
-      }
+      element("text", { class: "lost", x: endX, y: endY + 4 }, group, message.lost ? "✕" : "○");
     } else {
-      const towards = Math.sign(x1 - x2) * Math.min(Math.abs(x2 - x1), this.laneWidth * 0.7);
-      element("line", { class: "stub", x1: x2 + towards, y1: y(to) - ROW * 0.45, x2, y2: y(to), "marker-end": late ? "url(#head-late)" : "url(#head)" }, group);
+      // Its beginning is not shown.
+      element("line", { class: "stub", x1, y1: y(to) - ROW * 0.45, x2, y2: y(to), "marker-end": late ? "url(#head-late)" : "url(#head)" }, group);
     }
   }
 
@@ -285,12 +300,17 @@ class Diagram {
     if (moment.kind === "operator") {
       element("line", { class: "client", x1: this.x.get("world"), y1: y, x2: x + 6, y2: y, "marker-end": "url(#head-client)" }, front);
     }
-    const lines = [moment.text, ...(moment.lines || [])].filter((text) => text !== "");
     const who = moment.node === undefined ? "" : nodeName(moment.node) + " ";
     const words = element("text", { class: "words", x: this.wordsAt + 6, y: y + 4 }, front);
     element("tspan", { class: "who" }, words, who);
-    element("tspan", {}, words, (broken ? "✱ " : "") + lines.join("; "));
+    element("tspan", {}, words, (broken ? "✱ " : "") + this.#line(place));
     element("title", {}, words, run.words(place).join("\n"));
+  }
+
+  /** What a row says. */
+  #line(place) {
+    const moment = this.run.moments[place];
+    return [moment.text, ...(moment.lines || [])].filter((text) => text !== "").join("; ");
   }
 
   #drawMark(parent, moment, x, y, broken) {
@@ -362,7 +382,15 @@ function legend(list) {
     element("text", { class: "lost", x: 22, y: 12 }, group, "✕");
   }, "lost (○: nobody took it in)");
   add(arrow("client", "head-client"), "a client asks, is answered");
-  add((svg) => element("rect", { class: "sync", x: 14, y: 1, width: 5, height: 14 }, svg), "written, and not on the disk");
+  add((svg) => element("line", { class: "message stub-alone", x1: 2, x2: 30, y1: 5, y2: 11 }, svg), "pale: the other end is not shown");
+  add((svg) => element("rect", { class: "sync", x: 14, y: 1, width: 5, height: 14 }, svg), "term, vote or entries that are not on the disk yet");
+  for (const [kind, words] of [["tick", "timer"], ["message", "takes a message in"], ["synced", "a sync is done"],
+    ["client", "a client asks"], ["operator", "an operator asks"]]) {
+    add((svg) => element("circle", { class: `mark ${kind}`, cx: 17, cy: 8, r: 4 }, svg), words);
+  }
+  add((svg) => element("rect", { class: "mark fault", x: 12.5, y: 3.5, width: 9, height: 9 }, svg), "a fault begins");
+  add((svg) => element("rect", { class: "mark fault-over", x: 12.5, y: 3.5, width: 9, height: 9 }, svg), "a fault is over");
+  add((svg) => element("rect", { class: "row past", x: 2, y: 1, width: 30, height: 14 }, svg), "led to the violation");
   add((svg) => element("rect", { class: "cut", x: 14, y: 1, width: 5, height: 14 }, svg), "links are cut");
   add((svg) => element("path", { class: "mark down", d: "M11 3L21 13M21 3L11 13" }, svg), "goes down");
   add((svg) => element("path", { class: "mark start", d: "M12 3L23 8L12 13z" }, svg), "starts");

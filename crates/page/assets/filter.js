@@ -4,10 +4,17 @@
 /** How much is shown. */
 const SHOWN = [
   ["story", "the story", (run, moment, place) => run.told.has(place)],
-  ["past", "what led to it", (run, moment, place) => moment.past && moment.notable || run.told.has(place)],
-  ["notable", "what changes something", (run, moment, place) => moment.notable || run.told.has(place)],
+  ["past", "what led to it", (run, moment, place) => moment.past && matters(run, moment) || run.told.has(place)],
+  ["notable", "what changes something", (run, moment, place) => matters(run, moment) || run.told.has(place)],
   ["all", "everything", () => true],
 ];
+
+/** Whether a moment changes something, or sends something that does. Heartbeats alone do not. */
+function matters(run, moment) {
+  const isTick = moment.kind === "tick" && !moment.lines && !moment.changes;
+  const carries = (at) => !run.messages[at].kind.startsWith("heartbeat") && run.messages[at].taken !== undefined;
+  return (moment.notable && !isTick) || (moment.sends || []).some(carries);
+}
 
 /** Whether a moment has to do with the entry at `index`. */
 function isAboutEntry(run, moment, place, index) {

@@ -3,6 +3,7 @@
 
 (async () => {
   const $ = (id) => document.getElementById(id);
+  document.documentElement.dataset.script = "yes";
   let document_;
   try {
     document_ = await unpack($("run").textContent);
@@ -18,11 +19,12 @@
     form: $("filter"), show: $("show"), ofNode: $("of-node"), ofKind: $("of-kind"), ofTerm: $("of-term"),
     ofEntry: $("of-entry"), ofWords: $("of-words"), clear: $("clear"), count: $("count"), slider: $("slider"),
     first: $("first"), previous: $("previous"), next: $("next"), last: $("last"), violation: $("violation"),
-    copy: $("copy"), reproduce: $("reproduce"),
+    copy: $("copy"), reproduce: $("reproduce"), scroll: $("scroll"),
   }, { choose, filter });
   const told = [...document.querySelectorAll("#story li[data-moment]")];
 
-  function choose(place, { keepAddress = false } = {}) {
+  function choose(place, { keepAddress = false, comeBack = false } = {}) {
+    if (comeBack) history.pushState(null, "", `#moment=${place}`);
     controls.chosenIs(place);
     diagram.mark(place);
     panel.show(place, states.after(place));
@@ -41,14 +43,14 @@
     const place = Number(line.dataset.moment);
     line.addEventListener("mouseenter", () => diagram.mark(place));
     line.addEventListener("mouseleave", () => diagram.mark(controls.chosen));
-    line.querySelector("a")?.addEventListener("click", (event) => {
+    line.addEventListener("click", (event) => {
       event.preventDefault();
-      choose(place);
-      history.replaceState(null, "", `#moment=${place}`);
+      choose(place, { comeBack: true });
+      $("scroll").scrollIntoView({ block: "nearest" });
     });
   }
   legend($("legend"));
-  $("save-plan").addEventListener("click", () => save("plan.json", JSON.stringify(run.plan)));
+  $("save-plan").addEventListener("click", () => save(`plan-${run.subject}-${run.violation ? run.violation.property : "clean"}.json`.replace(/[^\w.+-]/g, "_"), JSON.stringify(run.plan)));
   $("save-run").addEventListener("click", () => save("run.json", JSON.stringify(document_)));
   window.addEventListener("beforeprint", () => diagram.draw(run.moments.length < 2000));
   window.addEventListener("afterprint", () => diagram.draw());

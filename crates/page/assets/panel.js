@@ -27,7 +27,11 @@ class Panel {
     places.moment.replaceChildren(...this.#moment(place, moment));
     const committed = committedTerms(state);
     const touched = new Set((moment.changes || []).map((change) => change.node));
-    places.nodes.replaceChildren(...state.nodes.map((node) => this.#node(node, committed, touched.has(node.id))));
+    // What changes comes first, for there may be more nodes than fit.
+    const isFirst = (node) => touched.has(node.id) || node.id === moment.node;
+    const order = [...state.nodes.filter(isFirst), ...state.nodes.filter((node) => !isFirst(node))];
+    const disputed = disputedIndices(state);
+    places.nodes.replaceChildren(...order.map((node) => this.#node(node, committed, disputed, isFirst(node))));
     const around = [this.#cuts(state), this.#locks(state), this.#operations(place)];
     places.around.replaceChildren(...around.filter((part) => part !== null));
   }
@@ -61,7 +65,7 @@ class Panel {
     return list;
   }
 
-  #node(node, committed, touched) {
+  #node(node, committed, disputed, touched) {
     const role = node.state === "up" ? node.role : node.state === "still" ? `${node.role}, paused` : node.state;
     const classes = ["node", node.state, node.state === "up" || node.state === "still" ? node.role : "", touched ? "touched" : ""];
     const last = node.first + node.log.length - 1;
@@ -80,9 +84,9 @@ class Panel {
         make("thead", {}, make("tr", {}, make("th", {}), make("th", { scope: "col" }, "node"), make("th", { scope: "col" }, "its disk"))),
         make("tbody", {}, ...rows)),
       make("p", { class: "marks" }, `committed to ${node.commit}, applied to ${node.applied}; ${starts}` +
-        (node.disk.unsynced ? `; ${node.disk.unsynced} not yet on the disk` : "")),
+        (node.disk.unsynced ? `; ${node.disk.unsynced === 1 ? "1 record is" : `${node.disk.unsynced} records are`} not on the disk yet` : "")),
       make("p", { class: "configuration" }, this.#configuration(node.configuration)),
-      this.#log(node, committed));
+      this.#log(node, committed, disputed));
   }
 
   #configuration(from) {
@@ -96,7 +100,7 @@ class Panel {
     return parts.length ? `${parts.join("; ")} (from entry ${from.index})` : "no configuration yet";
   }
 
-  #log(node, committed) {
+  #log(node, committed, disputed) {
     const { run } = this;
     const list = make("ol", { class: "log", "aria-label": `log of ${nodeName(node.id)}` });
     const from = Math.max(0, node.log.length - MOST_ENTRIES);
@@ -115,11 +119,13 @@ class Panel {
         index <= node.disk.last ? "durable" : "unsynced",
         index <= node.commit ? "known" : isCommitted ? "committed" : "",
         index <= node.applied ? "applied" : "",
-        conflicts ? "conflicts" : ""];
+        conflicts ? "conflicts" : "",
+        !committed.has(index) && disputed.has(index) ? "disputed" : ""];
       const words = [`entry ${index} of term ${entry.term}`, what,
         index <= node.disk.last ? "on the disk" : "not on the disk",
         index <= node.applied ? "applied" : index <= node.commit ? "known to be committed" : isCommitted ? "committed, and not known here" : "not committed",
-        conflicts ? "CONFLICTS with the committed entry" : ""].filter((part) => part !== "");
+        conflicts ? "CONFLICTS with the committed entry" : "",
+        !committed.has(index) && disputed.has(index) ? "another node has an entry of another term here" : ""].filter((part) => part !== "");
       list.append(make("li", { class: classes.join(" ").trim(), title: words.join("; "), "data-index": index },
         make("span", { class: "index" }, String(index)), make("span", { class: "term" }, `t${entry.term}`),
         make("span", { class: "what" }, entry.changes ? "⚙" : conflicts ? "≠" : operation ? "•" : "")));

@@ -56,6 +56,21 @@ function copy(state) {
   return { ...state, nodes: state.nodes.map((node) => ({ ...node })) };
 }
 
+/** Where the logs of nodes have entries of different terms. */
+function disputedIndices(state) {
+  const terms = new Map();
+  const disputed = new Set();
+  for (const node of state.nodes) {
+    node.log.forEach(({ term }, at) => {
+      const index = node.first + at;
+      const known = terms.get(index);
+      if (known === undefined) terms.set(index, term);
+      else if (known !== term) disputed.add(index);
+    });
+  }
+  return disputed;
+}
+
 /** The terms of the committed entries that some node still has, by index. */
 function committedTerms(state) {
   const terms = new Map();

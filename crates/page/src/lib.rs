@@ -20,7 +20,7 @@ use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
 use squall_core::text::seconds;
 use squall_explore::report::group;
-use squall_explore::run_document::{RunDocument, Sentence};
+use squall_explore::run_document::{RunDocument, Sentence, Setting};
 
 /// The most steps of a run whose page is written without being asked for: a page of so many has
 /// some ten megabytes.
@@ -71,6 +71,24 @@ impl<'a> Told<'a> {
     }
 }
 
+/// A setting as the page shows it.
+#[derive(Serialize)]
+struct Set<'a> {
+    name: &'a str,
+    value: String,
+    own: bool,
+}
+
+impl<'a> Set<'a> {
+    fn of(setting: &'a Setting) -> Self {
+        Self {
+            name: &setting.name,
+            value: setting.value.to_string(),
+            own: setting.own,
+        }
+    }
+}
+
 /// The page of a run.
 ///
 /// # Panics
@@ -98,6 +116,9 @@ pub fn html(document: &RunDocument) -> String {
             subject => document.subject,
             squall => document.squall,
             nodes => document.nodes,
+            profile => document.plan.profile,
+            seed => document.plan.seed,
+            settings => document.settings.iter().map(Set::of).collect::<Vec<_>>(),
             faults => document.faults.iter().map(|fault| fault.words.as_str()).collect::<Vec<_>>(),
             end_at => seconds(document.end.time_us),
             healed_at => seconds(document.end.healed_us),

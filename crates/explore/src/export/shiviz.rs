@@ -62,7 +62,7 @@ pub fn shiviz(document: &RunDocument) -> String {
                 &mut text,
                 &mut clocks,
                 &client(*operation),
-                &[clock.clone()],
+                std::slice::from_ref(&clock),
                 &words,
             );
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use squall_core::engine::{ClusterAt, Happened, Line, Outcome, Trigger, Weight, Wrote};
 use squall_core::ids::{ClientName, Index, NodeId, NodeSet};
+use squall_core::options::{DriverOptions, RaftOptions};
 use squall_core::plan::Plan;
 use squall_core::replica::{Label, Observation, ReplyOutcome, SyncResult};
 use squall_core::service::Service;
@@ -12,7 +13,7 @@ use squall_world::queue::SlabKey;
 use super::standing::{Contents, Standing};
 use super::{
     BrokenRule, Client, End, FORMAT, FaultInWords, Lock, Message, Moment, MomentKind, Operation,
-    RunDocument, Sentence, ToldClient, VERSION,
+    RunDocument, Sentence, Setting, ToldClient, VERSION,
 };
 use crate::explain::{Story, StoryLine};
 
@@ -217,6 +218,7 @@ impl Builder {
             Happened::Lost { label } => {
                 let message = self.send(at, line, label);
                 self.messages[message].lost = true;
+                self.messages[message].text = label.kind.words().to_owned();
                 return;
             }
             Happened::Wrote(Wrote::Entry {
@@ -368,6 +370,7 @@ impl Builder {
                 digest: format!("{:016x}", outcome.digest),
                 members_without_disk: outcome.members_without_disk.clone(),
             },
+            settings: settings(plan),
             story: self.sentences(story),
             violation,
             faults: self.faults,
@@ -380,7 +383,9 @@ impl Builder {
     }
 
     fn sentences(&self, story: Story) -> Vec<Sentence> {
-        let place = |line: &StoryLine| {
+        // The moments of one step and node are told by what begins them; the violation is in the
+        // last of them.
+        let place = |line: &StoryLine, is_end: bool| {
             let is_it = |moment: &Moment| {
                 (moment.time_us, moment.step, moment.node) == (line.time_us, line.step, line.node)
             };
@@ -390,11 +395,14 @@ impl Builder {
                 is_of_it && moment.time_us <= line.time_us
             };
             let mut moments = self.moments.iter();
-            let exactly = moments.clone().rposition(is_it);
+            let exactly = match is_end {
+                true => moments.clone().rposition(is_it),
+                false => moments.clone().position(is_it),
+            };
             exactly.or_else(|| moments.rposition(is_before))
         };
-        let told = |line: StoryLine| Sentence {
-            moment: place(&line),
+        let told = |line: StoryLine, is_end: bool| Sentence {
+            moment: place(&line, is_end),
             step: Some(line.step),
             time_us: Some(line.time_us),
             node: line.node,
@@ -407,10 +415,45 @@ impl Builder {
             node: None,
             text,
         };
-        let lines = story.lines.into_iter().map(told);
+        let lines = story.lines.into_iter().map(|line| told(line, false));
         let standing = story.standing.into_iter().map(at_the_end);
-        let ending = story.ending.into_iter().map(told);
+        let ending = story.ending.into_iter().map(|line| told(line, true));
         lines.chain(standing).chain(ending).collect()
+    }
+}
+
+/// What is not as it is where nobody says: options of Raft, of the driver, and of the subject
+/// alone.
+fn settings(plan: &Plan) -> Vec<Setting> {
+    let options = [
+        (to_json(&plan.raft), to_json(&RaftOptions::default())),
+        (to_json(&plan.driver), to_json(&DriverOptions::default())),
+    ];
+    let mut all = Vec::new();
+    for (set, usual) in options {
+        for (name, value) in set {
+            let is_usual = usual.get(&name) == Some(&value) || name == "own";
+            if !is_usual {
+                all.push(Setting {
+                    name,
+                    value,
+                    own: false,
+                });
+            }
+        }
+    }
+    let own = plan.driver.own.iter().map(|(name, value)| Setting {
+        name: name.clone(),
+        value: serde_json::to_value(value).unwrap_or_default(),
+        own: true,
+    });
+    own.chain(all).collect()
+}
+
+fn to_json(options: &impl serde::Serialize) -> serde_json::Map<String, serde_json::Value> {
+    match serde_json::to_value(options) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
     }
 }
 

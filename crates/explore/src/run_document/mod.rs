@@ -45,6 +45,9 @@ pub struct RunDocument {
     pub reproduce: String,
     /// The plan: saved as a file, it can be replayed.
     pub plan: Plan,
+    /// What the library and its driver were set to, where that is not what they are set to if
+    /// nobody says.
+    pub settings: Vec<Setting>,
     /// The faults of the plan, in its order.
     pub faults: Vec<FaultInWords>,
     /// How it ended.
@@ -79,6 +82,19 @@ pub struct End {
     /// Members that lost their disks by mistake: then a violation tells nothing against the
     /// library.
     pub members_without_disk: Vec<NodeId>,
+}
+
+/// An option of the library or its driver that is not what it is if nobody says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Its name in the plan.
+    pub name: String,
+    /// What it is set to.
+    pub value: serde_json::Value,
+    /// It is an option of this subject's alone. Many of them leave a known issue of the library's
+    /// in.
+    #[serde(skip_serializing_if = "is_false")]
+    pub own: bool,
 }
 
 /// A fault of the plan.
