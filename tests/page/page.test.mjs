@@ -201,9 +201,10 @@ test("filters show what they say, and always the violation", async () => {
     await page.locator("#clear").click();
   }
   await page.locator("#of-node").selectOption("3");
-  const some = await count();
-  assert.ok(some > 1 && some < all);
-  assert.ok((await shown()).filter((words) => !words.startsWith("n3")).every((words) => /n3|✱|^[^n]|nobody|storm|fault|cut/.test(words) || words.startsWith("n")));
+  const isAbout = ({ node, message }, place) => node === undefined || node === 3 || place === run.violation.moment
+    || (message !== undefined && [run.messages[message].from, run.messages[message].to].includes(3));
+  assert.equal(await count(), run.moments.filter(isAbout).length);
+  assert.ok((await count()) < all);
   await page.close();
 });
 
@@ -242,6 +243,21 @@ test("what a run says is text, whatever it is", async () => {
   assert.equal(await page.evaluate(() => window.hurt), undefined);
   assert.equal(await page.locator("main img").count(), 0);
   assert.ok((await page.locator("#moment").textContent()).includes(evil));
+  await page.close();
+});
+
+test("of what keeps its state to itself the page says so, and shows nobody as down", async () => {
+  const html = readFileSync(pageOf("stateless", ["sims/findings/outsider-campaigns.json"]), "utf8");
+  const [, packed] = html.match(/id="run">([^<]*)</);
+  const run = JSON.parse(gunzipSync(Buffer.from(packed, "base64")));
+  run.has_states = false;
+  for (const moment of run.moments) delete moment.changes;
+  const file = join(folder, "without-states.html");
+  writeFileSync(file, html.replace(packed, gzipSync(JSON.stringify(run)).toString("base64")));
+  const page = await open(file);
+  assert.match(await page.locator("#nodes").textContent(), /keeps its state to itself/);
+  assert.equal(await page.locator("#nodes .node").count(), 0);
+  assert.ok((await page.locator("#scroll .lane.unknown").count()) > 0);
   await page.close();
 });
 

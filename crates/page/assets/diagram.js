@@ -126,7 +126,7 @@ class Diagram {
       }
       for (const at of touched) {
         const { state, role, term, vote, snapshot, last: lastEntry, disk } = now[at];
-        const line = state === "up" ? role : state === "still" ? "still" : "down";
+        const line = !run.has_states ? "unknown" : state === "up" ? role : state === "still" ? "still" : "down";
         // A commit index that is not on the disk is nothing to wait for.
         const syncs = term !== disk.term || vote !== disk.vote || snapshot !== disk.snapshot
           || lastEntry > Math.max(disk.last, disk.snapshot);

@@ -31,6 +31,12 @@ class Panel {
     const isFirst = (node) => touched.has(node.id) || node.id === moment.node;
     const order = [...state.nodes.filter(isFirst), ...state.nodes.filter((node) => !isFirst(node))];
     const disputed = disputedIndices(state);
+    if (!run.has_states) {
+      const words = "What was tested keeps its state to itself: nothing is known of the nodes but what they have told.";
+      places.nodes.replaceChildren(make("p", { class: "note" }, words));
+      places.around.replaceChildren();
+      return;
+    }
     places.nodes.replaceChildren(...order.map((node) => this.#node(node, committed, disputed, isFirst(node))));
     const around = [this.#cuts(state), this.#locks(state), this.#operations(place)];
     places.around.replaceChildren(...around.filter((part) => part !== null));

@@ -14,7 +14,6 @@ use flate2::write::GzEncoder;
 use minijinja::{AutoEscape, Environment, context};
 use serde::Serialize;
 
-use squall_core::engine::Observer;
 use squall_core::fsutil::write_whole;
 use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
@@ -147,8 +146,8 @@ fn packed(document: &RunDocument) -> String {
 
 /// Writes the page of a failing plan to the file `to`, whose folder is made where there is none.
 /// Returns the line that tells of it, as it stands at the end of what is said of a failure: where
-/// the page is, or that the run is too long for a page that nobody has asked for. `reproduce` is
-/// what repeats the run.
+/// the page is, or that the run is too long for a page that nobody has asked for; nothing, and no
+/// page, for a plan that does not fail again. `reproduce` is what repeats the run.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -158,17 +157,16 @@ pub fn beside_failure(
     reproduce: &str,
     to: &Path,
 ) -> io::Result<String> {
-    let watch = Observer {
-        most_steps: Some(MOST_STEPS + 1),
-        ..Observer::default()
-    };
-    if subject.runner.run(plan, watch).steps > MOST_STEPS {
+    let (document, outcome) = RunDocument::of_run(subject, plan, reproduce, Some(MOST_STEPS + 1));
+    if outcome.steps > MOST_STEPS {
         let most = group(MOST_STEPS);
         return Ok(format!(
             "page       (the run has more than {most} steps: squall page writes it)\n"
         ));
     }
-    let (document, _) = RunDocument::of_run(subject, plan, reproduce, None);
+    if outcome.failure.is_none() {
+        return Ok(String::new());
+    }
     if let Some(folder) = to.parent().filter(|folder| *folder != Path::new("")) {
         std::fs::create_dir_all(folder)?;
     }

@@ -32,6 +32,8 @@ pub struct Builder {
     nodes: Vec<Standing>,
     contents: Contents,
     cuts: Vec<(NodeId, NodeId)>,
+    /// The runner shows the cluster.
+    is_shown: bool,
     /// The moments before this one have their changes.
     shown: usize,
     locks: CommittedLocks,
@@ -43,7 +45,7 @@ struct CommittedLocks {
     service: Service,
     committed: Index,
     held: Vec<Option<Lock>>,
-    /// An entry is known no more, so nothing is said of what follows.
+    /// An entry is known no more, so nothing is said of who holds what from then on.
     lost: bool,
 }
 
@@ -67,6 +69,7 @@ impl Builder {
                 .collect(),
             contents: Contents::new(),
             cuts: Vec::new(),
+            is_shown: false,
             shown: 0,
             locks: CommittedLocks {
                 committed: plan.cluster.first_index,
@@ -134,21 +137,9 @@ impl Builder {
     }
 
     fn push(&mut self, line: &Line, kind: MomentKind) -> usize {
-        self.moments.push(Moment {
-            time_us: line.time_us,
-            step: line.step,
-            node: line.node,
-            kind,
-            text: line.text.clone(),
-            lines: Vec::new(),
-            message: None,
-            sends: Vec::new(),
-            notable: false,
-            past: false,
-            changes: Vec::new(),
-            cuts: None,
-            locks: None,
-        });
+        let mut moment = Moment::begin(line.time_us, line.step, line.node, kind);
+        moment.text.clone_from(&line.text);
+        self.moments.push(moment);
         self.moments.len() - 1
     }
 
@@ -275,6 +266,7 @@ impl Builder {
 
     /// Takes in how the cluster stands after what was told.
     pub fn cluster(&mut self, cluster: &ClusterAt<'_>) {
+        self.is_shown = true;
         let mut changes = Vec::new();
         for (position, node) in cluster.nodes.iter().enumerate() {
             let change = self.nodes[position].change(NodeId::at(position), node, &self.contents);
@@ -297,21 +289,9 @@ impl Builder {
         }
         if !is_told {
             let node = changes.first().map(|change| change.node);
-            self.moments.push(Moment {
-                time_us: cluster.time_us,
-                step: cluster.step,
-                node,
-                kind: MomentKind::Other,
-                text: String::new(),
-                lines: Vec::new(),
-                message: None,
-                sends: Vec::new(),
-                notable: false,
-                past: false,
-                changes: Vec::new(),
-                cuts: None,
-                locks: None,
-            });
+            let kind = MomentKind::Other;
+            let moment = Moment::begin(cluster.time_us, cluster.step, node, kind);
+            self.moments.push(moment);
         }
         if let Some(cuts) = &cuts {
             self.cuts.clone_from(cuts);
@@ -338,6 +318,7 @@ impl Builder {
             let of_node =
                 |moment: &Moment| violation.node.is_none_or(|node| moment.node == Some(node));
             let last = self.moments.iter().rposition(of_node);
+            let last = last.unwrap_or(self.moments.len().saturating_sub(1));
             BrokenRule {
                 property: violation.property().name(),
                 rule: violation.property().about(),
@@ -347,7 +328,7 @@ impl Builder {
                 step: failure.step,
                 time_us: failure.time_us,
                 node: violation.node,
-                moment: last.unwrap_or_default(),
+                moment: last,
                 fields: violation.clone(),
             }
         });
@@ -374,6 +355,7 @@ impl Builder {
             story: self.sentences(story),
             violation,
             faults: self.faults,
+            has_states: self.is_shown,
             nodes: plan.cluster.nodes(),
             clients: numbers.into_iter().map(name).collect(),
             moments: self.moments,
@@ -471,7 +453,7 @@ impl CommittedLocks {
             let entry = chain.and_then(|chain| disks.find_map(|log| log.get_of(index, chain)));
             let Some(entry) = entry else {
                 self.lost = true;
-                return None;
+                return Some(Vec::new());
             };
             if entry.kind == squall_core::storage::EntryKind::Normal {
                 self.service.apply(&entry.data);

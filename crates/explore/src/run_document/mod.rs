@@ -56,6 +56,8 @@ pub struct RunDocument {
     pub violation: Option<BrokenRule>,
     /// How it came about, or the outline of a clean run.
     pub story: Vec<Sentence>,
+    /// Whether moments say how nodes stand after them. Async servers keep that to themselves.
+    pub has_states: bool,
     /// How many nodes there are: n1 and those that follow.
     pub nodes: u8,
     /// The clients that asked for something, in order of their numbers.
@@ -226,9 +228,31 @@ pub struct Moment {
     /// before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cuts: Option<Vec<(NodeId, NodeId)>>,
-    /// Who holds the locks by what is committed, where others did before.
+    /// Who holds the locks by what is committed, where others did before; empty where that is not
+    /// known any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locks: Option<Vec<Option<Lock>>>,
+}
+
+impl Moment {
+    /// One of which nothing is told yet.
+    fn begin(time_us: u64, step: u64, node: Option<NodeId>, kind: MomentKind) -> Self {
+        Self {
+            time_us,
+            step,
+            node,
+            kind,
+            text: String::new(),
+            lines: Vec::new(),
+            message: None,
+            sends: Vec::new(),
+            notable: false,
+            past: false,
+            changes: Vec::new(),
+            cuts: None,
+            locks: None,
+        }
+    }
 }
 
 #[expect(
