@@ -1,6 +1,7 @@
 //! Violations are values: each way in which a rule may be broken has its fields, its words and its
 //! source, and what one run wrote another one hands on.
 
+mod clients;
 mod examples;
 
 use std::collections::BTreeSet;
@@ -14,7 +15,8 @@ use squall_core::invariants::breach::{
 };
 use squall_core::invariants::{Property, Violation};
 
-use examples::{N2, examples, joint, of_what_clients_see, panic, unmet, voters};
+use clients::of_what_clients_see;
+use examples::{N2, examples, joint, panic, unmet, voters};
 
 fn written(violation: &Violation) -> Value {
     serde_json::to_value(violation).unwrap()
