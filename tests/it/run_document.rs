@@ -189,6 +189,10 @@ fn replay_prints_the_document_and_nothing_else() {
     assert_eq!(clean.status.code(), Some(0));
     let printed: Value = serde_json::from_slice(&clean.stdout).unwrap();
     assert_eq!(printed["violation"], Value::Null);
+    let folder = squall(&["replay", "--json", "sims/findings"]);
+    assert_eq!(folder.status.code(), Some(2));
+    let told = String::from_utf8(folder.stderr).unwrap();
+    assert!(told.contains("is a folder"), "{told}");
     let both = squall(&["replay", "--json", "--trace", plan]);
     assert_eq!(both.status.code(), Some(2));
 }

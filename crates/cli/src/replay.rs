@@ -58,6 +58,12 @@ pub struct Options {
 pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8, CliError> {
     let file = options.one.plan.as_deref();
     if let Some(folder) = file.filter(|path| path.is_dir()) {
+        if options.json {
+            return Err(CliError::Usage(format!(
+                "--json is for one plan, and {} is a folder",
+                folder.display()
+            )));
+        }
         return all_of(subjects, options, folder, manner);
     }
     let chosen = options.one.choose(subjects)?;
