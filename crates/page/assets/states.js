@@ -23,7 +23,7 @@ class States {
         snapshot: 0, incarnation: 0, first: 1, log: [], configuration: null,
         disk: { term: 0, vote: 0, snapshot: 0, last: 0, unsynced: 0 } });
     }
-    return { nodes, cuts: [], locks: [], committed: new Map() };
+    return { nodes, cuts: [], locks: [] };
   }
 
   /** The state after the moment at `place`. */

@@ -8,8 +8,6 @@
 mod build;
 mod standing;
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 
 use squall_core::configuration::Configuration;
@@ -470,10 +468,5 @@ impl RunDocument {
         let built = builder.into_inner();
         let document = built.finish(plan, &outcome, &past, story, reproduce);
         (document, outcome)
-    }
-
-    /// The places of the moments that the story tells of.
-    pub fn told(&self) -> BTreeSet<usize> {
-        self.story.iter().filter_map(|one| one.moment).collect()
     }
 }
