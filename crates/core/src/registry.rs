@@ -10,6 +10,7 @@ use crate::options::Feature;
 use crate::own::Own;
 use crate::plan::{Plan, PlanSpace, Profile};
 use crate::replica::{Message, Subject};
+use crate::reproduction::Reproducer;
 use crate::suggest;
 
 /// A subject that a plan can be run on, whatever its types.
@@ -78,6 +79,8 @@ pub struct RegisteredSubject {
     pub runner: Arc<dyn Runner>,
     /// The engine that the runner runs plans with.
     pub engine: Engine,
+    /// What makes its library's calls again without the harness, where the adapter has that.
+    pub reproducer: Option<&'static dyn Reproducer>,
 }
 
 /// No subject has this name.
@@ -124,6 +127,16 @@ impl RegisteredSubject {
             caught_by: None,
             engine: subject.only_on().unwrap_or_default(),
             runner: Arc::new(subject),
+            reproducer: None,
+        }
+    }
+
+    /// The same, with what makes its library's calls again.
+    #[must_use]
+    pub fn with_reproducer(self, reproducer: &'static dyn Reproducer) -> Self {
+        Self {
+            reproducer: Some(reproducer),
+            ..self
         }
     }
 
@@ -154,6 +167,7 @@ impl RegisteredSubject {
             name: self.name.clone(),
             about: self.about.clone(),
             caught_by: self.caught_by,
+            reproducer: self.reproducer,
             runner: match only {
                 Some(_) => runner,
                 None => engine.drive(runner),

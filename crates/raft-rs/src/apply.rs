@@ -8,6 +8,7 @@ use raft::eraftpb::{
 use super::codec;
 use super::driver::RaftNode;
 use super::messages;
+use super::reproduction::Note;
 use super::store::Backend;
 use squall_core::configuration::{Change, Refused};
 use squall_core::ids::Index;
@@ -130,6 +131,7 @@ impl<S: Backend> RaftNode<S> {
                             index,
                             configuration: messages::configuration(conf),
                         });
+                        self.raw.mut_store().note(|| Note::Apply);
                         self.raw.advance_apply_to(index);
                         self.show_role(out);
                     }
@@ -140,6 +142,7 @@ impl<S: Backend> RaftNode<S> {
     }
 
     fn apply(&mut self, entry: &RaftEntry, out: &mut Output<Message>) {
+        self.raw.mut_store().note(|| Note::Apply);
         self.applied = entry.index;
         self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
         match entry.get_entry_type() {

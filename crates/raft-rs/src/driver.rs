@@ -30,6 +30,7 @@ use super::kit::{self, Reported};
 use super::known_issues::DriverSwitches;
 use super::messages;
 use super::reads::Reads;
+use super::reproduction::Note;
 use super::store::{Backend, Store};
 use super::timeouts::Timeouts;
 use squall_core::adapter::state_machine::StateMachine;
@@ -176,13 +177,20 @@ impl<S: Backend> RaftNode<S> {
         match input {
             Input::Tick => {
                 self.contract.tick();
-                self.timeouts.tick(&mut self.raw);
+                self.raw.mut_store().note(|| Note::Tick);
+                if self.timeouts.tick(&mut self.raw) {
+                    self.raw.mut_store().note(|| Note::TimedOut);
+                }
             }
             Input::Request(request) => self.propose(request, out),
             Input::Read(request) => self.read(request, out),
             Input::Admin(admin) => self.administer(admin, out),
-            Input::Unreachable { peer } => self.raw.report_unreachable(peer.0.into()),
+            Input::Unreachable { peer } => {
+                self.raw.mut_store().note(|| Note::Unreachable(peer));
+                self.raw.report_unreachable(peer.0.into());
+            }
             Input::SnapshotSent { peer, delivered } => {
+                self.raw.mut_store().note(|| Note::SnapshotSent(peer, delivered));
                 let status = match delivered {
                     true => SnapshotStatus::Finish,
                     false => SnapshotStatus::Failure,
@@ -198,6 +206,7 @@ impl<S: Backend> RaftNode<S> {
     #[inline(always)]
     pub(super) fn handle_message(&mut self, message: Message, out: &mut Output<Message>) {
         self.forget_snapshot_request(message.term);
+        self.raw.mut_store().note(|| Note::Step(message.clone()));
         if message.term < self.raw.raft.term {
             return self.handle_earlier_term(message, out);
         }
@@ -223,6 +232,7 @@ impl<S: Backend> RaftNode<S> {
         self.machine.forget(client);
         let leads = self.raw.raft.state == StateRole::Leader;
         let (before, bytes) = (Asked::new(&self.raw), request.command.len() as u64);
+        self.raw.mut_store().note(|| Note::Propose);
         let proposed = self.raw.propose(Vec::new(), request.command.to_vec());
         self.contract
             .proposed(&self.raw, before, bytes, proposed.is_ok());
@@ -249,6 +259,7 @@ impl<S: Backend> RaftNode<S> {
     }
 
     pub(super) fn handle_ready(&mut self, now_us: u64, out: &mut Output<Message>) {
+        self.raw.mut_store().note(|| Note::Ready);
         let mut ready = self.raw.ready();
         // Here and below: what is empty is not taken, for it would have to be freed.
         let mut held = None;
@@ -333,6 +344,7 @@ impl<S: Backend> RaftNode<S> {
         if !ready.persisted_messages().is_empty() {
             out.send_all(ready.take_persisted_messages());
         }
+        self.raw.mut_store().note(|| Note::Saved);
         let whole = self.switches.advance_whole && self.backlog.is_empty();
         let mut light = match whole {
             true => self.raw.advance(ready),
@@ -374,6 +386,7 @@ impl<S: Backend> RaftNode<S> {
             // It asks for no sync of its own, but readies are persisted in order.
             Some(before) => before.sync,
             None => {
+                self.raw.mut_store().note(|| Note::Saved);
                 self.raw.on_persist_ready(number);
                 self.show_role(out);
                 out.send_all(messages);
@@ -407,6 +420,7 @@ impl<S: Backend> RaftNode<S> {
             let is_newest = !self.in_flight.front().is_some_and(is_durable);
             // The newest of them speaks for all.
             if is_newest || !self.options.acknowledge_newest {
+                self.raw.mut_store().note(|| Note::Saved);
                 self.raw.on_persist_ready(settled.number);
                 self.show_role(out);
             }
@@ -488,6 +502,7 @@ impl<S: Backend> RaftNode<S> {
         if let Some((index, configuration)) = replaced
             && self.applies_when_durable()
         {
+            self.raw.mut_store().note(|| Note::Apply);
             self.raw.advance_apply_to(index);
             out.observe(Observation::Configured {
                 index,
@@ -511,6 +526,7 @@ impl<S: Backend> RaftNode<S> {
                 let number = ready.number();
                 let messages = ready.take_persisted_messages();
                 self.raw.advance_append_async(ready);
+                self.raw.mut_store().note(|| Note::Saved);
                 self.raw.on_persist_ready(number);
                 self.show_role(out);
                 out.send_all(messages);

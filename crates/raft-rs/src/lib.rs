@@ -13,6 +13,7 @@ mod messages;
 mod operator_requests;
 mod read_back;
 mod reads;
+mod reproduction;
 mod schedule;
 pub mod storage;
 mod store;
@@ -36,7 +37,10 @@ pub struct RaftRs;
 /// The subject `raft-rs`, then it with each injected bug.
 pub fn subjects() -> Vec<RegisteredSubject> {
     let about = "tikv's raft 0.7.0, unmodified, behind an honest driver";
-    with_bugs("raft-rs", about, RaftRs)
+    let mut subjects = with_bugs("raft-rs", about, RaftRs);
+    let honest = subjects.remove(0).with_reproducer(&reproduction::Reproductions);
+    subjects.insert(0, honest);
+    subjects
 }
 
 /// tikv's `raft` 0.7.0 behind the driver of [`RaftRs`], on a storage of your own. It has the

@@ -9,6 +9,7 @@ use raft::{Raft, StateRole, Storage};
 use super::contract::Asked;
 use super::driver::RaftNode;
 use super::messages;
+use super::reproduction::Note;
 use super::store::Backend;
 use squall_core::configuration::{Change, Member, Refused, Step, Transition};
 use squall_core::operator::{Admin, Setting};
@@ -22,6 +23,7 @@ impl<S: Backend> RaftNode<S> {
                 .then_some(LibraryEvent::DeclinedChange),
             Admin::TransferLeader { to } => {
                 let before = Asked::new(&self.raw);
+                self.raw.mut_store().note(|| Note::TransferLeader(to));
                 self.raw.transfer_leader(to.0.into());
                 if self.raw.raft.state == StateRole::Follower && self.leader().is_some() {
                     before.passed_on(&self.raw);
@@ -31,6 +33,7 @@ impl<S: Backend> RaftNode<S> {
             Admin::Campaign => {
                 let may = self.raw.raft.promotable() || self.switches.campaign_as_outsider;
                 if may {
+                    self.raw.mut_store().note(|| Note::Campaign);
                     let _ = self.raw.campaign();
                 }
                 may.then_some(LibraryEvent::Campaigned)
@@ -41,6 +44,9 @@ impl<S: Backend> RaftNode<S> {
                     self.switches.snapshot_requests_ahead || self.switches.snapshot_requests_block;
                 let may = ahead || log.committed == log.last_index();
                 let before = Asked::new(&self.raw);
+                if may {
+                    self.raw.mut_store().note(|| Note::RequestSnapshot);
+                }
                 let asked = may && self.raw.request_snapshot().is_ok();
                 if asked {
                     before.passed_on(&self.raw);
@@ -49,11 +55,13 @@ impl<S: Backend> RaftNode<S> {
             }
             Admin::Ping => {
                 let before = Asked::new(&self.raw);
+                self.raw.mut_store().note(|| Note::Ping);
                 self.raw.ping();
                 before.pinged(&self.raw);
                 (self.raw.raft.state == StateRole::Leader).then_some(LibraryEvent::Pinged)
             }
             Admin::Set(setting) => {
+                self.raw.mut_store().note(|| Note::Set(setting));
                 self.set(setting);
                 Some(LibraryEvent::SettingChanged)
             }
@@ -72,6 +80,7 @@ impl<S: Backend> RaftNode<S> {
             Ok(_) | Err(Refused::Joint | Refused::NotJoint) => {}
             Err(_) => return true,
         }
+        self.raw.mut_store().note(|| Note::Change(change.clone()));
         // The first interface of the library, where it will do.
         let proposed = match (change.transition, change.steps.as_slice()) {
             (Transition::Simple, [step]) if step.node.0 % 2 == 1 => {

@@ -5,6 +5,7 @@ use raft::eraftpb::Message;
 use raft::{Raft, ReadState, StateRole, Storage};
 
 use super::driver::RaftNode;
+use super::reproduction::Note;
 use super::store::Backend;
 use squall_core::ids::{Index, Term};
 use squall_core::options::ReadContext;
@@ -135,6 +136,7 @@ impl<S: Backend> RaftNode<S> {
             false => self.reads.name(&self.raw.raft, raft::INVALID_ID, context),
         };
         let (queued, ready, sent) = self.reads_and_messages();
+        self.raw.mut_store().note(|| Note::Read(name.clone()));
         self.raw.read_index(name);
         let drops = leads && (queued, ready, sent) == self.reads_and_messages();
         if drops && !self.raw.raft.commit_to_current_term() {

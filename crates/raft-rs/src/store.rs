@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use raft::eraftpb::{ConfState, Entry, HardState, Snapshot};
 use raft::{Error, GetEntriesContext, RaftState, Result, Storage, StorageError};
 
+use super::reproduction::Note;
 use super::{kit, messages};
 use squall_core::configuration::Configuration;
 use squall_core::ids::{Index, Term};
@@ -45,6 +46,10 @@ pub trait Backend: Storage + Sized {
 
     /// Drops entries up to and including `through`, which a snapshot stands for.
     fn compact(&mut self, through: Index);
+
+    /// Takes down what the driver is about to call, where somebody wants to know.
+    #[inline(always)]
+    fn note(&mut self, _note: impl FnOnce() -> Note) {}
 }
 
 /// What the library may read back.

@@ -47,11 +47,11 @@ impl Timeouts {
         self.current = (self.least + drawn % self.spread) as usize;
     }
 
-    /// Ticks `raw` with a time-out of ours.
+    /// Ticks `raw` with a time-out of ours. Returns whether it elapsed.
     ///
     /// # Panics
     /// When the library has drawn one that is too short or too long.
-    pub fn tick<S: Storage>(&mut self, raw: &mut RawNode<S>) {
+    pub fn tick<S: Storage>(&mut self, raw: &mut RawNode<S>) -> bool {
         let now = (raw.raft.state, raw.raft.term);
         if now != self.seen {
             self.seen = now;
@@ -63,9 +63,10 @@ impl Timeouts {
             "an election time-out is one to two times the shortest"
         );
         raw.raft.set_randomized_election_timeout(self.current);
-        let tried = raw.tick();
-        if tried && now.0 != StateRole::Leader {
+        let elapsed = raw.tick() && now.0 != StateRole::Leader;
+        if elapsed {
             self.draw();
         }
+        elapsed
     }
 }

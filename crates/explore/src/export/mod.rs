@@ -3,8 +3,10 @@
 
 mod edn;
 mod perfetto;
+mod rust;
 mod shiviz;
 
 pub use edn::edn;
 pub use perfetto::perfetto;
+pub use rust::{NoReproduction, Reproduction, rust};
 pub use shiviz::{SHIVIZ_EXPRESSION, shiviz};

@@ -1,0 +1,402 @@
+//! A run as calls of raft 0.7.0 alone: what the driver calls is taken down (`tape`), and called
+//! again in a small cluster (`cluster.rs`), whose source goes into every reproduction.
+
+mod play;
+mod tape;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use raft::eraftpb::{Message, MessageType};
+
+use super::messages;
+use play::Player;
+use squall_core::configuration::{Change, Member, Transition};
+use squall_core::engine::{self, Happened, Line, Observer};
+use squall_core::ids::NodeId;
+use squall_core::invariants::Property;
+use squall_core::invariants::breach::{Panic, Place};
+use squall_core::operator::Setting;
+use squall_core::options::{Persistence, RaftOptions};
+use squall_core::plan::Plan;
+use squall_core::reproduction::{Call, Case, Recorded, Reproducer, SetUp, What};
+use tape::{SharedTape, Taped};
+
+pub(crate) use tape::Note;
+
+/// Makes the calls of raft 0.7.0 again.
+pub(crate) struct Reproductions;
+
+/// The notes of a run, each with its node and its step.
+type Notes = Vec<(NodeId, u64, Note)>;
+
+/// Ticks in which a cluster must come to a leader, and as many in which the leader must do what it
+/// is asked for: 40 election time-outs.
+fn patience(plan: &Plan) -> u32 {
+    plan.raft.election_ticks * 40
+}
+
+impl Reproducer for Reproductions {
+    fn record(&self, plan: &Plan) -> Recorded {
+        let tape = SharedTape::default();
+        let mut healed = None;
+        let mut line = |line: Line| {
+            tape.with(|tape| tape.step = line.step);
+            if matches!(line.event, Happened::Healed) {
+                healed.get_or_insert(tape.with(|tape| tape.notes.len()));
+            }
+        };
+        let watch = Observer {
+            lines: Some(&mut line),
+            ..Observer::default()
+        };
+        let outcome = engine::run(plan, &Taped(tape.clone()), watch);
+        let mut notes = tape.with(|tape| std::mem::take(&mut tape.notes));
+        let mut up = Vec::new();
+        match outcome.failure.as_ref().map(|failure| failure.violation.property()) {
+            Some(Property::Liveness) => up = cut(&mut notes, healed.unwrap_or_default()),
+            Some(Property::NoPanic) => {
+                // A tick that panics does not say that the time-out elapsed; nothing else panics.
+                if let Some((_, _, last @ Note::Tick)) = notes.last_mut() {
+                    *last = Note::TimedOut;
+                }
+            }
+            _ => {}
+        }
+        Recorded {
+            notes: Box::new(notes),
+            outcome,
+            up,
+        }
+    }
+
+    fn can_tell(&self, property: Property) -> bool {
+        property == Property::NoPanic || part_of(property).is_some()
+    }
+
+    fn calls(&self, case: &Case, recorded: &Recorded) -> Vec<Call> {
+        let notes: &Notes = recorded.notes.downcast_ref().expect("what record returned");
+        let remembered;
+        let notes = match case.reading.forgets {
+            true => {
+                remembered = without_the_forgotten(notes);
+                &remembered
+            }
+            false => notes,
+        };
+        let mut copies = BTreeSet::new();
+        loop {
+            match Player::new(case).convert(notes, &copies) {
+                Ok(calls) => return calls,
+                Err(copied) => copies.insert(copied),
+            };
+        }
+    }
+
+    fn play(&self, case: &Case, calls: &[Call]) -> Option<Panic> {
+        play::play(case, calls)
+    }
+
+    fn dependencies(&self) -> &'static str {
+        "raft = { version = \"=0.7.0\", default-features = false, features = [\"protobuf-codec\"] }\nprotobuf = \"2\"\nslog = \"2\"\n"
+    }
+
+    fn cluster(&self) -> &'static str {
+        include_str!("cluster.rs")
+    }
+
+    fn is_check(&self, panic: &Panic) -> bool {
+        let place = panic.place.as_ref();
+        let is_ours = |place: &Place| matches!(&*place.file, "cluster.rs" | "play.rs");
+        // The cluster unwraps what the storage says, too.
+        place.is_some_and(is_ours) && !panic.message.starts_with("called `")
+    }
+
+    fn parts(&self, case: &Case, calls: &[Call]) -> Vec<&'static str> {
+        let mut parts = vec!["always"];
+        parts.extend(part_of(case.property));
+        let cluster = &case.plan.cluster;
+        if (cluster.first_term, cluster.first_index) != (0, 0) {
+            parts.push("begin");
+        }
+        if cluster.first_index > 0 {
+            parts.push("snapshot");
+        }
+        for call in calls {
+            parts.extend(match &call.what {
+                What::Tick(_) => &["tick"][..],
+                What::TimeOut => &["time_out"],
+                What::Campaign => &["campaign"],
+                What::Propose => &["propose"],
+                What::Change(_) if case.reading.mends => &["change", "steps-down"],
+                What::Change(_) => &["change"],
+                What::Read(_) => &["read"],
+                What::TransferLeader(_) => &["transfer_leader"],
+                What::RequestSnapshot => &["request_snapshot", "snapshot"],
+                What::Ping => &["ping"],
+                What::Set(_) => &["set"],
+                What::Unreachable(_) => &["report_unreachable"],
+                What::SnapshotSent(..) => &["report_snapshot"],
+                What::Receive {
+                    passed_over: 0,
+                    stays: false,
+                    ..
+                } => &["receive"],
+                What::Receive { .. } => &["receive_late"],
+                What::Ready | What::Saved if is_in_background(&case.plan) => {
+                    &["stepwise", "background"]
+                }
+                What::Ready | What::Saved | What::Apply => &["stepwise"],
+                What::Compact(_) => &["compact", "snapshot"],
+                What::Restart => &["restart", "snapshot"],
+            });
+        }
+        parts
+    }
+
+    fn set_up(&self, case: &Case) -> SetUp {
+        let cluster = &case.plan.cluster;
+        let [voters, learners, others] = members(&case.plan).map(|ids| listed(&ids));
+        let begin = match (cluster.first_term, cluster.first_index) {
+            (0, 0) => String::new(),
+            (term, index) => format!(".begin({term}, {index}, config)"),
+        };
+        SetUp {
+            items: config_code(&case.plan.raft),
+            statement: format!(
+                "let mut c = Cluster::new([&[{voters}], &[{learners}], &[{others}]], config){begin};"
+            ),
+        }
+    }
+
+    fn code(&self, case: &Case, call: &Call) -> String {
+        let background = is_in_background(&case.plan);
+        match &call.what {
+            What::Tick(times) => format!(".tick({times})"),
+            What::TimeOut => ".time_out()".to_owned(),
+            What::Campaign => ".campaign()".to_owned(),
+            What::Propose => ".propose()".to_owned(),
+            What::Change(change) => change_code(change),
+            What::Read(name) => format!(".read({name})"),
+            What::TransferLeader(to) => format!(".transfer_leader({})", to.0),
+            What::RequestSnapshot => ".request_snapshot()".to_owned(),
+            What::Ping => ".ping()".to_owned(),
+            What::Set(setting) => format!(".set({})", setting_code(*setting)),
+            What::Unreachable(peer) => format!(".report_unreachable({})", peer.0),
+            What::SnapshotSent(peer, true) => {
+                format!(".report_snapshot({}, SnapshotStatus::Finish)", peer.0)
+            }
+            What::SnapshotSent(peer, false) => {
+                format!(".report_snapshot({}, SnapshotStatus::Failure)", peer.0)
+            }
+            What::Receive {
+                from,
+                kind,
+                passed_over,
+                stays,
+            } => match (passed_over, stays) {
+                (0, false) => format!(".receive({kind}, {})", from.0),
+                (older, copy) => format!(".receive_late({kind}, {}, {older}, {copy})", from.0),
+            },
+            What::Ready if background => ".ready_in_background()".to_owned(),
+            What::Ready => ".ready()".to_owned(),
+            What::Saved if background => ".persisted()".to_owned(),
+            What::Saved => ".saved()".to_owned(),
+            What::Apply => ".apply()".to_owned(),
+            What::Compact(through) => format!(".compact({through})"),
+            What::Restart => ".restart(config)".to_owned(),
+        }
+    }
+
+    fn look(&self, case: &Case) -> Option<String> {
+        let ids = listed(&case.up.iter().map(|node| node.0.into()).collect::<Vec<_>>());
+        let ticks = patience(&case.plan);
+        (part_of(case.property) == Some("liveness")).then(|| {
+            format!("assert!(c.makes_progress(&[{ids}], {ticks}), \"{NO_PROGRESS} {ticks} ticks\");")
+        })
+    }
+}
+
+/// Cuts off what the cluster made of it once the faults were over, at note `healed` or when the
+/// last node went that does not come back, but for the starts of nodes that were down. Returns the
+/// nodes that are up in the end.
+fn cut(notes: &mut Notes, healed: usize) -> Vec<NodeId> {
+    let late = notes.len() - (notes.len() - healed) / 4;
+    let up: BTreeSet<NodeId> = notes[late..].iter().map(|(node, ..)| *node).collect();
+    let last = notes.iter().rposition(|(node, ..)| !up.contains(node));
+    let rest = notes.split_off(last.map_or(healed, |last| healed.max(last + 1)));
+    let mut started = BTreeSet::new();
+    for (node, step, note) in rest {
+        if started.insert(node) && matches!(note, Note::Restart) {
+            notes.push((node, step, note));
+        }
+    }
+    up.into_iter().collect()
+}
+
+/// The notes without those of a node that a crash undid: those after the last one of which the
+/// disk kept something.
+fn without_the_forgotten(notes: &Notes) -> Notes {
+    let mut kept: Vec<bool> = vec![true; notes.len()];
+    for (place, (node, _, note)) in notes.iter().enumerate() {
+        if !matches!(note, Note::Restart) {
+            continue;
+        }
+        for (before, (other, _, note)) in notes[..place].iter().enumerate().rev() {
+            if other == node {
+                if matches!(note, Note::Saved | Note::Restart) {
+                    break;
+                }
+                kept[before] = false;
+            }
+        }
+    }
+    let mut kept = kept.into_iter();
+    let mut notes = notes.clone();
+    notes.retain(|_| kept.next() == Some(true));
+    notes
+}
+
+/// What is said where a cluster does not go on.
+const NO_PROGRESS: &str = "nothing new is agreed on, or not everywhere, in";
+
+/// The part of the cluster that looks at the property.
+fn part_of(property: Property) -> Option<&'static str> {
+    match property {
+        Property::AckBeforeDurable => Some("durable"),
+        Property::Monotonic => Some("keeps-entries"),
+        Property::Linearizability | Property::ReadIndex => Some("read"),
+        Property::Liveness => Some("liveness"),
+        Property::ElectionSafety => Some("one-leader"),
+        Property::LogMatching
+        | Property::LeaderCompleteness
+        | Property::StateMachineSafety
+        | Property::DurableCommit => Some("agreement"),
+        _ => None,
+    }
+}
+
+fn is_in_background(plan: &Plan) -> bool {
+    plan.driver.persistence == Persistence::Asynchronous
+}
+
+/// The voters, the learners and the others, by id.
+fn members(plan: &Plan) -> [Vec<u64>; 3] {
+    let cluster = &plan.cluster;
+    let mut next = 1;
+    [cluster.voters, cluster.learners, cluster.spares].map(|count| {
+        let first = next;
+        next += u64::from(count);
+        (first..next).collect()
+    })
+}
+
+fn listed(ids: &[u64]) -> String {
+    let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    words.join(", ")
+}
+
+/// The library's configuration as Rust: what is not as the library has it.
+fn config_code(options: &RaftOptions) -> String {
+    let mut fields = format!(
+        "id, election_tick: {}, heartbeat_tick: {}",
+        options.election_ticks, options.heartbeat_ticks
+    );
+    let usual = raft::Config::default();
+    let flags = [
+        ("check_quorum", options.check_quorum),
+        ("pre_vote", options.pre_vote),
+        ("skip_bcast_commit", options.skip_broadcast_commit),
+        ("batch_append", options.batch_append),
+    ];
+    for (name, _) in flags.iter().filter(|(_, on)| *on) {
+        let _ = write!(fields, ", {name}: true");
+    }
+    let limit = |size: u64| match size {
+        u64::MAX => "NO_LIMIT".to_owned(),
+        size => size.to_string(),
+    };
+    if options.max_size_per_message != usual.max_size_per_msg {
+        let _ = write!(fields, ", max_size_per_msg: {}", limit(options.max_size_per_message));
+    }
+    if options.max_inflight_messages as usize != usual.max_inflight_msgs {
+        let _ = write!(fields, ", max_inflight_msgs: {}", options.max_inflight_messages);
+    }
+    if options.priorities.iter().any(|priority| *priority != 0) {
+        let all: Vec<String> = options.priorities.iter().map(ToString::to_string).collect();
+        let _ = write!(fields, ", priority: [{}][id as usize - 1]", all.join(", "));
+    }
+    if options.lease_reads {
+        fields.push_str(", read_only_option: ReadOnlyOption::LeaseBased");
+    }
+    format!("fn config(id: u64) -> Config {{\n    Config {{ {fields}, ..Config::default() }}\n}}\n")
+}
+
+fn change_code(change: &Change) -> String {
+    let kind = match change.transition {
+        Transition::Simple | Transition::Leave => "Auto",
+        Transition::Joint => "Implicit",
+        Transition::JointExplicit => "Explicit",
+    };
+    let steps = change.steps.iter().map(|step| {
+        let kind = match step.becomes {
+            Member::Voter => "AddNode",
+            Member::Learner => "AddLearnerNode",
+            Member::Nobody => "RemoveNode",
+        };
+        format!("({kind}, {})", step.node.0)
+    });
+    let steps: Vec<String> = steps.collect();
+    format!(".change({kind}, &[{}])", steps.join(", "))
+}
+
+fn setting_code(setting: Setting) -> String {
+    match setting {
+        Setting::BatchAppend(on) => format!("|raw| raw.raft.set_batch_append({on})"),
+        Setting::SkipBroadcastCommit(on) => format!("|raw| raw.skip_bcast_commit({on})"),
+        Setting::CheckQuorum(on) => format!("|raw| raw.raft.set_check_quorum({on})"),
+        Setting::Priority(priority) => format!("|raw| raw.set_priority({priority})"),
+        Setting::MaxInflight(cap) => format!(
+            "|raw| (1..=9).for_each(|peer| raw.raft.adjust_max_inflight_msgs(peer, {cap}))"
+        ),
+        Setting::MaxCommittedSize(size) => {
+            format!("|raw| raw.raft.set_max_committed_size_per_ready({size})")
+        }
+        Setting::GroupCommit(on) => format!("|raw| raw.raft.enable_group_commit({on})"),
+    }
+}
+
+/// The name of a message's kind, as in the library.
+fn kind(message: &Message) -> String {
+    format!("{:?}", message.get_msg_type())
+}
+
+/// Whether two messages say the same; the names of changes aside. `named` says by which name the
+/// second one calls a read of the first.
+fn are_alike(one: &Message, other: &Message, named: impl Fn(&[u8]) -> Vec<u8>) -> bool {
+    let content = |message: &Message| {
+        let entries = message.entries.iter();
+        let entries: Vec<_> = entries.map(|entry| (entry.index, entry.term)).collect();
+        let facts = [
+            message.term,
+            message.index,
+            message.log_term,
+            message.commit,
+            message.commit_term,
+            message.reject_hint,
+            message.request_snapshot,
+            message.get_snapshot().get_metadata().index,
+        ];
+        (message.get_msg_type(), facts, message.reject, entries)
+    };
+    let reads = |message: &Message| match message.get_msg_type() {
+        MessageType::MsgReadIndex | MessageType::MsgReadIndexResp => {
+            let asked = message.entries.first().map(|entry| entry.data.to_vec());
+            asked.unwrap_or_default()
+        }
+        _ => message.context.to_vec(),
+    };
+    (one.from, one.to) == (other.from, other.to)
+        && content(one) == content(other)
+        && named(&reads(one)) == reads(other)
+}
