@@ -1,10 +1,12 @@
 //# always
 use std::collections::BTreeMap;
 
-use raft::eraftpb::{MessageType::*, *};
+use raft::eraftpb::*;
 use raft::{storage::MemStorage, *};
-//# stepwise
+//# queue
 use std::collections::VecDeque;
+//# receive
+use raft::eraftpb::MessageType::*;
 //# change
 use protobuf::Message as _;
 use raft::eraftpb::{ConfChangeTransition::*, ConfChangeType::*};
@@ -15,8 +17,9 @@ struct Cluster {
     nodes: BTreeMap<u64, RawNode<MemStorage>>,
     on_their_way: Vec<Message>,
     //# stepwise
-    unsaved: BTreeMap<u64, VecDeque<Ready>>,
     committed: BTreeMap<u64, Vec<Entry>>,
+    //# unsaved
+    unsaved: BTreeMap<u64, VecDeque<Ready>>,
     //# background
     to_send: BTreeMap<u64, VecDeque<(u64, Vec<Message>)>>,
     //# read
@@ -44,8 +47,9 @@ impl Cluster {
             nodes: BTreeMap::new(),
             on_their_way: Vec::new(),
             //# stepwise
-            unsaved: BTreeMap::new(),
             committed: BTreeMap::new(),
+            //# unsaved
+            unsaved: BTreeMap::new(),
             //# background
             to_send: BTreeMap::new(),
             //# read
@@ -80,9 +84,10 @@ impl Cluster {
     //# stepwise
 
     fn forget(&mut self, id: u64) {
-        self.unsaved.insert(id, VecDeque::new());
         self.committed.insert(id, Vec::new());
-        //# background
+        //# stepwise unsaved
+        self.unsaved.insert(id, VecDeque::new());
+        //# stepwise background
         self.to_send.insert(id, VecDeque::new());
         //# stepwise
     }
@@ -316,12 +321,12 @@ impl On<'_> {
     fn restart(mut self, config: impl Fn(u64) -> Config) -> Self {
         let (disk, applied) = (self.raw().store().clone(), self.raw().raft.raft_log.applied);
         *self.raw() = open(Config { applied, ..config(self.id) }, disk);
-        //# stepwise
+        //# restart stepwise
         self.cluster.forget(self.id);
         //# restart
         self
     }
-    //# stepwise
+    //# ready
 
     /// Takes what the library wants done, and writes it.
     fn ready(mut self) -> Self {
@@ -331,6 +336,7 @@ impl On<'_> {
         }
         self
     }
+    //# saved
 
     /// What was written is on the disk.
     fn saved(mut self) -> Self {
@@ -340,6 +346,7 @@ impl On<'_> {
         }
         self
     }
+    //# apply
 
     /// What is committed is applied.
     fn apply(mut self) -> Self {
@@ -347,11 +354,12 @@ impl On<'_> {
         self.apply_all(committed);
         self
     }
+    //# stepwise
 
     fn committed(&mut self) -> &mut Vec<Entry> {
         self.cluster.committed.get_mut(&self.id).unwrap()
     }
-    //# background
+    //# ready-in-background
 
     /// Takes what the library wants done, and writes it while the library goes on.
     fn ready_in_background(mut self) -> Self {
@@ -363,14 +371,15 @@ impl On<'_> {
         }
         self
     }
+    //# persisted
 
     /// What was written in the background is on the disk.
     fn persisted(mut self) -> Self {
         if let Some((number, messages)) = self.cluster.to_send.get_mut(&self.id).unwrap().pop_front() {
             self.raw().on_persist_ready(number);
-            //# durable
+            //# persisted durable
             self.check_promises(&messages);
-            //# background
+            //# persisted
             self.cluster.on_their_way.extend(messages);
         }
         self
@@ -400,7 +409,7 @@ impl On<'_> {
         self.check_leader();
         //# snapshot
         if !ready.snapshot().is_empty() {
-            //# keeps-entries
+            //# snapshot keeps-entries
             self.check_snapshot(ready.snapshot().get_metadata());
             //# snapshot
             disk.wl().apply_snapshot(ready.snapshot().clone()).unwrap();
@@ -441,7 +450,7 @@ impl On<'_> {
                 change.merge_from_bytes(&entry.data).unwrap();
                 if let Ok(members) = self.raw().apply_conf_change(&change) {
                     self.raw().store().wl().set_conf_state(members);
-                    //# steps-down
+                    //# change steps-down
                     self.step_down_if_removed();
                     //# change
                 }
@@ -490,9 +499,10 @@ impl On<'_> {
         let (term, last) = (disk.rl().hard_state().term, disk.last_index().unwrap());
         for message in messages {
             let (kind, of, index) = (message.get_msg_type(), message.term, message.index);
-            let is_vague = matches!(kind, MsgRequestPreVote | MsgRequestPreVoteResponse);
+            let is_vague =
+                matches!(kind, MessageType::MsgRequestPreVote | MessageType::MsgRequestPreVoteResponse);
             assert!(of <= term || is_vague, "n{id} sends {kind:?} of term {of}; on its disk is {term}");
-            let acknowledges = kind == MsgAppendResponse && !message.reject;
+            let acknowledges = kind == MessageType::MsgAppendResponse && !message.reject;
             assert!(index <= last || !acknowledges, "n{id} acknowledges {index}; on its disk is {last}");
         }
     }

@@ -12,23 +12,23 @@ use raft::eraftpb::{Message, MessageType};
 use super::messages;
 use play::Player;
 use squall_core::configuration::{Change, Member, Transition};
-use squall_core::engine::{self, Happened, Line, Observer};
-use squall_core::ids::NodeId;
 use squall_core::invariants::Property;
-use squall_core::invariants::breach::{Panic, Place};
+use squall_core::invariants::breach::Panic;
 use squall_core::operator::Setting;
 use squall_core::options::{Persistence, RaftOptions};
 use squall_core::plan::Plan;
-use squall_core::reproduction::{Call, Case, Recorded, Reproducer, SetUp, What};
-use tape::{SharedTape, Taped};
+use squall_core::reproduction::{
+    Call, Case, Noted, Recorded, Reproducer, SetUp, Tape, What, without_the_forgotten,
+};
+use tape::Taped;
 
 pub(crate) use tape::Note;
 
 /// Makes the calls of raft 0.7.0 again.
 pub(crate) struct Reproductions;
 
-/// The notes of a run, each with its node and its step.
-type Notes = Vec<(NodeId, u64, Note)>;
+/// The notes of a run.
+type Notes = Vec<Noted<Note>>;
 
 /// Ticks in which a cluster must come to a leader, and as many in which the leader must do what it
 /// is asked for: 40 election time-outs.
@@ -38,36 +38,19 @@ fn patience(plan: &Plan) -> u32 {
 
 impl Reproducer for Reproductions {
     fn record(&self, plan: &Plan) -> Recorded {
-        let tape = SharedTape::default();
-        let mut healed = None;
-        let mut line = |line: Line| {
-            tape.with(|tape| tape.step = line.step);
-            if matches!(line.event, Happened::Healed) {
-                healed.get_or_insert(tape.with(|tape| tape.notes.len()));
-            }
-        };
-        let watch = Observer {
-            lines: Some(&mut line),
-            ..Observer::default()
-        };
-        let outcome = engine::run(plan, &Taped(tape.clone()), watch);
-        let mut notes = tape.with(|tape| std::mem::take(&mut tape.notes));
-        let mut up = Vec::new();
-        match outcome.failure.as_ref().map(|failure| failure.violation.property()) {
-            Some(Property::Liveness) => up = cut(&mut notes, healed.unwrap_or_default()),
-            Some(Property::NoPanic) => {
-                // A tick that panics does not say that the time-out elapsed; nothing else panics.
-                if let Some((_, _, last @ Note::Tick)) = notes.last_mut() {
-                    *last = Note::TimedOut;
-                }
-            }
-            _ => {}
+        let tape = Tape::default();
+        let mut recorded = tape.record(&Taped(tape.clone()), plan);
+        let failure = recorded.outcome.failure.as_ref();
+        let panicked = failure.is_some_and(|it| it.violation.property() == Property::NoPanic);
+        let notes = recorded.notes.downcast_mut::<Notes>();
+        if panicked
+            && let Some(last) = notes.and_then(|notes| notes.last_mut())
+            && matches!(last.note, Note::Tick)
+        {
+            // A tick that panics does not say that the time-out elapsed; no other panics.
+            last.note = Note::TimedOut;
         }
-        Recorded {
-            notes: Box::new(notes),
-            outcome,
-            up,
-        }
+        recorded
     }
 
     fn can_tell(&self, property: Property) -> bool {
@@ -106,13 +89,13 @@ impl Reproducer for Reproductions {
     }
 
     fn is_check(&self, panic: &Panic) -> bool {
-        let place = panic.place.as_ref();
-        let is_ours = |place: &Place| matches!(&*place.file, "cluster.rs" | "play.rs");
+        let file = panic.place.as_ref().map(|place| place.file.as_str());
         // The cluster unwraps what the storage says, too.
-        place.is_some_and(is_ours) && !panic.message.starts_with("called `")
+        matches!(file, Some("cluster.rs" | "play.rs")) && !panic.message.starts_with("called `")
     }
 
     fn parts(&self, case: &Case, calls: &[Call]) -> Vec<&'static str> {
+        let background = is_in_background(&case.plan);
         let mut parts = vec!["always"];
         parts.extend(part_of(case.property));
         let cluster = &case.plan.cluster;
@@ -142,11 +125,12 @@ impl Reproducer for Reproductions {
                     stays: false,
                     ..
                 } => &["receive"],
-                What::Receive { .. } => &["receive_late"],
-                What::Ready | What::Saved if is_in_background(&case.plan) => {
-                    &["stepwise", "background"]
-                }
-                What::Ready | What::Saved | What::Apply => &["stepwise"],
+                What::Receive { .. } => &["receive", "receive_late"],
+                What::Ready if background => &["stepwise", "queue", "background", "ready-in-background"],
+                What::Saved if background => &["queue", "background", "persisted"],
+                What::Ready => &["stepwise", "queue", "unsaved", "ready"],
+                What::Saved => &["stepwise", "queue", "unsaved", "saved"],
+                What::Apply => &["stepwise", "apply"],
                 What::Compact(_) => &["compact", "snapshot"],
                 What::Restart => &["restart", "snapshot"],
             });
@@ -215,46 +199,6 @@ impl Reproducer for Reproductions {
             format!("assert!(c.makes_progress(&[{ids}], {ticks}), \"{NO_PROGRESS} {ticks} ticks\");")
         })
     }
-}
-
-/// Cuts off what the cluster made of it once the faults were over, at note `healed` or when the
-/// last node went that does not come back, but for the starts of nodes that were down. Returns the
-/// nodes that are up in the end.
-fn cut(notes: &mut Notes, healed: usize) -> Vec<NodeId> {
-    let late = notes.len() - (notes.len() - healed) / 4;
-    let up: BTreeSet<NodeId> = notes[late..].iter().map(|(node, ..)| *node).collect();
-    let last = notes.iter().rposition(|(node, ..)| !up.contains(node));
-    let rest = notes.split_off(last.map_or(healed, |last| healed.max(last + 1)));
-    let mut started = BTreeSet::new();
-    for (node, step, note) in rest {
-        if started.insert(node) && matches!(note, Note::Restart) {
-            notes.push((node, step, note));
-        }
-    }
-    up.into_iter().collect()
-}
-
-/// The notes without those of a node that a crash undid: those after the last one of which the
-/// disk kept something.
-fn without_the_forgotten(notes: &Notes) -> Notes {
-    let mut kept: Vec<bool> = vec![true; notes.len()];
-    for (place, (node, _, note)) in notes.iter().enumerate() {
-        if !matches!(note, Note::Restart) {
-            continue;
-        }
-        for (before, (other, _, note)) in notes[..place].iter().enumerate().rev() {
-            if other == node {
-                if matches!(note, Note::Saved | Note::Restart) {
-                    break;
-                }
-                kept[before] = false;
-            }
-        }
-    }
-    let mut kept = kept.into_iter();
-    let mut notes = notes.clone();
-    notes.retain(|_| kept.next() == Some(true));
-    notes
 }
 
 /// What is said where a cluster does not go on.

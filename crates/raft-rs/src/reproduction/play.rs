@@ -132,8 +132,8 @@ impl Player {
         let mut calls: Vec<Call> = Vec::new();
         let mut names: Vec<Vec<u8>> = Vec::new();
         let mut arrived: Vec<(usize, &Message)> = Vec::new();
-        for (place, (node, step, note)) in notes.iter().enumerate() {
-            let what = match note {
+        for (place, noted) in notes.iter().enumerate() {
+            let what = match &noted.note {
                 Note::Step(message) => {
                     let named = |name: &[u8]| {
                         let known = names.iter().position(|other| other == name);
@@ -188,8 +188,8 @@ impl Player {
                 Note::Apply => What::Apply,
             };
             let call = Call {
-                node: *node,
-                step: *step,
+                node: noted.node,
+                step: noted.step,
                 what,
                 settles: self.coarse && is_settled(notes, place),
             };
@@ -224,10 +224,10 @@ impl Player {
 /// Whether the driver took a ready of the node after this note, and before it told the library
 /// anything else.
 fn is_settled(notes: &Notes, place: usize) -> bool {
-    let (node, ..) = &notes[place];
-    let mut later = notes[place + 1..].iter().filter(|(other, ..)| other == node);
-    let next = later.find(|(_, _, note)| !matches!(note, Note::Saved | Note::Apply));
-    matches!(next, Some((_, _, Note::Ready))) || next.is_none()
+    let node = notes[place].node;
+    let mut later = notes[place + 1..].iter().filter(|noted| noted.node == node);
+    let next = later.find(|noted| !matches!(noted.note, Note::Saved | Note::Apply));
+    next.is_none_or(|next| matches!(next.note, Note::Ready))
 }
 
 fn config(id: u64, options: &RaftOptions) -> Config {

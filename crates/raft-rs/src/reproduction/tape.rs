@@ -1,8 +1,6 @@
 //! What the driver calls, taken down in order. The storage has the tape, for the driver has nothing
 //! else that a subject can put in its place. Knows nothing of how calls are written down.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use raft::eraftpb::{ConfState, Entry, HardState, Message, Snapshot};
 use raft::{GetEntriesContext, RaftState, Result, Storage};
 
@@ -15,6 +13,7 @@ use squall_core::operator::Setting;
 use squall_core::options::{DriverOptions, Feature};
 use squall_core::own::{DriverOption, KnownIssue};
 use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
+use squall_core::reproduction::Tape;
 use squall_core::storage::StableState;
 
 /// A call of the library, or of its storage, by the driver.
@@ -41,36 +40,18 @@ pub enum Note {
     Compact(Index),
 }
 
-/// All notes of a run, each with its node and the step that it is of.
-#[derive(Default)]
-pub(crate) struct Tape {
-    pub(crate) step: u64,
-    pub(crate) notes: Vec<(NodeId, u64, Note)>,
-}
-
-/// A tape that several nodes write on.
-#[derive(Clone, Default)]
-pub(crate) struct SharedTape(Arc<Mutex<Tape>>);
-
-impl SharedTape {
-    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Tape) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+impl squall_core::reproduction::Note for Note {
+    fn restarts(&self) -> bool {
+        matches!(self, Self::Restart)
     }
 
-    fn note(&self, node: NodeId, note: Note) {
-        self.with(|tape| match note {
-            Note::TimedOut => {
-                if let Some((_, _, last @ Note::Tick)) = tape.notes.last_mut() {
-                    *last = note;
-                }
-            }
-            note => tape.notes.push((node, tape.step, note)),
-        });
+    fn is_saved(&self) -> bool {
+        matches!(self, Self::Saved)
     }
 }
 
 /// The subject [`RaftRs`], with a tape.
-pub(crate) struct Taped(pub(crate) SharedTape);
+pub(crate) struct Taped(pub(crate) Tape<Note>);
 
 impl Subject for Taped {
     type Replica = RaftNode<Taping>;
@@ -105,7 +86,7 @@ impl Subject for Taped {
 /// A [`Store`] with a tape.
 pub(crate) struct Taping {
     store: Store,
-    tape: Option<(NodeId, SharedTape)>,
+    tape: Option<(NodeId, Tape<Note>)>,
 }
 
 impl Backend for Taping {
@@ -116,7 +97,11 @@ impl Backend for Taping {
 
     fn note(&mut self, note: impl FnOnce() -> Note) {
         if let Some((node, tape)) = &self.tape {
-            tape.note(*node, note());
+            match note() {
+                // The tick before was that.
+                note @ Note::TimedOut => tape.correct(note),
+                note => tape.note(*node, note),
+            }
         }
     }
 

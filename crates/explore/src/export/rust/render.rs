@@ -8,7 +8,7 @@ use squall_core::reproduction::{Call, Reproducer};
 use super::Trial;
 use crate::run_document::RunDocument;
 
-/// What begins a line that names the part which follows.
+/// What begins a line that names the parts which the following lines belong to.
 const PART: &str = "//#";
 
 /// The longest line of the test.
@@ -112,13 +112,13 @@ fn write_wrapped(text: &mut String, indent: &str, words: &str) {
     let _ = writeln!(text, "{line}");
 }
 
-/// The parts of `source` that are named in `parts`.
+/// The lines of `source` whose parts are all named in `parts`.
 fn parts_of(source: &str, parts: &[&str]) -> String {
     let mut text = String::new();
     let mut is_in = true;
     for line in source.lines() {
         match line.trim_start().strip_prefix(PART) {
-            Some(name) => is_in = parts.contains(&name.trim()),
+            Some(names) => is_in = names.split_whitespace().all(|name| parts.contains(&name)),
             None if is_in => {
                 text.push_str(line);
                 text.push('\n');

@@ -2,6 +2,8 @@
 //! calls are of each library, its adapter says; which of them are needed, and how they are written
 //! down, is not decided here.
 
+mod tape;
+
 use std::any::Any;
 
 use crate::configuration::Change;
@@ -11,6 +13,8 @@ use crate::invariants::Property;
 use crate::invariants::breach::Panic;
 use crate::operator::Setting;
 use crate::plan::Plan;
+
+pub use tape::{Note, Noted, Tape, without_the_forgotten};
 
 /// Makes a library's calls again, in its own small cluster: nodes, messages on their way, and disks
 /// in memory. The cluster's source is what goes into a reproduction, so that what holds here holds
@@ -32,8 +36,9 @@ pub trait Reproducer: Send + Sync {
     /// Lines of `[dependencies]` in a `Cargo.toml`: the library, and what its interface needs.
     fn dependencies(&self) -> &'static str;
 
-    /// The source of the cluster. Each part follows a line that consists of `//#` and its name;
-    /// every reproduction has the part `always`.
+    /// The source of the cluster. A line that consists of `//#` and names says to which parts the
+    /// lines after it belong: a reproduction has them if it has all of those. Each has the part
+    /// `always`.
     fn cluster(&self) -> &'static str;
 
     /// Whether the panic is a check of the cluster's, and none of the library.
