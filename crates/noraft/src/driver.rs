@@ -24,6 +24,7 @@ use super::entries;
 use super::known_issues::Triggers;
 use super::messages::{self, Message};
 use super::reads::Reads;
+use super::reproduction::Note;
 use squall_core::adapter::election_timer::ElectionTimer;
 use squall_core::adapter::reports::Reports;
 use squall_core::adapter::state_machine::StateMachine;
@@ -34,6 +35,7 @@ use squall_core::options::{DriverOptions, MissedTicks};
 use squall_core::replica::{
     BootContext, Input, Label, Output, Replica, Request, Start, SyncId, SyncResult,
 };
+use squall_core::reproduction::Tape;
 use squall_core::storage::{Entry, Snapshot};
 
 /// One node of noraft 0.7.1.
@@ -74,6 +76,8 @@ pub struct NoraftNode {
     /// Log growth since the last snapshot.
     pub(super) grown_bytes: u64,
     pub(super) own_snapshot: Option<OwnSnapshot>,
+    /// What it calls is taken down there.
+    pub(super) tape: Option<Tape<Note>>,
 }
 
 /// What the node waits for before it does anything else.
@@ -128,6 +132,15 @@ impl NoraftNode {
             shown,
             grown_bytes: 0,
             own_snapshot: None,
+            tape: None,
+        }
+    }
+
+    /// Takes down what is about to be called, where somebody wants to know.
+    #[inline(always)]
+    pub(super) fn note(&self, note: impl FnOnce() -> Note) {
+        if let Some(tape) = &self.tape {
+            tape.note(self.id, note());
         }
     }
 
@@ -248,6 +261,7 @@ impl NoraftNode {
         match input {
             Input::Tick => {
                 if self.timer.tick() {
+                    self.note(|| Note::TimeOut);
                     self.node.handle_election_timeout();
                 }
             }
@@ -310,6 +324,7 @@ impl NoraftNode {
                 }
             }
         }
+        self.note(|| Note::Step(from, message.clone()));
         if let Err(error) = self.node.handle_message(message) {
             // "The crate user should stop using this node": it cannot happen on an honest disk.
             panic!("noraft gives up: {error}");
@@ -337,6 +352,7 @@ impl NoraftNode {
     }
 
     fn propose(&mut self, request: Request, out: &mut Output<Message>) {
+        self.note(|| Note::Propose);
         let position = self.node.propose_command();
         if position.is_invalid() {
             let leader = self.leader();

@@ -9,6 +9,7 @@ mod message_mutation;
 mod messages;
 mod operator_requests;
 mod reads;
+mod reproduction;
 mod writes;
 
 use noraft::{Node, Term};
@@ -28,7 +29,10 @@ pub struct Noraft;
 /// The subject `noraft`, then it with each injected bug.
 pub fn subjects() -> Vec<RegisteredSubject> {
     let about = "sile's noraft 0.7.1, unmodified, behind an honest driver";
-    with_bugs("noraft", about, Noraft)
+    let mut subjects = with_bugs("noraft", about, Noraft);
+    let honest = subjects.remove(0).with_reproducer(&reproduction::Reproductions);
+    subjects.insert(0, honest);
+    subjects
 }
 
 impl Subject for Noraft {

@@ -4,6 +4,7 @@ use noraft::ClusterConfig;
 
 use super::driver::NoraftNode;
 use super::messages::{self, Message};
+use super::reproduction::Note;
 use squall_core::configuration::{Change, Member, Transition};
 use squall_core::operator::Admin;
 use squall_core::replica::{LibraryEvent, Observation, Output};
@@ -17,11 +18,15 @@ impl NoraftNode {
                 .then_some(LibraryEvent::DeclinedChange),
             Admin::Campaign => {
                 if !self.node.role().is_leader() {
+                    self.note(|| Note::TimeOut);
                     self.node.handle_election_timeout();
                 }
                 Some(LibraryEvent::Campaigned)
             }
-            Admin::Ping => self.node.heartbeat().then_some(LibraryEvent::Pinged),
+            Admin::Ping => {
+                self.note(|| Note::Heartbeat);
+                self.node.heartbeat().then_some(LibraryEvent::Pinged)
+            }
             // Left out of plans: see `Subject::lacks`.
             Admin::TransferLeader { .. } | Admin::RequestSnapshot | Admin::Set(_) => None,
         };
@@ -68,6 +73,9 @@ impl NoraftNode {
         // What is committed so far is so by the configuration in force. What is written is durable
         // here.
         self.show_commit(self.written(), out);
+        if next != config {
+            self.note(|| Note::Configure(next.new_voters.clone(), next.non_voters.clone()));
+        }
         (next != config && !self.node.propose_config(next).is_invalid()).then_some(())
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use super::driver::NoraftNode;
 use super::messages::{self, Message};
+use super::reproduction::Note;
 use squall_core::ids::{Index, NodeId, NodeSet, Term};
 use squall_core::replica::{Observation, Output, Reply, ReplyOutcome, Request};
 
@@ -69,6 +70,7 @@ impl NoraftNode {
     pub(super) fn read(&mut self, request: Request, out: &mut Output<Message>) {
         let waiting = &mut self.reads.waiting;
         waiting.retain(|other| other.request.client != request.client);
+        self.note(|| Note::Heartbeat);
         if !self.node.heartbeat() {
             let leader = self.leader();
             reply(&request, ReplyOutcome::Refused { leader }, out);

@@ -6,6 +6,7 @@ use noraft::{Actions, LogEntries, LogEntry, LogIndex};
 use super::driver::NoraftNode;
 use super::entries;
 use super::messages::{self, Message};
+use super::reproduction::Note;
 use squall_core::ids::{Index, NodeId, Role};
 use squall_core::replica::{Observation, Output};
 use squall_core::storage::{HardState, Record};
@@ -13,6 +14,7 @@ use squall_core::storage::{HardState, Record};
 impl NoraftNode {
     /// Carries out what the node has asked for since the last time.
     pub(super) fn carry_out(&mut self, now_us: u64, out: &mut Output<Message>) {
+        self.note(|| Note::Ready);
         self.mind_timer();
         let mut actions = std::mem::take(self.node.actions_mut());
         let saves_state = actions.save_current_term || actions.save_voted_for;
@@ -60,6 +62,7 @@ impl NoraftNode {
         now_us: u64,
         out: &mut Output<Message>,
     ) {
+        self.note(|| Note::Saved);
         self.show_commit(Index::MAX, out);
         self.commit(now_us, out);
         self.tend_reads(out);

@@ -139,6 +139,13 @@ pub enum What {
     Propose,
     /// The node is asked to change the configuration.
     Change(Change),
+    /// The node is asked for a configuration as a whole.
+    Configure {
+        /// The voters.
+        voters: Vec<u64>,
+        /// The others that replicate the log.
+        learners: Vec<u64>,
+    },
     /// The node is asked for a read, under a name.
     Read(u8),
     /// The node is asked to hand leadership over.

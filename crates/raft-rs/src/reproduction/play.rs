@@ -78,6 +78,7 @@ impl Player {
                 let (kind, steps) = in_library_terms(change);
                 on.change(kind, &steps)
             }
+            What::Configure { .. } => unreachable!("raft is asked for steps"),
             What::Read(name) => on.read(*name),
             What::TransferLeader(to) => on.transfer_leader(to.0.into()),
             What::RequestSnapshot => on.request_snapshot(),
