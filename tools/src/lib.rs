@@ -14,6 +14,7 @@ mod mutants;
 mod operators;
 mod portfolio;
 mod public_api;
+mod reproductions;
 mod robustness;
 mod round;
 mod schemata;
@@ -127,6 +128,13 @@ pub fn robustness() -> ExitCode {
     let about = "Put Squall through what nobody wishes it: spoilt files, kills, full disks, two \
                  sweeps in one folder, many findings";
     tool("robustness", about, robustness::run)
+}
+
+/// `cargo xtask reproductions`.
+pub fn reproductions() -> ExitCode {
+    let about = "Write each finding as a crate that needs nothing but its library, and see its \
+                 test fail";
+    tool("reproductions", about, reproductions::run)
 }
 
 /// `cargo xtask public-api`.

@@ -23,6 +23,14 @@ impl Library {
     /// # Errors
     /// When cargo cannot say, or the project does not depend on it.
     pub fn locate(project: &Path) -> Result<Self, Error> {
+        Self::named(project, NAME)
+    }
+
+    /// The same for another library.
+    ///
+    /// # Errors
+    /// As [`Library::locate`].
+    pub fn named(project: &Path, name: &str) -> Result<Self, Error> {
         // Without this, cargo would fetch what the dependencies need on other platforms.
         let mut options = vec!["--locked".to_owned()];
         if let Some(host) = host() {
@@ -36,10 +44,10 @@ impl Library {
         let found = metadata
             .packages
             .iter()
-            .find(|package| package.name.as_str() == NAME && package.source.is_some());
+            .find(|package| package.name.as_str() == name && package.source.is_some());
         let package = found.ok_or_else(|| {
             Error::Cargo(format!(
-                "the project does not depend on {NAME} from a registry"
+                "the project does not depend on {name} from a registry"
             ))
         })?;
         let manifest = package.manifest_path.as_std_path();

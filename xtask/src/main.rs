@@ -4,7 +4,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
-const TOOLS: [(&str, &str); 7] = [
+const TOOLS: [(&str, &str); 8] = [
     (
         "mutants",
         "sweep mutants of the library, and say which are caught",
@@ -20,6 +20,10 @@ const TOOLS: [(&str, &str); 7] = [
         "public-api",
         "list what users of the published crates can name",
     ),
+    (
+        "reproductions",
+        "write each finding as a crate that needs its library alone, and see it fail",
+    ),
     ("robustness", "put Squall through what nobody wishes it"),
 ];
 
@@ -31,7 +35,7 @@ fn main() -> ExitCode {
         let asked = matches!(&*name, "--help" | "-h" | "help");
         let mut help = String::from("cargo xtask TOOL [--help]\n\n");
         for (tool, about) in TOOLS {
-            help += &format!("  {tool:<12}{about}\n");
+            help += &format!("  {tool:<14}{about}\n");
         }
         if asked {
             print!("{help}");

@@ -112,7 +112,13 @@ fn write_crate(
 
 /// A name that Cargo takes, which begins with a letter and has letters, digits and hyphens.
 fn crate_name(name: &str) -> String {
-    let legal = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    let legal = |letter: char| {
+        if letter.is_ascii_alphanumeric() {
+            letter
+        } else {
+            '-'
+        }
+    };
     let name: String = name.chars().map(legal).collect();
     match name.chars().next() {
         Some(first) if first.is_ascii_alphabetic() => name,

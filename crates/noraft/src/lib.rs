@@ -30,7 +30,9 @@ pub struct Noraft;
 pub fn subjects() -> Vec<RegisteredSubject> {
     let about = "sile's noraft 0.7.1, unmodified, behind an honest driver";
     let mut subjects = with_bugs("noraft", about, Noraft);
-    let honest = subjects.remove(0).with_reproducer(&reproduction::Reproductions);
+    let honest = subjects
+        .remove(0)
+        .with_reproducer(&reproduction::Reproductions);
     subjects.insert(0, honest);
     subjects
 }

@@ -190,7 +190,9 @@ impl<S: Backend> RaftNode<S> {
                 self.raw.report_unreachable(peer.0.into());
             }
             Input::SnapshotSent { peer, delivered } => {
-                self.raw.mut_store().note(|| Note::SnapshotSent(peer, delivered));
+                self.raw
+                    .mut_store()
+                    .note(|| Note::SnapshotSent(peer, delivered));
                 let status = match delivered {
                     true => SnapshotStatus::Finish,
                     false => SnapshotStatus::Failure,

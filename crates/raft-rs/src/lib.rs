@@ -38,7 +38,9 @@ pub struct RaftRs;
 pub fn subjects() -> Vec<RegisteredSubject> {
     let about = "tikv's raft 0.7.0, unmodified, behind an honest driver";
     let mut subjects = with_bugs("raft-rs", about, RaftRs);
-    let honest = subjects.remove(0).with_reproducer(&reproduction::Reproductions);
+    let honest = subjects
+        .remove(0)
+        .with_reproducer(&reproduction::Reproductions);
     subjects.insert(0, honest);
     subjects
 }

@@ -65,18 +65,14 @@ pub struct Reading {
     pub coarse: bool,
     /// What a crash kept from the disk is not called at all, for disks of the cluster keep all.
     pub forgets: bool,
-    /// What the driver does so that another known defect of the library does not strike, the
-    /// cluster does as well.
-    pub mends: bool,
 }
 
 impl Reading {
     /// All readings, those with the simplest calls first.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..8).map(|number| Self {
-            coarse: number & 4 == 0,
+        (0..4).map(|number| Self {
+            coarse: number & 1 == 0,
             forgets: number & 2 == 0,
-            mends: number & 1 == 1,
         })
     }
 }

@@ -144,5 +144,8 @@ pub fn without_the_forgotten<N: Note>(notes: &[Noted<N>]) -> Vec<Noted<N>> {
         }
     }
     let notes = notes.iter().zip(kept);
-    notes.filter(|(_, kept)| *kept).map(|(noted, _)| noted.clone()).collect()
+    notes
+        .filter(|(_, kept)| *kept)
+        .map(|(noted, _)| noted.clone())
+        .collect()
 }

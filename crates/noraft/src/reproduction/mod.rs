@@ -90,7 +90,7 @@ pub(super) struct Reproductions;
 const PATIENCE: u64 = 400;
 
 /// What is said where a cluster does not go on.
-const NO_PROGRESS: &str = "nothing new is agreed on, or not everywhere, in";
+const NO_PROGRESS: &str = "nothing new is agreed on in";
 
 impl Reproducer for Reproductions {
     fn record(&self, plan: &Plan) -> Recorded {

@@ -129,8 +129,8 @@ impl Player {
         Ok(calls)
     }
 
-    /// How many messages of its kind and sender are before `message` on their way to `to`, or before
-    /// the one that is most like it.
+    /// How many messages of its kind and sender are before `message` on their way to `to`, or
+    /// before the one that is most like it.
     fn find(&self, to: SquallId, message: &Message) -> Option<usize> {
         let sent = self.cluster.on_their_way.iter();
         let those = || {

@@ -32,7 +32,7 @@ struct Cluster {
     drawn: u64,
     //# never
     looks_at: &'static str,
-    mends: bool,
+    steps_down: bool,
     //# always
 }
 
@@ -42,6 +42,7 @@ fn open(config: Config, disk: MemStorage) -> RawNode<MemStorage> {
 }
 
 impl Cluster {
+    /// With voters, learners, and others that may join later; all know the first members.
     fn new([voters, learners, others]: [&[u64]; 3], config: impl Fn(u64) -> Config) -> Self {
         let mut cluster = Self {
             nodes: BTreeMap::new(),
@@ -62,14 +63,12 @@ impl Cluster {
             drawn: 1,
             //# never
             looks_at: "",
-            mends: false,
+            steps_down: false,
             //# always
         };
         for id in [voters, learners, others].concat() {
             let disk = MemStorage::new();
-            if !others.contains(&id) {
-                disk.wl().set_conf_state(ConfState::from((voters.to_vec(), learners.to_vec())));
-            }
+            disk.wl().set_conf_state(ConfState::from((voters.to_vec(), learners.to_vec())));
             cluster.nodes.insert(id, open(config(id), disk));
             //# stepwise
             cluster.forget(id);
@@ -93,22 +92,21 @@ impl Cluster {
     }
     //# begin
 
-    /// The members begin in that term, with a snapshot at that index.
-    fn begin(mut self, term: u64, index: u64, config: impl Fn(u64) -> Config) -> Self {
-        for id in self.nodes.keys().copied().collect::<Vec<_>>() {
-            let disk = self.nodes[&id].store().clone();
-            let members = disk.initial_state().unwrap().conf_state;
-            if members.voters.is_empty() {
-                continue;
-            }
+    /// The members begin in that term, with a snapshot at that index unless it is 0; then who may join
+    /// later knows nothing.
+    fn begin(mut self, term: u64, index: u64, others: &[u64], config: impl Fn(u64) -> Config) -> Self {
+        for (id, raw) in &mut self.nodes {
+            let mut disk = raw.store().clone();
             disk.wl().mut_hard_state().term = term;
-            if index > 0 {
+            if index > 0 && !others.contains(id) {
                 let mut first = Snapshot::default();
                 (first.mut_metadata().term, first.mut_metadata().index) = (term, index);
-                first.mut_metadata().set_conf_state(members);
+                first.mut_metadata().set_conf_state(disk.initial_state().unwrap().conf_state);
                 disk.wl().apply_snapshot(first).unwrap();
+            } else if index > 0 {
+                disk = MemStorage::new();
             }
-            self.nodes.insert(id, open(config(id), disk));
+            *raw = open(config(*id), disk);
         }
         self
     }
@@ -464,7 +462,7 @@ impl On<'_> {
     /// raft leaves a leader that is no voter any more at that, which is another defect.
     fn step_down_if_removed(&mut self) {
         //# never
-        if !self.cluster.mends {
+        if !self.cluster.steps_down {
             return;
         }
         //# steps-down

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use raft::eraftpb::{Message, MessageType};
 
+use super::known_issues::DriverSwitches;
 use super::messages;
 use play::Player;
 use squall_core::configuration::{Change, Member, Transition};
@@ -98,11 +99,11 @@ impl Reproducer for Reproductions {
         let background = is_in_background(&case.plan);
         let mut parts = vec!["always"];
         parts.extend(part_of(case.property));
-        let cluster = &case.plan.cluster;
-        if (cluster.first_term, cluster.first_index) != (0, 0) {
+        let (term, index) = (case.plan.cluster.first_term, case.plan.cluster.first_index);
+        if (term, index) != (0, 0) {
             parts.push("begin");
         }
-        if cluster.first_index > 0 {
+        if index > 0 {
             parts.push("snapshot");
         }
         for call in calls {
@@ -111,7 +112,7 @@ impl Reproducer for Reproductions {
                 What::TimeOut => &["time_out"],
                 What::Campaign => &["campaign"],
                 What::Propose => &["propose"],
-                What::Change(_) if case.reading.mends => &["change", "steps-down"],
+                What::Change(_) if steps_down(&case.plan) => &["change", "steps-down"],
                 What::Change(_) => &["change"],
                 What::Configure { .. } => &[],
                 What::Read(_) => &["read"],
@@ -127,7 +128,9 @@ impl Reproducer for Reproductions {
                     ..
                 } => &["receive"],
                 What::Receive { .. } => &["receive", "receive_late"],
-                What::Ready if background => &["stepwise", "queue", "background", "ready-in-background"],
+                What::Ready if background => {
+                    &["stepwise", "queue", "background", "ready-in-background"]
+                }
                 What::Saved if background => &["queue", "background", "persisted"],
                 What::Ready => &["stepwise", "queue", "unsaved", "ready"],
                 What::Saved => &["stepwise", "queue", "unsaved", "saved"],
@@ -140,11 +143,11 @@ impl Reproducer for Reproductions {
     }
 
     fn set_up(&self, case: &Case) -> SetUp {
-        let cluster = &case.plan.cluster;
         let [voters, learners, others] = members(&case.plan).map(|ids| listed(&ids));
+        let cluster = &case.plan.cluster;
         let begin = match (cluster.first_term, cluster.first_index) {
             (0, 0) => String::new(),
-            (term, index) => format!(".begin({term}, {index}, config)"),
+            (term, index) => format!(".begin({term}, {index}, &[{others}], config)"),
         };
         SetUp {
             items: config_code(&case.plan.raft),
@@ -198,13 +201,14 @@ impl Reproducer for Reproductions {
         let ids = listed(&case.up.iter().map(|node| node.0.into()).collect::<Vec<_>>());
         let ticks = patience(&case.plan);
         (part_of(case.property) == Some("liveness")).then(|| {
-            format!("assert!(c.makes_progress(&[{ids}], {ticks}), \"{NO_PROGRESS} {ticks} ticks\");")
+            let words = format!("{NO_PROGRESS} {ticks} ticks");
+            format!("assert!(c.makes_progress(&[{ids}], {ticks}), \"{words}\");")
         })
     }
 }
 
 /// What is said where a cluster does not go on.
-const NO_PROGRESS: &str = "nothing new is agreed on, or not everywhere, in";
+const NO_PROGRESS: &str = "nothing new is agreed on in";
 
 /// The part of the cluster that looks at the property.
 fn part_of(property: Property) -> Option<&'static str> {
@@ -220,6 +224,12 @@ fn part_of(property: Property) -> Option<&'static str> {
         | Property::DurableCommit => Some("agreement"),
         _ => None,
     }
+}
+
+/// Whether the driver has a leader step down that a change takes from the voters, as the library
+/// does not: otherwise a known defect would strike, and perhaps hide the one at hand.
+fn steps_down(plan: &Plan) -> bool {
+    !DriverSwitches::of(&plan.driver).lead_when_removed
 }
 
 fn is_in_background(plan: &Plan) -> bool {
@@ -263,10 +273,18 @@ fn config_code(options: &RaftOptions) -> String {
         size => size.to_string(),
     };
     if options.max_size_per_message != usual.max_size_per_msg {
-        let _ = write!(fields, ", max_size_per_msg: {}", limit(options.max_size_per_message));
+        let _ = write!(
+            fields,
+            ", max_size_per_msg: {}",
+            limit(options.max_size_per_message)
+        );
     }
     if options.max_inflight_messages as usize != usual.max_inflight_msgs {
-        let _ = write!(fields, ", max_inflight_msgs: {}", options.max_inflight_messages);
+        let _ = write!(
+            fields,
+            ", max_inflight_msgs: {}",
+            options.max_inflight_messages
+        );
     }
     if options.priorities.iter().any(|priority| *priority != 0) {
         let all: Vec<String> = options.priorities.iter().map(ToString::to_string).collect();
@@ -302,9 +320,9 @@ fn setting_code(setting: Setting) -> String {
         Setting::SkipBroadcastCommit(on) => format!("|raw| raw.skip_bcast_commit({on})"),
         Setting::CheckQuorum(on) => format!("|raw| raw.raft.set_check_quorum({on})"),
         Setting::Priority(priority) => format!("|raw| raw.set_priority({priority})"),
-        Setting::MaxInflight(cap) => format!(
-            "|raw| (1..=9).for_each(|peer| raw.raft.adjust_max_inflight_msgs(peer, {cap}))"
-        ),
+        Setting::MaxInflight(cap) => {
+            format!("|raw| (1..=9).for_each(|peer| raw.raft.adjust_max_inflight_msgs(peer, {cap}))")
+        }
         Setting::MaxCommittedSize(size) => {
             format!("|raw| raw.raft.set_max_committed_size_per_ready({size})")
         }

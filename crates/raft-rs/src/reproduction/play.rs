@@ -11,7 +11,10 @@ include!("cluster.rs");
 
 use std::collections::BTreeSet;
 
-use super::{Note, Notes, are_alike, is_in_background, kind, members, messages, part_of, patience};
+use super::{
+    Note, Notes, are_alike, is_in_background, kind, members, messages, part_of, patience,
+    steps_down,
+};
 use squall_core::configuration::{Change, Member, Transition};
 use squall_core::engine::of_test;
 use squall_core::ids::NodeId;
@@ -58,9 +61,9 @@ impl Player {
         let config = |id: u64| config(id, &plan.raft);
         let mut cluster = Cluster::new([&voters, &learners, &others], config);
         cluster.looks_at = part_of(case.property).unwrap_or_default();
-        cluster.mends = case.reading.mends;
+        cluster.steps_down = steps_down(plan);
         Self {
-            cluster: cluster.begin(term, index, config),
+            cluster: cluster.begin(term, index, &others, config),
             coarse: case.reading.coarse,
             options: plan.raft.clone(),
             background: is_in_background(plan),

@@ -45,7 +45,10 @@ pub(super) fn source(
         write_wrapped(&mut text, "//! ", &about);
     }
     text.push_str("#![cfg(test)]\n\n");
-    text.push_str(&parts_of(reproducer.cluster(), &reproducer.parts(case, calls)));
+    text.push_str(&parts_of(
+        reproducer.cluster(),
+        &reproducer.parts(case, calls),
+    ));
     let set_up = reproducer.set_up(case);
     let _ = write!(text, "\n{}\n#[test]\nfn reproduction() {{\n", set_up.items);
     let _ = writeln!(text, "    {}", set_up.statement);
@@ -70,8 +73,14 @@ pub(super) fn source(
     }
     end(&mut text, &mut line);
     match reproducer.look(case) {
-        Some(statement) => write_wrapped(&mut text, "    ", &statement),
-        None => write_wrapped(&mut text, "    // ", &format!("The test ends before: {ends_with}")),
+        Some(statement) => {
+            let _ = writeln!(text, "    {statement}");
+        }
+        None => write_wrapped(
+            &mut text,
+            "    // ",
+            &format!("The test ends before: {ends_with}"),
+        ),
     }
     text.push_str("}\n");
     text
@@ -86,10 +95,14 @@ fn end(text: &mut String, line: &mut String) {
 
 /// What the story tells of the step that a call is of, once.
 fn story_of(document: &RunDocument, call: &Call, told: &mut Vec<usize>) -> Vec<String> {
-    let of_it = document.story.iter().enumerate().filter(|(place, sentence)| {
-        (sentence.step, sentence.node) == (Some(call.step), Some(call.node))
-            && !told.contains(place)
-    });
+    let of_it = document
+        .story
+        .iter()
+        .enumerate()
+        .filter(|(place, sentence)| {
+            (sentence.step, sentence.node) == (Some(call.step), Some(call.node))
+                && !told.contains(place)
+        });
     let (places, sentences): (Vec<usize>, Vec<String>) = of_it
         .map(|(place, sentence)| (place, format!("{} {}", call.node, sentence.text)))
         .unzip();

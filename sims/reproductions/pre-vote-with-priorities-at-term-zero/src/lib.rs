@@ -1,0 +1,120 @@
+//! n2 panicked: term should be set when sending MsgRequestPreVoteResponse, raft_id: 2
+//! (raft.rs:640).
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+
+use raft::eraftpb::*;
+use raft::{storage::MemStorage, *};
+use raft::eraftpb::MessageType::*;
+
+/// The nodes by id, and the messages on their way between them.
+struct Cluster {
+    nodes: BTreeMap<u64, RawNode<MemStorage>>,
+    on_their_way: Vec<Message>,
+}
+
+fn open(config: Config, disk: MemStorage) -> RawNode<MemStorage> {
+    let logger = slog::Logger::root(slog::Discard, slog::o!());
+    RawNode::new(&config, disk, &logger).unwrap()
+}
+
+impl Cluster {
+    fn new([voters, learners, others]: [&[u64]; 3], config: impl Fn(u64) -> Config) -> Self {
+        let mut cluster = Self {
+            nodes: BTreeMap::new(),
+            on_their_way: Vec::new(),
+        };
+        for id in [voters, learners, others].concat() {
+            let disk = MemStorage::new();
+            if !others.contains(&id) {
+                disk.wl().set_conf_state(ConfState::from((voters.to_vec(), learners.to_vec())));
+            }
+            cluster.nodes.insert(id, open(config(id), disk));
+        }
+        cluster
+    }
+
+    fn on(&mut self, id: u64) -> On<'_> {
+        On { cluster: self, id }
+    }
+}
+
+/// A node that is told something.
+struct On<'a> {
+    cluster: &'a mut Cluster,
+    id: u64,
+}
+
+impl On<'_> {
+    fn raw(&mut self) -> &mut RawNode<MemStorage> {
+        self.cluster.nodes.get_mut(&self.id).unwrap()
+    }
+
+    /// Its timer ticks, and its election time-out elapses.
+    fn time_out(mut self) -> Self {
+        let raft = &mut self.raw().raft;
+        raft.election_elapsed = raft.election_timeout();
+        raft.set_randomized_election_timeout(raft.election_elapsed);
+        self.raw().tick();
+        self
+    }
+
+    /// The oldest message of that kind from that node arrives, if there is one.
+    fn receive(mut self, kind: MessageType, from: u64) -> Self {
+        let (to, sent) = (self.id, &mut self.cluster.on_their_way);
+        let is_it = |m: &Message| (m.from, m.to, m.get_msg_type()) == (from, to, kind);
+        if let Some(at) = sent.iter().position(is_it) {
+            let message = sent.remove(at);
+            let _ = self.raw().step(message);
+        }
+        self
+    }
+
+    /// Does all that the library wants done.
+    fn settle(mut self) -> Self {
+        while let Some(mut ready) = self.take() {
+            let mut committed = ready.take_committed_entries();
+            committed.extend(self.save(ready));
+            self.apply_all(committed);
+        }
+        self
+    }
+
+    fn take(&mut self) -> Option<Ready> {
+        let mut ready = self.raw().has_ready().then(|| self.raw().ready())?;
+        self.cluster.on_their_way.extend(ready.take_messages());
+        let disk = self.raw().store().clone();
+        disk.wl().append(ready.entries()).unwrap();
+        let _ = ready.hs().map(|hard| disk.wl().set_hardstate(hard.clone()));
+        Some(ready)
+    }
+
+    fn save(&mut self, mut ready: Ready) -> Vec<Entry> {
+        self.cluster.on_their_way.extend(ready.take_persisted_messages());
+        let mut light = self.raw().advance_append(ready);
+        self.cluster.on_their_way.extend(light.take_messages());
+        light.take_committed_entries()
+    }
+
+    fn apply_all(&mut self, committed: Vec<Entry>) {
+        for entry in committed {
+            self.raw().advance_apply_to(entry.index);
+        }
+    }
+}
+
+fn config(id: u64) -> Config {
+    Config { id, election_tick: 10, heartbeat_tick: 2, pre_vote: true, max_size_per_msg: 4096, priority: [0, 1][id as usize - 1], ..Config::default() }
+}
+
+#[test]
+fn reproduction() {
+    let mut c = Cluster::new([&[1, 2], &[], &[]], config);
+    // n1 asks for pre-votes
+    c.on(1).time_out().settle();
+    // n2 receives a pre-vote request from n1, whose log is empty
+    // n2 breaks no-panic
+    c.on(2).receive(MsgRequestPreVote, 1).settle();
+    // The test ends before: term should be set when sending MsgRequestPreVoteResponse, raft_id: 2
+}

@@ -1,0 +1,5 @@
+//! Writes each finding as a crate that needs nothing but its library, and sees it fail.
+
+fn main() -> std::process::ExitCode {
+    squall_tools::reproductions()
+}
