@@ -126,10 +126,9 @@ fn every_process_and_every_build_gets_the_digests_in_the_repository() {
 
 #[test]
 fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
-    use squall_core::engine::{Engine, Outcome};
+    use squall_core::engine::Outcome;
     use squall_core::plan::Plan;
     use squall_core::registry::{RegisteredSubject, Runner};
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A subject whose every run has another seed: the worst of leaks.
@@ -149,13 +148,7 @@ fn a_run_that_is_not_the_same_twice_is_named_with_its_first_differing_step() {
             squall_core::own::Own::default()
         }
     }
-    let leaky = RegisteredSubject {
-        name: "leaky".to_owned(),
-        about: String::new(),
-        caught_by: None,
-        runner: Arc::new(Leaky(AtomicU64::new(0))),
-        engine: Engine::default(),
-    };
+    let leaky = RegisteredSubject::new("leaky", "", Leaky(AtomicU64::new(0)));
     let plan = super::support::quiet_plan(3);
     let before = leaky.runner.run(&plan, Observer::default());
     let leak = find_leak(&leaky, &plan, &before, None).expect("the runs differ");

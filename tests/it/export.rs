@@ -1,12 +1,12 @@
 //! Runs in the formats of other tools, read by parsers that are not Squall's: serde_json, and
-//! edn-format.
+//! edn-format; and as crates of their own, which `cargo xtask reproductions` runs.
 
 use std::collections::BTreeMap;
 
 use edn_format::{Keyword, Value as Edn};
 use serde_json::Value;
 
-use super::support::squall;
+use super::support::{root, squall};
 
 const FINDING: &str = "sims/findings/late-reply-confirms-newer-reads.json";
 
@@ -181,4 +181,87 @@ fn a_format_must_be_named_and_be_one() {
             .unwrap()
             .contains("{\"n1\":1}")
     );
+}
+
+/// What `export --rust` says of a run that it writes no crate for.
+fn refusal(run: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("crate");
+    let output = squall(&[&["export", "--rust", "-o", to.to_str().unwrap()], run].concat());
+    assert_eq!(output.status.code(), Some(2), "{run:?}");
+    assert!(!to.exists(), "{run:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn the_crates_of_the_findings_are_what_is_written_today() {
+    let kept = root().join("sims/reproductions");
+    let mut tried = 0;
+    for entry in std::fs::read_dir(&kept).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_dir() {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("crate");
+        let plan = format!("sims/findings/{name}.json");
+        let output = squall(&["export", "--rust", &plan, "-o", to.to_str().unwrap()]);
+        let wrong = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{name}: {wrong}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("cargo test --manifest-path"), "{said}");
+        for file in ["Cargo.toml", "src/lib.rs"] {
+            let [fresh, there] =
+                [&to, &path].map(|folder| std::fs::read_to_string(folder.join(file)).unwrap());
+            assert!(
+                fresh == there,
+                "sims/reproductions/{name}/{file} is another: cargo xtask reproductions"
+            );
+        }
+        tried += 1;
+    }
+    assert_eq!(tried, 20);
+}
+
+#[test]
+fn a_crate_makes_the_same_calls_each_time_and_few_of_them() {
+    let of = || {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = "sims/findings/lease-reads-of-a-cut-off-leader.json";
+        let to = folder.path().join("crate");
+        squall(&["export", "--rust", plan, "-o", to.to_str().unwrap()]);
+        std::fs::read_to_string(to.join("src/lib.rs")).unwrap()
+    };
+    let source = of();
+    assert_eq!(source, of());
+    let calls = source.lines().filter(|line| line.starts_with("    c.on("));
+    assert!((2..20).contains(&calls.count()), "{source}");
+    // What the run needs is there, and nothing else.
+    assert!(source.contains("fn check_reads(") && source.contains("fn read("));
+    for other in [
+        "looks_at",
+        "//#",
+        "fn compact(",
+        "fn check_promises(",
+        "fn makes_progress(",
+    ] {
+        assert!(!source.contains(other), "{other}");
+    }
+}
+
+#[test]
+fn where_there_is_no_crate_to_write_it_is_said_why() {
+    let clean = refusal(&["--seed", "1", "--profile", "storm"]);
+    assert!(clean.contains("the run is clean"), "{clean}");
+    let other = refusal(&["sims/findings/vote-for-an-older-log.json"]);
+    assert!(other.contains("the subject raftbare cannot"), "{other}");
+    let injected = refusal(&["--seed", "0", "--subject", "raft-rs+skip-fsync"]);
+    assert!(injected.contains("raft-rs+skip-fsync cannot"), "{injected}");
+    let nowhere = squall(&["export", "--rust", FINDING]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    let said = String::from_utf8(nowhere.stderr).unwrap();
+    assert!(said.contains("-o DIR"), "{said}");
+    let many = squall(&["export", "--rust", "--edn", FINDING]);
+    assert_eq!(many.status.code(), Some(2));
 }

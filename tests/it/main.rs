@@ -45,6 +45,7 @@ mod shrink;
 mod stories;
 mod strategies;
 mod support;
+mod sweep_page;
 mod surface;
 mod terminal;
 mod testing;

@@ -1,11 +1,10 @@
 //! The shrinker: what it makes of plans that fail.
 
 use squall_core::faults;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use squall_core::bugs::Bug;
-use squall_core::engine::{Engine, Failure, Observer, Outcome, Recording};
+use squall_core::engine::{Failure, Observer, Outcome, Recording};
 use squall_core::ids::NodeId;
 use squall_core::invariants::{Property, Violation};
 use squall_core::options::Feature;
@@ -219,13 +218,8 @@ impl Runner for Lossless {
 }
 
 fn lossless(most_lost: usize) -> RegisteredSubject {
-    RegisteredSubject {
-        name: "raft-rs".to_owned(),
-        about: "raft-rs, and only so many messages may be lost".to_owned(),
-        caught_by: None,
-        runner: Arc::new(Lossless { most_lost }),
-        engine: Engine::LOCKSTEP,
-    }
+    let about = "raft-rs, and only so many messages may be lost";
+    RegisteredSubject::new("raft-rs", about, Lossless { most_lost })
 }
 
 /// A plan that loses one message in five by chance.

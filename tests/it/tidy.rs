@@ -166,7 +166,20 @@ const CORE: &[(&str, &[&str])] = &[
             "own",
             "plan",
             "replica",
+            "reproduction",
             "suggest",
+        ],
+    ),
+    (
+        "reproduction",
+        &[
+            "configuration",
+            "engine",
+            "ids",
+            "invariants",
+            "operator",
+            "plan",
+            "replica",
         ],
     ),
 ];

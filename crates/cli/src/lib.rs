@@ -12,11 +12,13 @@ mod interrupt;
 mod list;
 mod page;
 mod replay;
+mod report;
 mod show;
 mod shrink;
 mod story;
 mod style;
 mod sweep;
+mod sweep_page;
 mod unfinished;
 mod watch;
 mod written;
@@ -52,6 +54,11 @@ A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
 const STORY_STATUS: &str = "\
 A story is a text file: commands, a line ----, and what is expected to happen; see sims/stories.
 Exit status: 0 all as expected, 1 something else happened, 2 bad input.";
+
+const REPORT_STATUS: &str = "\
+A night's sweep writes its folder with `squall sweep --html DIR/NIGHT`; keep the folders
+of many nights in one.
+Exit status: 0 the page is written, 2 bad input, or a sweep that cannot be read.";
 
 const PAGE_STATUS: &str = "\
 The page is one file that needs no network: it can be mailed, or kept with the
@@ -109,7 +116,11 @@ enum Command {
     /// step, and how a violation came about.
     #[command(after_help = PAGE_STATUS)]
     Page(page::Options),
-    /// Write one plan's run in the format of another tool: Perfetto, ShiViz, Jepsen.
+    /// Write one page about all the sweeps in a folder: trends, and what is new or gone.
+    #[command(after_help = REPORT_STATUS)]
+    Report(report::Options),
+    /// Write one plan's run in the format of another tool (Perfetto, ShiViz, Jepsen), or as a crate
+    /// that needs nothing but the library.
     #[command(after_help = EXPORT_STATUS)]
     Export(export::Options),
     /// Say where two runs first differ: in their plans, and then in what happens.
@@ -209,6 +220,7 @@ pub fn run(subjects: impl Into<Registry>, arguments: impl IntoIterator<Item = Os
         Command::Show(options) => show::run(&subjects, &options, manner),
         Command::Export(options) => export::run(&subjects, &options, manner),
         Command::Page(options) => page::run(&subjects, &options, manner),
+        Command::Report(options) => report::run(&options, manner),
         Command::Shrink(options) => shrink::run(&subjects, &options, manner),
         Command::Corpus(options) => corpus::run(&subjects, &options),
         Command::Import(options) => import::run(&subjects, &options, manner),

@@ -22,6 +22,7 @@ use super::artifact::profile_for;
 use super::chosen::On;
 use super::interrupt::stop_at_interrupt;
 use super::page::{DEFAULT_OUT, Pages};
+use super::sweep_page::SweepPage;
 use super::unfinished::{Asked, Stand, Unfinished, hash_of};
 use super::watch::{self, Desk, HangAfter, Watcher};
 use super::written::{Writing, Written, sweep_name};
@@ -88,6 +89,10 @@ pub struct Options {
     /// Write the summary as Markdown to this file, with the commands that replay what was found.
     #[arg(long, value_name = "FILE")]
     summary_md: Option<PathBuf>,
+    /// Write the sweep as an HTML page (index.html) into this folder, with a page for each kind of
+    /// failure, and keep it up to date while the sweep goes on. `squall report` reads many.
+    #[arg(long, value_name = "DIR")]
+    html: Option<PathBuf>,
     /// Go on with a sweep that was interrupted or killed, from the folder that it wrote to (its
     /// --out), or from its .unfinished.json file there.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "engine", "corpus", "coverage", "seeds", "seed", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
@@ -134,6 +139,10 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let desk = Desk::in_folder(&out, jobs, &name, &asked)?;
     let scratch = desk.running().scratch();
     can_write_summaries(options)?;
+    let html = options.html.as_deref();
+    let mut html = html
+        .map(|folder| SweepPage::begin(folder, resumed.is_some()))
+        .transpose()?;
     let goes_on = !options.coverage && !strategy.learns();
     let (mut unfinished, stand) = match resumed {
         Some((unfinished, stand)) => (Some(unfinished), stand),
@@ -218,6 +227,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
                 steps,
                 states,
             } => {
+                if let Some(html) = &mut html {
+                    html.point(runs, steps, findings, states);
+                }
                 bar.set_position(runs);
                 // A sweep that is gone on with begins with the steps of before.
                 let steps = steps.saturating_sub(steps_before) as f64;
@@ -230,16 +242,34 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
                 bar.set_message(parts.join(", "));
                 Ok(())
             }
-            SweepEvent::Batch { next, summary } => match &mut unfinished {
-                Some(unfinished) => unfinished.stands(scratch, next, summary, lock().files()),
-                None => Ok(()),
-            },
+            SweepEvent::Batch { next, summary } => {
+                let page = match &mut html {
+                    Some(html) if html.is_due() => {
+                        let so_far = as_json(summary, subject, swept, lock().files());
+                        html.stands(so_far, false)
+                    }
+                    _ => Ok(()),
+                };
+                let stands = match &mut unfinished {
+                    Some(unfinished) => unfinished.stands(scratch, next, summary, lock().files()),
+                    None => Ok(()),
+                };
+                stands.and(page)
+            }
             SweepEvent::Kept(plan) => match &folder {
                 Some(folder) => (folder.keep(plan).map(drop))
                     .map_err(|failed| CliError::file(folder.path(), &failed)),
                 None => Ok(()),
             },
-            SweepEvent::Finding(finding) => bar.suspend(|| lock().finding(finding)),
+            SweepEvent::Finding(finding) => {
+                let told = bar.suspend(|| lock().finding(finding));
+                let written = lock();
+                if let (Some(html), Some(files)) = (&mut html, written.files().last()) {
+                    let command = replay_command(&files.plan, subject.engine);
+                    html.finding(subject, finding, &command);
+                }
+                told
+            }
         };
         if let Err(failed) = done {
             error.get_or_insert(failed);
@@ -274,6 +304,12 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     }
     let files = written.shrink(stop, &hangs)?;
     write_summaries(options, &summary, subject, swept, &files)?;
+    if let Some(mut html) = html {
+        html.stands(as_json(&summary, subject, swept, &files), true)?;
+        if !json_to_stdout && !manner.quiet {
+            say(&format!("page       {}\n", html.file().display()))?;
+        }
+    }
     match unfinished {
         Some(unfinished) if !summary.interrupted => unfinished.end(),
         Some(unfinished) => {
@@ -477,6 +513,17 @@ fn write_summaries(
         Some(path) => write_file(path, &json()),
         None => Ok(()),
     }
+}
+
+/// What `--json` prints, as a value.
+fn as_json(
+    summary: &Summary,
+    subject: &RegisteredSubject,
+    swept: Swept<'_>,
+    files: &[Files],
+) -> serde_json::Value {
+    let json = JsonSummary::new(summary, subject, swept.profile, swept.first_seed, files);
+    serde_json::to_value(json).expect("a summary is plain data")
 }
 
 /// Makes sure, before any run, that the summary can be written.

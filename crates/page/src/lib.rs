@@ -5,6 +5,12 @@
 //! [`RunDocument`], compressed; what is told without a script (the violation and the story) is in
 //! the page as text. Knows no engine and no Raft: all that the page shows is in the document.
 
+mod charts;
+mod sweep;
+mod template;
+
+pub use sweep::{FILE, FORMAT, Found, Point, SweepDocument, VERSION, report_html, sweep_html};
+
 use std::io::{self, Write as _};
 use std::path::Path;
 

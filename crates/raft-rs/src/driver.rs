@@ -178,7 +178,7 @@ impl<S: Backend> RaftNode<S> {
             Input::Tick => {
                 self.contract.tick();
                 self.raw.mut_store().note(|| Note::Tick);
-                if self.timeouts.tick(&mut self.raw) {
+                if self.timeouts.elapses(&mut self.raw) {
                     self.raw.mut_store().note(|| Note::TimedOut);
                 }
             }

@@ -47,11 +47,17 @@ impl Timeouts {
         self.current = (self.least + drawn % self.spread) as usize;
     }
 
-    /// Ticks `raw` with a time-out of ours. Returns whether it elapsed.
+    /// Ticks `raw` with a time-out of ours.
     ///
     /// # Panics
     /// When the library has drawn one that is too short or too long.
-    pub fn tick<S: Storage>(&mut self, raw: &mut RawNode<S>) -> bool {
+    pub fn tick<S: Storage>(&mut self, raw: &mut RawNode<S>) {
+        self.elapses(raw);
+    }
+
+    /// The same, and whether the time-out has elapsed.
+    #[inline(always)]
+    pub(crate) fn elapses<S: Storage>(&mut self, raw: &mut RawNode<S>) -> bool {
         let now = (raw.raft.state, raw.raft.term);
         if now != self.seen {
             self.seen = now;

@@ -92,8 +92,8 @@ impl Cluster {
     }
     //# begin
 
-    /// The members begin in that term, with a snapshot at that index unless it is 0; then who may join
-    /// later knows nothing.
+    /// The members begin in that term, with a snapshot at that index unless it is 0; then who may
+    /// join later knows nothing.
     fn begin(mut self, term: u64, index: u64, others: &[u64], config: impl Fn(u64) -> Config) -> Self {
         for (id, raw) in &mut self.nodes {
             let mut disk = raw.store().clone();

@@ -25,6 +25,7 @@ fn open(config: Config, disk: MemStorage) -> RawNode<MemStorage> {
 }
 
 impl Cluster {
+    /// With voters, learners, and others that may join later; all know the first members.
     fn new([voters, learners, others]: [&[u64]; 3], config: impl Fn(u64) -> Config) -> Self {
         let mut cluster = Self {
             nodes: BTreeMap::new(),
@@ -33,9 +34,7 @@ impl Cluster {
         };
         for id in [voters, learners, others].concat() {
             let disk = MemStorage::new();
-            if !others.contains(&id) {
-                disk.wl().set_conf_state(ConfState::from((voters.to_vec(), learners.to_vec())));
-            }
+            disk.wl().set_conf_state(ConfState::from((voters.to_vec(), learners.to_vec())));
             cluster.nodes.insert(id, open(config(id), disk));
         }
         cluster
@@ -137,6 +136,11 @@ impl On<'_> {
         self
     }
 
+    fn propose(mut self) -> Self {
+        let _ = self.raw().propose(Vec::new(), b"x".to_vec());
+        self
+    }
+
     fn change(mut self, kind: ConfChangeTransition, steps: &[(ConfChangeType, u64)]) -> Self {
         let mut change = ConfChangeV2::default();
         change.set_transition(kind);
@@ -218,20 +222,48 @@ fn reproduction() {
     let mut c = Cluster::new([&[1, 2, 3], &[], &[4]], config);
     c.on(2).time_out().settle();
     c.on(1).receive(MsgRequestVote, 2).settle();
-    c.on(2).receive(MsgRequestVoteResponse, 1).settle().tick(1).settle();
+    c.on(2).receive(MsgRequestVoteResponse, 1).settle().tick(2).settle();
+    c.on(1).receive(MsgAppend, 2).settle();
+    c.on(3).receive(MsgHeartbeat, 2).settle();
+    c.on(2).receive(MsgAppendResponse, 1).settle();
     // n2 is asked by an operator for n1 to leave and n4 to be a voter, by joint consensus, writes
     // entry 8 of term 3, a configuration change
-    c.on(2).change(Implicit, &[(RemoveNode, 1), (AddNode, 4)]).settle().tick(1).settle();
-    c.on(3).receive(MsgAppend, 2).settle().receive(MsgHeartbeat, 2).settle();
-    c.on(2).receive(MsgAppendResponse, 3).settle();
-    c.on(3).receive(MsgAppend, 2).settle();
-    c.on(2).receive(MsgAppendResponse, 3).settle().receive(MsgHeartbeatResponse, 3).settle();
-    c.on(3).receive(MsgAppend, 2).settle();
-    c.on(2).receive(MsgAppendResponse, 3).settle();
-    c.on(3).receive(MsgAppend, 2).settle();
-    c.on(2).receive(MsgAppendResponse, 3).settle();
+    c.on(2).change(Implicit, &[(RemoveNode, 1), (AddNode, 4)]).settle();
+    c.on(1).receive(MsgAppend, 2).settle().receive(MsgAppend, 2).settle();
+    c.on(2).receive(MsgAppendResponse, 1).settle().receive(MsgAppendResponse, 1).settle();
+    c.on(2).receive(MsgHeartbeatResponse, 3).settle();
+    c.on(4).receive(MsgAppend, 2).settle();
+    c.on(3).receive(MsgAppend, 2).settle().receive(MsgAppend, 2).settle();
+    c.on(2).receive(MsgAppendResponse, 4).settle();
+    // n2 hears that n3's log matches up to 10, knows that 10 is committed, adopts the configuration
+    // of entry 10: voters n2, n3, n4
+    c.on(2).receive(MsgAppendResponse, 3).settle().receive(MsgAppendResponse, 3).settle();
+    c.on(4).receive(MsgAppend, 2).settle();
+    c.on(2).receive(MsgAppendResponse, 4).settle();
+    c.on(4).receive(MsgAppend, 2).settle();
+    c.on(2).receive(MsgAppendResponse, 4).settle();
     // n2 is asked by an operator for n2 to be a learner and n3 to be a learner, by joint consensus,
     // writes entry 12 of term 3, a configuration change
     c.on(2).change(Implicit, &[(AddLearnerNode, 2), (AddLearnerNode, 3)]).settle();
+    c.on(3).propose().settle();
+    c.on(2).receive(MsgPropose, 3).settle();
+    c.on(4).receive(MsgAppend, 2).settle().receive(MsgAppend, 2).settle();
+    // n2 hears that n4's log matches up to 12, knows that 12 is committed, adopts the configuration
+    // of entry 12: voters n4; outgoing n2, n3, n4; to be learners n2, n3, writes entry 14 of term
+    // 3, a configuration change
+    c.on(2).receive(MsgAppendResponse, 4).settle().receive(MsgAppendResponse, 4).settle();
+    c.on(4).receive(MsgAppend, 2).settle();
+    c.on(2).receive(MsgAppendResponse, 4).settle();
+    c.on(4).receive(MsgAppend, 2).settle();
+    // n2 hears that n4's log matches up to 14, knows that 14 is committed, adopts the configuration
+    // of entry 14: voters n4; learners n2, n3, steps down
+    c.on(2).receive(MsgAppendResponse, 4).settle();
+    c.on(3).tick(1).settle();
+    c.on(4).tick(1).settle();
+    c.on(1).time_out().settle();
+    c.on(2).receive(MsgRequestVote, 1).settle();
+    c.on(4).tick(1).settle();
+    c.on(1).time_out().settle();
+    c.on(2).receive(MsgRequestVote, 1).settle();
     assert!(c.makes_progress(&[2, 3, 4], 400), "nothing new is agreed on in 400 ticks");
 }

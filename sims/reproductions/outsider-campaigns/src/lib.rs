@@ -18,6 +18,7 @@ fn open(config: Config, disk: MemStorage) -> RawNode<MemStorage> {
 }
 
 impl Cluster {
+    /// With voters, learners, and others that may join later; all know the first members.
     fn new([voters, learners, others]: [&[u64]; 3], config: impl Fn(u64) -> Config) -> Self {
         let mut cluster = Self {
             nodes: BTreeMap::new(),
@@ -25,9 +26,7 @@ impl Cluster {
         };
         for id in [voters, learners, others].concat() {
             let disk = MemStorage::new();
-            if !others.contains(&id) {
-                disk.wl().set_conf_state(ConfState::from((voters.to_vec(), learners.to_vec())));
-            }
+            disk.wl().set_conf_state(ConfState::from((voters.to_vec(), learners.to_vec())));
             cluster.nodes.insert(id, open(config(id), disk));
         }
         cluster
@@ -35,6 +34,25 @@ impl Cluster {
 
     fn on(&mut self, id: u64) -> On<'_> {
         On { cluster: self, id }
+    }
+
+    /// The members begin in that term, with a snapshot at that index unless it is 0; then who may
+    /// join later knows nothing.
+    fn begin(mut self, term: u64, index: u64, others: &[u64], config: impl Fn(u64) -> Config) -> Self {
+        for (id, raw) in &mut self.nodes {
+            let mut disk = raw.store().clone();
+            disk.wl().mut_hard_state().term = term;
+            if index > 0 && !others.contains(id) {
+                let mut first = Snapshot::default();
+                (first.mut_metadata().term, first.mut_metadata().index) = (term, index);
+                first.mut_metadata().set_conf_state(disk.initial_state().unwrap().conf_state);
+                disk.wl().apply_snapshot(first).unwrap();
+            } else if index > 0 {
+                disk = MemStorage::new();
+            }
+            *raw = open(config(*id), disk);
+        }
+        self
     }
 }
 
@@ -68,6 +86,9 @@ impl On<'_> {
         let mut ready = self.raw().has_ready().then(|| self.raw().ready())?;
         self.cluster.on_their_way.extend(ready.take_messages());
         let disk = self.raw().store().clone();
+        if !ready.snapshot().is_empty() {
+            disk.wl().apply_snapshot(ready.snapshot().clone()).unwrap();
+        }
         disk.wl().append(ready.entries()).unwrap();
         let _ = ready.hs().map(|hard| disk.wl().set_hardstate(hard.clone()));
         Some(ready)
@@ -76,11 +97,17 @@ impl On<'_> {
     fn save(&mut self, mut ready: Ready) -> Vec<Entry> {
         self.cluster.on_their_way.extend(ready.take_persisted_messages());
         let mut light = self.raw().advance_append(ready);
+        let commit = self.raw().raft.raft_log.committed;
+        self.raw().store().wl().mut_hard_state().commit = commit;
         self.cluster.on_their_way.extend(light.take_messages());
         light.take_committed_entries()
     }
 
     fn apply_all(&mut self, committed: Vec<Entry>) {
+        let installed = self.raw().store().first_index().unwrap() - 1;
+        if installed > self.raw().raft.raft_log.applied {
+            self.raw().advance_apply_to(installed);
+        }
         for entry in committed {
             self.raw().advance_apply_to(entry.index);
         }
@@ -93,7 +120,7 @@ fn config(id: u64) -> Config {
 
 #[test]
 fn reproduction() {
-    let mut c = Cluster::new([&[1, 2, 3], &[4], &[5, 6]], config);
+    let mut c = Cluster::new([&[1, 2, 3], &[4], &[5, 6]], config).begin(1, 1, &[5, 6], config);
     // n6 is asked by an operator to stand for election
     // n6 breaks no-panic
     c.on(6).campaign().settle();

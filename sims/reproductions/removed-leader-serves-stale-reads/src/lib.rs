@@ -25,6 +25,7 @@ fn open(config: Config, disk: MemStorage) -> RawNode<MemStorage> {
 }
 
 impl Cluster {
+    /// With voters, learners, and others that may join later; all know the first members.
     fn new([voters, learners, others]: [&[u64]; 3], config: impl Fn(u64) -> Config) -> Self {
         let mut cluster = Self {
             nodes: BTreeMap::new(),
@@ -33,9 +34,7 @@ impl Cluster {
         };
         for id in [voters, learners, others].concat() {
             let disk = MemStorage::new();
-            if !others.contains(&id) {
-                disk.wl().set_conf_state(ConfState::from((voters.to_vec(), learners.to_vec())));
-            }
+            disk.wl().set_conf_state(ConfState::from((voters.to_vec(), learners.to_vec())));
             cluster.nodes.insert(id, open(config(id), disk));
         }
         cluster

@@ -45,8 +45,8 @@ impl Cluster {
         On { cluster: self, id }
     }
 
-    /// Time goes on at these nodes, and all that they send arrives, for so many ticks. Followers and
-    /// candidates wait for 10 to 20 ticks, leaders for 2.
+    /// Time goes on at these nodes, and all that they send arrives, for so many ticks. Followers
+    /// and candidates wait for 10 to 20 ticks, leaders for 2.
     fn run(&mut self, ids: &[u64], ticks: u64) {
         for _ in 0..ticks {
             for &id in ids {

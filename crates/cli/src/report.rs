@@ -1,0 +1,104 @@
+//! `squall report`: many sweeps as one page.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use squall_core::fsutil::write_whole;
+use squall_page::{FILE, SweepDocument, report_html};
+
+use super::sweep_page::read;
+use super::{CliError, Manner, say, warn};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A folder with the folders that `sweep --html` wrote, at any depth.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Where the page goes [default: index.html in the folder, or report.html where that is a
+    /// sweep's].
+    #[arg(short, long, value_name = "FILE.html")]
+    output: Option<PathBuf>,
+}
+
+pub fn run(options: &Options, manner: Manner) -> Result<u8, CliError> {
+    let mut sweeps = Vec::new();
+    let mut spoilt = 0;
+    for path in documents(&options.folder)? {
+        match read(&path) {
+            Ok(document) => sweeps.push((path, document)),
+            Err(error) => {
+                warn(&format!("left out: {error}"));
+                spoilt += 1;
+            }
+        }
+    }
+    if sweeps.is_empty() {
+        return Err(CliError::Usage(format!(
+            "there is no sweep in {}; `squall sweep --html DIR` writes one",
+            options.folder.display()
+        )));
+    }
+    let to = options.output.clone().unwrap_or_else(|| {
+        let is_a_sweeps = options.folder.join(FILE).exists();
+        options.folder.join(if is_a_sweeps {
+            "report.html"
+        } else {
+            "index.html"
+        })
+    });
+    let from = to.parent().unwrap_or(Path::new(""));
+    let linked: Vec<(String, SweepDocument)> = sweeps
+        .into_iter()
+        .map(|(path, document)| (address(&path.with_file_name("index.html"), from), document))
+        .collect();
+    write_whole(&to, &report_html(&linked)).map_err(|error| CliError::file(&to, &error))?;
+    if !manner.quiet {
+        let count = squall_explore::report::many(linked.len() as u64, "sweep");
+        say(&format!("report     {} ({count})\n", to.display()))?;
+    }
+    Ok(if spoilt > 0 { 2 } else { 0 })
+}
+
+/// The documents of sweeps in a folder, in order of their paths.
+fn documents(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let (mut folders, mut found) = (vec![folder.to_path_buf()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let cannot = |error| CliError::file(&folder, &error);
+        for entry in std::fs::read_dir(&folder).map_err(cannot)? {
+            let entry = entry.map_err(cannot)?;
+            let kind = entry.file_type().map_err(cannot)?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if entry.file_name() == FILE {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The address of `path` in a page that lies in `from`, as far as both have a folder in common.
+fn address(path: &Path, from: &Path) -> String {
+    let relative = path.strip_prefix(from).unwrap_or(path);
+    let parts: Vec<String> = relative
+        .components()
+        .map(|part| escaped(&part.as_os_str().to_string_lossy()))
+        .collect();
+    parts.join("/")
+}
+
+/// A part of a path as a part of an address.
+fn escaped(part: &str) -> String {
+    let mut text = String::new();
+    for byte in part.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                text.push(byte.into());
+            }
+            byte => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}

@@ -1,0 +1,210 @@
+//! The page of a sweep, kept up to date while the sweep goes on.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use squall_core::fsutil::{read_text, write_whole};
+use squall_core::invariants::breach::{Breach, NoPanic};
+use squall_core::plan::Plan;
+use squall_core::registry::RegisteredSubject;
+use squall_explore::sweep::Finding;
+use squall_page::{FILE, FORMAT, Found, Point, SweepDocument, VERSION, beside_failure, sweep_html};
+
+use super::{CliError, warn};
+
+/// How often the page is written anew while nothing is found.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// The most points of a curve: where there are more, every second one goes.
+const MOST_POINTS: usize = 400;
+
+/// The page of a sweep, and the files beside it.
+pub struct SweepPage {
+    folder: PathBuf,
+    document: SweepDocument,
+    /// What went before, where the sweep goes on with one.
+    before: f64,
+    begun: Instant,
+    written: Instant,
+    /// A point is kept for so many.
+    stride: u64,
+    offered: u64,
+}
+
+impl SweepPage {
+    /// In the folder `folder`, which is made where it is missing. A sweep that goes on with one
+    /// (`goes_on`) goes on with its page.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to, or what is there is no sweep's document.
+    pub fn begin(folder: &Path, goes_on: bool) -> Result<Self, CliError> {
+        std::fs::create_dir_all(folder).map_err(|error| CliError::file(folder, &error))?;
+        let path = folder.join(FILE);
+        let document = match goes_on && path.exists() {
+            true => read(&path)?,
+            false => SweepDocument {
+                format: FORMAT.to_owned(),
+                version: VERSION,
+                squall: env!("CARGO_PKG_VERSION").to_owned(),
+                begun: today(),
+                ..SweepDocument::default()
+            },
+        };
+        let now = now();
+        let page = Self {
+            folder: folder.to_path_buf(),
+            before: document.points.last().map_or(0.0, |point| point.seconds),
+            document: SweepDocument {
+                is_over: false,
+                ..document
+            },
+            begun: now,
+            written: now,
+            stride: 1,
+            offered: 0,
+        };
+        // Before any run it must be certain that the page can be written.
+        page.write()?;
+        Ok(page)
+    }
+
+    fn seconds(&self) -> f64 {
+        self.before + self.begun.elapsed().as_secs_f64()
+    }
+
+    /// Takes in how far the sweep is.
+    pub fn point(&mut self, runs: u64, steps: u64, findings: u64, states: Option<u64>) {
+        self.offered += 1;
+        if !self.offered.is_multiple_of(self.stride) {
+            return;
+        }
+        self.document.points.push(Point {
+            seconds: self.seconds(),
+            runs,
+            steps,
+            findings,
+            states,
+        });
+        if self.document.points.len() > MOST_POINTS {
+            let mut place = 0;
+            self.document.points.retain(|_| {
+                place += 1;
+                place % 2 == 0
+            });
+            self.stride *= 2;
+        }
+    }
+
+    /// Whether it is time to write the page anew.
+    pub fn is_due(&self) -> bool {
+        self.written.elapsed() >= EVERY
+    }
+
+    /// Takes in a finding, with the command that repeats it. The first of its kind gets a page.
+    pub fn finding(&mut self, subject: &RegisteredSubject, finding: &Finding, reproduce: &str) {
+        let violation = &finding.failure.violation;
+        let mut found = Found {
+            seconds: self.seconds(),
+            seed: finding.seed,
+            property: violation.property().name().to_owned(),
+            message: violation.message(),
+            kind: kind(&violation.breach),
+            reproduce: reproduce.to_owned(),
+            page: None,
+        };
+        let is_like = |other: &&Found| {
+            (&other.property, &other.kind) == (&found.property, &found.kind) && other.page.is_some()
+        };
+        if self.document.findings.iter().find(is_like).is_none() {
+            found.page = self.page_of(subject, &finding.plan, finding.seed, reproduce);
+        }
+        self.document.findings.push(found);
+    }
+
+    fn page_of(
+        &self,
+        subject: &RegisteredSubject,
+        plan: &Plan,
+        seed: u64,
+        reproduce: &str,
+    ) -> Option<String> {
+        let name = format!("seed-{seed}.html");
+        let line = beside_failure(subject, plan, reproduce, &self.folder.join(&name));
+        match line {
+            Ok(line) => (!line.is_empty() && !line.contains('(')).then_some(name),
+            Err(error) => {
+                warn(&CliError::file(&self.folder.join(&name), &error).to_string());
+                None
+            }
+        }
+    }
+
+    /// Writes the page of the sweep as it is, which `summary` adds up to.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn stands(&mut self, summary: serde_json::Value, is_over: bool) -> Result<(), CliError> {
+        self.document.summary = summary;
+        self.document.is_over = is_over;
+        self.written = now();
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), CliError> {
+        let json = serde_json::to_string(&self.document).expect("a document is plain data");
+        for (name, text) in [(FILE, json), ("index.html", sweep_html(&self.document))] {
+            let path = self.folder.join(name);
+            write_whole(&path, &text).map_err(|error| CliError::file(&path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Where the page is.
+    pub fn file(&self) -> PathBuf {
+        self.folder.join("index.html")
+    }
+}
+
+/// The document of a sweep.
+///
+/// # Errors
+/// When the file cannot be read, or is none.
+pub fn read(path: &Path) -> Result<SweepDocument, CliError> {
+    let text = read_text(path).map_err(|error| CliError::file(path, &error))?;
+    let document: SweepDocument = serde_json::from_str(&text).map_err(|error| {
+        CliError::Usage(format!("{}: no sweep's document: {error}", path.display()))
+    })?;
+    match (document.format.as_str(), document.version) {
+        (FORMAT, VERSION) => Ok(document),
+        (format, version) => Err(CliError::Usage(format!(
+            "{}: format \"{format}\", version {version}; legal: \"{FORMAT}\", version {VERSION}",
+            path.display()
+        ))),
+    }
+}
+
+/// What tells a violation from others of its property.
+fn kind(breach: &Breach) -> String {
+    match breach {
+        Breach::NoPanic(NoPanic::Panicked { panic }) => match &panic.place {
+            Some(place) => format!("{}:{}", place.file, place.line),
+            None => panic.message.clone(),
+        },
+        breach => {
+            let fields = serde_json::to_value(breach).unwrap_or_default();
+            fields["kind"].as_str().unwrap_or_default().to_owned()
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "it times the sweep, and no run")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "it dates the sweep, and no run")]
+fn today() -> String {
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    // To the minute, without the letter between date and time.
+    now.chars().take(16).collect::<String>().replace('T', " ")
+}
