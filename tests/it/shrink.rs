@@ -190,7 +190,7 @@ impl Runner for Lossless {
         let mut outcome = honest.runner.run(plan, inner);
         let lost = lines
             .iter()
-            .filter(|line| line.ends_with("is lost (Chance)"));
+            .filter(|line| line.ends_with("is lost (by chance)"));
         if lost.count() > self.most_lost {
             outcome.failure = Some(Failure {
                 violation: Violation::in_words(

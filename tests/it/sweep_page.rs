@@ -12,7 +12,12 @@ fn swept(folder: &Path, more: &[&str]) -> std::process::Output {
     let out = folder.join("plans");
     let html = folder.join("html");
     let mut arguments = vec!["sweep", "--no-shrink", "--jobs", "1", "--keep-going"];
-    arguments.extend(["--out", out.to_str().unwrap(), "--html", html.to_str().unwrap()]);
+    arguments.extend([
+        "--out",
+        out.to_str().unwrap(),
+        "--html",
+        html.to_str().unwrap(),
+    ]);
     squall(&[&arguments, more].concat())
 }
 
@@ -20,7 +25,14 @@ fn document(folder: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(folder.join("sweep.json")).unwrap()).unwrap()
 }
 
-const FINDS: &[&str] = &["--seeds", "200", "--subject", "raft-rs+forget-vote", "--profile", "storm"];
+const FINDS: &[&str] = &[
+    "--seeds",
+    "200",
+    "--subject",
+    "raft-rs+forget-vote",
+    "--profile",
+    "storm",
+];
 
 #[test]
 fn a_sweeps_page_has_what_the_summary_has_and_a_page_for_each_kind_of_failure() {
@@ -38,7 +50,10 @@ fn a_sweeps_page_has_what_the_summary_has_and_a_page_for_each_kind_of_failure() 
     assert_eq!(document["summary"], summary);
     assert_eq!(document["is_over"], true);
     let findings = document["findings"].as_array().unwrap();
-    assert_eq!(findings.len(), summary["violations"].as_array().unwrap().len());
+    assert_eq!(
+        findings.len(),
+        summary["violations"].as_array().unwrap().len()
+    );
     // Each kind of failure has one page, which lies beside and tells of it.
     let mut kinds = Vec::new();
     let page = fs::read_to_string(html.join("index.html")).unwrap();
@@ -71,7 +86,11 @@ fn a_clean_sweeps_page_says_so_and_shows_the_shares_of_the_profiles() {
     assert_eq!(output.status.code(), Some(0));
     assert!(output.stdout.is_empty(), "-q");
     let page = fs::read_to_string(folder.path().join("html/index.html")).unwrap();
-    for words in ["No rule was broken", "their share of the work", "a node became leader"] {
+    for words in [
+        "No rule was broken",
+        "their share of the work",
+        "a node became leader",
+    ] {
         assert!(page.contains(words), "{words}");
     }
     // It asks for nothing, and runs nothing.
@@ -98,20 +117,34 @@ fn many_sweeps_are_one_page_with_what_is_new_and_what_is_gone() {
     assert!(said.contains("(2 sweeps)"), "{said}");
     let page = fs::read_to_string(nights.join("index.html")).unwrap();
     let page = page.replace("&#x2f;", "/");
-    let (newest, oldest) = page.split_once("2999-01-01 00:00").map(|(_, rest)| {
-        rest.split_once("</tr>").unwrap()
-    }).unwrap();
-    assert!(newest.contains("<b>gone</b> ack-before-durable"), "{newest}");
+    let (newest, oldest) = page
+        .split_once("2999-01-01 00:00")
+        .map(|(_, rest)| rest.split_once("</tr>").unwrap())
+        .unwrap();
+    assert!(
+        newest.contains("<b>gone</b> ack-before-durable"),
+        "{newest}"
+    );
     assert!(oldest.contains("<b>new</b> ack-before-durable"), "{oldest}");
-    assert!(page.contains("href=\"1%20%3Cb%3E/html/index.html\""), "{page}");
+    assert!(
+        page.contains("href=\"1%20%3Cb%3E/html/index.html\""),
+        "{page}"
+    );
 
     // A file that is none is named and left out, and the rest is reported all the same.
     fs::write(night("2").join("sweep.json"), "{").unwrap();
     let output = squall(&["report", nights.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
     let wrong = String::from_utf8(output.stderr).unwrap();
-    assert!(wrong.contains("left out") && wrong.contains("sweep.json"), "{wrong}");
-    assert!(String::from_utf8(output.stdout).unwrap().contains("(1 sweep)"));
+    assert!(
+        wrong.contains("left out") && wrong.contains("sweep.json"),
+        "{wrong}"
+    );
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("(1 sweep)")
+    );
 }
 
 #[test]

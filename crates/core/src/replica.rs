@@ -443,6 +443,27 @@ pub enum LibraryEvent {
     ChangedOtherwise = 12,
 }
 
+impl LibraryEvent {
+    /// What the node does, in words that follow its name.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::DroppedProposal => "drops the proposal, for too much is uncommitted",
+            Self::DeclinedChange => "declines the change",
+            Self::SkippedChange => "skips a committed change, which does not fit",
+            Self::FetchBegun => "begins to fetch entries in the background",
+            Self::FetchDone => "has fetched entries",
+            Self::SnapshotWanted => "is to build a snapshot, which a peer wants",
+            Self::SnapshotAsked => "asks for a snapshot",
+            Self::SettingChanged => "changes a setting",
+            Self::Pinged => "sends heartbeats, as it was asked to",
+            Self::Campaigned => "stands for election, as it was asked to",
+            Self::ForwardedRead => "passes the read on to the leader",
+            Self::ForwardedCommand => "passes the command on to the leader",
+            Self::ChangedOtherwise => "carries a change out otherwise than it says",
+        }
+    }
+}
+
 /// An answer to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {

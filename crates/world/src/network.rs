@@ -2,6 +2,8 @@
 //! often, or why never; the network holds no message, no queue and no clock.
 //! Knows nothing of Raft, plans or disks: nodes are positions counted from 0.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::rng::Choices;
@@ -119,6 +121,16 @@ pub enum Lost {
     Full,
     /// By chance.
     Chance,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cut => "the link is cut",
+            Self::Full => "the link is full",
+            Self::Chance => "by chance",
+        })
+    }
 }
 
 /// What is done to one message on purpose.

@@ -283,7 +283,7 @@ pub(super) fn observation(seen: &Observation) -> String {
         Observation::ReadConfirmed { index } => format!("may serve a read from {index} on"),
         Observation::Transfer { to: Some(to) } => format!("hands leadership over to {to}"),
         Observation::Transfer { to: None } => "hands leadership over no longer".to_owned(),
-        Observation::Did(event) => format!("did: {event:?}"),
+        Observation::Did(event) => event.words().to_owned(),
         Observation::Broke(promise) => format!("breaks a promise: {promise:?}"),
     }
 }

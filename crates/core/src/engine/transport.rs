@@ -250,7 +250,7 @@ impl<S: Subject> World<'_, '_, S> {
             Lost::Chance => Counter::MessageLost,
         });
         if self.watch.lines.is_some() {
-            let text = format!("its {} to {to} is lost ({lost:?})", label.kind.words());
+            let text = format!("its {} to {to} is lost ({lost})", label.kind.words());
             let event = Happened::Lost { label: *label };
             self.tell_event(Some(from), Weight::Notable, text, event);
         }

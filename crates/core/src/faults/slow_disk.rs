@@ -36,7 +36,10 @@ impl Definition for SlowDisk {
 
     fn words(&self) -> String {
         let (sync, span) = (seconds(self.sync_us), seconds(self.for_us));
-        format!("syncs of {} take {sync} for {span}", self.node)
+        match self.for_us {
+            0 => format!("a sync of {} that begins then takes {sync}", self.node),
+            _ => format!("syncs of {} take {sync} for {span}", self.node),
+        }
     }
 
     fn parts(&mut self) -> Parts<'_> {

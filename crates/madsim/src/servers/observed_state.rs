@@ -331,7 +331,7 @@ impl Stage {
                 (
                     Some(event),
                     from,
-                    format!("what it sends to {} is lost ({why:?})", name(to)),
+                    format!("what it sends to {} is lost ({why})", name(to)),
                 )
             }
             Noted::Doubled {
