@@ -101,7 +101,7 @@ fn a_clean_sweeps_page_says_so_and_shows_the_shares_of_the_profiles() {
 fn many_sweeps_are_one_page_with_what_is_new_and_what_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let night = |name: &str| folder.path().join("nights").join(name).join("html");
-    for (name, more) in [("1 <b>", &FINDS[..]), ("2", FINDS)] {
+    for (name, more) in [("1 <b>", FINDS), ("2", FINDS)] {
         let output = swept(&folder.path().join("nights").join(name), more);
         assert_eq!(output.status.code(), Some(1));
     }

@@ -159,7 +159,7 @@ impl Reproducer for Reproductions {
 
     fn set_up(&self, case: &Case) -> SetUp {
         let cluster = &case.plan.cluster;
-        let [voters, learners, others] = members(&case.plan).map(|ids| listed(ids));
+        let [voters, learners, others] = members(&case.plan).map(listed);
         let term = cluster.first_term;
         SetUp {
             items: String::new(),
