@@ -32,6 +32,7 @@ mod output;
 mod own_machine;
 mod own_storage;
 mod page;
+mod play;
 mod promises;
 mod resume;
 mod run_document;
