@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use squall_core::engine::Engine;
 use squall_core::options::Feature;
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry, UnknownSubject};
@@ -36,6 +37,14 @@ pub enum PlayError {
     /// The story that is played names its subjects, and this is none of them.
     #[error("the story is for other subjects than {subject}")]
     NotNamed {
+        /// The subject.
+        subject: String,
+    },
+    /// The subject's runs cannot be ended at a time, as those of async servers cannot.
+    #[error(
+        "{subject} has an engine of its own, which carries plans out to their end; it cannot be played on"
+    )]
+    NoPresent {
         /// The subject.
         subject: String,
     },
@@ -435,6 +444,11 @@ pub(crate) fn skipped(subject: &RegisteredSubject, why: Skipped) -> PlayError {
 
 /// Carries out what the acts come to, up to the present time.
 fn make(subject: &RegisteredSubject, path: &Path, acts: &[Lines]) -> Result<Shown, PlayError> {
+    let only_on = subject.runner.only_on();
+    if only_on.is_some_and(|engine| engine != Engine::LOCKSTEP) {
+        let subject = subject.name.clone();
+        return Err(PlayError::NoPresent { subject });
+    }
     let story = Story::parse(path, &act::text(acts));
     let so_far = story
         .so_far(subject)?

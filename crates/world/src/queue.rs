@@ -451,7 +451,7 @@ mod tests {
             queue.push(event, event);
         }
         assert_eq!(queue.pop(), Some((5, 5)));
-        let is_even = |event: &u64| event % 2 == 0;
+        let is_even = |event: &u64| event.is_multiple_of(2);
         assert_eq!(queue.remove(3, is_even), None);
         assert_eq!(queue.find(2, is_even), Some((30_000, 30_000)));
         assert_eq!(queue.remove(2, is_even), Some((30_000, 30_000)));
