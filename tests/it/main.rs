@@ -33,6 +33,7 @@ mod own_machine;
 mod own_storage;
 mod page;
 mod play;
+mod play_server;
 mod promises;
 mod resume;
 mod run_document;

@@ -1,17 +1,16 @@
-//! A cluster that is played with: what acts come to, what is saved, and whom the server answers.
-//! `tests/page/play.test.mjs` plays in a browser.
+//! A cluster that is played with: what acts come to, and what is saved. `play_server.rs` is about
+//! the server, and `tests/page/play.test.mjs` plays in a browser.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use squall_core::engine::Observer;
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::scenario::{Story, stories_in};
-use squall_play::{PlayError, Server, Session};
+use squall_play::{PlayError, Session};
 
 use super::support::{root, squall, stderr, stdout};
 
@@ -20,7 +19,7 @@ fn subjects() -> Arc<Registry> {
     Arc::new(Registry::new(all))
 }
 
-fn on(name: &str) -> Session {
+pub fn on(name: &str) -> Session {
     let subjects = subjects();
     let subject = subjects.find(name).unwrap().clone();
     Session::new(subjects, subject).unwrap()
@@ -75,7 +74,7 @@ fn on_their_way(session: &Session) -> Vec<String> {
 }
 
 /// `squall story` on a story that was saved.
-fn told(text: &str) -> (i32, String) {
+pub fn told(text: &str) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("saved.sim");
     std::fs::write(&file, text).unwrap();
@@ -292,7 +291,7 @@ fn a_violation_ends_play_and_undo_takes_it_back() {
     let plan = Plan::parse(&plan, Path::new("played.json")).unwrap();
     let subjects = subjects();
     let runner = &subjects.find(&plan.subject).unwrap().runner;
-    let outcome = runner.run(&plan, squall_core::engine::Observer::default());
+    let outcome = runner.run(&plan, Observer::default());
     assert!(outcome.failure.is_some());
     session.play_on("noraft").unwrap();
     assert_eq!(state(&session)["subject"], "noraft");
@@ -365,190 +364,26 @@ fn a_plan_is_played_on_from_the_end_of_its_storm() {
     assert_eq!(status, 0, "{said}");
 }
 
-// ---- the server ----
-
-struct Served {
-    at: SocketAddr,
-    token: String,
-    stopper: squall_play::Stopper,
-    thread: Option<std::thread::JoinHandle<std::io::Result<()>>>,
-}
-
-impl Served {
-    #[expect(clippy::disallowed_methods, reason = "a server, beside its client")]
-    fn new() -> Self {
-        let server = Server::bind(on("raft-rs"), 0).unwrap();
-        let address = server.address();
-        let (at, stopper) = (server.socket_address().unwrap(), server.stopper());
-        Self {
-            at,
-            token: address.split_once("token=").unwrap().1.to_owned(),
-            stopper,
-            thread: Some(std::thread::spawn(|| server.run())),
-        }
-    }
-
-    /// The status and the whole answer to a request with these lines of head.
-    fn ask(&self, first: &str, head: &[&str], body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.at).unwrap();
-        let mut text = format!("{first} HTTP/1.1\r\nconnection: close\r\n");
-        for line in head {
-            text.push_str(&format!("{line}\r\n"));
-        }
-        text.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-        // A body that is too long is not read to its end.
-        let _ = stream.write_all(text.as_bytes());
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8(answer).unwrap();
-        let status = answer
-            .split(' ')
-            .nth(1)
-            .map(|status| status.parse().unwrap());
-        (status.unwrap_or(0), answer)
-    }
-
-    fn host(&self) -> String {
-        format!("host: {}", self.at)
-    }
-
-    fn act(&self, body: &str) -> (u16, Value) {
-        let token = format!("squall-token: {}", self.token);
-        let (status, answer) = self.ask("POST /act", &[&self.host(), &token], body);
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        (status, serde_json::from_str(body).unwrap())
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stopper.stop();
-        self.thread.take().unwrap().join().unwrap().unwrap();
-    }
-}
-
+/// A panic of the library is a violation, as ever.
 #[test]
-fn only_who_has_the_token_and_calls_the_server_by_its_own_name_is_answered() {
-    let served = Served::new();
-    assert!(served.at.ip().is_loopback());
-    assert_eq!(served.token.len(), 32);
-    let port = served.at.port();
-    let with_token = format!("GET /?token={}", served.token);
-    let host = served.host();
-    let token = format!("squall-token: {}", served.token);
-    let wrong = format!("squall-token: {}0", &served.token[..31]);
-    let localhost = format!("host: localhost:{port}");
-    let own = format!("origin: http://127.0.0.1:{port}");
-    let other_port = format!("host: 127.0.0.1:{}", port.wrapping_add(1));
-    let foreign_host = format!("host: raft.example:{port}");
-    let foreign = "origin: https://raft.example";
-    let cases: &[(&str, &[&str], u16)] = &[
-        (&with_token, &[&host], 200),
-        (&with_token, &[&localhost], 200),
-        ("GET /state", &[&host, &token], 200),
-        ("GET /state", &[&host, &token, &own], 200),
-        ("GET /", &[&host], 403),
-        ("GET /?token=", &[&host], 403),
-        ("GET /state", &[&host, &wrong], 403),
-        (&with_token, &[&host, &wrong], 403),
-        (&with_token, &[&foreign_host], 403),
-        (&with_token, &[&other_port], 403),
-        (&with_token, &["host: 127.0.0.1"], 403),
-        (&with_token, &[], 400),
-        ("GET /state", &[&host, &token, foreign], 403),
-        ("GET /state", &[&host, &token, "origin: null"], 403),
-        ("GET /state", &[&host, &token, &own, foreign], 403),
-        ("GET /nothing", &[&host, &token], 404),
-        ("GET /../Cargo.toml", &[&host, &token], 404),
-        ("GET /nothing", &[&host], 403),
-        ("GET /act", &[&host, &token], 405),
-        ("POST /state", &[&host, &token], 405),
-        ("DELETE /act", &[&host, &token], 405),
-    ];
-    for (first, head, expected) in cases {
-        let (status, answer) = served.ask(first, head, "");
-        // Without a host, it may be the library that refuses.
-        let is_expected = status == *expected || (*expected == 400 && status == 403);
-        assert!(is_expected, "{first} {head:?}: {answer}");
-        assert!(status == 200 || !answer.contains(&served.token));
-    }
-}
-
-#[test]
-fn each_answer_says_what_a_browser_may_do_with_it() {
-    let served = Served::new();
-    let token = format!("squall-token: {}", served.token);
-    for first in ["GET /", "GET /state", "GET /nothing", "PUT /"] {
-        for head in [&[served.host(), token.clone()][..], &[served.host()]] {
-            let head: Vec<&str> = head.iter().map(String::as_str).collect();
-            let (_, answer) = served.ask(first, &head, "");
-            let (head, _) = answer.split_once("\r\n\r\n").unwrap();
-            let head = head.to_ascii_lowercase();
-            for line in [
-                "content-security-policy: default-src 'none'; script-src 'nonce-",
-                "frame-ancestors 'none'",
-                "x-content-type-options: nosniff",
-                "referrer-policy: no-referrer",
-                "cache-control: no-store",
-            ] {
-                assert!(head.contains(line), "{first}: {line} is not in {head}");
-            }
-            assert!(!head.contains("unsafe-inline"), "{head}");
-        }
-    }
-}
-
-#[test]
-fn the_server_does_what_is_asked_and_says_what_is_wrong() {
-    let served = Served::new();
-    let (status, state) = served.act(r#"{"say": ["campaign n1", "run 10ms"]}"#);
-    assert_eq!((status, &state["now_us"]), (200, &10_000.into()));
-    let (status, state) = served.act(r#""undo""#);
-    assert_eq!((status, &state["now_us"]), (200, &0.into()));
-    let (status, state) = served.act(r#""redo""#);
-    assert_eq!((status, &state["now_us"]), (200, &10_000.into()));
-    let (status, refused) = served.act(r#"{"say": ["crsh n1"]}"#);
-    assert_eq!(status, 422);
-    assert!(refused["error"].as_str().unwrap().contains("crash"));
-    let (status, state) = served.act(r#"{"on": "noraft"}"#);
-    assert_eq!((status, &state["subject"]), (200, &"noraft".into()));
-    for nonsense in ["", "{", r#"{"do": 1}"#, "\"jump\"", r#"{"say": "run 1ms"}"#] {
-        assert_eq!(served.act(nonsense).0, 400, "{nonsense}");
-    }
-    let token = format!("squall-token: {}", served.token);
-    let head = [&*served.host(), &token];
-    let long = format!(r##"{{"say": ["# {}"]}}"##, "x".repeat(70_000));
-    let (status, _) = served.ask("POST /act", &head, &long);
-    assert_eq!(status, 413);
-    let (status, text) = served.ask("GET /story", &head, "");
-    assert_eq!(status, 200);
-    let (_, text) = text.split_once("\r\n\r\n").unwrap();
-    let (status, said) = told(text);
-    assert_eq!(status, 0, "{said}");
-    let (status, plan) = served.ask("GET /plan", &head, "");
-    assert_eq!(status, 200);
-    let (_, plan) = plan.split_once("\r\n\r\n").unwrap();
-    Plan::parse(plan, Path::new("played.json")).unwrap();
-}
-
-#[test]
-fn what_cannot_be_played_is_one_line_of_error() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    let folder = tempfile::tempdir().unwrap();
-    let broken = folder.path().join("broken.sim");
-    std::fs::write(&broken, "crsh n1\n").unwrap();
-    for (arguments, words) in [
-        (vec!["explore", "--port", &port], "cannot answer on port"),
-        (vec!["explore", "--subject", "raft"], "unknown subject"),
-        (vec!["explore", broken.to_str().unwrap()], "did you mean"),
-        (vec!["explore", "none.sim"], "cannot read"),
-        (vec!["explore", "none.json"], "cannot read"),
-    ] {
-        let output = squall(&arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let said = stderr(&output);
-        assert!(said.contains(words), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
-    }
+fn a_library_that_panics_breaks_a_rule() {
+    let subjects = subjects();
+    let subject = subjects.find("raft-rs+skip-entry").unwrap().clone();
+    let mut session = Session::new(Arc::clone(&subjects), subject).unwrap();
+    say(
+        &mut session,
+        &[
+            "campaign n1",
+            "run 10ms",
+            "cut n3",
+            "client 0 n1 put k1 1",
+            "run 5ms",
+            "client 1 n1 put k1 2",
+            "run 5ms",
+            "mend",
+            "run 500ms",
+        ],
+    );
+    let violation = &state(&session)["document"]["violation"];
+    assert_eq!(violation["property"], "no-panic");
 }

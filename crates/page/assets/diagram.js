@@ -192,7 +192,9 @@ class Diagram {
   draw(everything = false) {
     if (!this.x) return;
     const { scrollTop, clientHeight } = this.scroll;
-    const first = everything ? 0 : Math.max(0, Math.floor(scrollTop / ROW) - 10);
+    // A run that has become shorter was scrolled further than it is long.
+    const top = Math.min(Math.floor(scrollTop / ROW) - 10, this.shown.length - 1);
+    const first = everything ? 0 : Math.max(0, top);
     const last = everything
       ? this.shown.length - 1
       : Math.min(this.shown.length - 1, Math.ceil((scrollTop + clientHeight) / ROW) + 10);

@@ -210,72 +210,63 @@ impl Session {
     /// # Errors
     /// [`PlayError`]; then nothing has changed.
     pub fn say(&mut self, line: &str) -> Result<(), PlayError> {
-        let line = line.trim();
-        if line.is_empty() {
-            return Err(PlayError::NoLine("it is empty"));
-        }
-        if line.len() > LONGEST_LINE {
-            return Err(PlayError::NoLine("it is too long"));
-        }
-        if line.chars().any(char::is_control) {
-            return Err(PlayError::NoLine("it is more than one line"));
-        }
-        if line.starts_with("----") {
-            return Err(PlayError::NoLine(
-                "what is expected is written down when it is saved; a remark, which begins with #, begins a new block",
-            ));
-        }
-        if line.starts_with('#') {
-            let remark = act::remark(line, &self.acts);
-            self.acts.push(remark);
-            self.undone.clear();
-            return Ok(());
-        }
-        if self.shown.is_broken() {
-            return Err(PlayError::Broken);
-        }
-        (self.acts, self.shown) = self.go_on(line)?;
-        self.undone.clear();
-        Ok(())
+        self.say_all(&[line.to_owned()])
     }
 
-    /// Says several lines, one after the other.
+    /// Says several lines, one after the other: see [`Session::say`].
     ///
     /// # Errors
     /// [`PlayError`], when one of them is refused; then nothing has changed.
     pub fn say_all(&mut self, lines: &[String]) -> Result<(), PlayError> {
-        let undone = self.undone.clone();
-        let count = self.acts.len();
+        let mut acts = self.acts.clone();
+        let mut newest = None;
         for line in lines {
-            if let Err(error) = self.say(line) {
-                self.acts.truncate(count);
-                self.undone = undone;
-                self.shown = make(&self.subject, &self.path, &self.acts)?;
-                return Err(error);
+            let line = line_of_story(line)?;
+            if line.starts_with('#') {
+                let remark = act::remark(line, &acts);
+                acts.push(remark);
+                continue;
             }
+            let shown = newest.as_ref().unwrap_or(&self.shown);
+            if shown.is_broken() {
+                return Err(PlayError::Broken);
+            }
+            let (longer, shown) = self.go_on(&acts, shown, line)?;
+            acts = longer;
+            newest = Some(shown);
+        }
+        self.acts = acts;
+        self.undone.clear();
+        if let Some(shown) = newest {
+            self.shown = shown;
         }
         Ok(())
     }
 
-    /// The acts with this command after them, and what has come of that.
-    fn go_on(&self, line: &str) -> Result<(Vec<Lines>, Shown), PlayError> {
+    /// The acts with this command after them, and what has come of that; `shown` is what has come
+    /// of them.
+    fn go_on(
+        &self,
+        acts: &[Lines],
+        shown: &Shown,
+        line: &str,
+    ) -> Result<(Vec<Lines>, Shown), PlayError> {
         let is_cluster = line.split_whitespace().next() == Some("cluster");
         let command = match line {
-            "heal" => act::end(&self.acts),
+            "heal" => act::end(acts),
             _ => vec![line.to_owned()],
         };
         let later = [&["run 1us".to_owned()], &command[..]].concat();
-        let ways = [command, later];
-        for lines in ways {
-            let mut acts = self.acts.clone();
-            if is_cluster && !self.shown.has_begun {
+        for lines in [command, later] {
+            let mut acts = acts.to_vec();
+            if is_cluster && !shown.has_begun {
                 // It sets all of the plan up anew.
                 acts.retain(|lines| !matches!(name_of(lines), Some("cluster" | "set")));
             }
             acts.push(lines);
-            let shown = make(&self.subject, &self.path, &acts)?;
-            if !shown.has_begun || shown.document.goes_on_from(&self.shown.document) {
-                return Ok((acts, shown));
+            let next = make(&self.subject, &self.path, &acts)?;
+            if !next.has_begun || next.document.goes_on_from(&shown.document) {
+                return Ok((acts, next));
             }
         }
         Err(PlayError::ChangesPast)
@@ -416,6 +407,26 @@ impl Session {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The line without what surrounds it, where a person may say it.
+fn line_of_story(line: &str) -> Result<&str, PlayError> {
+    let line = line.trim();
+    if line.is_empty() {
+        return Err(PlayError::NoLine("it is empty"));
+    }
+    if line.len() > LONGEST_LINE {
+        return Err(PlayError::NoLine("it is too long"));
+    }
+    if line.chars().any(char::is_control) {
+        return Err(PlayError::NoLine("it is more than one line"));
+    }
+    if line.starts_with("----") {
+        return Err(PlayError::NoLine(
+            "what is expected is written down when it is saved; a remark, which begins with #, begins a new block",
+        ));
+    }
+    Ok(line)
 }
 
 /// Whether an act ends the story.
