@@ -90,7 +90,9 @@ fn only_who_has_the_token_and_calls_the_server_by_its_own_name_is_answered() {
     let with_token = format!("GET /?token={}", served.token);
     let host = served.host();
     let token = format!("squall-token: {}", served.token);
-    let wrong = format!("squall-token: {}0", &served.token[..31]);
+    let (most, last) = served.token.split_at(31);
+    let other = if last == "0" { "1" } else { "0" };
+    let wrong = format!("squall-token: {most}{other}");
     let localhost = format!("host: localhost:{port}");
     let own = format!("origin: http://127.0.0.1:{port}");
     let other_port = format!("host: 127.0.0.1:{}", port.wrapping_add(1));
