@@ -32,6 +32,8 @@ mod output;
 mod own_machine;
 mod own_storage;
 mod page;
+mod play;
+mod play_server;
 mod promises;
 mod resume;
 mod run_document;

@@ -18,9 +18,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("raftbare", &["core"]),
     ("explore", &["core", "world"]),
     ("page", &["core", "explore"]),
+    ("play", &["core", "explore", "page"]),
     ("proptest", &["core", "explore", "world"]),
     ("madsim", &["core", "linearizability", "raft-rs", "world"]),
-    ("cli", &["core", "explore", "page", "world"]),
+    ("cli", &["core", "explore", "page", "play", "world"]),
     (
         "fuzzing",
         &["core", "explore", "linearizability", "raft-rs", "world"],

@@ -6,6 +6,8 @@ mod artifact;
 mod chosen;
 mod corpus;
 mod diff;
+#[cfg(feature = "explore")]
+mod explore;
 mod export;
 mod import;
 mod interrupt;
@@ -72,6 +74,12 @@ A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
 
 const DIFF_STATUS: &str = "Exit status: 0 equal runs, 1 they differ, 2 bad input.";
 
+#[cfg(feature = "explore")]
+const EXPLORE_STATUS: &str = "\
+The page is answered on the loopback address alone, and to nobody without the
+token in its address. What is played is saved from there, as a story or a plan.
+Ctrl-C ends it. Exit status: 0 it was ended, 2 bad input, or the port is taken.";
+
 const SHRINK_STATUS: &str = "Ctrl-C ends early with the best so far.
 Exit status: 1 for a smaller plan, which fails as the first did; 2 bad input, or the plan does not fail.";
 
@@ -129,6 +137,11 @@ enum Command {
     /// Go through scenarios that are written by hand, and compare with what they expect.
     #[command(after_help = STORY_STATUS)]
     Story(story::Options),
+    /// Play with a cluster in the browser: let time pass, crash nodes, drop messages, and see what
+    /// comes of it.
+    #[cfg(feature = "explore")]
+    #[command(after_help = EXPLORE_STATUS)]
+    Explore(explore::Options),
     /// Make a plan that fails as small as it will get.
     #[command(after_help = SHRINK_STATUS)]
     Shrink(shrink::Options),
@@ -221,6 +234,8 @@ pub fn run(subjects: impl Into<Registry>, arguments: impl IntoIterator<Item = Os
         Command::Export(options) => export::run(&subjects, &options, manner),
         Command::Page(options) => page::run(&subjects, &options, manner),
         Command::Report(options) => report::run(&options, manner),
+        #[cfg(feature = "explore")]
+        Command::Explore(options) => explore::run(&subjects, &options),
         Command::Shrink(options) => shrink::run(&subjects, &options, manner),
         Command::Corpus(options) => corpus::run(&subjects, &options),
         Command::Import(options) => import::run(&subjects, &options, manner),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use squall_core::fsutil::write_whole;
-use squall_page::{FILE, SweepDocument, report_html};
+use squall_page::{SWEEP_FILE, SweepDocument, report_html};
 
 use super::sweep_page::read;
 use super::{CliError, Manner, say, warn};
@@ -40,7 +40,7 @@ pub fn run(options: &Options, manner: Manner) -> Result<u8, CliError> {
         )));
     }
     let to = options.output.clone().unwrap_or_else(|| {
-        let is_a_sweeps = options.folder.join(FILE).exists();
+        let is_a_sweeps = options.folder.join(SWEEP_FILE).exists();
         options.folder.join(if is_a_sweeps {
             "report.html"
         } else {
@@ -70,7 +70,7 @@ fn documents(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
             let kind = entry.file_type().map_err(cannot)?;
             if kind.is_dir() {
                 folders.push(entry.path());
-            } else if entry.file_name() == FILE {
+            } else if entry.file_name() == SWEEP_FILE {
                 found.push(entry.path());
             }
         }

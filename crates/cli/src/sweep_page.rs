@@ -8,7 +8,10 @@ use squall_core::invariants::breach::{Breach, NoPanic};
 use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
 use squall_explore::sweep::Finding;
-use squall_page::{FILE, FORMAT, Found, Point, SweepDocument, VERSION, beside_failure, sweep_html};
+use squall_page::{
+    Found, Point, SWEEP_FILE, SWEEP_FORMAT, SWEEP_VERSION, SweepDocument, beside_failure,
+    sweep_html,
+};
 
 use super::{CliError, warn};
 
@@ -39,12 +42,12 @@ impl SweepPage {
     /// When the folder cannot be written to, or what is there is no sweep's document.
     pub fn begin(folder: &Path, goes_on: bool) -> Result<Self, CliError> {
         std::fs::create_dir_all(folder).map_err(|error| CliError::file(folder, &error))?;
-        let path = folder.join(FILE);
+        let path = folder.join(SWEEP_FILE);
         let document = match goes_on && path.exists() {
             true => read(&path)?,
             false => SweepDocument {
-                format: FORMAT.to_owned(),
-                version: VERSION,
+                format: SWEEP_FORMAT.to_owned(),
+                version: SWEEP_VERSION,
                 squall: env!("CARGO_PKG_VERSION").to_owned(),
                 begun: today(),
                 ..SweepDocument::default()
@@ -152,7 +155,10 @@ impl SweepPage {
 
     fn write(&self) -> Result<(), CliError> {
         let json = serde_json::to_string(&self.document).expect("a document is plain data");
-        for (name, text) in [(FILE, json), ("index.html", sweep_html(&self.document))] {
+        for (name, text) in [
+            (SWEEP_FILE, json),
+            ("index.html", sweep_html(&self.document)),
+        ] {
             let path = self.folder.join(name);
             write_whole(&path, &text).map_err(|error| CliError::file(&path, &error))?;
         }
@@ -175,9 +181,9 @@ pub fn read(path: &Path) -> Result<SweepDocument, CliError> {
         CliError::Usage(format!("{}: no sweep's document: {error}", path.display()))
     })?;
     match (document.format.as_str(), document.version) {
-        (FORMAT, VERSION) => Ok(document),
+        (SWEEP_FORMAT, SWEEP_VERSION) => Ok(document),
         (format, version) => Err(CliError::Usage(format!(
-            "{}: format \"{format}\", version {version}; legal: \"{FORMAT}\", version {VERSION}",
+            "{}: format \"{format}\", version {version}; legal: \"{SWEEP_FORMAT}\", version {SWEEP_VERSION}",
             path.display()
         ))),
     }

@@ -2,25 +2,36 @@
 // What a person does with the page: filter, slider, keys, address.
 
 class Controls {
-  constructor(run, places, { choose, filter }) {
-    Object.assign(this, { run, places, choose, filter });
-    this.wanted = { show: run.violation ? "past" : "notable", node: null, kind: "", term: null, entry: null, words: "" };
-    this.#fill();
+  constructor(places, { choose, filter }) {
+    Object.assign(this, { places, choose, filter });
     this.#listen();
   }
 
+  /** Is about this run from now on. What is filtered stays, as far as this run has it too. */
+  open(run) {
+    const had = this.run;
+    this.run = run;
+    if (!had) this.wanted = { show: "", node: null, kind: "", term: null, entry: null, words: "" };
+    if (!had || Boolean(had.violation) !== Boolean(run.violation)) this.wanted.show = run.violation ? "past" : "notable";
+    this.#fill();
+  }
+
   #fill() {
-    const { run, places } = this;
+    const { run, places, wanted } = this;
     const names = SHOWN.filter(([name]) => run.violation || name !== "past");
-    places.show.append(...names.map(([name, words]) => make("option", { value: name }, words)));
-    places.show.value = this.wanted.show;
-    places.ofNode.append(make("option", { value: "" }, "all"));
+    places.show.replaceChildren(...names.map(([name, words]) => make("option", { value: name }, words)));
+    places.show.value = wanted.show;
+    places.ofNode.replaceChildren(make("option", { value: "" }, "all"));
     for (let id = 1; id <= run.nodes; id += 1) places.ofNode.append(make("option", { value: id }, nodeName(id)));
+    if (wanted.node > run.nodes) wanted.node = null;
+    places.ofNode.value = wanted.node ?? "";
     const kinds = new Set(run.messages.map((message) => message.kind));
     const others = new Set(run.moments.map((moment) => moment.kind).filter((kind) => kind !== "message" && kind !== "other"));
-    places.ofKind.append(make("option", { value: "" }, "all"),
+    places.ofKind.replaceChildren(make("option", { value: "" }, "all"),
       make("optgroup", { label: "messages" }, ...[...kinds].sort().map((kind) => make("option", { value: kind }, kind))),
       make("optgroup", { label: "else" }, ...[...others].sort().map((kind) => make("option", { value: kind }, kind))));
+    if (!kinds.has(wanted.kind) && !others.has(wanted.kind)) wanted.kind = "";
+    places.ofKind.value = wanted.kind;
     places.slider.max = Math.max(0, run.moments.length - 1);
   }
 
@@ -66,7 +77,7 @@ class Controls {
   }
 
   #key(event, read) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.run) return;
     const typing = event.target.matches("input:not([type=range]), select, textarea");
     if (typing) {
       if (event.key === "Escape") event.target.blur();
@@ -132,7 +143,7 @@ class Controls {
 
 /** Saves text as a file of the person's. */
 function save(name, text) {
-  const link = make("a", { download: name, href: URL.createObjectURL(new Blob([text], { type: "application/json" })) });
+  const link = make("a", { download: name.replace(/[^\w.+-]/g, "_"), href: URL.createObjectURL(new Blob([text], { type: "application/json" })) });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

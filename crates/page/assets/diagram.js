@@ -26,14 +26,21 @@ function element(name, attributes, parent, text) {
 }
 
 class Diagram {
-  constructor(run, scroll, canvas, lanes, choose) {
-    Object.assign(this, { run, scroll, canvas, lanesRow: lanes, choose });
-    this.chosen = 0;
-    this.shown = [];
+  /** What is clicked goes to `choose`, as a moment, or to `take`, as a message on its way. */
+  constructor(scroll, canvas, lanes, choose, take) {
+    Object.assign(this, { scroll, canvas, lanesRow: lanes, choose, take });
     this.svg = element("svg", { class: "drawing", "aria-hidden": "true" }, canvas);
     scroll.addEventListener("scroll", () => this.#soon());
     new ResizeObserver(() => this.#resize()).observe(scroll);
     canvas.addEventListener("click", (event) => this.#click(event));
+  }
+
+  /** Is about this run from now on. */
+  open(run) {
+    this.run = run;
+    this.x = undefined;
+    this.chosen = 0;
+    this.shown = [];
   }
 
   /** Shows these moments. */
@@ -42,7 +49,7 @@ class Diagram {
     // -1 where a moment is not shown.
     this.rowOf = new Int32Array(this.run.moments.length).fill(-1);
     shown.forEach((place, row) => { this.rowOf[place] = row; });
-    this.canvas.style.height = `${(shown.length + 1) * ROW}px`;
+    this.canvas.style.height = `${(shown.length + (this.run.now_us === null ? 1 : 1.5)) * ROW}px`;
     const letters = shown.map((place) => this.#line(place).length);
     this.longest = letters.reduce((most, some) => Math.max(most, some), 0);
     this.#followRoles();
@@ -82,6 +89,7 @@ class Diagram {
   }
 
   #resize() {
+    if (!this.run) return;
     const lanes = this.#lanes();
     const width = this.scroll.clientWidth;
     const words = Math.min(520, width * 0.44);
@@ -94,6 +102,7 @@ class Diagram {
     this.lanesRow.replaceChildren(...lanes.map(({ name, of }) => {
       const head = document.createElement("span");
       head.textContent = of === "world" && this.laneWidth < 100 ? "operator" : name;
+      if (typeof of === "number") head.dataset.node = of;
       head.style.left = `${this.x.get(of)}px`;
       return head;
     }));
@@ -146,7 +155,7 @@ class Diagram {
       const to = rowAt(message.taken);
       if (from === undefined && to === undefined) return;
       const first = from ?? to;
-      const last = to ?? from;
+      const last = run.onTheirWay.has(at) ? this.shown.length : to ?? from;
       const drawn = { message, at, from, to };
       if (last - first > 20 * SPAN) {
         this.longMessages.push(drawn);
@@ -169,6 +178,11 @@ class Diagram {
   }
 
   #click(event) {
+    const onItsWay = event.target.closest(".message.on-its-way");
+    if (onItsWay) {
+      this.take(Number(onItsWay.dataset.message));
+      return;
+    }
     const row = Math.floor((event.clientY - this.canvas.getBoundingClientRect().top) / ROW);
     const at = Math.max(0, Math.min(this.shown.length - 1, row));
     if (this.shown.length > 0) this.choose(this.shown[at]);
@@ -178,7 +192,9 @@ class Diagram {
   draw(everything = false) {
     if (!this.x) return;
     const { scrollTop, clientHeight } = this.scroll;
-    const first = everything ? 0 : Math.max(0, Math.floor(scrollTop / ROW) - 10);
+    // A run that has become shorter was scrolled further than it is long.
+    const top = Math.min(Math.floor(scrollTop / ROW) - 10, this.shown.length - 1);
+    const first = everything ? 0 : Math.max(0, top);
     const last = everything
       ? this.shown.length - 1
       : Math.min(this.shown.length - 1, Math.ceil((scrollTop + clientHeight) / ROW) + 10);
@@ -199,6 +215,7 @@ class Diagram {
     const middle = element("g", {}, this.svg);
     const front = element("g", {}, this.svg);
     this.#drawLanes(behind, first, last);
+    if (this.run.now_us !== null && last === this.shown.length - 1) this.#drawNow(behind);
     this.#drawMessages(middle, first, last);
     for (let row = first; row <= last; row += 1) this.#drawRow(rows, front, row);
   }
@@ -240,15 +257,42 @@ class Diagram {
   #drawMessages(parent, first, last) {
     const seen = new Set();
     const draw = (drawn) => {
-      const rows = [drawn.from ?? drawn.to, drawn.to ?? drawn.from];
+      const onItsWay = this.run.onTheirWay.get(drawn.at);
+      const rows = [drawn.from ?? drawn.to, onItsWay ? this.shown.length : drawn.to ?? drawn.from];
       if (seen.has(drawn.at) || rows[1] < first || rows[0] > last) return;
       seen.add(drawn.at);
-      this.#drawMessage(parent, drawn);
+      if (onItsWay) this.#drawOnItsWay(parent, drawn, onItsWay);
+      else this.#drawMessage(parent, drawn);
     };
     for (let bucket = Math.floor(first / SPAN); bucket <= Math.floor(last / SPAN); bucket += 1) {
       (this.buckets.get(bucket) || []).forEach(draw);
     }
     this.longMessages.forEach(draw);
+  }
+
+  /** The present of a run that goes on. */
+  #drawNow(parent) {
+    const y = (this.shown.length + 0.4) * ROW;
+    element("line", { class: "now", x1: 0, x2: this.width, y1: y, y2: y }, parent);
+    element("text", { class: "time", x: 6, y: y - 4 }, parent, (this.run.now_us / 1e6).toFixed(6));
+    element("text", { class: "time", x: this.wordsAt + 6, y: y - 4 }, parent, "now");
+  }
+
+  /** A message that is on its way, from where it was sent to where it has come by now. */
+  #drawOnItsWay(parent, { message, at, from }, { arrives_us }) {
+    const [x1, x2] = [this.x.get(message.from), this.x.get(message.to)];
+    const { run } = this;
+    const sent_us = run.moments[message.sent].time_us;
+    const spent = arrives_us > sent_us ? (run.now_us - sent_us) / (arrives_us - sent_us) : 1;
+    const part = 0.2 + 0.65 * Math.max(0, Math.min(1, spent));
+    const [x, y] = [x1 + (x2 - x1) * part, (this.shown.length + 0.4) * ROW];
+    const group = element("g", { class: `message on-its-way${at === run.taken ? " taken" : ""}`, "data-message": at }, parent);
+    const words = `${nodeName(message.from)} to ${nodeName(message.to)}: ${message.text}; on its way, arrives at ${seconds(arrives_us)}`;
+    element("title", {}, group, words);
+    const y1 = (from + 0.5) * ROW;
+    element("line", { class: "wide", x1, y1, x2: x, y2: y }, group);
+    element("line", { x1, y1, x2: x, y2: y }, group);
+    element("circle", { cx: x, cy: y, r: 6 }, group);
   }
 
   #drawMessage(parent, { message, from, to }) {
@@ -358,8 +402,8 @@ function star(x, y) {
   return `M${points.join("L")}z`;
 }
 
-/** What the lines, marks and arrows mean. */
-function legend(list) {
+/** What the lines, marks and arrows mean; in a run that goes on, with messages on their way. */
+function legend(list, goesOn) {
   const add = (drawing, words) => {
     const item = document.createElement("li");
     const svg = element("svg", { width: 34, height: 16, viewBox: "0 0 34 16" });
@@ -381,6 +425,13 @@ function legend(list) {
     element("line", { class: "stub", x1: 2, x2: 16, y1: 8, y2: 8 }, group);
     element("text", { class: "lost", x: 22, y: 12 }, group, "✕");
   }, "lost (○: nobody took it in)");
+  if (goesOn) {
+    add((svg) => {
+      const group = element("g", { class: "message on-its-way" }, svg);
+      element("line", { x1: 2, x2: 20, y1: 4, y2: 11 }, group);
+      element("circle", { cx: 24, cy: 11, r: 4 }, group);
+    }, "on its way now: click it");
+  }
   add(arrow("client", "head-client"), "a client asks, is answered");
   add((svg) => element("line", { class: "message stub-alone", x1: 2, x2: 30, y1: 5, y2: 11 }, svg), "pale: the other end is not shown");
   add((svg) => element("rect", { class: "sync", x: 14, y: 1, width: 5, height: 14 }, svg), "term, vote or entries that are not on the disk yet");

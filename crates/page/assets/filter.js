@@ -12,7 +12,8 @@ const SHOWN = [
 /** Whether a moment changes something, or sends something that does. Heartbeats alone do not. */
 function matters(run, moment) {
   const isTick = moment.kind === "tick" && !moment.lines && !moment.changes;
-  const carries = (at) => !run.messages[at].kind.startsWith("heartbeat") && run.messages[at].taken !== undefined;
+  const arrives = (at) => run.messages[at].taken !== undefined || run.onTheirWay.has(at);
+  const carries = (at) => !run.messages[at].kind.startsWith("heartbeat") && arrives(at);
   return (moment.notable && !isTick) || (moment.sends || []).some(carries);
 }
 

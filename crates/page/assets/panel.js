@@ -14,9 +14,13 @@ function make(name, attributes, ...children) {
 }
 
 class Panel {
-  constructor(run, places) {
-    this.run = run;
+  constructor(places) {
     this.places = places;
+  }
+
+  /** Is about this run from now on. */
+  open(run) {
+    this.run = run;
   }
 
   /** Shows a moment, and the state after it. */

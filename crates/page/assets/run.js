@@ -14,8 +14,10 @@ const nodeName = (node) => "n" + node;
 
 /** A document with what is looked up in it. Knows no element of the page. */
 class Run {
-  constructor(document) {
-    Object.assign(this, document);
+  /** Of a run that goes on, `now_us` is its present, and `to_come` what is on its way then. */
+  constructor(document, { now_us = null, to_come = { messages: [] } } = {}) {
+    Object.assign(this, document, { now_us });
+    this.onTheirWay = new Map(to_come.messages.map((one) => [one.message, one]));
     this.clientNames = new Map(this.clients.map((client) => [client.number, client.name]));
     this.patience_us = this.plan.raft.election_ticks * this.plan.cluster.tick_us;
     this.operationsAsked = new Map();

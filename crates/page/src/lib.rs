@@ -3,13 +3,15 @@
 //!
 //! The page is made of the files in `assets`, one thing a file. The run goes into it as its
 //! [`RunDocument`], compressed; what is told without a script (the violation and the story) is in
-//! the page as text. Knows no engine and no Raft: all that the page shows is in the document.
+//! the page as text. Sweeps have pages as well. Knows no engine and no Raft: all that the page
+//! shows is in the document.
 
 mod charts;
 mod sweep;
-mod template;
 
-pub use sweep::{FILE, FORMAT, Found, Point, SweepDocument, VERSION, report_html, sweep_html};
+pub use sweep::{
+    Found, Point, SWEEP_FILE, SWEEP_FORMAT, SWEEP_VERSION, SweepDocument, report_html, sweep_html,
+};
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -26,13 +28,21 @@ use squall_core::registry::RegisteredSubject;
 use squall_core::text::seconds;
 use squall_explore::report::group;
 use squall_explore::run_document::{RunDocument, Sentence, Setting};
+use squall_explore::scenario::{Command, commands};
 
 /// The most steps of a run whose page is written without being asked for: a page of so many has
 /// some ten megabytes.
 const MOST_STEPS: u64 = 300_000;
 
-/// The page, with places for what differs from run to run.
-const TEMPLATE: &str = include_str!("../assets/page.html");
+/// The pages, and the parts that they share, with places for what differs from run to run.
+const TEMPLATES: &[(&str, &str)] = &[
+    ("diagram.html", include_str!("../assets/diagram.html")),
+    ("page.html", include_str!("../assets/page.html")),
+    ("play.html", include_str!("../assets/play.html")),
+    ("report.html", include_str!("../assets/report.html")),
+    ("state.html", include_str!("../assets/state.html")),
+    ("sweep.html", include_str!("../assets/sweep.html")),
+];
 
 /// How the page looks.
 const STYLES: &[&str] = &[
@@ -51,7 +61,23 @@ const SCRIPTS: &[&str] = &[
     include_str!("../assets/diagram.js"),
     include_str!("../assets/panel.js"),
     include_str!("../assets/controls.js"),
-    include_str!("../assets/main.js"),
+    include_str!("../assets/page.js"),
+];
+
+/// What the page of a run that is over does besides.
+const OVER_SCRIPTS: &[&str] = &[include_str!("../assets/main.js")];
+
+/// How the page of a run that is played looks besides.
+const PLAY_STYLES: &[&str] = &[include_str!("../assets/play.css")];
+
+/// What the page of a run that is played does besides, in the order in which one needs another.
+const PLAY_SCRIPTS: &[&str] = &[
+    include_str!("../assets/play-story.js"),
+    include_str!("../assets/play-client.js"),
+    include_str!("../assets/play-time.js"),
+    include_str!("../assets/play-node.js"),
+    include_str!("../assets/play-messages.js"),
+    include_str!("../assets/play.js"),
 ];
 
 /// A sentence of the story as the page shows it.
@@ -94,20 +120,28 @@ impl<'a> Set<'a> {
     }
 }
 
+/// A command of stories as the page suggests it.
+#[derive(Serialize)]
+struct Suggested {
+    name: &'static str,
+    usage: &'static str,
+    about: &'static str,
+}
+
+impl Suggested {
+    fn of(command: Command) -> Self {
+        let Command {
+            name, usage, about, ..
+        } = command;
+        Self { name, usage, about }
+    }
+}
+
 /// The page of a run.
 ///
 /// # Panics
 /// Never: the template is ours, and a document can always be written as JSON.
 pub fn html(document: &RunDocument) -> String {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.set_keep_trailing_newline(true);
-    environment
-        .add_template("page.html", TEMPLATE)
-        .expect("the template is ours");
-    let template = environment.get_template("page.html");
     let violation = document.violation.as_ref();
     let story: Vec<Told<'_>> = document.story.iter().map(Told::of).collect();
     let lost_disks: Vec<String> = document
@@ -116,8 +150,9 @@ pub fn html(document: &RunDocument) -> String {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let filled = template.and_then(|template| {
-        template.render(context! {
+    fill(
+        "page.html",
+        &context! {
             subject => document.subject,
             squall => document.squall,
             nodes => document.nodes,
@@ -134,10 +169,46 @@ pub fn html(document: &RunDocument) -> String {
             lost_disks => lost_disks.join(", "),
             story => story,
             styles => STYLES.concat(),
-            scripts => SCRIPTS,
+            scripts => [SCRIPTS, OVER_SCRIPTS].concat(),
             run => packed(document),
-        })
-    });
+        },
+    )
+}
+
+/// The page of a run that is played. It asks the server that it comes from for the run, and for
+/// what a person does in it; `nonce` is what that server lets scripts and styles be carried out by.
+///
+/// # Panics
+/// Never: the template is ours.
+pub fn play_html(nonce: &str) -> String {
+    let commands: Vec<Suggested> = commands().map(Suggested::of).collect();
+    fill(
+        "play.html",
+        &context! {
+            nonce => nonce,
+            play => true,
+            commands => commands,
+            squall => env!("CARGO_PKG_VERSION"),
+            styles => [STYLES, PLAY_STYLES].concat().concat(),
+            scripts => [SCRIPTS, PLAY_SCRIPTS].concat(),
+        },
+    )
+}
+
+/// The template of that name with these values in it.
+fn fill(template: &str, values: &minijinja::Value) -> String {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    environment.set_keep_trailing_newline(true);
+    for (name, text) in TEMPLATES {
+        environment
+            .add_template(name, text)
+            .expect("the templates are ours");
+    }
+    let template = environment.get_template(template);
+    let filled = template.and_then(|template| template.render(values));
     filled.expect("the template asks for what there is")
 }
 

@@ -10,16 +10,16 @@ use squall_core::counters::Counter;
 use squall_explore::report::{group, rounded};
 
 use crate::charts::{Bar, Curve, HEIGHT, WIDTH, bars};
-use crate::template;
+use crate::fill;
 
 /// What [`SweepDocument::format`] says.
-pub const FORMAT: &str = "squall-sweep";
+pub const SWEEP_FORMAT: &str = "squall-sweep";
 
 /// The version of the document: see [`squall_explore::run_document::VERSION`] for what that means.
-pub const VERSION: u32 = 1;
+pub const SWEEP_VERSION: u32 = 1;
 
 /// The file that a sweep's document is in.
-pub const FILE: &str = "sweep.json";
+pub const SWEEP_FILE: &str = "sweep.json";
 
 /// The most findings that a page lists.
 const MOST_FINDINGS: usize = 500;
@@ -51,9 +51,9 @@ const FIRST: [Counter; 20] = [
 /// A sweep, as `sweep.json` has it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SweepDocument {
-    /// Always [`FORMAT`].
+    /// Always [`SWEEP_FORMAT`].
     pub format: String,
-    /// Always [`VERSION`].
+    /// Always [`SWEEP_VERSION`].
     pub version: u32,
     /// The version of Squall that made it.
     pub squall: String,
@@ -252,9 +252,9 @@ pub fn sweep_html(document: &SweepDocument) -> String {
     let (first_events, other_events) = events(document);
     let (shares, yields) = variants(document);
     let shown = document.findings.len().min(MOST_FINDINGS);
-    template::rendered(
-        include_str!("../assets/sweep.html"),
-        context! {
+    fill(
+        "sweep.html",
+        &context! {
             title => document.title(),
             document => document,
             verdict => document.text("verdict"),
@@ -352,9 +352,9 @@ pub fn report_html(sweeps: &[(String, SweepDocument)]) -> String {
         trend("Violations", &|document| document.findings.len() as f64),
     ];
     nights.reverse();
-    template::rendered(
-        include_str!("../assets/report.html"),
-        context! { nights => nights, trends => trends, styles => styles() },
+    fill(
+        "report.html",
+        &context! { nights => nights, trends => trends, styles => styles() },
     )
 }
 

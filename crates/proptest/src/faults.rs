@@ -362,8 +362,8 @@ const OWN: [(FaultKind, Constructor); 22] = [
     (FaultKind::Set, settings),
 ];
 
-/// Faults of any kind but changes of the configuration, requests for snapshots, and disks that are
-/// replaced or lost: at most so many.
+/// Faults of any kind but changes of the configuration, requests for snapshots, disks that are
+/// replaced or lost, and messages that are intercepted: at most so many.
 /// A kind that has no strategy here is drawn by [`faults_of`].
 pub fn faults(count: impl Into<Count>) -> Faults {
     let apart = [
@@ -372,6 +372,8 @@ pub fn faults(count: impl Into<Count>) -> Faults {
         FaultKind::ReplaceDisk,
         // No cluster survives it.
         FaultKind::LoseDisk,
+        // It is for stories, which know what is on its way.
+        FaultKind::Intercept,
     ];
     let kinds = FaultKind::ALL.iter().filter(|kind| !apart.contains(kind));
     let one = |kind: &FaultKind| {

@@ -308,16 +308,46 @@ impl<E: Copy> Queue<E> {
     /// Brings every event that `latest_us` gives a time for forward to that time,
     /// where it would come later. Events keep their order among one another.
     pub fn hasten(&mut self, latest_us: impl Fn(&E) -> Option<u64>) {
+        for (time_us, event) in self.take_all() {
+            let latest_us = latest_us(&event).unwrap_or(time_us);
+            self.push(time_us.min(latest_us), event);
+        }
+    }
+
+    /// The `nth` of the events that `is_it`, counted from 1 in the order in which they are to come,
+    /// with the time at which it is to come; none when there are fewer.
+    pub fn find(&mut self, nth: u32, is_it: impl Fn(&E) -> bool) -> Option<(u64, E)> {
+        let all = self.take_all();
+        for (time_us, event) in &all {
+            self.push(*time_us, *event);
+        }
+        let skipped = nth.saturating_sub(1) as usize;
+        all.into_iter()
+            .filter(|(_, event)| is_it(event))
+            .nth(skipped)
+    }
+
+    /// The same, and takes it out. The others stay as they are, and so does time.
+    pub fn remove(&mut self, nth: u32, is_it: impl Fn(&E) -> bool) -> Option<(u64, E)> {
+        let mut all = self.take_all();
+        let matching = (0..all.len()).filter(|place| is_it(&all[*place].1));
+        let place = { matching }.nth(nth.saturating_sub(1) as usize);
+        let found = place.map(|place| all.remove(place));
+        for (time_us, event) in all {
+            self.push(time_us, event);
+        }
+        found
+    }
+
+    /// Takes all events, in the order in which they were to come. Time stays where it is.
+    pub fn take_all(&mut self) -> Vec<(u64, E)> {
         let now_us = self.now_us;
         let mut waiting = Vec::with_capacity(self.waiting.len());
         while let Some(next) = self.pop() {
             waiting.push(next);
         }
         self.now_us = now_us;
-        for (time_us, event) in waiting {
-            let latest_us = latest_us(&event).unwrap_or(time_us);
-            self.push(time_us.min(latest_us), event);
-        }
+        waiting
     }
 }
 
@@ -412,6 +442,22 @@ mod tests {
         queue.hasten(|event| (event % 2 == 0).then_some(100));
         let taken: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
         assert_eq!(taken, [(100, 20_000), (100, 30_000), (40_001, 40_001)]);
+    }
+
+    #[test]
+    fn one_of_several_events_is_removed_and_the_others_stay_in_order() {
+        let mut queue = Queue::new();
+        for event in [5, 20_000, 7, 30_000, 40_001] {
+            queue.push(event, event);
+        }
+        assert_eq!(queue.pop(), Some((5, 5)));
+        let is_even = |event: &u64| event.is_multiple_of(2);
+        assert_eq!(queue.remove(3, is_even), None);
+        assert_eq!(queue.find(2, is_even), Some((30_000, 30_000)));
+        assert_eq!(queue.remove(2, is_even), Some((30_000, 30_000)));
+        assert_eq!(queue.now_us(), 5);
+        let left = queue.take_all();
+        assert_eq!(left, [7, 20_000, 40_001].map(|event| (event, event)));
     }
 
     #[test]

@@ -63,6 +63,21 @@ pub(crate) enum Event {
     Audit,
 }
 
+impl Event {
+    /// Whether it is what the plan itself has happen at a time: a fault that strikes or is over, or
+    /// a client's request.
+    pub(super) fn is_of_plan(&self) -> bool {
+        matches!(
+            self,
+            Event::Strike { .. }
+                | Event::Over { .. }
+                | Event::Boot { .. }
+                | Event::Resume { .. }
+                | Event::ScriptedTry { .. }
+        )
+    }
+}
+
 /// What a transport tells a sender.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Report {

@@ -61,10 +61,18 @@ impl<S: Subject> World<'_, '_, S> {
         self.begin()?;
         self.show_cluster();
         let most_steps = self.watch.most_steps.unwrap_or(u64::MAX);
+        let until_us = self.watch.until_us.unwrap_or(u64::MAX);
+        let stop_us = until_us.min(self.plan.end_us.saturating_add(1));
         while !self.queue.is_empty() {
             let (time_us, event) = self.queue.take();
-            if time_us > self.plan.end_us {
-                break;
+            if time_us >= stop_us {
+                if time_us > self.plan.end_us {
+                    break;
+                }
+                if time_us > until_us || !event.is_of_plan() {
+                    self.next = Some((time_us, event));
+                    return Ok(());
+                }
             }
             if self.step >= most_steps || self.is_told_to_end() {
                 return Ok(());
@@ -156,10 +164,7 @@ impl<S: Subject> World<'_, '_, S> {
                 parcel,
                 postmark,
             } => {
-                self.network.arrived(from.position(), to.position());
-                if kind == MessageKind::Snapshot {
-                    self.report_snapshot(now_us, from, to, self.is_up(to));
-                }
+                self.off_the_wire(now_us, from, to, kind);
                 self.arrive(now_us, from, to, parcel, postmark)
             }
             Event::Synced {
@@ -272,7 +277,22 @@ impl<S: Subject> World<'_, '_, S> {
         self.keep_leases(now_us, node)
     }
 
-    fn arrive(
+    /// The message has come to the end of its link.
+    #[inline(always)]
+    pub(super) fn off_the_wire(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        to: NodeId,
+        kind: MessageKind,
+    ) {
+        self.network.arrived(from.position(), to.position());
+        if kind == MessageKind::Snapshot {
+            self.report_snapshot(now_us, from, to, self.is_up(to));
+        }
+    }
+
+    pub(super) fn arrive(
         &mut self,
         now_us: u64,
         from: NodeId,

@@ -16,6 +16,7 @@ mod hosted;
 mod kind;
 mod lease_keepers;
 mod majority;
+mod message_on_its_way;
 mod node;
 mod operator;
 mod options;
@@ -56,9 +57,11 @@ use crate::counters::Counters;
 use crate::coverage::Coverage;
 use crate::ids::{Index, NodeId, Role, Term};
 use crate::invariants::{NodeView, Violation};
+use crate::replica::MessageKind;
 use crate::service::{Answer, Command};
 use crate::storage::StableState;
 use crate::text::seconds;
+use squall_world::queue::SlabKey;
 
 /// What a run is watched with. The default watches nothing, which is fastest.
 #[derive(Default)]
@@ -77,6 +80,12 @@ pub struct Observer<'a> {
     pub library_log: bool,
     /// Ends the run, without a verdict, once it has made so many steps.
     pub most_steps: Option<u64>,
+    /// Ends the run, without a verdict, at this simulated time, in microseconds: what was to
+    /// happen before has happened, and of what happens at that very time, what the plan has
+    /// there (faults, their ends, requests), as far as it comes first.
+    pub until_us: Option<u64>,
+    /// Gets what is to come when the run ends.
+    pub ahead: Option<&'a mut Ahead>,
     /// Is told how far the run is, and ends it, without a verdict, when it is stopped from another
     /// thread.
     pub pulse: Option<Arc<Pulse>>,
@@ -88,6 +97,31 @@ pub struct Observer<'a> {
     /// Commands are opaque: replicas hash them and look no further, and no history of what clients
     /// are told is kept. All that is checked is the log.
     pub log_only: bool,
+}
+
+/// What is to come after a run has ended at [`Observer::until_us`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// When something happens next, but for the end of the storm, in microseconds; none when
+    /// nothing will.
+    pub next_us: Option<u64>,
+    /// The messages on their way, in the order in which they are to arrive.
+    pub messages: Vec<MessageAhead>,
+}
+
+/// A message that is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageAhead {
+    /// Its sender.
+    pub from: NodeId,
+    /// Its receiver.
+    pub to: NodeId,
+    /// Its kind.
+    pub kind: MessageKind,
+    /// When it is to arrive, in microseconds since the start.
+    pub arrives_us: u64,
+    /// Where it lies on its way, as [`Happened::Sent`] has it.
+    pub parcel: SlabKey,
 }
 
 /// What a client was told.

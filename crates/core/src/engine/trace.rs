@@ -52,6 +52,11 @@ pub enum Happened {
         /// What it is.
         label: Label,
     },
+    /// A message that was on its way is lost.
+    LostOnItsWay {
+        /// Where it lay.
+        parcel: SlabKey,
+    },
     /// The node writes a record.
     Wrote(Wrote),
     /// The node reports this.

@@ -240,6 +240,9 @@ impl<S: Subject> World<'_, '_, S> {
         }
         self.show_cluster();
         let time_us = self.queue.now_us();
+        if let Some(ahead) = self.watch.ahead.take() {
+            *ahead = self.ahead();
+        }
         let nodes = self.nodes.iter().map(|id| self.at_end(*id)).collect();
         Outcome {
             failure: violation.map(|violation| Failure {

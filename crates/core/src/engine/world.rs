@@ -33,6 +33,8 @@ pub(crate) struct World<'p, 'w, S: Subject> {
     pub(super) subject: &'p S,
     pub(super) nodes: Vec<NodeId>,
     pub(super) queue: Queue<Event>,
+    /// What was to happen next when whoever watches ended the run.
+    pub(super) next: Option<(u64, Event)>,
     /// The messages on their way, so that each moves in and out once.
     pub(super) parcels: Slab<Message<S>>,
     /// Of the messages being sent: where those lie that are not posted yet, the next one last.
@@ -139,6 +141,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             plan,
             subject,
             queue: Queue::new(),
+            next: None,
             parcels: Slab::new(),
             places: Vec::new(),
             network: transport::network(plan),

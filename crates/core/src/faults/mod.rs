@@ -153,9 +153,11 @@ faults! {
     ReplaceDisk, replace_disk: ReplaceDisk = "replace-disk";
     LoseDisk, lose_disk: LoseDisk = "lose-disk";
     Ask, ask: Transfer = "transfer", Campaign = "campaign", RequestSnapshot = "request-snapshot", Ping = "ping", Set = "set";
+    Intercept, intercept: Intercept = "intercept";
 }
 
 pub use crash::LossMode;
+pub use intercept::OnItsWay;
 pub use rot::JournalName;
 
 /// One fault.

@@ -74,10 +74,11 @@ impl<'a> Words<'a> {
     /// It is missing, or no kind.
     pub fn kind(&mut self) -> Result<MessageKind, Wrong> {
         let word = self.word("a kind of message")?;
-        let name = |kind: &MessageKind| kind.words().replace(' ', "-");
-        let found = MessageKind::ALL.iter().find(|kind| name(kind) == word);
-        found.copied().ok_or_else(|| {
-            let legal: Vec<String> = MessageKind::ALL.iter().map(name).collect();
+        let mut kinds = MessageKind::ALL.iter().copied();
+        let found = kinds.find(|kind| kind_word(*kind) == word);
+        found.ok_or_else(|| {
+            let kinds = MessageKind::ALL.iter().copied();
+            let legal: Vec<String> = kinds.map(kind_word).collect();
             format!(
                 "\"{word}\" is no kind of message, which are {}",
                 legal.join(", ")
@@ -149,6 +150,11 @@ pub fn time_us(word: &str) -> Result<u64, Wrong> {
     let wrong = || format!("\"{word}\" is no length of time, as 20ms is");
     let time = humantime::parse_duration(word).map_err(|_| wrong())?;
     u64::try_from(time.as_micros()).map_err(|_| wrong())
+}
+
+/// A kind of message as commands have it, as in `vote-reply`.
+pub fn kind_word(kind: MessageKind) -> String {
+    kind.words().replace(' ', "-")
 }
 
 /// A length of time in the shortest words that say it exactly.

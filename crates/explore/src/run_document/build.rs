@@ -95,6 +95,11 @@ impl Builder {
                     fault.over.push(at);
                 }
             }
+            Happened::LostOnItsWay { parcel } => {
+                if let Some(message) = self.on_their_way.remove(parcel) {
+                    self.messages[message].lost = true;
+                }
+            }
             Happened::Healed => {
                 self.push(line, MomentKind::Healed);
             }
@@ -300,6 +305,11 @@ impl Builder {
             (last.changes, last.cuts, last.locks) = (changes, cuts, locks);
         }
         self.shown = self.moments.len();
+    }
+
+    /// The message that lies there on its way.
+    pub fn on_its_way(&self, parcel: SlabKey) -> Option<usize> {
+        self.on_their_way.get(&parcel).copied()
     }
 
     pub fn finish(

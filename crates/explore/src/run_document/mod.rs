@@ -6,12 +6,14 @@
 //! how a library or the engine comes from one state to another. Knows no file and no HTML.
 
 mod build;
+mod goes_on;
 mod standing;
+mod to_come;
 
 use serde::Serialize;
 
 use squall_core::configuration::Configuration;
-use squall_core::engine::{ClusterAt, Line, NodeState, Observer, Outcome};
+use squall_core::engine::{Ahead, ClusterAt, Line, NodeState, Observer, Outcome};
 use squall_core::ids::{Index, NodeId, Role, Term};
 use squall_core::invariants::Violation;
 use squall_core::plan::Plan;
@@ -20,6 +22,7 @@ use squall_core::replica::MessageKind;
 
 use crate::explain::CausalTrace;
 use build::Builder;
+pub use to_come::{MessageToCome, ToCome};
 
 /// What [`RunDocument::format`] says.
 pub const FORMAT: &str = "squall-run";
@@ -191,7 +194,7 @@ pub enum MomentKind {
 
 /// Something that happened at one node, or to all of them. A tick of which nothing came is left
 /// out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moment {
     /// When, in simulated microseconds.
     pub time_us: u64,
@@ -388,7 +391,7 @@ pub struct Lock {
 }
 
 /// A message.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
     /// Its sender.
     pub from: NodeId,
@@ -449,6 +452,19 @@ impl RunDocument {
         reproduce: &str,
         most_steps: Option<u64>,
     ) -> (Self, Outcome) {
+        let (document, outcome, _) = Self::until(subject, plan, reproduce, most_steps, None);
+        (document, outcome)
+    }
+
+    /// The same, and the run ends at the simulated time `until_us`, in microseconds, before what
+    /// chance or the subject has happen then. Beside it, what is to come.
+    pub fn until(
+        subject: &RegisteredSubject,
+        plan: &Plan,
+        reproduce: &str,
+        most_steps: Option<u64>,
+        until_us: Option<u64>,
+    ) -> (Self, Outcome, ToCome) {
         let builder = std::cell::RefCell::new(Builder::new(plan));
         let mut causes = CausalTrace::default();
         let mut line = |line: Line| {
@@ -456,17 +472,21 @@ impl RunDocument {
             causes.add(line);
         };
         let mut cluster = |at: &ClusterAt<'_>| builder.borrow_mut().cluster(at);
+        let mut ahead = Ahead::default();
         let watch = Observer {
             lines: Some(&mut line),
             cluster: Some(&mut cluster),
             most_steps,
+            until_us,
+            ahead: Some(&mut ahead),
             ..Observer::default()
         };
         let outcome = subject.runner.run(plan, watch);
         let past = causes.past(&outcome);
         let story = causes.story(plan, &outcome);
         let built = builder.into_inner();
+        let to_come = built.to_come(&ahead);
         let document = built.finish(plan, &outcome, &past, story, reproduce);
-        (document, outcome)
+        (document, outcome, to_come)
     }
 }

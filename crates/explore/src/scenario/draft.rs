@@ -165,6 +165,18 @@ impl<'a> Draft<'a> {
         self.healed
     }
 
+    /// Whether something happens in it.
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// The plan as far as it is told: the storm goes on for one more microsecond, and so does all
+    /// that no command has ended. Beside it, the places of the faults that no command has ended.
+    pub fn so_far(&self) -> (Plan, Vec<usize>) {
+        let (plan, _) = self.finished(self.now_us.saturating_add(1));
+        (plan, self.open.clone())
+    }
+
     fn mark(&mut self) {
         let (block, at_us) = (self.block, self.now_us);
         self.marks.push(Mark::Since { block, at_us });

@@ -14,12 +14,14 @@ mod commands;
 mod draft;
 mod file;
 mod from_plan;
+mod so_far;
 
 use std::path::{Path, PathBuf};
 
 pub use commands::{Command, commands};
 pub use file::{Block, Story};
 pub use from_plan::of_plan;
+pub use so_far::SoFar;
 
 use crate::explain::CausalTrace;
 use draft::{Draft, Mark};
@@ -99,24 +101,13 @@ impl Story {
     /// # Errors
     /// [`StoryError`] names the line.
     pub fn tell(&self, subject: &RegisteredSubject) -> Result<Result<Told, Skipped>, StoryError> {
-        let draft = self.draft(subject)?;
+        let draft = self.whole_draft(subject)?;
         if !draft.subjects.is_empty() && !draft.subjects.contains(&subject.name) {
             return Ok(Err(Skipped::NotNamed));
         }
         let (plan, marks) = draft.finish();
-        plan.validate_told()
-            .map_err(|source| StoryError::Impossible {
-                path: self.path.clone(),
-                source,
-            })?;
-        let own = subject.runner.own();
-        plan.check_script(own)
-            .map_err(|source| StoryError::Impossible {
-                path: self.path.clone(),
-                source,
-            })?;
-        if let Some(feature) = plan.asks_for_more_than(subject.runner.supports()) {
-            return Ok(Err(Skipped::Unsupported(feature)));
+        if let Err(skipped) = self.check(&plan, subject)? {
+            return Ok(Err(skipped));
         }
         let mut causes = CausalTrace::default();
         let mut keep = |line: Line| causes.add(line);
@@ -167,13 +158,44 @@ impl Story {
         }
     }
 
+    /// Makes sure that the plan that the story makes up can be carried out on `subject`.
+    fn check(
+        &self,
+        plan: &Plan,
+        subject: &RegisteredSubject,
+    ) -> Result<Result<(), Skipped>, StoryError> {
+        let impossible = |source| StoryError::Impossible {
+            path: self.path.clone(),
+            source,
+        };
+        plan.validate_told().map_err(impossible)?;
+        plan.check_script(subject.runner.own())
+            .map_err(impossible)?;
+        Ok(match plan.asks_for_more_than(subject.runner.supports()) {
+            Some(feature) => Err(Skipped::Unsupported(feature)),
+            None => Ok(()),
+        })
+    }
+
+    /// The story, which must have its end.
+    fn whole_draft<'a>(&self, subject: &'a RegisteredSubject) -> Result<Draft<'a>, StoryError> {
+        let draft = self.draft(subject)?;
+        if draft.is_healed() {
+            return Ok(draft);
+        }
+        let commands = self.blocks.iter().flat_map(|block| &block.commands);
+        Err(StoryError::Line {
+            path: self.path.clone(),
+            line: commands.last().map_or(1, |(line, _)| *line),
+            what: "the story does not end; its last command must be: heal".to_owned(),
+        })
+    }
+
     fn draft<'a>(&self, subject: &'a RegisteredSubject) -> Result<Draft<'a>, StoryError> {
         let mut draft = Draft::new(subject);
-        let mut last_line = 1;
         for (number, block) in self.blocks.iter().enumerate() {
             draft.block = number;
             for (line, text) in &block.commands {
-                last_line = *line;
                 let at = |what: String| StoryError::Line {
                     path: self.path.clone(),
                     line: *line,
@@ -193,14 +215,7 @@ impl Story {
                 done.map_err(|wrong| at(format!("{wrong}; legal: {}", command.usage)))?;
             }
         }
-        match draft.is_healed() {
-            true => Ok(draft),
-            false => Err(StoryError::Line {
-                path: self.path.clone(),
-                line: last_line,
-                what: "the story does not end; its last command must be: heal".to_owned(),
-            }),
-        }
+        Ok(draft)
     }
 }
 

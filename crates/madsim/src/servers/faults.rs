@@ -19,6 +19,7 @@ pub(super) fn is_left_out(what: &What) -> bool {
         | What::Change(_)
         | What::ReplaceDisk(_)
         | What::LoseDisk(_)
+        | What::Intercept(_)
         | What::Ask(_) => true,
         What::Crash(_)
         | What::Pause(_)
@@ -162,6 +163,7 @@ impl<S: Server> World<S> {
             | What::Change(_)
             | What::ReplaceDisk(_)
             | What::LoseDisk(_)
+            | What::Intercept(_)
             | What::Ask(_) => return,
         };
         let over_us = self.now_us() + for_us;
@@ -207,6 +209,7 @@ impl<S: Server> World<S> {
             | What::Change(_)
             | What::ReplaceDisk(_)
             | What::LoseDisk(_)
+            | What::Intercept(_)
             | What::Ask(_) => {}
         }
     }

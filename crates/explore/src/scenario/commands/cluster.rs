@@ -42,9 +42,12 @@ pub fn set(draft: &mut Draft<'_>, words: &mut Words<'_>) -> Result<(), Wrong> {
         let inner = fields.get_mut(part).and_then(Value::as_object_mut);
         fields = inner.ok_or_else(unknown)?;
     }
-    *fields.get_mut(name).ok_or_else(unknown)? = value;
-    draft.plan =
-        Plan::of_fields(&whole).map_err(|error| format!("{field} cannot be {text}: {error}"))?;
+    // Fields that say nothing are left out of a plan, as the options of a driver of one's own are.
+    let was_there = fields.insert(name.to_owned(), value).is_some();
+    draft.plan = Plan::of_fields(&whole).map_err(|error| match was_there {
+        true => format!("{field} cannot be {text}: {error}"),
+        false => unknown(),
+    })?;
     Ok(())
 }
 

@@ -1,0 +1,95 @@
+//! `squall explore`: a cluster to play with in the browser.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use squall_core::plan::Plan;
+use squall_core::registry::{RegisteredSubject, Registry};
+use squall_explore::scenario::Story;
+use squall_play::{Server, Session};
+
+use super::artifact::read_plan;
+use super::{CliError, say};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// What to begin with: a plan's file, or a story [default: three voters, to which nothing has
+    /// happened].
+    #[arg(value_name = "PLAN.json|STORY.sim")]
+    from: Option<PathBuf>,
+    /// What to play on: see `list subjects` [default: the plan's own subject, or the first of
+    /// those that the story is for].
+    #[arg(long)]
+    subject: Option<String>,
+    /// The port of the loopback address to answer on [default: one that is free].
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    port: u16,
+    /// Open the page in the browser.
+    #[arg(long)]
+    open: bool,
+}
+
+pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
+    let session = begin(subjects, options)?;
+    let server = Server::bind(session, options.port).map_err(|error| {
+        let port = options.port;
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "; without --port, a free one is taken",
+            _ => "",
+        };
+        CliError::Usage(format!(
+            "cannot answer on port {port} of 127.0.0.1: {error}{hint}"
+        ))
+    })?;
+    let address = server.address();
+    let stopper = server.stopper();
+    let set = ctrlc::set_handler(move || stopper.stop());
+    say(&format!("page       {address}\n"))?;
+    if set.is_ok() {
+        say("           Ctrl-C ends it\n")?;
+    }
+    if options.open
+        && let Err(error) = open::that_detached(&address)
+    {
+        let words = format!("cannot open the page in a browser: {error}; open the address above");
+        super::warn(&words);
+    }
+    server
+        .run()
+        .map_err(|error| CliError::Usage(format!("cannot go on answering: {error}")))?;
+    Ok(0)
+}
+
+fn begin(subjects: &Registry, options: &Options) -> Result<Session, CliError> {
+    let all: Vec<RegisteredSubject> = subjects.iter().cloned().collect();
+    let all = Arc::new(Registry::new(all));
+    let named = options.subject.as_deref();
+    let wrong = |error: squall_play::PlayError| CliError::Usage(error.to_string());
+    let Some(path) = &options.from else {
+        let subject = subjects.find_or_first(named)?.clone();
+        return Session::new(all, subject).map_err(wrong);
+    };
+    let in_file =
+        |error: squall_play::PlayError| CliError::Usage(format!("{}: {error}", path.display()));
+    if is_story(path) {
+        let story = Story::read(path)?;
+        let fits = |subject: &&RegisteredSubject| story.is_for(subject);
+        let subject = match named {
+            Some(name) => subjects.find(name)?,
+            None => match subjects.iter().find(fits) {
+                Some(subject) => subject,
+                None => subjects.find_or_first(None)?,
+            },
+        };
+        return Session::of_story(all, subject.clone(), &story).map_err(in_file);
+    }
+    let plan: Plan = read_plan(subjects, path, named)?;
+    let subject = subjects.find(named.unwrap_or(&plan.subject))?.clone();
+    Session::of_plan(all, subject, path, &plan).map_err(in_file)
+}
+
+fn is_story(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "sim")
+}
