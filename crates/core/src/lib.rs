@@ -25,6 +25,7 @@ pub mod own;
 pub mod plan;
 pub mod registry;
 pub mod replica;
+#[doc(hidden)]
 pub mod reproduction;
 pub mod service;
 pub mod storage;

@@ -80,6 +80,7 @@ pub struct RegisteredSubject {
     /// The engine that the runner runs plans with.
     pub engine: Engine,
     /// What makes its library's calls again without the harness, where the adapter has that.
+    #[doc(hidden)]
     pub reproducer: Option<&'static dyn Reproducer>,
 }
 
@@ -132,6 +133,7 @@ impl RegisteredSubject {
     }
 
     /// The same, with what makes its library's calls again.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_reproducer(self, reproducer: &'static dyn Reproducer) -> Self {
         Self {
