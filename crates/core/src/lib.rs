@@ -25,7 +25,7 @@ pub mod own;
 pub mod plan;
 pub mod registry;
 pub mod replica;
-#[doc(hidden)]
+#[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod reproduction;
 pub mod service;
 pub mod storage;
