@@ -356,6 +356,10 @@ fn a_plan_is_played_on_from_the_end_of_its_storm() {
         state(&session)["document"]["violation"]["property"],
         "monotonic"
     );
+    let saved = session.story().unwrap();
+    assert!(saved.contains("\nVIOLATION monotonic"), "{saved}");
+    let (status, said) = told(&saved);
+    assert_eq!(status, 0, "{said}");
     while state(&session)["is_broken"] == true {
         session.undo().unwrap();
     }

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -241,4 +242,51 @@ fn what_cannot_be_played_is_one_line_of_error() {
         assert!(said.contains(words), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
+}
+
+/// What every user of the machine can list is the arguments of processes.
+#[test]
+fn the_browser_is_told_the_address_in_a_file_of_this_users_own() {
+    use std::io::BufRead as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let opened = folder.path().join("opened");
+    let browser = folder.path().join("xdg-open");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" > {0}.part\nmv {0}.part {0}\n",
+        opened.display()
+    );
+    std::fs::write(&browser, script).unwrap();
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!(
+        "{}:{}",
+        folder.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let mut explore = Command::new(env!("CARGO_BIN_EXE_squall"))
+        .args(["explore", "--open"])
+        .env("PATH", path)
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut stdout = std::io::BufReader::new(explore.stdout.take().unwrap());
+    stdout.read_line(&mut said).unwrap();
+    let address = said.strip_prefix("page ").unwrap().trim().to_owned();
+    while !opened.exists() {
+        std::thread::yield_now();
+    }
+    let arguments = std::fs::read_to_string(&opened).unwrap();
+    assert!(!arguments.contains("token"), "{arguments}");
+    let file = Path::new(arguments.trim());
+    assert!(std::fs::read_to_string(file).unwrap().contains(&address));
+    let mode = std::fs::metadata(file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+    let interrupted = Command::new("kill")
+        .args(["-INT", &explore.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    assert_eq!(explore.wait().unwrap().code(), Some(0));
+    assert!(!file.exists());
 }

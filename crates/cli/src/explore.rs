@@ -1,9 +1,11 @@
 //! `squall explore`: a cluster to play with in the browser.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use tempfile::NamedTempFile;
 
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
@@ -50,16 +52,39 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     if set.is_ok() {
         say("           Ctrl-C ends it\n")?;
     }
-    if options.open
-        && let Err(error) = open::that_detached(&address)
-    {
-        let words = format!("cannot open the page in a browser: {error}; open the address above");
-        super::warn(&words);
-    }
+    // It is there as long as the server.
+    let _way_in = match options.open {
+        true => open_page(&address),
+        false => None,
+    };
     server
         .run()
         .map_err(|error| CliError::Usage(format!("cannot go on answering: {error}")))?;
     Ok(0)
+}
+
+/// Opens the page in the browser. The address, with its token, is in a file that this user alone
+/// can read, and not among the arguments of a process, which every user of the machine can list.
+fn open_page(address: &str) -> Option<NamedTempFile> {
+    let refresh =
+        format!("<!doctype html><meta http-equiv=\"refresh\" content=\"0; url={address}\">\n");
+    let opened = || {
+        let mut file = tempfile::Builder::new()
+            .prefix("squall-explore-")
+            .suffix(".html")
+            .tempfile()?;
+        file.write_all(refresh.as_bytes())?;
+        open::that_detached(file.path())?;
+        Ok::<_, std::io::Error>(file)
+    };
+    match opened() {
+        Ok(file) => Some(file),
+        Err(error) => {
+            let words = "cannot open the page in a browser";
+            super::warn(&format!("{words}: {error}; open the address above"));
+            None
+        }
+    }
 }
 
 fn begin(subjects: &Registry, options: &Options) -> Result<Session, CliError> {

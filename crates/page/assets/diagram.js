@@ -3,6 +3,7 @@
 
 const ROW = 22;
 const TIME_WIDTH = 132;
+const NOW = 0.9; // Rows from the last one to the present of a run that goes on.
 const SPAN = 64; // Rows of a bucket in which messages are looked up.
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -49,7 +50,7 @@ class Diagram {
     // -1 where a moment is not shown.
     this.rowOf = new Int32Array(this.run.moments.length).fill(-1);
     shown.forEach((place, row) => { this.rowOf[place] = row; });
-    this.canvas.style.height = `${(shown.length + (this.run.now_us === null ? 1 : 1.5)) * ROW}px`;
+    this.canvas.style.height = `${(shown.length + (this.run.now_us === null ? 1 : 1.5 + NOW / 2)) * ROW}px`;
     const letters = shown.map((place) => this.#line(place).length);
     this.longest = letters.reduce((most, some) => Math.max(most, some), 0);
     this.#followRoles();
@@ -198,7 +199,7 @@ class Diagram {
     const last = everything
       ? this.shown.length - 1
       : Math.min(this.shown.length - 1, Math.ceil((scrollTop + clientHeight) / ROW) + 10);
-    const height = (last - first + 2) * ROW;
+    const height = (last - first + (this.run.now_us === null ? 2 : 2.5)) * ROW;
     this.svg.setAttribute("width", this.width);
     this.svg.setAttribute("height", height);
     this.svg.setAttribute("viewBox", `0 ${first * ROW} ${this.width} ${height}`);
@@ -272,7 +273,7 @@ class Diagram {
 
   /** The present of a run that goes on. */
   #drawNow(parent) {
-    const y = (this.shown.length + 0.4) * ROW;
+    const y = (this.shown.length + NOW) * ROW;
     element("line", { class: "now", x1: 0, x2: this.width, y1: y, y2: y }, parent);
     element("text", { class: "time", x: 6, y: y - 4 }, parent, (this.run.now_us / 1e6).toFixed(6));
     element("text", { class: "time", x: this.wordsAt + 6, y: y - 4 }, parent, "now");
@@ -285,7 +286,7 @@ class Diagram {
     const sent_us = run.moments[message.sent].time_us;
     const spent = arrives_us > sent_us ? (run.now_us - sent_us) / (arrives_us - sent_us) : 1;
     const part = 0.2 + 0.65 * Math.max(0, Math.min(1, spent));
-    const [x, y] = [x1 + (x2 - x1) * part, (this.shown.length + 0.4) * ROW];
+    const [x, y] = [x1 + (x2 - x1) * part, (this.shown.length + NOW) * ROW];
     const group = element("g", { class: `message on-its-way${at === run.taken ? " taken" : ""}`, "data-message": at }, parent);
     const words = `${nodeName(message.from)} to ${nodeName(message.to)}: ${message.text}; on its way, arrives at ${seconds(arrives_us)}`;
     element("title", {}, group, words);

@@ -389,7 +389,8 @@ impl Session {
     fn whole_text(&self) -> String {
         let mut acts = self.acts.clone();
         let violation = self.shown.document.violation.as_ref();
-        if violation.is_some_and(|violation| violation.time_us >= self.shown.story_us) {
+        let is_now = violation.is_some_and(|found| found.time_us >= self.shown.story_us);
+        if is_now && !self.shown.is_healed {
             // The storm ends after the violation, and not in the same microsecond.
             acts.push(vec!["run 1us".to_owned()]);
         }
