@@ -145,6 +145,7 @@ fn the_files_of_the_page_are_in_it_once_and_ask_for_nothing_elsewhere() {
         let expected = match (is_for_play, &*name) {
             (true, _) => (0, 1),
             (false, "main.js") => (1, 0),
+            (false, "charts.css") => (0, 0),
             _ => (1, 1),
         };
         assert!(

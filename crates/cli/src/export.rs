@@ -90,6 +90,14 @@ fn write_crate(
     let name = crate_name(&name);
     let made = rust(&chosen.subject, &chosen.plan, document, &name);
     let made = made.map_err(|none| CliError::Usage(none.to_string()))?;
+    let manifest = to.join("Cargo.toml");
+    let is_ours = |text: String| text.contains("Reproduces a failure that Squall found");
+    if manifest.exists() && !fsutil::read_text(&manifest).is_ok_and(is_ours) {
+        return Err(CliError::Usage(format!(
+            "{} is there, and Squall did not write it; name another folder",
+            manifest.display()
+        )));
+    }
     for (file, text) in &made.files {
         let file = to.join(file);
         if let Some(folder) = file.parent() {
@@ -104,7 +112,7 @@ fn write_crate(
             many(made.calls as u64, "call"),
             many(made.lines as u64, "line"),
             made.ends_with,
-            to.join("Cargo.toml").display()
+            fsutil::quoted(&manifest.display().to_string())
         ))?;
     }
     Ok(0)
@@ -119,9 +127,11 @@ fn crate_name(name: &str) -> String {
             '-'
         }
     };
-    let name: String = name.chars().map(legal).collect();
+    let name: String = name.chars().map(legal).take(60).collect();
+    let name = name.trim_matches('-');
     match name.chars().next() {
-        Some(first) if first.is_ascii_alphabetic() => name,
-        _ => format!("run-{name}"),
+        Some(first) if first.is_ascii_alphabetic() => name.to_owned(),
+        Some(_) => format!("run-{name}"),
+        None => "reproduction".to_owned(),
     }
 }

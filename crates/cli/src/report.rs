@@ -47,6 +47,13 @@ pub fn run(options: &Options, manner: Manner) -> Result<u8, CliError> {
             "index.html"
         })
     });
+    let is_ours = |text: String| text.contains("· Squall</title>");
+    if to.exists() && !squall_core::fsutil::read_text(&to).is_ok_and(is_ours) {
+        return Err(CliError::Usage(format!(
+            "{} is there, and Squall did not write it; say where the page goes with -o",
+            to.display()
+        )));
+    }
     let from = to.parent().unwrap_or(Path::new(""));
     let linked: Vec<(String, SweepDocument)> = sweeps
         .into_iter()
@@ -79,23 +86,34 @@ fn documents(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     Ok(found)
 }
 
-/// The address of `path` in a page that lies in `from`, as far as both have a folder in common.
+/// The address of `path` in a page that lies in the folder `from`.
 fn address(path: &Path, from: &Path) -> String {
-    let relative = path.strip_prefix(from).unwrap_or(path);
-    let parts: Vec<String> = relative
-        .components()
-        .map(|part| escaped(&part.as_os_str().to_string_lossy()))
-        .collect();
-    parts.join("/")
+    let whole = |path: &Path| {
+        let path = if path == Path::new("") {
+            Path::new(".")
+        } else {
+            path
+        };
+        std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
+    };
+    let (path, from) = (whole(path), whole(from));
+    let (mut to, mut up) = (path.components().peekable(), from.components().peekable());
+    while to.peek().is_some() && to.peek() == up.peek() {
+        to.next();
+        up.next();
+    }
+    let up = up.map(|_| "..".to_owned());
+    let down = to.map(|part| escaped(part.as_os_str().as_encoded_bytes()));
+    up.chain(down).collect::<Vec<_>>().join("/")
 }
 
 /// A part of a path as a part of an address.
-fn escaped(part: &str) -> String {
+fn escaped(part: &[u8]) -> String {
     let mut text = String::new();
-    for byte in part.bytes() {
+    for byte in part {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                text.push(byte.into());
+                text.push(char::from(*byte));
             }
             byte => text.push_str(&format!("%{byte:02X}")),
         }

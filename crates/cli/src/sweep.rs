@@ -139,10 +139,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let desk = Desk::in_folder(&out, jobs, &name, &asked)?;
     let scratch = desk.running().scratch();
     can_write_summaries(options)?;
-    let html = options.html.as_deref();
-    let mut html = html
-        .map(|folder| SweepPage::begin(folder, resumed.is_some()))
-        .transpose()?;
+    let goes_on_before = resumed.is_some();
     let goes_on = !options.coverage && !strategy.learns();
     let (mut unfinished, stand) = match resumed {
         Some((unfinished, stand)) => (Some(unfinished), stand),
@@ -184,8 +181,28 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         profile: &profile,
         first_seed: seeds.start,
     };
+    let html = options.html.as_deref().map(|folder| {
+        if std::fs::canonicalize(folder)
+            .is_ok_and(|it| std::fs::canonicalize(&out).ok() == Some(it))
+        {
+            let words = "--html and --out are one folder: what replay is to read there are plans";
+            return Err(CliError::Usage(words.to_owned()));
+        }
+        let so_far = as_json(&stand.summary, subject, swept, lock().files());
+        SweepPage::begin(folder, goes_on_before, &stand.summary, so_far)
+    });
+    let html = Mutex::new(html.transpose()?);
+    let page = || html.lock().unwrap_or_else(PoisonError::into_inner);
     let hangs = |hang: &Hang, so_far: &Summary| {
         bar.finish_and_clear();
+        if let Some(page) = &mut *page() {
+            let summary = Summary {
+                hang: Some(hang.clone()),
+                interrupted: true,
+                ..so_far.clone()
+            };
+            page.stands_or_warns(as_json(&summary, subject, swept, lock().files()), true);
+        }
         let status = conclude_hang(options, manner, so_far, hang, subject, swept, &lock());
         let status = status.unwrap_or_else(|failed| {
             warn(&failed.to_string());
@@ -227,7 +244,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
                 steps,
                 states,
             } => {
-                if let Some(html) = &mut html {
+                if let Some(html) = &mut *page() {
                     html.point(runs, steps, findings, states);
                 }
                 bar.set_position(runs);
@@ -243,18 +260,16 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
                 Ok(())
             }
             SweepEvent::Batch { next, summary } => {
-                let page = match &mut html {
-                    Some(html) if html.is_due() => {
-                        let so_far = as_json(summary, subject, swept, lock().files());
-                        html.stands(so_far, false)
-                    }
-                    _ => Ok(()),
-                };
-                let stands = match &mut unfinished {
+                if let Some(html) = &mut *page()
+                    && html.is_due()
+                {
+                    let so_far = as_json(summary, subject, swept, lock().files());
+                    html.stands_or_warns(so_far, false);
+                }
+                match &mut unfinished {
                     Some(unfinished) => unfinished.stands(scratch, next, summary, lock().files()),
                     None => Ok(()),
-                };
-                stands.and(page)
+                }
             }
             SweepEvent::Kept(plan) => match &folder {
                 Some(folder) => (folder.keep(plan).map(drop))
@@ -263,10 +278,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
             },
             SweepEvent::Finding(finding) => {
                 let told = bar.suspend(|| lock().finding(finding));
-                let written = lock();
-                if let (Some(html), Some(files)) = (&mut html, written.files().last()) {
-                    let command = replay_command(&files.plan, subject.engine);
-                    html.finding(subject, finding, &command);
+                let plan = lock().files().last().map(|files| files.plan.clone());
+                if let (Some(html), Some(plan), Ok(())) = (&mut *page(), plan, &told) {
+                    html.finding(subject, finding, &replay_command(&plan, subject.engine));
                 }
                 told
             }
@@ -280,6 +294,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let summary = sweep.go_on(&mut *strategy, stand.next, stand.summary, tell)?;
     bar.finish_and_clear();
     if let Some(error) = error {
+        if let Some(html) = &mut *page() {
+            html.stands_or_warns(as_json(&summary, subject, swept, lock().files()), true);
+        }
         return Err(error);
     }
     drop(strategy);
@@ -304,8 +321,8 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     }
     let files = written.shrink(stop, &hangs)?;
     write_summaries(options, &summary, subject, swept, &files)?;
-    if let Some(mut html) = html {
-        html.stands(as_json(&summary, subject, swept, &files), true)?;
+    if let Some(html) = &mut *page() {
+        html.stands_or_warns(as_json(&summary, subject, swept, &files), true);
         if !json_to_stdout && !manner.quiet {
             say(&format!("page       {}\n", html.file().display()))?;
         }

@@ -7,13 +7,16 @@ use squall_core::fsutil::{read_text, write_whole};
 use squall_core::invariants::breach::{Breach, NoPanic};
 use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
-use squall_explore::sweep::Finding;
+use squall_explore::sweep::{Finding, Summary};
 use squall_page::{
     Found, Point, SWEEP_FILE, SWEEP_FORMAT, SWEEP_VERSION, SweepDocument, beside_failure,
     sweep_html,
 };
 
 use super::{CliError, warn};
+
+/// How the line begins that says of a run that it is too long for a page.
+const TOO_LONG: &str = "page       (";
 
 /// How often the page is written anew while nothing is found.
 const EVERY: Duration = Duration::from_secs(10);
@@ -25,27 +28,40 @@ const MOST_POINTS: usize = 400;
 pub struct SweepPage {
     folder: PathBuf,
     document: SweepDocument,
-    /// What went before, where the sweep goes on with one.
+    /// Seconds that the sweep took before it was interrupted.
     before: f64,
     begun: Instant,
     written: Instant,
-    /// A point is kept for so many.
+    /// Of so many points that are offered one is kept.
     stride: u64,
+    /// That the page cannot be written has been said.
+    is_lost: bool,
     offered: u64,
 }
 
 impl SweepPage {
-    /// In the folder `folder`, which is made where it is missing. A sweep that goes on with one
-    /// (`goes_on`) goes on with its page.
+    /// In the folder `folder`, which is made where it is missing. A sweep that goes on from
+    /// `stand` goes on with its page; its summary so far is `so_far`.
     ///
     /// # Errors
-    /// When the folder cannot be written to, or what is there is no sweep's document.
-    pub fn begin(folder: &Path, goes_on: bool) -> Result<Self, CliError> {
+    /// When the folder cannot be written to, or has the page of another sweep.
+    pub fn begin(
+        folder: &Path,
+        goes_on: bool,
+        stand: &Summary,
+        so_far: serde_json::Value,
+    ) -> Result<Self, CliError> {
         std::fs::create_dir_all(folder).map_err(|error| CliError::file(folder, &error))?;
         let path = folder.join(SWEEP_FILE);
-        let document = match goes_on && path.exists() {
-            true => read(&path)?,
-            false => SweepDocument {
+        let mut document = match (goes_on, path.exists()) {
+            (true, true) => read(&path)?,
+            (false, true) => {
+                return Err(CliError::Usage(format!(
+                    "{} has the page of a sweep already; name another folder, or remove this one",
+                    folder.display()
+                )));
+            }
+            (_, false) => SweepDocument {
                 format: SWEEP_FORMAT.to_owned(),
                 version: SWEEP_VERSION,
                 squall: env!("CARGO_PKG_VERSION").to_owned(),
@@ -53,6 +69,24 @@ impl SweepPage {
                 ..SweepDocument::default()
             },
         };
+        for name in ["subject", "profile", "engine", "first_seed"] {
+            if goes_on && path.exists() && document.summary[name] != so_far[name] {
+                return Err(CliError::Usage(format!(
+                    "{} has the page of another sweep: its {name} is {}, and not {}",
+                    folder.display(),
+                    document.summary[name],
+                    so_far[name]
+                )));
+            }
+        }
+        // What came after the sweep's last stand is done again.
+        document.points.retain(|point| point.runs <= stand.runs);
+        let is_known = |found: &Found| {
+            let mut findings = stand.findings.iter();
+            findings.any(|finding| finding.seed == found.seed)
+        };
+        document.findings.retain(is_known);
+        document.summary = so_far;
         let now = now();
         let page = Self {
             folder: folder.to_path_buf(),
@@ -64,6 +98,7 @@ impl SweepPage {
             begun: now,
             written: now,
             stride: 1,
+            is_lost: false,
             offered: 0,
         };
         // Before any run it must be certain that the page can be written.
@@ -118,7 +153,7 @@ impl SweepPage {
         let is_like = |other: &&Found| {
             (&other.property, &other.kind) == (&found.property, &found.kind) && other.page.is_some()
         };
-        if self.document.findings.iter().find(is_like).is_none() {
+        if !self.document.findings.iter().any(|other| is_like(&other)) {
             found.page = self.page_of(subject, &finding.plan, finding.seed, reproduce);
         }
         self.document.findings.push(found);
@@ -134,7 +169,8 @@ impl SweepPage {
         let name = format!("seed-{seed}.html");
         let line = beside_failure(subject, plan, reproduce, &self.folder.join(&name));
         match line {
-            Ok(line) => (!line.is_empty() && !line.contains('(')).then_some(name),
+            // A run that is too long for a page that nobody asked for has a line that says so.
+            Ok(line) => (!line.is_empty() && !line.starts_with(TOO_LONG)).then_some(name),
             Err(error) => {
                 warn(&CliError::file(&self.folder.join(&name), &error).to_string());
                 None
@@ -150,10 +186,32 @@ impl SweepPage {
         self.document.summary = summary;
         self.document.is_over = is_over;
         self.written = now();
+        if is_over {
+            let number = |name: &str| self.document.summary[name].as_u64().unwrap_or(0);
+            self.document.points.push(Point {
+                seconds: self.seconds(),
+                runs: number("runs"),
+                steps: number("steps"),
+                findings: self.document.findings.len() as u64,
+                states: self.document.summary["coverage"]["states"].as_u64(),
+            });
+        }
         self.write()
     }
 
+    /// The same. Where the page cannot be written, that is a warning, once: the sweep goes on.
+    pub fn stands_or_warns(&mut self, summary: serde_json::Value, is_over: bool) {
+        if let Err(error) = self.stands(summary, is_over)
+            && !std::mem::replace(&mut self.is_lost, true)
+        {
+            warn(&format!("the sweep's page is not up to date: {error}"));
+        }
+    }
+
     fn write(&self) -> Result<(), CliError> {
+        // The folder may have been removed while the sweep went on.
+        std::fs::create_dir_all(&self.folder)
+            .map_err(|error| CliError::file(&self.folder, &error))?;
         let json = serde_json::to_string(&self.document).expect("a document is plain data");
         for (name, text) in [
             (SWEEP_FILE, json),

@@ -317,7 +317,11 @@ pub fn report_html(sweeps: &[(String, SweepDocument)]) -> String {
             .collect();
         let subject = document.text("subject");
         let known: &mut BTreeSet<String> = seen.entry(subject).or_default();
-        let before: Option<BTreeSet<String>> = last.insert(document.title(), kinds.clone());
+        // What a sweep that is not over has not found is not gone.
+        let before: Option<BTreeSet<String>> = match document.is_over {
+            true => last.insert(document.title(), kinds.clone()),
+            false => None,
+        };
         nights.push(Night {
             link: link.clone(),
             begun: document.begun.clone(),

@@ -74,10 +74,10 @@ impl Subject for Taped {
         disk: Recovered,
         out: &mut Output<Message>,
     ) -> Result<NoraftNode, BootError> {
-        let mut node = Noraft.boot(boot, disk, out)?;
         if boot.incarnation > 0 {
             self.0.note(boot.id, Note::Restart);
         }
+        let mut node = Noraft.boot(boot, disk, out)?;
         node.tape = Some(self.0.clone());
         Ok(node)
     }

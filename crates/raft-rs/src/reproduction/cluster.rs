@@ -22,7 +22,7 @@ struct Cluster {
     unsaved: BTreeMap<u64, VecDeque<Ready>>,
     //# background
     to_send: BTreeMap<u64, VecDeque<(u64, Vec<Message>)>>,
-    //# read
+    //# stale-reads
     asked_at: BTreeMap<Vec<u8>, u64>,
     //# agreement
     applied: BTreeMap<u64, u64>,
@@ -53,7 +53,7 @@ impl Cluster {
             unsaved: BTreeMap::new(),
             //# background
             to_send: BTreeMap::new(),
-            //# read
+            //# stale-reads
             asked_at: BTreeMap::new(),
             //# agreement
             applied: BTreeMap::new(),
@@ -136,6 +136,10 @@ impl Cluster {
                 if ids.contains(&to) {
                     let _ = self.on(to).raw().step(message);
                     self.on(to).settle();
+                    //# liveness snapshot
+                } else {
+                    self.report_loss(&message);
+                    //# liveness
                 }
             }
         }
@@ -144,7 +148,11 @@ impl Cluster {
     /// What is on its way is lost. Whether these nodes agree on anything, and all that their leader
     /// takes for members apply it, within so many ticks.
     fn makes_progress(&mut self, ids: &[u64], ticks: usize) -> bool {
-        self.on_their_way.clear();
+        let lost = std::mem::take(&mut self.on_their_way);
+        //# liveness snapshot
+        lost.iter().for_each(|message| self.report_loss(message));
+        //# liveness
+        drop(lost);
         (0..ticks / 20).any(|_| {
             self.run(ids, 10);
             let raft = |id: &u64| &self.nodes[id].raft;
@@ -162,6 +170,16 @@ impl Cluster {
             is_taken && ids.iter().all(|id| !members.contains(id) || has_it(id))
         }) || !self.is_enough(ids)
     }
+
+    //# liveness snapshot
+
+    /// The sender of a snapshot hears that it was lost.
+    fn report_loss(&mut self, message: &Message) {
+        if message.get_msg_type() == MessageType::MsgSnapshot {
+            self.on(message.from).raw().report_snapshot(message.to, SnapshotStatus::Failure);
+        }
+    }
+    //# liveness
 
     /// Whether there is a majority among these nodes, by the members that have applied the most.
     fn is_enough(&self, ids: &[u64]) -> bool {
@@ -234,9 +252,11 @@ impl On<'_> {
     //# read
 
     fn read(mut self, name: u8) -> Self {
+        //# read stale-reads
         let applied = self.cluster.nodes.values().map(|raw| raw.raft.raft_log.applied);
         let newest = applied.max().unwrap();
         self.cluster.asked_at.entry(vec![name]).or_insert(newest);
+        //# read
         self.raw().read_index(vec![name]);
         self
     }
@@ -303,13 +323,24 @@ impl On<'_> {
     }
     //# compact
 
-    /// The log is cut off through that index, for which a snapshot stands.
+    /// The log is cut off through that index, as far as it is applied; a snapshot stands for it.
     fn compact(mut self, through: u64) -> Self {
-        let disk = self.raw().store();
-        if through < disk.last_index().unwrap() {
-            let _ = disk.wl().compact(through + 1);
-        } else if let Ok(snapshot) = disk.snapshot(0, 0) {
-            let _ = disk.wl().apply_snapshot(snapshot);
+        let through = through.min(self.raw().raft.raft_log.applied);
+        let disk = self.raw().store().clone();
+        let state = disk.initial_state().unwrap();
+        let (term, last) = (disk.term(through), disk.last_index().unwrap());
+        let mut rest = Vec::new();
+        if through < last {
+            rest = disk
+                .entries(through + 1, last + 1, None, GetEntriesContext::empty(false))
+                .unwrap_or_default();
+        }
+        let mut snapshot = Snapshot::default();
+        (snapshot.mut_metadata().index, snapshot.mut_metadata().term) = (through, term.unwrap_or(0));
+        snapshot.mut_metadata().set_conf_state(state.conf_state);
+        if disk.wl().apply_snapshot(snapshot).is_ok() {
+            disk.wl().append(&rest).unwrap();
+            disk.wl().set_hardstate(state.hard_state);
         }
         self
     }
@@ -401,7 +432,7 @@ impl On<'_> {
         //# always
         self.cluster.on_their_way.extend(ready.take_messages());
         let disk = self.raw().store().clone();
-        //# read
+        //# stale-reads
         self.check_reads(ready.take_read_states());
         //# one-leader
         self.check_leader();
@@ -471,14 +502,14 @@ impl On<'_> {
             raft.become_follower(raft.term, INVALID_ID);
         }
     }
-    //# read
+    //# stale-reads
 
     fn check_reads(&self, reads: Vec<ReadState>) {
         //# never
-        if self.cluster.looks_at != "read" {
+        if self.cluster.looks_at != "stale-reads" {
             return;
         }
-        //# read
+        //# stale-reads
         for ReadState { index, request_ctx } in reads {
             let known = self.cluster.asked_at[&request_ctx];
             assert!(index >= known, "read at {index}; {known} was applied before it was asked");

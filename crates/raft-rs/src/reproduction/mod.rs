@@ -131,7 +131,7 @@ impl Reproducer for Reproductions {
                 What::Ready if background => {
                     &["stepwise", "queue", "background", "ready-in-background"]
                 }
-                What::Saved if background => &["queue", "background", "persisted"],
+                What::Saved if background => &["queue", "stepwise", "background", "persisted"],
                 What::Ready => &["stepwise", "queue", "unsaved", "ready"],
                 What::Saved => &["stepwise", "queue", "unsaved", "saved"],
                 What::Apply => &["stepwise", "apply"],
@@ -215,7 +215,7 @@ fn part_of(property: Property) -> Option<&'static str> {
     match property {
         Property::AckBeforeDurable => Some("durable"),
         Property::Monotonic => Some("keeps-entries"),
-        Property::Linearizability | Property::ReadIndex => Some("read"),
+        Property::Linearizability => Some("stale-reads"),
         Property::Liveness => Some("liveness"),
         Property::ElectionSafety => Some("one-leader"),
         Property::LogMatching
@@ -277,6 +277,17 @@ fn config_code(options: &RaftOptions) -> String {
             fields,
             ", max_size_per_msg: {}",
             limit(options.max_size_per_message)
+        );
+    }
+    if options.max_committed_size_per_ready != usual.max_committed_size_per_ready {
+        let size = limit(options.max_committed_size_per_ready);
+        let _ = write!(fields, ", max_committed_size_per_ready: {size}");
+    }
+    if options.max_uncommitted_size != 0 && options.max_uncommitted_size != raft::NO_LIMIT {
+        let _ = write!(
+            fields,
+            ", max_uncommitted_size: {}",
+            options.max_uncommitted_size
         );
     }
     if options.max_inflight_messages as usize != usual.max_inflight_msgs {

@@ -141,7 +141,7 @@ impl Player {
                 Note::Step(message) => {
                     let named = |name: &[u8]| {
                         let known = names.iter().position(|other| other == name);
-                        known.map_or_else(|| name.to_vec(), |number| vec![number as u8])
+                        known.map_or_else(|| name.to_vec(), |number| vec![read_name(number)])
                     };
                     match self.find(message, named) {
                         Some((from, passed_over)) => {
@@ -171,7 +171,7 @@ impl Player {
                         names.push(name.clone());
                         names.len() - 1
                     });
-                    What::Read(u8::try_from(number).unwrap_or(u8::MAX))
+                    What::Read(read_name(number))
                 }
                 Note::Tick => What::Tick(1),
                 Note::TimedOut => What::TimeOut,
@@ -225,6 +225,11 @@ impl Player {
     }
 }
 
+/// The name of the read of that number. Names come again where there are many reads.
+fn read_name(number: usize) -> u8 {
+    (number % 256) as u8
+}
+
 /// Whether the driver took a ready of the node after this note, and before it told the library
 /// anything else.
 fn is_settled(notes: &Notes, place: usize) -> bool {
@@ -246,6 +251,11 @@ fn config(id: u64, options: &RaftOptions) -> Config {
         skip_bcast_commit: options.skip_broadcast_commit,
         batch_append: options.batch_append,
         max_size_per_msg: options.max_size_per_message,
+        max_committed_size_per_ready: options.max_committed_size_per_ready,
+        max_uncommitted_size: match options.max_uncommitted_size {
+            0 => NO_LIMIT,
+            limit => limit,
+        },
         max_inflight_msgs: options.max_inflight_messages as usize,
         priority: options.priorities.get(position).copied().unwrap_or(0),
         read_only_option: match options.lease_reads {

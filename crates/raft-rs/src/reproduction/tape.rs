@@ -74,10 +74,10 @@ impl Subject for Taped {
         disk: Recovered,
         out: &mut Output<Message>,
     ) -> std::result::Result<Self::Replica, BootError> {
-        let mut node: Self::Replica = RaftNode::boot(boot, disk, out)?;
         if boot.incarnation > 0 {
             self.0.note(boot.id, Note::Restart);
         }
+        let mut node: Self::Replica = RaftNode::boot(boot, disk, out)?;
         node.raw.mut_store().tape = Some((boot.id, self.0.clone()));
         Ok(node)
     }

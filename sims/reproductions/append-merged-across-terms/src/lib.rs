@@ -1,4 +1,5 @@
 //! n4 panicked: assertion failed: self.contains(entries.prev_position) (log.rs:616).
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 //! durable. The rule of ack-before-durable (Raft paper, figure 2 (`log[]` is updated on stable
 //! storage before responding to RPCs); dissertation, section 3.8): a vote, an append reply or any
 //! message of a term leaves only after what it promises is durable.
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -149,7 +150,7 @@ impl On<'_> {
 }
 
 fn config(id: u64) -> Config {
-    Config { id, election_tick: 10, heartbeat_tick: 1, batch_append: true, max_size_per_msg: 4096, ..Config::default() }
+    Config { id, election_tick: 10, heartbeat_tick: 1, batch_append: true, ..Config::default() }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! nothing. The rule of linearizability (Herlihy and Wing, TOPLAS 1990; dissertation, section 6.3):
 //! what clients see is explained by operations that take effect one at a time, each between its
 //! invocation and its answer.
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -136,7 +137,7 @@ impl On<'_> {
 }
 
 fn config(id: u64) -> Config {
-    Config { id, election_tick: 10, heartbeat_tick: 2, max_size_per_msg: 4096, ..Config::default() }
+    Config { id, election_tick: 10, heartbeat_tick: 2, ..Config::default() }
 }
 
 #[test]

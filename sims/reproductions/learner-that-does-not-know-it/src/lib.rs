@@ -2,6 +2,7 @@
 //! 276. The rule of liveness (Raft paper, section 5.6; dissertation, chapter 9): after the storm
 //! there is one leader, fresh commands and reads are served, nothing acknowledged is lost, joint
 //! configurations and transfers have ended, and members' logs and states are equal.
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -76,7 +77,8 @@ impl Cluster {
     /// What is on its way is lost. Whether these nodes agree on anything, and all that their leader
     /// takes for members apply it, within so many ticks.
     fn makes_progress(&mut self, ids: &[u64], ticks: usize) -> bool {
-        self.on_their_way.clear();
+        let lost = std::mem::take(&mut self.on_their_way);
+        drop(lost);
         (0..ticks / 20).any(|_| {
             self.run(ids, 10);
             let raft = |id: &u64| &self.nodes[id].raft;
@@ -94,6 +96,7 @@ impl Cluster {
             is_taken && ids.iter().all(|id| !members.contains(id) || has_it(id))
         }) || !self.is_enough(ids)
     }
+
 
     /// Whether there is a majority among these nodes, by the members that have applied the most.
     fn is_enough(&self, ids: &[u64]) -> bool {

@@ -2,6 +2,7 @@
 //! of ack-before-durable (Raft paper, figure 2 (`currentTerm` is updated on stable storage before
 //! responding to RPCs); dissertation, section 3.8): a vote, an append reply or any message of a
 //! term leaves only after what it promises is durable.
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -110,7 +111,7 @@ impl On<'_> {
 }
 
 fn config(id: u64) -> Config {
-    Config { id, election_tick: 10, heartbeat_tick: 2, max_size_per_msg: 4096, ..Config::default() }
+    Config { id, election_tick: 10, heartbeat_tick: 2, ..Config::default() }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! n6 panicked: called `Option::unwrap()` on a `None` value (raft.rs:1225).
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -115,7 +116,7 @@ impl On<'_> {
 }
 
 fn config(id: u64) -> Config {
-    Config { id, election_tick: 10, heartbeat_tick: 2, max_size_per_msg: 4096, ..Config::default() }
+    Config { id, election_tick: 10, heartbeat_tick: 2, ..Config::default() }
 }
 
 #[test]

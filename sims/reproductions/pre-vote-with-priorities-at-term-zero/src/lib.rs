@@ -1,5 +1,6 @@
 //! n2 panicked: term should be set when sending MsgRequestPreVoteResponse, raft_id: 2
 //! (raft.rs:640).
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -104,7 +105,7 @@ impl On<'_> {
 }
 
 fn config(id: u64) -> Config {
-    Config { id, election_tick: 10, heartbeat_tick: 2, pre_vote: true, max_size_per_msg: 4096, priority: [0, 1][id as usize - 1], ..Config::default() }
+    Config { id, election_tick: 10, heartbeat_tick: 2, pre_vote: true, priority: [0, 1][id as usize - 1], ..Config::default() }
 }
 
 #[test]

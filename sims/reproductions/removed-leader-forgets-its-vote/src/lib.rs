@@ -1,6 +1,7 @@
 //! n1's vote in term 1 changed from n1 to nobody. The rule of monotonic (Raft paper, figure 2
 //! (`votedFor`) and section 5.2): term, vote within a term, commit and applied index never go back;
 //! a restart misses nothing durable, and a snapshot takes away nothing that follows it.
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;

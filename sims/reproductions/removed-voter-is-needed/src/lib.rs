@@ -2,6 +2,7 @@
 //! 270. The rule of liveness (Raft paper, section 5.6; dissertation, chapter 9): after the storm
 //! there is one leader, fresh commands and reads are served, nothing acknowledged is lost, joint
 //! configurations and transfers have ended, and members' logs and states are equal.
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 //! monotonic (Raft paper, figure 13, step 6 (the entries that follow the snapshot are retained)):
 //! term, vote within a term, commit and applied index never go back; a restart misses nothing
 //! durable, and a snapshot takes away nothing that follows it.
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -156,7 +157,7 @@ impl On<'_> {
 }
 
 fn config(id: u64) -> Config {
-    Config { id, election_tick: 20, heartbeat_tick: 3, max_size_per_msg: 4096, ..Config::default() }
+    Config { id, election_tick: 20, heartbeat_tick: 3, ..Config::default() }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! 9): after the storm there is one leader, fresh commands and reads are served, nothing
 //! acknowledged is lost, joint configurations and transfers have ended, and members' logs and
 //! states are equal.
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -67,6 +68,8 @@ impl Cluster {
                 if ids.contains(&to) {
                     let _ = self.on(to).raw().step(message);
                     self.on(to).settle();
+                } else {
+                    self.report_loss(&message);
                 }
             }
         }
@@ -75,7 +78,9 @@ impl Cluster {
     /// What is on its way is lost. Whether these nodes agree on anything, and all that their leader
     /// takes for members apply it, within so many ticks.
     fn makes_progress(&mut self, ids: &[u64], ticks: usize) -> bool {
-        self.on_their_way.clear();
+        let lost = std::mem::take(&mut self.on_their_way);
+        lost.iter().for_each(|message| self.report_loss(message));
+        drop(lost);
         (0..ticks / 20).any(|_| {
             self.run(ids, 10);
             let raft = |id: &u64| &self.nodes[id].raft;
@@ -92,6 +97,14 @@ impl Cluster {
             let has_it = |id: &u64| self.nodes[id].raft.raft_log.applied >= last;
             is_taken && ids.iter().all(|id| !members.contains(id) || has_it(id))
         }) || !self.is_enough(ids)
+    }
+
+
+    /// The sender of a snapshot hears that it was lost.
+    fn report_loss(&mut self, message: &Message) {
+        if message.get_msg_type() == MessageType::MsgSnapshot {
+            self.on(message.from).raw().report_snapshot(message.to, SnapshotStatus::Failure);
+        }
     }
 
     /// Whether there is a majority among these nodes, by the members that have applied the most.
@@ -184,7 +197,7 @@ impl On<'_> {
 }
 
 fn config(id: u64) -> Config {
-    Config { id, election_tick: 7, heartbeat_tick: 2, max_size_per_msg: 4096, ..Config::default() }
+    Config { id, election_tick: 7, heartbeat_tick: 2, ..Config::default() }
 }
 
 #[test]

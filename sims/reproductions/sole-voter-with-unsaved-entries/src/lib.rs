@@ -1,4 +1,5 @@
 //! n2 panicked: assertion `left == right` failed left: 4 right: 3 (raft.rs:1214).
+//! What comments say is of the run as it was found: its terms and indices may be others.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -60,16 +61,6 @@ struct On<'a> {
 impl On<'_> {
     fn raw(&mut self) -> &mut RawNode<MemStorage> {
         self.cluster.nodes.get_mut(&self.id).unwrap()
-    }
-
-    /// Its timer ticks so often, and its election time-out does not elapse.
-    fn tick(mut self, times: u32) -> Self {
-        for _ in 0..times {
-            let raft = &mut self.raw().raft;
-            raft.set_randomized_election_timeout(2 * raft.election_timeout() - 1);
-            self.raw().tick();
-        }
-        self
     }
 
     /// Its timer ticks, and its election time-out elapses.
@@ -186,7 +177,7 @@ impl On<'_> {
 }
 
 fn config(id: u64) -> Config {
-    Config { id, election_tick: 10, heartbeat_tick: 2, max_size_per_msg: 4096, ..Config::default() }
+    Config { id, election_tick: 10, heartbeat_tick: 2, ..Config::default() }
 }
 
 #[test]
@@ -195,21 +186,18 @@ fn reproduction() {
     c.on(1).time_out().settle();
     c.on(2).receive(MsgRequestVote, 1).settle();
     // n1 becomes leader of term 1, elected by n1, n2 of voters n1, n2, writes entry 1 of term 1
-    c.on(1).receive(MsgRequestVoteResponse, 2).settle().tick(1).settle();
+    c.on(1).receive(MsgRequestVoteResponse, 2).settle();
     c.on(2).receive(MsgAppend, 1).settle();
     // n1 is asked by an operator for n1 to leave, by joint consensus, writes entry 2 of term 1, a
     // configuration change
     c.on(1).change(Implicit, &[(RemoveNode, 1)]).settle().receive(MsgAppendResponse, 2).settle();
-    c.on(1).tick(1).settle();
-    c.on(2).receive(MsgAppend, 1).settle().receive(MsgHeartbeat, 1).settle();
+    c.on(2).receive(MsgAppend, 1).settle();
     // n1 hears that n2's log matches up to 2, knows that 2 is committed, adopts the configuration
     // of entry 2: voters n2; outgoing n1, n2, writes entry 3 of term 1, a configuration change
-    c.on(1).receive(MsgAppendResponse, 2).settle().receive(MsgHeartbeatResponse, 2).settle();
+    c.on(1).receive(MsgAppendResponse, 2).settle();
     c.on(2).receive(MsgAppend, 1).ready_in_background();
     c.on(1).propose().settle();
     c.on(2).receive(MsgAppend, 1).settle();
-    // n2 receives n1's append, writes entry 4 of term 1
-    c.on(2).receive(MsgAppend, 1);
     // n1 hears that n2's log matches up to 3, knows that 3 is committed, adopts the configuration
     // of entry 3: voters n2, steps down
     c.on(1).receive(MsgAppendResponse, 2).settle();

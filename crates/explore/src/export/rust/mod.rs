@@ -8,7 +8,7 @@
 mod reduce;
 mod render;
 
-use squall_core::invariants::breach::{Breach, NoPanic};
+use squall_core::invariants::breach::{Breach, NoPanic, Panic};
 use squall_core::invariants::{Property, Violation};
 use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
@@ -45,7 +45,7 @@ pub enum NoReproduction {
     NotTold(Property),
     /// The calls do not break the rule without the harness.
     #[error(
-        "the library's calls alone do not break {} in the same way: the run needs more of the harness than a reproduction has (disks that lose writes, damaged disks, state machines)",
+        "the library's calls alone do not break {} in the same way; a shrunk plan may do better (squall shrink), or the run needs what a reproduction has not: disks that lose or spoil writes, a state machine, what the driver does beside the library",
         .0.name()
     )]
     NotAgain(Property),
@@ -85,6 +85,11 @@ pub fn rust(
             reproducer,
             case,
             violation: &failure.violation,
+            shape: None,
+        };
+        let trial = Trial {
+            shape: trial.ending(&calls).map(|panic| shape(&panic.message)),
+            ..trial
         };
         trial.fails(&calls).then_some((trial, calls))
     });
@@ -109,13 +114,15 @@ struct Trial<'a> {
     reproducer: &'static dyn Reproducer,
     case: Case,
     violation: &'a Violation,
+    /// How a check of the cluster complains of all the calls that were recorded.
+    shape: Option<String>,
 }
 
 impl Trial<'_> {
     /// Whether a test of these calls fails as the run did: by a panic in the same line of the
     /// library, or by a check of the cluster.
     fn fails(&self, calls: &[Call]) -> bool {
-        let Some(panic) = self.reproducer.play(&self.case, calls) else {
+        let Some(panic) = self.ending(calls) else {
             return false;
         };
         let Some(at) = &panic.place else {
@@ -126,7 +133,25 @@ impl Trial<'_> {
                 let place = panic.place.as_ref();
                 place.is_some_and(|place| place.same_line(at))
             }
-            _ => self.reproducer.is_check(&panic),
+            _ => {
+                let is_same = self.shape.as_deref() == Some(&shape(&panic.message));
+                is_same && self.reproducer.is_check(&panic)
+            }
         }
     }
+
+    /// What a test of these calls ends with.
+    fn ending(&self, calls: &[Call]) -> Option<Panic> {
+        // Nobody is asked to go on where nobody is up.
+        let is_void = self.case.property == Property::Liveness && self.case.up.is_empty();
+        (!is_void).then(|| self.reproducer.play(&self.case, calls))?
+    }
+}
+
+/// A complaint without its numbers, which change as the calls become fewer.
+fn shape(message: &str) -> String {
+    message
+        .chars()
+        .filter(|letter| !letter.is_ascii_digit())
+        .collect()
 }

@@ -82,7 +82,7 @@ impl<'a, 'b> Reduction<'a, 'b> {
     /// The cluster begins as a new one does, with fewer nodes and the library's own settings.
     fn set_up(&mut self) {
         let usual = RaftOptions::default();
-        let simpler: [&dyn Fn(&mut Plan); 11] = [
+        let simpler: [&dyn Fn(&mut Plan); 14] = [
             &|plan| (plan.cluster.first_term, plan.cluster.first_index) = (0, 0),
             &|plan| plan.cluster.first_index = 0,
             &|plan| plan.cluster.spares = 0,
@@ -93,6 +93,9 @@ impl<'a, 'b> Reduction<'a, 'b> {
             &|plan| plan.raft.batch_append = false,
             &|plan| plan.raft.skip_broadcast_commit = false,
             &|plan| plan.raft.lease_reads = false,
+            &|plan| plan.raft.max_size_per_message = 0,
+            &|plan| plan.raft.max_committed_size_per_ready = u64::MAX,
+            &|plan| plan.raft.max_uncommitted_size = 0,
             &|plan| plan.raft.max_inflight_messages = usual.max_inflight_messages,
         ];
         for change in simpler {

@@ -18,7 +18,7 @@ const WIDTH: usize = 100;
 pub(super) fn manifest(name: &str, reproducer: &dyn Reproducer) -> String {
     let dependencies = reproducer.dependencies();
     format!(
-        "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2021\"\npublish = false\n\n[workspace]\n\n[dependencies]\n{dependencies}"
+        "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2021\"\ndescription = \"Reproduces a failure that Squall found\"\npublish = false\n\n[workspace]\n\n[dependencies]\n{dependencies}"
     )
 }
 
@@ -44,6 +44,7 @@ pub(super) fn source(
         };
         write_wrapped(&mut text, "//! ", &about);
     }
+    text.push_str("//! What comments say is of the run as it was found: its terms and indices may be others.\n");
     text.push_str("#![cfg(test)]\n\n");
     text.push_str(&parts_of(
         reproducer.cluster(),
