@@ -11,15 +11,22 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const squall = process.env.SQUALL ?? join(root, "target", "release", "squall");
 const executablePath = process.env.CHROMIUM ?? execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
 const file = join(root, "target", "screenshot.html");
-const picture = join(root, "docs", "images", "page.png");
+const pictures = [
+  ["page.png", "removed-leader-serves-stale-reads"],
+  ["page-snapshot.png", "requested-snapshot-drops-entries"],
+  ["page-noraft.png", "append-merged-across-terms"],
+];
 
-mkdirSync(dirname(picture), { recursive: true });
-execFileSync(squall, ["page", "sims/findings/removed-leader-serves-stale-reads.json", "-o", file], { cwd: root, argv0: "squall" });
+mkdirSync(join(root, "docs", "images"), { recursive: true });
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-const page = await browser.newPage({ viewport: { width: 1320, height: 1150 }, colorScheme: "light" });
-await page.goto(`file://${file}`);
-await page.waitForSelector("html[data-ready=yes]", { state: "attached" });
-await page.screenshot({ path: picture });
+for (const [name, finding] of pictures) {
+  execFileSync(squall, ["page", `sims/findings/${finding}.json`, "-o", file], { cwd: root, argv0: "squall" });
+  const page = await browser.newPage({ viewport: { width: 1320, height: 1150 }, colorScheme: "light" });
+  await page.goto(`file://${file}`);
+  await page.waitForSelector("html[data-ready=yes]", { state: "attached" });
+  await page.screenshot({ path: join(root, "docs", "images", name) });
+  await page.close();
+}
 rmSync(file);
 
 // Figure 8 of the Raft paper, as n1 stands for election again.
