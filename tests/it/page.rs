@@ -169,5 +169,5 @@ fn the_files_of_the_page_are_in_it_once_and_ask_for_nothing_elsewhere() {
         }
         files += 1;
     }
-    assert_eq!(files, 24);
+    assert_eq!(files, 27);
 }
