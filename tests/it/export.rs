@@ -265,3 +265,36 @@ fn where_there_is_no_crate_to_write_it_is_said_why() {
     let many = squall(&["export", "--rust", "--edn", FINDING]);
     assert_eq!(many.status.code(), Some(2));
 }
+
+#[test]
+fn a_crate_takes_the_place_of_nothing_else() {
+    for file in ["Cargo.toml", "src/lib.rs"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mine = folder.path().join(file);
+        std::fs::create_dir_all(mine.parent().unwrap()).unwrap();
+        std::fs::write(&mine, "mine").unwrap();
+        let output = squall(&[
+            "export",
+            "--rust",
+            FINDING,
+            "-o",
+            folder.path().to_str().unwrap(),
+        ]);
+        assert_eq!(output.status.code(), Some(2), "{file}");
+        let wrong = String::from_utf8(output.stderr).unwrap();
+        assert!(wrong.contains("Squall did not write it"), "{wrong}");
+        assert_eq!(std::fs::read_to_string(&mine).unwrap(), "mine");
+    }
+    // Its own it writes anew.
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let output = squall(&[
+            "export",
+            "--rust",
+            FINDING,
+            "-o",
+            folder.path().to_str().unwrap(),
+        ]);
+        assert_eq!(output.status.code(), Some(0));
+    }
+}

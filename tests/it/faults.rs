@@ -16,9 +16,9 @@ use squall_world::network::LinkDegradation;
 
 use super::support::quiet_plan;
 
-const N1: NodeId = NodeId(1);
-const N2: NodeId = NodeId(2);
-const N3: NodeId = NodeId(3);
+pub(super) const N1: NodeId = NodeId(1);
+pub(super) const N2: NodeId = NodeId(2);
+pub(super) const N3: NodeId = NodeId(3);
 
 fn run(plan: &Plan) -> Outcome {
     plan.validate().unwrap();
@@ -30,18 +30,22 @@ fn run(plan: &Plan) -> Outcome {
     outcome
 }
 
-fn with(faults: &[(When, What)]) -> Outcome {
+pub(super) fn with(faults: &[(When, What)]) -> Outcome {
+    run(&plan_with(faults))
+}
+
+pub(super) fn plan_with(faults: &[(When, What)]) -> Plan {
     let mut plan = quiet_plan(3);
     plan.faults = faults
         .iter()
         .cloned()
         .map(|(when, what)| Fault { when, what })
         .collect();
-    run(&plan)
+    plan
 }
 
 /// Runs a quiet plan with the fault in the middle of it.
-fn at_one_second(what: What) -> Outcome {
+pub(super) fn at_one_second(what: What) -> Outcome {
     with(&[(When::AtUs(1_000_000), what)])
 }
 
@@ -362,64 +366,6 @@ fn a_message_is_lost_duplicated_or_late_by_its_number() {
             "one of n1's third messages to n2: {event:?}"
         );
     }
-}
-
-/// The append replies to every node are intercepted, whenever one is on its way at the time.
-fn intercepted(then: faults::OnItsWay) -> Outcome {
-    let mut faults = Vec::new();
-    for at_us in (1_000_000..1_300_000).step_by(500) {
-        for (from, to) in [(N1, N2), (N2, N1), (N1, N3), (N3, N1), (N2, N3), (N3, N2)] {
-            let what = What::from(faults::Intercept {
-                from,
-                to,
-                kind: MessageKind::AppendReply,
-                nth: 1,
-                then,
-            });
-            faults.push((When::AtUs(at_us), what));
-        }
-    }
-    with(&faults)
-}
-
-#[test]
-fn a_message_is_intercepted_on_its_way() {
-    use faults::OnItsWay;
-    let calm = with(&[]);
-    for (then, event) in [
-        (OnItsWay::IsLost, Counter::MessageLost),
-        (OnItsWay::IsLate(20_000), Counter::MessageDelayed),
-        (OnItsWay::ComesAgain(20_000), Counter::MessageDuplicated),
-    ] {
-        let count = intercepted(then).counters.get(event);
-        let usual = calm.counters.get(event);
-        assert!(
-            count > usual,
-            "{then:?}: {count} times, and {usual} without"
-        );
-    }
-    let hastened = intercepted(OnItsWay::Arrives);
-    assert_eq!(hastened.counters.get(Counter::MessageLost), 0);
-    let late = Counter::MessageDelayed;
-    assert_eq!(hastened.counters.get(late), calm.counters.get(late));
-}
-
-/// Where nothing is on its way there, nothing happens: only the strike itself is in the digest.
-#[test]
-fn nothing_is_intercepted_where_nothing_is_on_its_way() {
-    let none = |nth| {
-        let what = What::from(faults::Intercept {
-            from: N1,
-            to: N2,
-            kind: MessageKind::Snapshot,
-            nth,
-            then: faults::OnItsWay::IsLost,
-        });
-        at_one_second(what)
-    };
-    let outcome = none(1);
-    assert_eq!(outcome.digest, none(7).digest);
-    assert_eq!(outcome.steps, with(&[]).steps);
 }
 
 #[test]

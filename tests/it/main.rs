@@ -22,6 +22,7 @@ mod injected;
 mod kept;
 mod linearizability;
 mod majority;
+mod messages_on_their_way;
 mod misbehaving;
 mod mutants;
 #[cfg(all(feature = "madsim", madsim))]

@@ -80,6 +80,28 @@ fn assert_kept(printed: &str, out: &Path) {
     }
 }
 
+/// That a sweep's page has every violation of `summary` once, and how it went in order.
+fn assert_page_is_whole(html: &Path, summary: &serde_json::Value) {
+    let text = std::fs::read_to_string(html.join("sweep.json")).unwrap();
+    let page: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let seeds = |list: &serde_json::Value| {
+        let seeds = list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["seed"].as_u64());
+        let mut seeds: Vec<_> = seeds.collect();
+        seeds.sort_unstable();
+        seeds
+    };
+    assert_eq!(seeds(&page["findings"]), seeds(&summary["violations"]));
+    assert_eq!(page["is_over"], true);
+    let points = page["points"].as_array().unwrap();
+    let runs = points.iter().map(|point| point["runs"].as_u64());
+    assert!(runs.clone().is_sorted(), "{points:?}");
+    assert_eq!(runs.last().unwrap(), summary["runs"].as_u64());
+}
+
 #[test]
 #[allow(clippy::disallowed_methods)] // It is killed after some time.
 fn a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not() {
@@ -104,6 +126,7 @@ fn a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not() {
     assert_eq!(plain.status.code(), Some(1), "{}", stdout(&plain));
 
     let mut choices = Choices::labelled(7, "kills", 0);
+    let html = folders[1].path().join("html");
     let (mut kills, mut printed) = (0, String::new());
     let status = loop {
         // One that was killed before it had written anything begins anew.
@@ -113,9 +136,15 @@ fn a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not() {
                 .any(|name| name.ends_with(".unfinished.json"))
         {
             true => gone_on(&killed),
-            false => begun(&killed),
+            false => {
+                let _ = std::fs::remove_dir_all(&html);
+                begun(&killed)
+            }
         };
-        let mut child = run([words, json(1).into()].concat()).spawn().unwrap();
+        let page = ["--html".to_owned(), html.display().to_string()];
+        let mut child = run([words, json(1).into(), page.into()].concat())
+            .spawn()
+            .unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
         if kills < 6 {
@@ -154,6 +183,7 @@ fn a_sweep_that_is_killed_again_and_again_ends_as_one_that_was_not() {
     assert_eq!(Some(sum("steps")), whole_summary["steps"].as_u64());
     let violations = whole_summary["violations"].as_array().unwrap().len();
     assert_eq!(sum("violations"), violations as u64);
+    assert_page_is_whole(&html, &whole_summary);
     assert_eq!(files(&whole), files(&killed));
     let left = std::fs::read_dir(&killed).unwrap().flatten();
     let is_page = |entry: &std::fs::DirEntry| entry.path().extension() == Some("html".as_ref());

@@ -163,3 +163,74 @@ fn what_cannot_be_written_or_read_is_said_before_any_run() {
     let output = squall(&["report", "/nowhere"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn a_page_takes_the_place_of_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let seeds = ["--seeds", "20", "--subject", "noraft"];
+    assert_eq!(swept(folder.path(), &seeds).status.code(), Some(0));
+    let html = folder.path().join("html");
+    let before = fs::read_to_string(html.join("sweep.json")).unwrap();
+    let again = swept(folder.path(), &seeds);
+    assert_eq!(again.status.code(), Some(2));
+    let wrong = String::from_utf8(again.stderr).unwrap();
+    assert!(wrong.contains("has the page of a sweep already"), "{wrong}");
+    assert_eq!(fs::read_to_string(html.join("sweep.json")).unwrap(), before);
+
+    let both = folder.path().join("both");
+    let both = both.to_str().unwrap();
+    let output = squall(&["sweep", "--seeds", "1", "--out", both, "--html", both]);
+    assert_eq!(output.status.code(), Some(2));
+    let wrong = String::from_utf8(output.stderr).unwrap();
+    assert!(wrong.contains("are one folder"), "{wrong}");
+
+    let site = folder.path().join("index.html");
+    fs::write(&site, "<title>mine</title>").unwrap();
+    let output = squall(&["report", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    let wrong = String::from_utf8(output.stderr).unwrap();
+    assert!(wrong.contains("Squall did not write it"), "{wrong}");
+    assert_eq!(fs::read_to_string(&site).unwrap(), "<title>mine</title>");
+    // Elsewhere it leads back to the sweeps.
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let page = other.join("r.html");
+    let arguments = [
+        "report",
+        html.to_str().unwrap(),
+        "-o",
+        page.to_str().unwrap(),
+    ];
+    assert_eq!(squall(&arguments).status.code(), Some(0));
+    let page = fs::read_to_string(page).unwrap().replace("&#x2f;", "/");
+    assert!(page.contains("href=\"../html/index.html\""), "{page}");
+}
+
+#[test]
+fn a_page_that_goes_away_ends_no_sweep() {
+    let folder = tempfile::tempdir().unwrap();
+    let html = folder.path().join("html");
+    // What is to be a file is a folder before the sweep ends: it can write the page no more.
+    let (out, to) = (
+        folder.path().join("plans"),
+        html.to_str().unwrap().to_owned(),
+    );
+    let out = out.to_str().unwrap().to_owned();
+    let sweep = std::thread::spawn(move || {
+        squall(&["sweep", "--for", "3s", "-j1", "--out", &out, "--html", &to])
+    });
+    let page = html.join("index.html");
+    for _ in 0..200 {
+        if page.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    fs::remove_file(&page).unwrap();
+    fs::create_dir_all(page.join("in-the-way")).unwrap();
+    let output = sweep.join().unwrap();
+    let wrong = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(wrong.matches("is not up to date").count(), 1, "{wrong}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("clean: no violation"), "{said}");
+}

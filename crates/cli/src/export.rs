@@ -92,10 +92,12 @@ fn write_crate(
     let made = made.map_err(|none| CliError::Usage(none.to_string()))?;
     let manifest = to.join("Cargo.toml");
     let is_ours = |text: String| text.contains("Reproduces a failure that Squall found");
-    if manifest.exists() && !fsutil::read_text(&manifest).is_ok_and(is_ours) {
+    let mut there = made.files.iter().map(|(file, _)| to.join(file));
+    let there = there.find(|file| file.exists());
+    if let Some(there) = there.filter(|_| !fsutil::read_text(&manifest).is_ok_and(is_ours)) {
         return Err(CliError::Usage(format!(
             "{} is there, and Squall did not write it; name another folder",
-            manifest.display()
+            there.display()
         )));
     }
     for (file, text) in &made.files {

@@ -22,7 +22,7 @@ use super::artifact::profile_for;
 use super::chosen::On;
 use super::interrupt::stop_at_interrupt;
 use super::page::{DEFAULT_OUT, Pages};
-use super::sweep_page::SweepPage;
+use super::sweep_page::{SharedPage, SweepPage};
 use super::unfinished::{Asked, Stand, Unfinished, hash_of};
 use super::watch::{self, Desk, HangAfter, Watcher};
 use super::written::{Writing, Written, sweep_name};
@@ -181,28 +181,21 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         profile: &profile,
         first_seed: seeds.start,
     };
-    let html = options.html.as_deref().map(|folder| {
-        if std::fs::canonicalize(folder)
-            .is_ok_and(|it| std::fs::canonicalize(&out).ok() == Some(it))
-        {
-            let words = "--html and --out are one folder: what replay is to read there are plans";
-            return Err(CliError::Usage(words.to_owned()));
-        }
-        let so_far = as_json(&stand.summary, subject, swept, lock().files());
-        SweepPage::begin(folder, goes_on_before, &stand.summary, so_far)
+    let of_sweep = |summary: &Summary| as_json(summary, subject, swept, lock().files());
+    let page = options.html.as_deref().map(|folder| {
+        let so_far = of_sweep(&stand.summary);
+        SweepPage::begin(folder, &out, goes_on_before, &stand.summary, so_far)
     });
-    let html = Mutex::new(html.transpose()?);
-    let page = || html.lock().unwrap_or_else(PoisonError::into_inner);
+    let page = SharedPage::new(page.transpose()?);
+    page.with(|page| {
+        let files = lock();
+        let plans = files.files().iter();
+        let commands = plans.map(|files| replay_command(&files.plan, subject.engine));
+        page.catch_up(subject, &stand.summary.findings, commands);
+    });
     let hangs = |hang: &Hang, so_far: &Summary| {
         bar.finish_and_clear();
-        if let Some(page) = &mut *page() {
-            let summary = Summary {
-                hang: Some(hang.clone()),
-                interrupted: true,
-                ..so_far.clone()
-            };
-            page.stands_or_warns(as_json(&summary, subject, swept, lock().files()), true);
-        }
+        page.with(|page| page.stands_or_warns(of_sweep(&hung(so_far, hang)), true));
         let status = conclude_hang(options, manner, so_far, hang, subject, swept, &lock());
         let status = status.unwrap_or_else(|failed| {
             warn(&failed.to_string());
@@ -244,9 +237,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
                 steps,
                 states,
             } => {
-                if let Some(html) = &mut *page() {
-                    html.point(runs, steps, findings, states);
-                }
+                page.with(|page| page.point(runs, steps, findings, states));
                 bar.set_position(runs);
                 // A sweep that is gone on with begins with the steps of before.
                 let steps = steps.saturating_sub(steps_before) as f64;
@@ -260,12 +251,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
                 Ok(())
             }
             SweepEvent::Batch { next, summary } => {
-                if let Some(html) = &mut *page()
-                    && html.is_due()
-                {
-                    let so_far = as_json(summary, subject, swept, lock().files());
-                    html.stands_or_warns(so_far, false);
-                }
+                page.with(|page| page.goes_on(|| of_sweep(summary)));
                 match &mut unfinished {
                     Some(unfinished) => unfinished.stands(scratch, next, summary, lock().files()),
                     None => Ok(()),
@@ -279,8 +265,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
             SweepEvent::Finding(finding) => {
                 let told = bar.suspend(|| lock().finding(finding));
                 let plan = lock().files().last().map(|files| files.plan.clone());
-                if let (Some(html), Some(plan), Ok(())) = (&mut *page(), plan, &told) {
-                    html.finding(subject, finding, &replay_command(&plan, subject.engine));
+                if let (Some(plan), Ok(())) = (plan, &told) {
+                    let command = replay_command(&plan, subject.engine);
+                    page.with(|page| page.finding(subject, finding, &command));
                 }
                 told
             }
@@ -293,10 +280,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let mut strategy = sweep.strategy();
     let summary = sweep.go_on(&mut *strategy, stand.next, stand.summary, tell)?;
     bar.finish_and_clear();
+    // The sweep is over, whatever comes of what follows.
+    page.with(|page| page.stands_or_warns(of_sweep(&summary), true));
     if let Some(error) = error {
-        if let Some(html) = &mut *page() {
-            html.stands_or_warns(as_json(&summary, subject, swept, lock().files()), true);
-        }
         return Err(error);
     }
     drop(strategy);
@@ -321,11 +307,12 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     }
     let files = written.shrink(stop, &hangs)?;
     write_summaries(options, &summary, subject, swept, &files)?;
-    if let Some(html) = &mut *page() {
-        html.stands_or_warns(as_json(&summary, subject, swept, &files), true);
-        if !json_to_stdout && !manner.quiet {
-            say(&format!("page       {}\n", html.file().display()))?;
-        }
+    let file = page.with(|page| {
+        page.stands_or_warns(as_json(&summary, subject, swept, &files), true);
+        page.file()
+    });
+    if let Some(file) = file.filter(|_| !json_to_stdout && !manner.quiet) {
+        say(&format!("page       {}\n", file.display()))?;
     }
     match unfinished {
         Some(unfinished) if !summary.interrupted => unfinished.end(),
@@ -447,6 +434,15 @@ fn say_first(
     ))
 }
 
+/// What a sweep adds up to that a run has ended by hanging.
+fn hung(so_far: &Summary, hang: &Hang) -> Summary {
+    Summary {
+        hang: Some(hang.clone()),
+        interrupted: true,
+        ..so_far.clone()
+    }
+}
+
 /// Says and writes what there is of a sweep that a run has ended by hanging. Returns the exit
 /// status.
 fn conclude_hang(
@@ -458,11 +454,7 @@ fn conclude_hang(
     swept: Swept<'_>,
     written: &Written<'_>,
 ) -> Result<u8, CliError> {
-    let summary = Summary {
-        hang: Some(hang.clone()),
-        interrupted: true,
-        ..so_far.clone()
-    };
+    let summary = hung(so_far, hang);
     let plan = written.write(hang.seed, "hang", &hang.plan)?;
     let text = format!(
         "\n{}\n  plan       {}\n  reproduce  {}\n",

@@ -1,6 +1,7 @@
 //! The page of a sweep, kept up to date while the sweep goes on.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use squall_core::fsutil::{read_text, write_whole};
@@ -9,14 +10,11 @@ use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
 use squall_explore::sweep::{Finding, Summary};
 use squall_page::{
-    Found, Point, SWEEP_FILE, SWEEP_FORMAT, SWEEP_VERSION, SweepDocument, beside_failure,
-    sweep_html,
+    Found, Point, SWEEP_FILE, SWEEP_FORMAT, SWEEP_VERSION, SweepDocument, Written, sweep_html,
+    write_failure,
 };
 
 use super::{CliError, warn};
-
-/// How the line begins that says of a run that it is too long for a page.
-const TOO_LONG: &str = "page       (";
 
 /// How often the page is written anew while nothing is found.
 const EVERY: Duration = Duration::from_secs(10);
@@ -39,19 +37,41 @@ pub struct SweepPage {
     offered: u64,
 }
 
+/// The page of a sweep, where one is asked for. The watchdog ends it as well, from its own thread.
+pub struct SharedPage(Mutex<Option<SweepPage>>);
+
+impl SharedPage {
+    pub fn new(page: Option<SweepPage>) -> Self {
+        Self(Mutex::new(page))
+    }
+
+    /// Does something with the page, where there is one.
+    pub fn with<T>(&self, change: impl FnOnce(&mut SweepPage) -> T) -> Option<T> {
+        let mut page = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        page.as_mut().map(change)
+    }
+}
+
 impl SweepPage {
-    /// In the folder `folder`, which is made where it is missing. A sweep that goes on from
-    /// `stand` goes on with its page; its summary so far is `so_far`.
+    /// In the folder `folder`, which is made where it is missing, and is not `out`, where plans
+    /// are. A sweep that goes on from `stand` goes on with its page; its summary so far is
+    /// `so_far`.
     ///
     /// # Errors
     /// When the folder cannot be written to, or has the page of another sweep.
     pub fn begin(
         folder: &Path,
+        out: &Path,
         goes_on: bool,
         stand: &Summary,
         so_far: serde_json::Value,
     ) -> Result<Self, CliError> {
         std::fs::create_dir_all(folder).map_err(|error| CliError::file(folder, &error))?;
+        let [html, plans] = [folder, out].map(|folder| std::fs::canonicalize(folder).ok());
+        if html.is_some() && html == plans {
+            let words = "--html and --out are one folder: what replay is to read there are plans";
+            return Err(CliError::Usage(words.to_owned()));
+        }
         let path = folder.join(SWEEP_FILE);
         let mut document = match (goes_on, path.exists()) {
             (true, true) => read(&path)?,
@@ -133,9 +153,11 @@ impl SweepPage {
         }
     }
 
-    /// Whether it is time to write the page anew.
-    pub fn is_due(&self) -> bool {
-        self.written.elapsed() >= EVERY
+    /// The sweep goes on, and adds up to `summary`: writes the page anew if it is time to.
+    pub fn goes_on(&mut self, summary: impl FnOnce() -> serde_json::Value) {
+        if self.written.elapsed() >= EVERY {
+            self.stands_or_warns(summary(), false);
+        }
     }
 
     /// Takes in a finding, with the command that repeats it. The first of its kind gets a page.
@@ -150,10 +172,10 @@ impl SweepPage {
             reproduce: reproduce.to_owned(),
             page: None,
         };
-        let is_like = |other: &&Found| {
+        let is_like = |other: &Found| {
             (&other.property, &other.kind) == (&found.property, &found.kind) && other.page.is_some()
         };
-        if !self.document.findings.iter().any(|other| is_like(&other)) {
+        if !self.document.findings.iter().any(is_like) {
             found.page = self.page_of(subject, &finding.plan, finding.seed, reproduce);
         }
         self.document.findings.push(found);
@@ -167,15 +189,12 @@ impl SweepPage {
         reproduce: &str,
     ) -> Option<String> {
         let name = format!("seed-{seed}.html");
-        let line = beside_failure(subject, plan, reproduce, &self.folder.join(&name));
-        match line {
-            // A run that is too long for a page that nobody asked for has a line that says so.
-            Ok(line) => (!line.is_empty() && !line.starts_with(TOO_LONG)).then_some(name),
-            Err(error) => {
-                warn(&CliError::file(&self.folder.join(&name), &error).to_string());
-                None
-            }
-        }
+        let to = self.folder.join(&name);
+        let written = write_failure(subject, plan, reproduce, &to).unwrap_or_else(|error| {
+            warn(&CliError::file(&to, &error).to_string());
+            Written::DidNotFail
+        });
+        (written == Written::Page).then_some(name)
     }
 
     /// Writes the page of the sweep as it is, which `summary` adds up to.
@@ -183,10 +202,11 @@ impl SweepPage {
     /// # Errors
     /// When it cannot be written.
     pub fn stands(&mut self, summary: serde_json::Value, is_over: bool) -> Result<(), CliError> {
+        let has_ended = is_over && !self.document.is_over;
         self.document.summary = summary;
         self.document.is_over = is_over;
         self.written = now();
-        if is_over {
+        if has_ended {
             let number = |name: &str| self.document.summary[name].as_u64().unwrap_or(0);
             self.document.points.push(Point {
                 seconds: self.seconds(),
@@ -197,6 +217,22 @@ impl SweepPage {
             });
         }
         self.write()
+    }
+
+    /// Takes in the findings of before that the page has not: the sweep notes where it stands more
+    /// often than the page is written. `commands` repeat them.
+    pub fn catch_up(
+        &mut self,
+        subject: &RegisteredSubject,
+        findings: &[Finding],
+        commands: impl IntoIterator<Item = String>,
+    ) {
+        for (finding, command) in findings.iter().zip(commands) {
+            let mut known = self.document.findings.iter();
+            if !known.any(|found| found.seed == finding.seed) {
+                self.finding(subject, finding, &command);
+            }
+        }
     }
 
     /// The same. Where the page cannot be written, that is a warning, once: the sweep goes on.

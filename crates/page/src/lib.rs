@@ -221,10 +221,45 @@ fn packed(document: &RunDocument) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
+/// What became of the page of a failing plan that nobody has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is written.
+    Page,
+    /// The run has more steps than such a page may have.
+    TooLong,
+    /// The plan did not fail again.
+    DidNotFail,
+}
+
 /// Writes the page of a failing plan to the file `to`, whose folder is made where there is none.
-/// Returns the line that tells of it, as it stands at the end of what is said of a failure: where
-/// the page is, or that the run is too long for a page that nobody has asked for; nothing, and no
-/// page, for a plan that does not fail again. `reproduce` is what repeats the run.
+/// `reproduce` is what repeats the run.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_failure(
+    subject: &RegisteredSubject,
+    plan: &Plan,
+    reproduce: &str,
+    to: &Path,
+) -> io::Result<Written> {
+    let (document, outcome) = RunDocument::of_run(subject, plan, reproduce, Some(MOST_STEPS + 1));
+    if outcome.steps > MOST_STEPS {
+        return Ok(Written::TooLong);
+    }
+    if outcome.failure.is_none() {
+        return Ok(Written::DidNotFail);
+    }
+    if let Some(folder) = to.parent().filter(|folder| *folder != Path::new("")) {
+        std::fs::create_dir_all(folder)?;
+    }
+    write_whole(to, &html(&document))?;
+    Ok(Written::Page)
+}
+
+/// Does the same, and returns the line that tells of it, as it stands at the end of what is said of
+/// a failure: where the page is, or that the run is too long for a page that nobody has asked for;
+/// nothing for a plan that does not fail again.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -234,19 +269,12 @@ pub fn beside_failure(
     reproduce: &str,
     to: &Path,
 ) -> io::Result<String> {
-    let (document, outcome) = RunDocument::of_run(subject, plan, reproduce, Some(MOST_STEPS + 1));
-    if outcome.steps > MOST_STEPS {
-        let most = group(MOST_STEPS);
-        return Ok(format!(
-            "page       (the run has more than {most} steps: squall page writes it)\n"
-        ));
-    }
-    if outcome.failure.is_none() {
-        return Ok(String::new());
-    }
-    if let Some(folder) = to.parent().filter(|folder| *folder != Path::new("")) {
-        std::fs::create_dir_all(folder)?;
-    }
-    write_whole(to, &html(&document))?;
-    Ok(format!("page       {}\n", to.display()))
+    Ok(match write_failure(subject, plan, reproduce, to)? {
+        Written::Page => format!("page       {}\n", to.display()),
+        Written::TooLong => {
+            let most = group(MOST_STEPS);
+            format!("page       (the run has more than {most} steps: squall page writes it)\n")
+        }
+        Written::DidNotFail => String::new(),
+    })
 }

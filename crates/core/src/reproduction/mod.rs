@@ -5,6 +5,7 @@
 mod tape;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 
 use crate::configuration::Change;
 use crate::engine::Outcome;
@@ -14,7 +15,8 @@ use crate::invariants::breach::Panic;
 use crate::operator::Setting;
 use crate::plan::Plan;
 
-pub use tape::{Note, Noted, Tape, without_the_forgotten};
+use tape::without_the_forgotten;
+pub use tape::{Note, Noted, Tape};
 
 /// Makes a library's calls again, in its own small cluster: nodes, messages on their way, and disks
 /// in memory. The cluster's source is what goes into a reproduction, so that what holds here holds
@@ -41,8 +43,12 @@ pub trait Reproducer: Send + Sync {
     /// `always`.
     fn cluster(&self) -> &'static str;
 
-    /// Whether the panic is a check of the cluster's, and none of the library.
-    fn is_check(&self, panic: &Panic) -> bool;
+    /// Whether the panic is a check of the cluster's, whose files are called so in every adapter,
+    /// and none of the library, nor of what the cluster unwraps.
+    fn is_check(&self, panic: &Panic) -> bool {
+        let file = panic.place.as_ref().map(|place| place.file.as_str());
+        matches!(file, Some("cluster.rs" | "play.rs")) && !panic.message.starts_with("called `")
+    }
 
     /// The parts of the cluster that these calls and a look at the property need.
     fn parts(&self, case: &Case, calls: &[Call]) -> Vec<&'static str>;
@@ -55,6 +61,55 @@ pub trait Reproducer: Send + Sync {
 
     /// The statement that looks at the property in the end, where the cluster does not look on.
     fn look(&self, case: &Case) -> Option<String>;
+}
+
+/// What a test says where a cluster does not go on; the number of ticks follows.
+pub const NO_PROGRESS: &str = "nothing new is agreed on in";
+
+/// The voters, the learners and the others of a plan, by id.
+pub fn members(plan: &Plan) -> [Vec<u64>; 3] {
+    let cluster = &plan.cluster;
+    let mut next = 1;
+    [cluster.voters, cluster.learners, cluster.spares].map(|count| {
+        let first = next;
+        next += u64::from(count);
+        (first..next).collect()
+    })
+}
+
+/// Ids as the elements of a list in Rust.
+pub fn listed(ids: &[u64]) -> String {
+    let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    words.join(", ")
+}
+
+/// The calls that `convert` makes of what was noted, as the case has it read. `convert` is told
+/// which notes are of messages that arrive once more later, and fails with another one of that
+/// kind.
+///
+/// # Panics
+/// When the notes are not of the type that `convert` takes.
+pub fn calls_of<N: Note>(
+    case: &Case,
+    recorded: &Recorded,
+    convert: impl Fn(&[Noted<N>], &BTreeSet<usize>) -> Result<Vec<Call>, usize>,
+) -> Vec<Call> {
+    let notes: &Vec<Noted<N>> = recorded.notes.downcast_ref().expect("what record returned");
+    let remembered;
+    let notes = match case.reading.forgets {
+        true => {
+            remembered = without_the_forgotten(notes);
+            &remembered
+        }
+        false => notes,
+    };
+    let mut copies = BTreeSet::new();
+    loop {
+        match convert(notes, &copies) {
+            Ok(calls) => return calls,
+            Err(copied) => copies.insert(copied),
+        };
+    }
 }
 
 /// How recorded calls are read.

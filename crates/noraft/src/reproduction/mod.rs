@@ -18,7 +18,7 @@ use squall_core::own::{DriverOption, KnownIssue};
 use squall_core::plan::Plan;
 use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
 use squall_core::reproduction::{
-    Call, Case, Noted, Recorded, Reproducer, SetUp, Tape, What, without_the_forgotten,
+    Call, Case, NO_PROGRESS, Recorded, Reproducer, SetUp, Tape, What, calls_of, listed, members,
 };
 
 /// A call of noraft by the driver.
@@ -46,9 +46,6 @@ impl squall_core::reproduction::Note for Note {
         matches!(self, Self::Saved)
     }
 }
-
-/// The notes of a run.
-type Notes = Vec<Noted<Note>>;
 
 /// The subject [`Noraft`], with a tape.
 struct Taped(Tape<Note>);
@@ -89,9 +86,6 @@ pub(super) struct Reproductions;
 /// Ticks in which the cluster must agree on something: 40 of its election time-outs.
 const PATIENCE: u64 = 400;
 
-/// What is said where a cluster does not go on.
-const NO_PROGRESS: &str = "nothing new is agreed on in";
-
 impl Reproducer for Reproductions {
     fn record(&self, plan: &Plan) -> Recorded {
         let tape = Tape::default();
@@ -103,22 +97,9 @@ impl Reproducer for Reproductions {
     }
 
     fn calls(&self, case: &Case, recorded: &Recorded) -> Vec<Call> {
-        let notes: &Notes = recorded.notes.downcast_ref().expect("what record returned");
-        let remembered;
-        let notes = match case.reading.forgets {
-            true => {
-                remembered = without_the_forgotten(notes);
-                &remembered
-            }
-            false => notes,
-        };
-        let mut copies = BTreeSet::new();
-        loop {
-            match Player::new(case).convert(notes, &copies) {
-                Ok(calls) => return calls,
-                Err(copied) => copies.insert(copied),
-            };
-        }
+        calls_of(case, recorded, |notes, copies| {
+            Player::new(case).convert(notes, copies)
+        })
     }
 
     fn play(&self, case: &Case, calls: &[Call]) -> Option<Panic> {
@@ -131,11 +112,6 @@ impl Reproducer for Reproductions {
 
     fn cluster(&self) -> &'static str {
         include_str!("cluster.rs")
-    }
-
-    fn is_check(&self, panic: &Panic) -> bool {
-        let file = panic.place.as_ref().map(|place| place.file.as_str());
-        matches!(file, Some("cluster.rs" | "play.rs")) && !panic.message.starts_with("called `")
     }
 
     fn parts(&self, case: &Case, calls: &[Call]) -> Vec<&'static str> {
@@ -159,7 +135,7 @@ impl Reproducer for Reproductions {
 
     fn set_up(&self, case: &Case) -> SetUp {
         let cluster = &case.plan.cluster;
-        let [voters, learners, others] = members(&case.plan).map(listed);
+        let [voters, learners, others] = members(&case.plan).map(|ids| listed(&ids));
         let term = cluster.first_term;
         SetUp {
             items: String::new(),
@@ -173,7 +149,7 @@ impl Reproducer for Reproductions {
         match &call.what {
             What::Propose => ".propose()".to_owned(),
             What::Configure { voters, learners } => {
-                let [voters, learners] = [voters, learners].map(|ids| listed(ids.clone()));
+                let [voters, learners] = [voters, learners].map(|ids| listed(ids));
                 format!(".change(&[{voters}], &[{learners}])")
             }
             What::Ping => ".heartbeat()".to_owned(),
@@ -194,7 +170,7 @@ impl Reproducer for Reproductions {
     }
 
     fn look(&self, case: &Case) -> Option<String> {
-        let ids = listed(case.up.iter().map(|node| node.0.into()).collect());
+        let ids = listed(&case.up.iter().map(|node| node.0.into()).collect::<Vec<_>>());
         (part_of(case.property) == Some("liveness")).then(|| {
             format!(
                 "assert!(c.makes_progress(&[{ids}], {PATIENCE}), \"{NO_PROGRESS} {PATIENCE} ticks\");"
@@ -211,22 +187,6 @@ fn part_of(property: Property) -> Option<&'static str> {
         Property::ElectionSafety => Some("one-leader"),
         _ => None,
     }
-}
-
-/// The voters, the learners and the others, by id.
-fn members(plan: &Plan) -> [Vec<u64>; 3] {
-    let cluster = &plan.cluster;
-    let mut next = 1;
-    [cluster.voters, cluster.learners, cluster.spares].map(|count| {
-        let first = next;
-        next += u64::from(count);
-        (first..next).collect()
-    })
-}
-
-fn listed(ids: Vec<u64>) -> String {
-    let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    words.join(", ")
 }
 
 /// The name of a message's kind, as noraft has it.

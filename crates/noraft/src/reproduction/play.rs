@@ -11,11 +11,11 @@ include!("cluster.rs");
 
 use std::collections::BTreeSet;
 
-use super::{NO_PROGRESS, Note, Notes, PATIENCE, kind, members, messages, part_of};
+use super::{Note, PATIENCE, kind, messages, part_of};
 use squall_core::engine::of_test;
 use squall_core::ids::NodeId as SquallId;
 use squall_core::invariants::breach::Panic;
-use squall_core::reproduction::{Call, Case, What};
+use squall_core::reproduction::{Call, Case, NO_PROGRESS, Noted, What, members};
 
 /// Makes `calls`, then looks at the property; returns the panic that a test of them ends with.
 pub(super) fn play(case: &Case, calls: &[Call]) -> Option<Panic> {
@@ -75,7 +75,7 @@ impl Player {
     /// The place of another note of that kind.
     pub(super) fn convert(
         mut self,
-        notes: &Notes,
+        notes: &[Noted<Note>],
         copies: &BTreeSet<usize>,
     ) -> Result<Vec<Call>, usize> {
         let mut calls: Vec<Call> = Vec::new();
@@ -147,7 +147,7 @@ impl Player {
 
 /// Whether the driver carried the node's actions out after this note, and before it told the node
 /// anything else.
-fn is_settled(notes: &Notes, place: usize) -> bool {
+fn is_settled(notes: &[Noted<Note>], place: usize) -> bool {
     let node = notes[place].node;
     let mut later = notes[place + 1..].iter().filter(|noted| noted.node == node);
     let next = later.find(|noted| !matches!(noted.note, Note::Saved));

@@ -4,7 +4,6 @@
 mod play;
 mod tape;
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use raft::eraftpb::{Message, MessageType};
@@ -19,7 +18,8 @@ use squall_core::operator::Setting;
 use squall_core::options::{Persistence, RaftOptions};
 use squall_core::plan::Plan;
 use squall_core::reproduction::{
-    Call, Case, Noted, Recorded, Reproducer, SetUp, Tape, What, without_the_forgotten,
+    Call, Case, NO_PROGRESS, Noted, Recorded, Reproducer, SetUp, Tape, What, calls_of, listed,
+    members,
 };
 use tape::Taped;
 
@@ -59,22 +59,9 @@ impl Reproducer for Reproductions {
     }
 
     fn calls(&self, case: &Case, recorded: &Recorded) -> Vec<Call> {
-        let notes: &Notes = recorded.notes.downcast_ref().expect("what record returned");
-        let remembered;
-        let notes = match case.reading.forgets {
-            true => {
-                remembered = without_the_forgotten(notes);
-                &remembered
-            }
-            false => notes,
-        };
-        let mut copies = BTreeSet::new();
-        loop {
-            match Player::new(case).convert(notes, &copies) {
-                Ok(calls) => return calls,
-                Err(copied) => copies.insert(copied),
-            };
-        }
+        calls_of(case, recorded, |notes, copies| {
+            Player::new(case).convert(notes, copies)
+        })
     }
 
     fn play(&self, case: &Case, calls: &[Call]) -> Option<Panic> {
@@ -87,12 +74,6 @@ impl Reproducer for Reproductions {
 
     fn cluster(&self) -> &'static str {
         include_str!("cluster.rs")
-    }
-
-    fn is_check(&self, panic: &Panic) -> bool {
-        let file = panic.place.as_ref().map(|place| place.file.as_str());
-        // The cluster unwraps what the storage says, too.
-        matches!(file, Some("cluster.rs" | "play.rs")) && !panic.message.starts_with("called `")
     }
 
     fn parts(&self, case: &Case, calls: &[Call]) -> Vec<&'static str> {
@@ -207,9 +188,6 @@ impl Reproducer for Reproductions {
     }
 }
 
-/// What is said where a cluster does not go on.
-const NO_PROGRESS: &str = "nothing new is agreed on in";
-
 /// The part of the cluster that looks at the property.
 fn part_of(property: Property) -> Option<&'static str> {
     match property {
@@ -234,22 +212,6 @@ fn steps_down(plan: &Plan) -> bool {
 
 fn is_in_background(plan: &Plan) -> bool {
     plan.driver.persistence == Persistence::Asynchronous
-}
-
-/// The voters, the learners and the others, by id.
-fn members(plan: &Plan) -> [Vec<u64>; 3] {
-    let cluster = &plan.cluster;
-    let mut next = 1;
-    [cluster.voters, cluster.learners, cluster.spares].map(|count| {
-        let first = next;
-        next += u64::from(count);
-        (first..next).collect()
-    })
-}
-
-fn listed(ids: &[u64]) -> String {
-    let words: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    words.join(", ")
 }
 
 /// The library's configuration as Rust: what is not as the library has it.

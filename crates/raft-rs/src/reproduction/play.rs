@@ -11,10 +11,7 @@ include!("cluster.rs");
 
 use std::collections::BTreeSet;
 
-use super::{
-    Note, Notes, are_alike, is_in_background, kind, members, messages, part_of, patience,
-    steps_down,
-};
+use super::{Note, are_alike, is_in_background, kind, messages, part_of, patience, steps_down};
 use squall_core::configuration::{Change, Member, Transition};
 use squall_core::engine::of_test;
 use squall_core::ids::NodeId;
@@ -22,7 +19,7 @@ use squall_core::invariants::Property;
 use squall_core::invariants::breach::Panic;
 use squall_core::operator::Setting;
 use squall_core::options::RaftOptions;
-use squall_core::reproduction::{Call, Case, What};
+use squall_core::reproduction::{Call, Case, NO_PROGRESS, Noted, What, members};
 
 /// Makes `calls`, then looks at the property; returns the panic that a test of them ends with.
 pub(super) fn play(case: &Case, calls: &[Call]) -> Option<Panic> {
@@ -37,7 +34,7 @@ pub(super) fn play(case: &Case, calls: &[Call]) -> Option<Panic> {
             assert!(
                 player.cluster.makes_progress(&ids, ticks as usize),
                 "{} {ticks} ticks",
-                super::NO_PROGRESS
+                NO_PROGRESS
             );
         }
     };
@@ -130,7 +127,7 @@ impl Player {
     /// The place of another note of that kind.
     pub(super) fn convert(
         mut self,
-        notes: &Notes,
+        notes: &[Noted<Note>],
         copies: &BTreeSet<usize>,
     ) -> std::result::Result<Vec<Call>, usize> {
         let mut calls: Vec<Call> = Vec::new();
@@ -232,7 +229,7 @@ fn read_name(number: usize) -> u8 {
 
 /// Whether the driver took a ready of the node after this note, and before it told the library
 /// anything else.
-fn is_settled(notes: &Notes, place: usize) -> bool {
+fn is_settled(notes: &[Noted<Note>], place: usize) -> bool {
     let node = notes[place].node;
     let mut later = notes[place + 1..].iter().filter(|noted| noted.node == node);
     let next = later.find(|noted| !matches!(noted.note, Note::Saved | Note::Apply));

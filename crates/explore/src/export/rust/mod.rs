@@ -38,7 +38,7 @@ pub enum NoReproduction {
     #[error("the run is clean: there is nothing to reproduce")]
     Clean,
     /// The adapter cannot make the library's calls without the harness.
-    #[error("the subject {0} cannot be written as Rust; raft-rs and noraft can")]
+    #[error("the subject {0} cannot be written as Rust: its adapter does not say what it calls")]
     NotBySubject(String),
     /// The small cluster of a reproduction does not look at the property.
     #[error("a reproduction cannot tell that {} is broken", .0.name())]
