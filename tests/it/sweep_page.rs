@@ -160,8 +160,12 @@ fn what_cannot_be_written_or_read_is_said_before_any_run() {
     assert_eq!(output.status.code(), Some(2));
     let wrong = String::from_utf8(output.stderr).unwrap();
     assert!(wrong.contains("sweep --html"), "{wrong}");
-    let output = squall(&["report", "/nowhere"]);
-    assert_eq!(output.status.code(), Some(2));
+    for nowhere in ["/nowhere", file.to_str().unwrap()] {
+        let output = squall(&["report", nowhere]);
+        assert_eq!(output.status.code(), Some(2));
+        let wrong = String::from_utf8(output.stderr).unwrap();
+        assert!(wrong.contains("cannot read the folder"), "{wrong}");
+    }
 }
 
 #[test]
@@ -207,6 +211,7 @@ fn a_page_takes_the_place_of_nothing_else() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // It does something while another process runs.
 fn a_page_that_goes_away_ends_no_sweep() {
     let folder = tempfile::tempdir().unwrap();
     let html = folder.path().join("html");

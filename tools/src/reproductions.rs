@@ -321,7 +321,7 @@ fn table(rows: &[Row], left_out: &[&str]) -> String {
         median(all)
     };
     let mut text = format!(
-        "- {} of {} findings have a crate, and its test fails as it is to; median {} lines, {} of them neither empty nor a comment\n",
+        "- {} of {} plans of findings have a crate, and its test fails as it is to; median {} lines, {} of them neither empty nor a comment\n",
         rows.len(),
         rows.len() + left_out.len(),
         lines(|row| row.lines),

@@ -23,8 +23,8 @@ pub struct Options {
 
 pub fn run(options: &Options, manner: Manner) -> Result<u8, CliError> {
     let mut sweeps = Vec::new();
-    let mut spoilt = 0;
-    for path in documents(&options.folder)? {
+    let (paths, mut spoilt) = documents(&options.folder)?;
+    for path in paths {
         match read(&path) {
             Ok(document) => sweeps.push((path, document)),
             Err(error) => {
@@ -67,15 +67,26 @@ pub fn run(options: &Options, manner: Manner) -> Result<u8, CliError> {
     Ok(if spoilt > 0 { 2 } else { 0 })
 }
 
-/// The documents of sweeps in a folder, in order of their paths.
-fn documents(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let (mut folders, mut found) = (vec![folder.to_path_buf()], Vec::new());
-    while let Some(folder) = folders.pop() {
-        let cannot = |error| CliError::file(&folder, &error);
-        for entry in std::fs::read_dir(&folder).map_err(cannot)? {
-            let entry = entry.map_err(cannot)?;
-            let kind = entry.file_type().map_err(cannot)?;
-            if kind.is_dir() {
+/// The documents of sweeps in a folder, in order of their paths, and how many of the folders in it
+/// cannot be read, which is a warning for each.
+fn documents(folder: &Path) -> Result<(Vec<PathBuf>, u32), CliError> {
+    let (mut folders, mut found, mut unread) = (vec![folder.to_path_buf()], Vec::new(), 0);
+    while let Some(inner) = folders.pop() {
+        let entries = std::fs::read_dir(&inner).and_then(Iterator::collect::<std::io::Result<_>>);
+        let entries: Vec<std::fs::DirEntry> = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                let words = format!("cannot read the folder {}: {error}", inner.display());
+                if inner == folder {
+                    return Err(CliError::Usage(words));
+                }
+                warn(&format!("left out: {words}"));
+                unread += 1;
+                continue;
+            }
+        };
+        for entry in entries {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(entry.path());
             } else if entry.file_name() == SWEEP_FILE {
                 found.push(entry.path());
@@ -83,7 +94,7 @@ fn documents(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
         }
     }
     found.sort();
-    Ok(found)
+    Ok((found, unread))
 }
 
 /// The address of `path` in a page that lies in the folder `from`.
