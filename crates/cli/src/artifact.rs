@@ -5,7 +5,7 @@ use std::path::Path;
 use squall_core::fsutil;
 use squall_core::own::KnownIssue;
 use squall_core::plan::{Plan, PlanError, Profile};
-use squall_core::registry::Registry;
+use squall_core::registry::{RegisteredSubject, Registry, UnknownSubject};
 use squall_explore::fuzz_input::{PROFILE, RUN, is_json, plan_of};
 use squall_explore::strategy;
 
@@ -58,6 +58,35 @@ fn is_named_by_libfuzzer(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let kind = |(kind, hash): (&str, &str)| KINDS.contains(&kind) && !hash.is_empty();
     name.rsplit_once('-').is_some_and(kind)
+}
+
+/// The subject that a plan is to run on: the one that is named, or the one that `--command` has
+/// started, or the plan's own. The plan is its plan from now on.
+pub fn subject_for<'s>(
+    subjects: &'s Registry,
+    named: Option<&str>,
+    plan: &mut Plan,
+) -> Result<&'s RegisteredSubject, CliError> {
+    let started = subjects.iter().find(|subject| !subject.named_with.is_empty());
+    match (named, started) {
+        (Some(name), _) => name.clone_into(&mut plan.subject),
+        (None, Some(started)) if plan.subject.split('+').next() != Some(started.name.as_str()) => {
+            started.name.clone_into(&mut plan.subject);
+        }
+        _ => {}
+    }
+    let found = subjects.find(&plan.subject);
+    let subject = found.map_err(|error| match (&error, &plan.command) {
+        (UnknownSubject::Unknown { .. }, Some(command)) => CliError::Usage(format!(
+            "the subject {} is a process of its own, and nothing is started because a plan's file names it; \
+             say it yourself, here or in squall.toml: --command {}",
+            plan.subject,
+            fsutil::quoted(command)
+        )),
+        _ => error.into(),
+    })?;
+    plan.command.clone_from(&subject.command);
+    Ok(subject)
 }
 
 /// Makes sure that the subject has the options of its own that the plan sets. One that is not there

@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use squall_core::engine::Engine;
 use squall_core::plan::{DEFAULT_PROFILE, Plan};
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::strategy;
 
-use super::artifact::{profile_for, read_plan};
+use super::artifact::{profile_for, read_plan, subject_for};
 use super::{CliError, replay_command, seed, seed_command};
 
 /// What plans run on.
@@ -54,7 +53,6 @@ pub struct Chosen {
     pub plan: Plan,
     /// On its engine.
     pub subject: RegisteredSubject,
-    pub engine: Engine,
     /// The plan's file, where it has one.
     pub file: Option<PathBuf>,
     /// The command that replays it.
@@ -83,17 +81,14 @@ impl OnePlan {
                 ));
             }
         };
-        if let Some(name) = named {
-            plan.subject = name.to_owned();
-        }
+        let subject = subject_for(subjects, named, &mut plan)?.on(engine);
         let command = match &file {
-            Some(path) => replay_command(path, engine),
-            None => seed_command(&plan, self.profile(), self.strategy, engine),
+            Some(path) => replay_command(path, &subject),
+            None => seed_command(&plan, self.profile(), self.strategy, &subject),
         };
         Ok(Chosen {
-            subject: subjects.find(&plan.subject)?.on(engine),
+            subject,
             plan,
-            engine,
             file,
             command,
         })

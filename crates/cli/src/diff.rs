@@ -9,7 +9,7 @@ use squall_core::engine::{Happened, Line, Observer, Outcome};
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 
-use super::artifact::check_own;
+use super::artifact::{check_own, subject_for};
 use super::chosen::On;
 use super::{CliError, say};
 
@@ -34,17 +34,16 @@ pub struct Options {
 pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let engine = subjects.engine(&options.on.engine)?;
     let mut plans = [Plan::read(&options.a)?, Plan::read(&options.b)?];
-    if let Some(name) = &options.on.subject {
-        plans
-            .iter_mut()
-            .for_each(|plan| plan.subject.clone_from(name));
-    }
+    let named = options.on.subject.as_deref();
+    let on = plans.each_mut().map(|plan| {
+        let subject = subject_for(subjects, named, plan)?;
+        Ok(subject.on(engine))
+    });
+    let [on_a, on_b]: [Result<_, CliError>; 2] = on;
     let [a, b] = &plans;
     for (path, plan) in [(&options.a, a), (&options.b, b)] {
         check_own(subjects, &plan.subject, path, plan)?;
     }
-    let on = [a, b].map(|plan| Ok(subjects.find(&plan.subject)?.on(engine)));
-    let [on_a, on_b]: [Result<_, CliError>; 2] = on;
     let mut text = String::new();
     let mut add = |line: &str| {
         text.push_str(line);

@@ -12,7 +12,7 @@ use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::scenario::Story;
 use squall_play::{Server, Session};
 
-use super::artifact::read_plan;
+use super::artifact::{read_plan, subject_for};
 use super::{CliError, say};
 
 #[derive(Debug, Args)]
@@ -110,8 +110,8 @@ fn begin(subjects: &Registry, options: &Options) -> Result<Session, CliError> {
         };
         return Session::of_story(all, subject.clone(), &story).map_err(in_file);
     }
-    let plan: Plan = read_plan(subjects, path, named)?;
-    let subject = subjects.find(named.unwrap_or(&plan.subject))?.clone();
+    let mut plan: Plan = read_plan(subjects, path, named)?;
+    let subject = subject_for(subjects, named, &mut plan)?.clone();
     Session::of_plan(all, subject, path, &plan).map_err(in_file)
 }
 

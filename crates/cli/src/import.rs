@@ -8,7 +8,7 @@ use clap::Args;
 use squall_core::registry::Registry;
 use squall_explore::report;
 
-use super::artifact::read_plan;
+use super::artifact::{read_plan, subject_for};
 use super::chosen::On;
 use super::page::Pages;
 use super::shrink::{say_shrunk, shrink_and_show};
@@ -36,11 +36,8 @@ pub struct Options {
 
 pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8, CliError> {
     let mut plan = read_plan(subjects, &options.artifact, options.on.subject.as_deref())?;
-    if let Some(name) = &options.on.subject {
-        plan.subject.clone_from(name);
-    }
     let engine = subjects.engine(&options.on.engine)?;
-    let subject = &subjects.find(&plan.subject)?.on(engine);
+    let subject = &subject_for(subjects, options.on.subject.as_deref(), &mut plan)?.on(engine);
     let out = options.out.clone().unwrap_or_else(|| {
         let mut name = options.artifact.clone().into_os_string();
         name.push(".json");
@@ -65,7 +62,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     };
     write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
     say_shrunk(&shrunk, manner)?;
-    let command = replay_command(&out, engine);
+    let command = replay_command(&out, subject);
     let to = out.with_extension("html");
     let html = (options.pages).line(subject, &shrunk.plan, &to, &command);
     let page = report::failure(subject, &shrunk.plan, &out, &html, &command);

@@ -13,6 +13,7 @@ mod import;
 mod interrupt;
 mod list;
 mod page;
+mod processes;
 mod replay;
 mod report;
 mod show;
@@ -38,7 +39,7 @@ use clap::{Args, Parser, Subcommand};
 use squall_core::engine::{Engine, UnknownEngine};
 use squall_core::fsutil::{folder_of, quoted, write_output, write_whole};
 use squall_core::plan::{Plan, PlanError, ProfileError};
-use squall_core::registry::{Registry, UnknownSubject};
+use squall_core::registry::{RegisteredSubject, Registry, UnknownSubject};
 use squall_core::text::{one_line, printable, printable_json};
 use squall_explore::scenario::StoryError;
 use squall_explore::seed_range as seed;
@@ -93,6 +94,8 @@ struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     manner: Manner,
+    #[command(flatten)]
+    processes: processes::Options,
     #[command(flatten)]
     color: colorchoice_clap::Color,
 }
@@ -163,6 +166,8 @@ enum CliError {
     #[error("{0}")]
     Subject(#[from] UnknownSubject),
     #[error("{0}")]
+    Process(#[from] squall_process::StartError),
+    #[error("{0}")]
     Engine(#[from] UnknownEngine),
     #[error("{0}")]
     Profile(#[from] ProfileError),
@@ -215,13 +220,16 @@ pub fn main(subjects: impl Into<Registry>) -> ExitCode {
 /// # Panics
 /// Without a subject.
 pub fn run(subjects: impl Into<Registry>, arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let subjects = subjects.into();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error),
     };
     arguments.color.write_global();
     let manner = arguments.manner;
+    let subjects = match processes::beside(subjects.into(), &arguments.processes) {
+        Ok(subjects) => subjects,
+        Err(error) => return fail(&error.to_string()),
+    };
     let done = match arguments
         .command
         .unwrap_or_else(|| Command::Sweep(sweep::Options::default()))
@@ -374,12 +382,13 @@ fn program() -> String {
 }
 
 /// The command that replays the plan at `path`, complete and ready to paste.
-fn replay_command(path: &std::path::Path, engine: Engine) -> String {
+fn replay_command(path: &std::path::Path, subject: &RegisteredSubject) -> String {
     format!(
-        "{} replay {}{}",
+        "{} replay {}{}{}",
         program(),
         quoted(&path.display().to_string()),
-        engine_option(engine)
+        subject.named_with,
+        engine_option(subject.engine)
     )
 }
 
@@ -402,16 +411,17 @@ fn seed_command(
     plan: &Plan,
     profile: &str,
     strategy: Option<strategy::Kind>,
-    engine: Engine,
+    subject: &RegisteredSubject,
 ) -> String {
     let named = strategy.map(|kind| format!(" --strategy {}", kind.name()));
     let strategy = named.unwrap_or_default();
     format!(
-        "{} replay --seed {} --subject {} --profile {}{strategy}{}",
+        "{} replay --seed {} --subject {}{} --profile {}{strategy}{}",
         program(),
         plan.seed,
         quoted(&plan.subject),
+        subject.named_with,
         quoted(profile),
-        engine_option(engine)
+        engine_option(subject.engine)
     )
 }

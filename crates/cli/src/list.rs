@@ -47,7 +47,12 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     let with_bug = |subject: &&RegisteredSubject| subject.caught_by.is_some();
     let row = |subject: &RegisteredSubject| (subject.name.clone(), subject.about.clone());
     let rows: Vec<(String, String)> = match what {
-        What::Subjects => subjects.iter().filter(|s| !with_bug(s)).map(row).collect(),
+        What::Subjects => {
+            let honest = subjects.iter().filter(|s| !with_bug(s)).map(row);
+            let late = subjects.late().iter();
+            let late = late.map(|late| (late.name.clone(), late.about.clone()));
+            honest.chain(late).collect()
+        }
         What::Bugs => subjects.iter().filter(with_bug).map(row).collect(),
         What::Options => own(subjects, |own| {
             let options = own.options.iter();

@@ -16,7 +16,7 @@ use squall_explore::run_document::RunDocument;
 
 use narrow::{Around, Narrow};
 
-use super::artifact::check_own;
+use super::artifact::{check_own, subject_for};
 use super::chosen::{Chosen, OnePlan};
 use super::page::{DEFAULT_OUT, Pages};
 use super::{CliError, Manner, say, unfinished};
@@ -265,11 +265,9 @@ fn one_of(
     path: &Path,
 ) -> Result<Outcome, CliError> {
     let mut plan = Plan::read(path)?;
-    if let Some(name) = &options.one.on.subject {
-        plan.subject = name.clone();
-    }
+    let named = options.one.on.subject.as_deref();
+    let subject = subject_for(subjects, named, &mut plan)?.on(engine);
     check_own(subjects, &plan.subject, path, &plan)?;
-    let subject = subjects.find(&plan.subject)?.on(engine);
     Ok(subject.runner.run(&plan, Observer::default()))
 }
 

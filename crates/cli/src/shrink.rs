@@ -91,7 +91,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     })?;
     write_to(options.out.as_deref(), &out, &shrunk.plan.to_json())?;
     say_shrunk(&shrunk, manner)?;
-    let command = replay_command(&out, chosen.engine);
+    let command = replay_command(&out, subject);
     let to = out.with_extension("html");
     let html = (options.pages).line(subject, &shrunk.plan, &to, &command);
     let page = report::failure(subject, &shrunk.plan, &out, &html, &command);

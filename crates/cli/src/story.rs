@@ -9,6 +9,7 @@ use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::scenario::{Story, commands, of_plan, stories_in};
 
+use super::artifact::subject_for;
 use super::{CliError, say, write_beside, write_file};
 
 #[derive(Debug, Args)]
@@ -73,8 +74,8 @@ fn list() -> Result<u8, CliError> {
 }
 
 fn from(subjects: &Registry, path: &std::path::Path) -> Result<u8, CliError> {
-    let plan = Plan::read(path)?;
-    let subject = subjects.find(&plan.subject)?;
+    let mut plan = Plan::read(path)?;
+    let subject = subject_for(subjects, None, &mut plan)?;
     let story = Story::parse(path, &of_plan(&plan));
     match story.tell(subject)? {
         Ok(told) => {
@@ -102,10 +103,11 @@ fn tell(
     let mut status = 0;
     // Why the first of them does not.
     let mut why = None;
-    for subject in subjects.iter() {
-        if named.is_some_and(|named| named.name != subject.name) {
-            continue;
-        }
+    let all: Vec<&RegisteredSubject> = match named {
+        Some(named) => vec![named],
+        None => subjects.iter().collect(),
+    };
+    for subject in all {
         if named.is_none() && !story.is_for(subject) {
             continue;
         }

@@ -190,7 +190,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     page.with(|page| {
         let files = lock();
         let plans = files.files().iter();
-        let commands = plans.map(|files| replay_command(&files.plan, subject.engine));
+        let commands = plans.map(|files| replay_command(&files.plan, subject));
         page.catch_up(subject, &stand.summary.findings, commands);
     });
     let hangs = |hang: &Hang, so_far: &Summary| {
@@ -266,7 +266,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
                 let told = bar.suspend(|| lock().finding(finding));
                 let plan = lock().files().last().map(|files| files.plan.clone());
                 if let (Some(plan), Ok(())) = (plan, &told) {
-                    let command = replay_command(&plan, subject.engine);
+                    let command = replay_command(&plan, subject);
                     page.with(|page| page.finding(subject, finding, &command));
                 }
                 told
@@ -427,7 +427,7 @@ fn say_first(
     let (Some(finding), Some(files)) = (summary.findings.first(), files.first()) else {
         return Ok(());
     };
-    let command = replay_command(&files.plan, subject.engine);
+    let command = replay_command(&files.plan, subject);
     let (seed, failure) = (finding.seed, &finding.failure);
     say(&format!(
         "\nseed {seed}: {failure}\n  reproduce  {command}\n"
@@ -460,7 +460,7 @@ fn conclude_hang(
         "\n{}\n  plan       {}\n  reproduce  {}\n",
         watch::in_words(swept.subject, &swept.profile.name, hang),
         plan.display(),
-        replay_command(&plan, subject.engine)
+        replay_command(&plan, subject)
     );
     match options.json.as_deref() == Some(Path::new("-")) {
         true => text.trim().lines().for_each(super::warn_of_command),
@@ -507,7 +507,7 @@ fn write_summaries(
 ) -> Result<(), CliError> {
     if let Some(path) = &options.summary_md {
         let text = report::markdown(summary, swept, files, |plan| {
-            super::replay_command(plan, subject.engine)
+            super::replay_command(plan, subject)
         });
         write_file(path, &text)?;
     }

@@ -192,7 +192,7 @@ pub fn tell_of_shrinking(
         hang.step,
         hang.at,
         path.display(),
-        replay_command(&path, subject.engine)
+        replay_command(&path, subject)
     ))
 }
 

@@ -132,7 +132,7 @@ impl<'a> Written<'a> {
     }
 
     fn print(&self, finding: &Finding, path: &Path, whole: bool) -> Result<(), CliError> {
-        let command = replay_command(path, self.writing.subject.engine);
+        let command = replay_command(path, self.writing.subject);
         if whole {
             let html = self.page_line(&finding.plan, path, &command);
             let page = report::failure(self.writing.subject, &finding.plan, path, &html, &command);
@@ -198,7 +198,7 @@ impl<'a> Written<'a> {
     }
 
     fn print_shrunk(&self, shrunk: &Shrunk, path: &Path, smaller: &Path) -> Result<(), CliError> {
-        let command = replay_command(smaller, self.writing.subject.engine);
+        let command = replay_command(smaller, self.writing.subject);
         let sizes = [
             ("shrunk", "from", &shrunk.before),
             ("", "to", &shrunk.after),

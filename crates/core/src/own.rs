@@ -100,6 +100,8 @@ pub struct KnownIssue {
     pub breaks: &'static [&'static str],
     /// Takes the trigger, and no more than the trigger, out of the options of a plan.
     pub leave_out: fn(&mut RaftOptions, &mut DriverOptions),
+    /// The subject's own options that bring it about: taken out of plans as well.
+    pub triggers: &'static [&'static str],
     /// Conditions that bring it about, which plans for any subject may have.
     pub hazards: &'static [Hazard],
 }
@@ -117,6 +119,7 @@ impl KnownIssue {
             about,
             breaks,
             leave_out: |_, _| {},
+            triggers: &[],
             hazards: &[],
         }
     }
@@ -125,6 +128,11 @@ impl KnownIssue {
     /// more than the trigger.
     pub const fn without(self, leave_out: fn(&mut RaftOptions, &mut DriverOptions)) -> Self {
         Self { leave_out, ..self }
+    }
+
+    /// Plans keep clear of it by leaving these of the subject's own options off.
+    pub const fn triggered_by(self, triggers: &'static [&'static str]) -> Self {
+        Self { triggers, ..self }
     }
 
     /// Plans keep clear of it by keeping clear of these conditions.
@@ -217,6 +225,9 @@ impl Own {
     ) {
         for issue in self.issues.iter().filter(|issue| !is_on(issue.name)) {
             (issue.leave_out)(raft, driver);
+            for option in issue.triggers {
+                driver.set_flag(option, false);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The subjects of a program: Raft implementations behind the seam, by name, and how a plan is
 //! carried out on one whatever its types. Knows no Raft library: a program makes its own list.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::bugs::{Bug, Injected, Tamper};
 use crate::engine::{self, Engine, Observer, Outcome, UnknownEngine};
@@ -32,6 +32,12 @@ pub trait Runner: Send + Sync {
     /// What the implementation declares of its own: see [`Subject::options`] and
     /// [`Subject::known_issues`].
     fn own(&self) -> Own;
+
+    /// The same as [`run`](Runner::run), by a process that has run nothing before, where the nodes
+    /// live in one of their own: what an earlier run left there shows by another outcome.
+    fn run_fresh(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
+        self.run(plan, watch)
+    }
 
     /// The engine that it always runs on, whichever is asked for, if there is one.
     fn only_on(&self) -> Option<Engine> {
@@ -73,6 +79,11 @@ pub struct RegisteredSubject {
     pub name: String,
     /// What it is, in one line.
     pub about: String,
+    /// The command that starts it, where it is a process of its own.
+    pub command: Option<String>,
+    /// What a command line must have besides its name for it to be there: an option, with a space
+    /// before it. Empty where nothing is needed.
+    pub named_with: String,
     /// The check that is to catch its injected bug, where it has one.
     pub caught_by: Option<Property>,
     /// The subject.
@@ -84,13 +95,62 @@ pub struct RegisteredSubject {
     pub reproducer: Option<&'static dyn Reproducer>,
 }
 
-/// No subject has this name.
+/// There is no subject to be had of this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown subject \"{name}\"{nearest}; legal: {legal}")]
-pub struct UnknownSubject {
-    name: String,
-    nearest: String,
-    legal: String,
+#[non_exhaustive]
+pub enum UnknownSubject {
+    /// No subject has it.
+    #[error("unknown subject \"{name}\"{nearest}; legal: {legal}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The nearest one that there is, in words; empty where none is near.
+        nearest: String,
+        /// Those that there are.
+        legal: String,
+    },
+    /// The one that has it cannot be made.
+    #[error("the subject {name} cannot be started: {why}")]
+    NotMade {
+        /// The name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Subjects that are made when they are first asked for: an honest one, and it with injected bugs.
+pub struct LateSubject {
+    /// The honest one's name.
+    pub name: String,
+    /// What it is, in one line.
+    pub about: String,
+    make: Box<Make>,
+    made: OnceLock<Result<Vec<RegisteredSubject>, String>>,
+}
+
+type Make = dyn Fn() -> Result<Vec<RegisteredSubject>, String> + Send + Sync;
+
+impl LateSubject {
+    /// The honest one's name, what it is, and what makes it and those with injected bugs, which are
+    /// called `NAME+BUG`.
+    pub fn new(
+        name: impl Into<String>,
+        about: impl Into<String>,
+        make: impl Fn() -> Result<Vec<RegisteredSubject>, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            about: about.into(),
+            make: Box::new(make),
+            made: OnceLock::new(),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&self.name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('+'))
+    }
 }
 
 /// `subject` under the name `name`, then `subject` with each injected bug that fits it, as
@@ -125,6 +185,8 @@ impl RegisteredSubject {
         Self {
             name: name.into(),
             about: about.into(),
+            command: None,
+            named_with: String::new(),
             caught_by: None,
             engine: subject.only_on().unwrap_or_default(),
             runner: Arc::new(subject),
@@ -146,6 +208,7 @@ impl RegisteredSubject {
     pub fn plans<'a>(&'a self, profile: &'a Profile) -> PlanSpace<'a> {
         PlanSpace {
             subject: &self.name,
+            command: self.command.as_deref(),
             supports: self.runner.supports(),
             own: self.runner.own(),
             profile,
@@ -168,6 +231,8 @@ impl RegisteredSubject {
         Self {
             name: self.name.clone(),
             about: self.about.clone(),
+            command: self.command.clone(),
+            named_with: self.named_with.clone(),
             caught_by: self.caught_by,
             reproducer: self.reproducer,
             runner: match only {
@@ -182,6 +247,7 @@ impl RegisteredSubject {
 /// The subjects of a program, the first of which is the default, and its engines.
 pub struct Registry {
     all: Vec<RegisteredSubject>,
+    late: Vec<LateSubject>,
     engines: Vec<Engine>,
 }
 
@@ -215,7 +281,30 @@ impl Registry {
                 engines.push(subject.engine);
             }
         }
-        Self { all, engines }
+        Self {
+            all,
+            late: Vec::new(),
+            engines,
+        }
+    }
+
+    /// The same, with these before all others.
+    #[must_use]
+    pub fn with_first(mut self, mut first: Vec<RegisteredSubject>) -> Self {
+        first.append(&mut self.all);
+        Self { all: first, ..self }
+    }
+
+    /// The same, with subjects that are made when they are asked for by name.
+    #[must_use]
+    pub fn with_late(mut self, late: Vec<LateSubject>) -> Self {
+        self.late.extend(late);
+        self
+    }
+
+    /// Those that are made when they are asked for by name.
+    pub fn late(&self) -> &[LateSubject] {
+        &self.late
     }
 
     /// The same, with another engine to run them on.
@@ -240,7 +329,7 @@ impl Registry {
         Engine::by_name(name, &self.engines)
     }
 
-    /// All of them.
+    /// All of them, but for those that are made when they are asked for.
     pub fn iter(&self) -> impl Iterator<Item = &RegisteredSubject> {
         self.all.iter()
     }
@@ -250,9 +339,21 @@ impl Registry {
     /// # Errors
     /// [`UnknownSubject`] names the nearest and all legal names.
     pub fn find(&self, name: &str) -> Result<&RegisteredSubject, UnknownSubject> {
-        let names: Vec<&str> = self.iter().map(|subject| subject.name.as_str()).collect();
-        let found = self.iter().find(|subject| subject.name == name);
-        found.ok_or_else(|| UnknownSubject {
+        let mut found = self.iter().find(|subject| subject.name == name);
+        if found.is_none()
+            && let Some(late) = self.late.iter().find(|late| late.has(name))
+        {
+            let made = late.made.get_or_init(&late.make).as_ref();
+            let made = made.map_err(|why| UnknownSubject::NotMade {
+                name: late.name.clone(),
+                why: why.clone(),
+            })?;
+            found = made.iter().find(|subject| subject.name == name);
+        }
+        let names = self.iter().map(|subject| subject.name.as_str());
+        let late = self.late.iter().map(|late| late.name.as_str());
+        let names: Vec<&str> = names.chain(late).collect();
+        found.ok_or_else(|| UnknownSubject::Unknown {
             name: name.to_owned(),
             nearest: suggest::suggestion(name, names.iter().copied()),
             legal: self.in_short(),
@@ -263,7 +364,9 @@ impl Registry {
     fn in_short(&self) -> String {
         let (injected, honest): (Vec<&RegisteredSubject>, Vec<&RegisteredSubject>) =
             self.iter().partition(|subject| subject.caught_by.is_some());
-        let mut names: Vec<String> = honest.iter().map(|subject| subject.name.clone()).collect();
+        let late = self.late.iter().map(|late| &late.name);
+        let honest = honest.iter().map(|subject| &subject.name);
+        let mut names: Vec<String> = honest.chain(late).cloned().collect();
         if let Some(first) = injected.first() {
             let count = injected.len();
             names.push(format!(

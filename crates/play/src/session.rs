@@ -145,6 +145,7 @@ impl Session {
     ) -> Result<Self, PlayError> {
         let plan = Plan {
             subject: subject.name.clone(),
+            command: subject.command.clone(),
             ..plan.clone()
         };
         let path = path.with_extension("sim");

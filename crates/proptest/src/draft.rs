@@ -70,6 +70,7 @@ impl Draft {
             version: VERSION,
             seed: self.seed,
             subject: subject.to_owned(),
+            command: None,
             profile: "proptest".to_owned(),
             cluster,
             raft,

@@ -36,6 +36,7 @@ impl Drawn {
         let plan = Plan { seed, ..plan };
         let space = PlanSpace {
             subject: &plan.subject.clone(),
+            command: None,
             supports: squall_core::options::Feature::ALL,
             own: self.own,
             profile: &self.profile,

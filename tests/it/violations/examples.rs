@@ -33,6 +33,7 @@ pub(super) fn simple() -> members::Configuration {
 
 pub(super) fn panic() -> Panic {
     Panic {
+        printed: None,
         message: "index out of bounds".to_owned(),
         place: Some(Place {
             file: "raft.rs".to_owned(),

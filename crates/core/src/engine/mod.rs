@@ -39,7 +39,7 @@ pub use event_loop::run;
 pub use hosted::{Host, Task, run_hosted};
 pub use kind::{Engine, UnknownEngine};
 #[doc(hidden)]
-pub use panics::of_test;
+pub use panics::{fail_elsewhere, of_test};
 #[doc(hidden)]
 pub use pulse::{Pulse, Whereabouts};
 pub use recording::Recording;

@@ -39,10 +39,17 @@ fn install() {
                 line: at.line(),
                 column: at.column(),
             });
-            let message = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            LAST.set(Some(Panic { message, place }));
+            LAST.set(Some(Panic {
+                message: one_line(&text),
+                place,
+                printed: None,
+            }));
         }));
     });
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The subject's code runs from now on.
@@ -64,6 +71,17 @@ pub(super) fn within<T>(of_subject: impl FnOnce() -> T) -> T {
     leave();
     value
 }
+
+/// Ends the step of a subject whose code runs elsewhere, in another process, and has failed there:
+/// the same as this panic here.
+pub fn fail_elsewhere(mut panic: Panic) -> ! {
+    panic.message = one_line(&panic.message);
+    LAST.set(Some(panic));
+    resume_unwind(Box::new(FailedElsewhere))
+}
+
+/// What unwinds out of a step that failed in another process.
+struct FailedElsewhere;
 
 /// Code of the subject's begins, or is over.
 pub(super) fn guard(begins: bool) {
@@ -91,6 +109,7 @@ pub(super) fn of_subject<T>(run: impl FnOnce() -> T) -> Result<T, Panic> {
             LAST.take().unwrap_or_else(|| Panic {
                 message: "it unwound without a panic".to_owned(),
                 place: None,
+                printed: None,
             })
         } else {
             OURS.set(is_ours && IN_TEST.get());

@@ -47,6 +47,7 @@ pub(super) fn draw_plan(choices: Choices, seed: u64, space: PlanSpace<'_>) -> Pl
         version: VERSION,
         seed,
         subject: space.subject.to_owned(),
+        command: space.command.map(str::to_owned),
         profile: profile.name.clone(),
         workload: draw.workload(election_us),
         disk: DiskOptions {

@@ -67,6 +67,10 @@ pub struct Plan {
     pub seed: u64,
     /// The subject's name: see `squall list subjects`.
     pub subject: String,
+    /// The command that starts the subject, where it is a process of its own: for people. No run
+    /// reads it, and nothing is started because a plan names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// The profile that it was made by; for people, not read by a run.
     pub profile: String,
     /// How many nodes, and their clocks.

@@ -12,6 +12,8 @@ use squall_world::rng::Choices;
 pub struct PlanSpace<'a> {
     /// The subject's name.
     pub subject: &'a str,
+    /// The command that starts it, where it is a process of its own.
+    pub command: Option<&'a str>,
     /// What plans may ask for.
     pub supports: &'a [Feature],
     /// What the subject declares of its own.
@@ -25,6 +27,7 @@ impl<'a> PlanSpace<'a> {
     pub fn new(subject: &'a str, profile: &'a Profile) -> Self {
         Self {
             subject,
+            command: None,
             supports: Feature::ALL,
             own: Own::default(),
             profile,

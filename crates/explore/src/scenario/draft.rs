@@ -73,6 +73,7 @@ pub fn base(voters: u8, learners: u8, spares: u8) -> Plan {
         version: VERSION,
         seed: 0,
         subject: String::new(),
+        command: None,
         profile: "story".to_owned(),
         cluster: Cluster {
             voters,
@@ -258,6 +259,7 @@ impl<'a> Draft<'a> {
             end(&mut plan.faults[*place], heal_us);
         }
         plan.subject = self.subject.name.clone();
+        plan.command.clone_from(&self.subject.command);
         plan.heal_us = heal_us;
         // What is too much for a plan is told when the plan is made sure of.
         let election_us = u64::from(plan.raft.election_ticks).saturating_mul(plan.cluster.tick_us);

@@ -130,6 +130,7 @@ mod tests {
     fn space(profile: &Profile) -> PlanSpace<'_> {
         PlanSpace {
             subject: "raft-rs",
+            command: None,
             supports: squall_core::options::Feature::ALL,
             own: squall_core::own::Own::default(),
             profile,

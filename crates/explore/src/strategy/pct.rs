@@ -89,6 +89,7 @@ mod tests {
         let profile = Profile::load("storm").unwrap();
         let pct = Pct::over(PlanSpace {
             subject: "raft-rs",
+            command: None,
             supports: squall_core::options::Feature::ALL,
             own: squall_core::own::Own::default(),
             profile: &profile,

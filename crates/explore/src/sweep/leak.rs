@@ -16,7 +16,8 @@ const MOST_LINES: usize = 6;
 /// What a leak comes from, nearly always.
 pub const USUAL_CAUSES: &str = "Usual causes, in a driver or a library: the order of a HashMap or HashSet, a clock, a \
      thread, a random number, an address, a static that outlives a run; \
-     in a server also tokio::select! without `biased`.";
+     in a server also tokio::select! without `biased`; in a process of its own, what an earlier \
+     run left there.";
 
 /// Two runs of one plan that were not the same.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ pub fn find_leak(
     pulse: Option<&Arc<Pulse>>,
 ) -> Option<Leak> {
     let was_cut = || pulse.is_some_and(|pulse| pulse.was_cut());
-    let again = subject.runner.run(
+    let again = subject.runner.run_fresh(
         plan,
         Observer {
             pulse: pulse.cloned(),
@@ -63,9 +64,9 @@ pub fn find_leak(
         first: ended(before),
         second: ended(&again),
     };
-    let first = step_by_step(subject, plan, pulse);
+    let first = step_by_step(pulse, |watch| subject.runner.run(plan, watch));
     for _ in 1..MOST_RUNS {
-        let second = step_by_step(subject, plan, pulse);
+        let second = step_by_step(pulse, |watch| subject.runner.run_fresh(plan, watch));
         if was_cut() {
             break;
         }
@@ -81,7 +82,10 @@ pub fn find_leak(
     Some(leak)
 }
 
-fn step_by_step(subject: &RegisteredSubject, plan: &Plan, pulse: Option<&Arc<Pulse>>) -> Run {
+fn step_by_step(
+    pulse: Option<&Arc<Pulse>>,
+    run: impl FnOnce(Observer<'_>) -> Outcome,
+) -> Run {
     let (mut digests, mut lines) = (Vec::new(), Vec::new());
     let mut keep = |line: Line| lines.push(line);
     let watch = Observer {
@@ -90,7 +94,7 @@ fn step_by_step(subject: &RegisteredSubject, plan: &Plan, pulse: Option<&Arc<Pul
         pulse: pulse.cloned(),
         ..Observer::default()
     };
-    subject.runner.run(plan, watch);
+    run(watch);
     Run { digests, lines }
 }
 

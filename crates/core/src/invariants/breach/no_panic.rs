@@ -34,6 +34,10 @@ pub struct Panic {
     pub message: String,
     /// Where it came from, if that is known.
     pub place: Option<Place>,
+    /// What the process that it happened in had printed on standard error in this run, its newest
+    /// lines, where that is a process of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub printed: Option<String>,
 }
 
 /// A place in a source file.
@@ -64,8 +68,11 @@ impl Display for Place {
 impl Display for Panic {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        match &self.place {
-            Some(place) => write!(f, " ({place})"),
+        if let Some(place) = &self.place {
+            write!(f, " ({place})")?;
+        }
+        match &self.printed {
+            Some(printed) => write!(f, "; on standard error: {printed}"),
             None => Ok(()),
         }
     }

@@ -1,0 +1,324 @@
+//! A process that hosts nodes: started, asked and answered, watched, and ended. Knows frames and
+//! not what is in them.
+//!
+//! A thread keeps the newest of what the process prints on standard error, and another looks
+//! whether it answers. Both go by wall time, and no result depends on them: a process that is too
+//! slow is killed, and the run that it was in has failed for that.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{Builder, JoinHandle, sleep};
+use std::time::Duration;
+
+use super::frame::{self, Frame};
+
+/// How long a process may take for an answer where nobody says, in wall time: ten thousand times
+/// what a step of a slow one takes.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether it answers. Time counts by looks: as long as this whole process
+/// stands still, no other is too slow.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// How long a process may take to end once nothing more is asked.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Bytes of standard error that are kept, the newest.
+const PRINTED: usize = 16 << 10;
+
+/// Lines of standard error that are told.
+const LINES: usize = 12;
+
+/// Why a process does not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChildError {
+    /// It cannot be started.
+    #[error("cannot start {}: {source}", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It has ended.
+    #[error("the process ended: {0}")]
+    Ended(String),
+    /// It took too long, and was killed.
+    #[error("the process did not answer within {} s, and was killed", .0.as_secs_f64())]
+    TooSlow(Duration),
+    /// What it sent is no frame.
+    #[error("the process does not speak the protocol: {0}")]
+    Nonsense(String),
+}
+
+/// A process.
+#[derive(Debug)]
+pub(crate) struct Child {
+    shared: Arc<Shared>,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    printed: Arc<Mutex<Printed>>,
+    reader: Option<JoinHandle<()>>,
+    request: Frame,
+    answer: Vec<u8>,
+    deadline: Duration,
+    /// Runs that it has been in, this one among them.
+    pub(crate) runs: u64,
+}
+
+/// What its watchdog knows of it.
+#[derive(Debug)]
+struct Shared {
+    process: Mutex<std::process::Child>,
+    /// Odd while an answer is due.
+    beat: AtomicU64,
+    was_killed: AtomicBool,
+}
+
+/// The newest of what it has printed in this run.
+#[derive(Debug, Default)]
+struct Printed {
+    bytes: VecDeque<u8>,
+    was_cut: bool,
+}
+
+impl Child {
+    /// Starts `command`: a program and its arguments, in that folder.
+    pub(crate) fn start(
+        command: &[String],
+        folder: Option<&Path>,
+        deadline: Duration,
+    ) -> Result<Self, ChildError> {
+        let [program, arguments @ ..] = command else {
+            return Err(ChildError::Nonsense("there is no command".to_owned()));
+        };
+        let failed = |source| ChildError::Start {
+            program: program.into(),
+            source,
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(folder) = folder {
+            command.current_dir(folder);
+        }
+        // Ctrl-C on the terminal is for Squall, which ends what it has begun.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut process = command.spawn().map_err(failed)?;
+        let (Some(to), Some(from), Some(errors)) = (
+            process.stdin.take(),
+            process.stdout.take(),
+            process.stderr.take(),
+        ) else {
+            unreachable!("all three were asked for");
+        };
+        let printed = Arc::default();
+        let shared = Arc::new(Shared {
+            process: Mutex::new(process),
+            beat: AtomicU64::new(0),
+            was_killed: AtomicBool::new(false),
+        });
+        let into = Arc::clone(&printed);
+        let reader = Builder::new()
+            .name("standard error".to_owned())
+            .spawn(move || keep_newest(errors, &into))
+            .map_err(failed)?;
+        let looked_at = Arc::downgrade(&shared);
+        Builder::new()
+            .name("deadline".to_owned())
+            .spawn(move || look_on(&looked_at, deadline))
+            .map_err(failed)?;
+        Ok(Self {
+            shared,
+            to,
+            from: BufReader::with_capacity(64 << 10, from),
+            printed,
+            reader: Some(reader),
+            request: Frame::default(),
+            answer: Vec::new(),
+            deadline,
+            runs: 0,
+        })
+    }
+
+    /// Asks what `write` puts into a frame, and returns the answer.
+    pub(crate) fn ask(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<&[u8], ChildError> {
+        write(self.request.begin());
+        self.shared.beat.fetch_add(1, Ordering::Relaxed);
+        let sent = self.request.send(&mut self.to);
+        // What it has answered before it ended is still to be read.
+        let received = frame::receive(&mut self.from, &mut self.answer);
+        self.shared.beat.fetch_add(1, Ordering::Relaxed);
+        match sent.and(received) {
+            Ok(()) => Ok(&self.answer),
+            Err(error) => Err(self.why(&error)),
+        }
+    }
+
+    fn why(&mut self, error: &io::Error) -> ChildError {
+        if self.shared.was_killed.load(Ordering::Relaxed) {
+            return ChildError::TooSlow(self.deadline);
+        }
+        match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::Other => ChildError::Nonsense(error.to_string()),
+            _ => ChildError::Ended(match self.end() {
+                Some(status) => in_words(status),
+                None => "it closed its standard output".to_owned(),
+            }),
+        }
+    }
+
+    /// Gives it a moment to end, and then ends it.
+    fn end(&mut self) -> Option<ExitStatus> {
+        let mut process = lock(&self.shared.process);
+        let mut waited = Duration::ZERO;
+        let status = loop {
+            match process.try_wait() {
+                Ok(Some(status)) => break Some(status),
+                Ok(None) if waited < GRACE => {
+                    pause(Duration::from_millis(2));
+                    waited += Duration::from_millis(2);
+                }
+                Ok(None) | Err(_) => break None,
+            }
+        };
+        if status.is_none() {
+            // Whether it has ended by itself meanwhile makes no difference.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        drop(process);
+        if let Some(reader) = self.reader.take() {
+            // All that it has printed is there once its end of the pipe is closed, which a process
+            // that it has started may keep open.
+            let mut waited = Duration::ZERO;
+            while !reader.is_finished() && waited < GRACE {
+                pause(Duration::from_millis(2));
+                waited += Duration::from_millis(2);
+            }
+        }
+        status
+    }
+
+    /// A run begins: what was printed before is not about it.
+    pub(crate) fn begins_run(&mut self) {
+        self.runs += 1;
+        *lock(&self.printed) = Printed::default();
+    }
+
+    /// The newest lines that it has printed in this run, in one line; none where there are none.
+    pub(crate) fn printed(&self) -> Option<String> {
+        let printed = lock(&self.printed);
+        let bytes: Vec<u8> = printed.bytes.iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines: Vec<&str> = lines.collect();
+        let shown = &lines[lines.len().saturating_sub(LINES)..];
+        if shown.is_empty() {
+            return None;
+        }
+        let mut told = String::new();
+        if printed.was_cut || shown.len() < lines.len() {
+            let _ = write!(told, "(the last {} lines) ", shown.len());
+        }
+        told.push_str(&shown.join(" | "));
+        Some(told)
+    }
+
+    /// Its standard error to the end, once it has ended.
+    pub(crate) fn printed_at_end(&mut self) -> Option<String> {
+        self.end();
+        self.printed()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let mut process = lock(&self.shared.process);
+        // It holds no state that anybody needs, and may not end by itself.
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // Outside of every simulation: a process is waited for.
+fn pause(time: Duration) {
+    sleep(time);
+}
+
+/// Keeps the newest of what a process prints.
+fn keep_newest(mut from: ChildStderr, printed: &Mutex<Printed>) {
+    let mut piece = [0; 4096];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return,
+            Ok(length) => {
+                let mut printed = lock(printed);
+                printed.bytes.extend(&piece[..length]);
+                let over = printed.bytes.len().saturating_sub(PRINTED);
+                printed.bytes.drain(..over);
+                printed.was_cut |= over > 0;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Kills a process that owes an answer for longer than `deadline`, as long as there is one.
+fn look_on(shared: &Weak<Shared>, deadline: Duration) {
+    let (mut seen, mut still) = (0, Duration::ZERO);
+    loop {
+        pause(EVERY);
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let beat = shared.beat.load(Ordering::Relaxed);
+        let is_due = beat % 2 == 1;
+        still = match is_due && beat == seen {
+            true => still + EVERY,
+            false => Duration::ZERO,
+        };
+        seen = beat;
+        if still >= deadline {
+            shared.was_killed.store(true, Ordering::Relaxed);
+            // If it has ended by itself, that is told.
+            let _ = lock(&shared.process).kill();
+            return;
+        }
+    }
+}
+
+fn in_words(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        let name = match signal {
+            4 => " (illegal instruction)",
+            6 => " (abort)",
+            8 => " (arithmetic error)",
+            9 => " (killed)",
+            11 => " (segmentation fault)",
+            15 => " (terminated)",
+            _ => "",
+        };
+        return format!("signal {signal}{name}");
+    }
+    match status.code() {
+        Some(code) => format!("exit status {code}"),
+        None => status.to_string(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,630 @@
+//! One node, as the engine sees it: its Raft is in a process, all else is here. What the node wants
+//! done comes as actions, in order, and is held back where something in it waits for the disk.
+//!
+//! As drivers do that call a library, it takes one input at a time, and takes none while it waits.
+//! Ticks that the process has said to be idle are counted and not sent.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::answer::Action;
+use super::program::Link;
+use super::request::{Disk, Told, skips_missed_ticks};
+use squall_core::adapter::reports::Reports;
+use squall_core::adapter::state_machine::StateMachine;
+use squall_core::configuration::Configuration;
+use squall_core::ids::{Index, NodeId};
+use squall_core::log_vec::Indexed;
+use squall_core::replica::{
+    BootContext, Input, Label, LibraryEvent, LogSink, Next, Observation, Output, Replica, Reply,
+    ReplyOutcome, Request, Start, SyncId, SyncResult,
+};
+use squall_core::storage::{Entry, EntryKind, HardState, Record, Snapshot};
+
+/// Bytes that an entry takes in the log beside its data, as its growth is counted.
+const ENTRY_OVERHEAD: u64 = 24;
+
+/// A message between two nodes: bytes of the library's, and what goes along with them.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// What it is, and what its sender promises by it.
+    pub(crate) label: Label,
+    /// The library's own message.
+    pub(crate) data: Bytes,
+    /// The snapshot that it carries.
+    pub(crate) snapshot: Option<Box<Snapshot>>,
+}
+
+/// One node of a program.
+pub struct ProcessNode {
+    id: NodeId,
+    link: Rc<RefCell<Link>>,
+    machine: StateMachine,
+    reports: Reports,
+    /// The log as it is written.
+    log: Indexed<Entry>,
+    /// The term of the entry before its first.
+    term_before: u64,
+    configuration: Configuration,
+    applied: Index,
+    /// Log growth since the last snapshot.
+    grown_bytes: u64,
+    snapshot_every_bytes: u64,
+    keep_entries: u64,
+    skips_missed_ticks: bool,
+    /// The newest snapshot that is durable.
+    snapshot: Option<Box<Snapshot>>,
+    own_snapshot: Option<OwnSnapshot>,
+    /// Snapshots that came with messages, of which none is newer than the last.
+    arrived: Vec<Box<Snapshot>>,
+    /// What has arrived and is not told yet.
+    inbox: VecDeque<Told>,
+    /// What the node waits for.
+    waits: Option<SyncId>,
+    /// What is to be done then, and whether the process is to be told.
+    held: VecDeque<Action>,
+    syncs: u64,
+    /// Syncs that the process has asked for.
+    asked_syncs: u64,
+    /// Syncs that it is to be told of, and its numbers for them.
+    told_of: VecDeque<(SyncId, u64)>,
+    requests: Requests,
+    /// Ticks that do nothing, if nothing else comes.
+    idle: u64,
+    /// Ticks that were not told.
+    skipped: u64,
+    log_lines: Option<LogSink>,
+    told: Vec<Told>,
+    actions: Vec<Action>,
+}
+
+/// A snapshot of its own on its way to the disk.
+struct OwnSnapshot {
+    snapshot: Box<Snapshot>,
+    sync: SyncId,
+    is_durable: bool,
+}
+
+/// What clients have asked for here. A client has one request under way.
+#[derive(Default)]
+struct Requests {
+    numbers: u64,
+    commands: Vec<(u64, Request)>,
+    reads: Vec<PendingRead>,
+}
+
+struct PendingRead {
+    number: u64,
+    request: Request,
+    /// From which index on it may be served, once that is known.
+    index: Option<Index>,
+}
+
+impl Requests {
+    fn take_command(&mut self, request: &Request) -> u64 {
+        self.numbers += 1;
+        self.commands
+            .retain(|(_, other)| other.client != request.client);
+        self.commands.push((self.numbers, request.clone()));
+        self.numbers
+    }
+
+    fn take_read(&mut self, request: &Request) -> u64 {
+        self.numbers += 1;
+        self.reads
+            .retain(|other| other.request.client != request.client);
+        self.reads.push(PendingRead {
+            number: self.numbers,
+            request: request.clone(),
+            index: None,
+        });
+        self.numbers
+    }
+}
+
+impl ProcessNode {
+    /// Starts a node from what its disk kept.
+    pub(crate) fn boot(
+        link: Rc<RefCell<Link>>,
+        boot: &BootContext<'_>,
+        start: Start,
+        out: &mut Output<Parcel>,
+    ) -> Self {
+        let mut log = Indexed::starting_at(start.state.log.first());
+        let entries = start.state.log.iter();
+        entries.for_each(|(_, entry)| log.push(entry.clone()));
+        let has_snapshots = link.borrow().takes_snapshots();
+        let mut actions = Vec::new();
+        let disk = Disk {
+            incarnation: boot.incarnation,
+            seed: boot.seed,
+            state: &start.state,
+            configuration: &start.configuration,
+        };
+        link.borrow_mut().boot(boot.id, &disk, &mut actions);
+        let mut node = Self {
+            id: boot.id,
+            link,
+            reports: Reports::new(&start),
+            log,
+            term_before: start.state.term_before_log,
+            configuration: start.configuration,
+            applied: start.state.snapshot_index(),
+            grown_bytes: 0,
+            snapshot_every_bytes: match has_snapshots {
+                true => boot.driver.snapshot_every_bytes,
+                false => u64::MAX,
+            },
+            keep_entries: boot.driver.keep_entries,
+            skips_missed_ticks: skips_missed_ticks(boot.driver),
+            snapshot: start.state.snapshot.clone().map(Box::new),
+            own_snapshot: None,
+            arrived: Vec::new(),
+            inbox: VecDeque::new(),
+            waits: None,
+            held: VecDeque::new(),
+            syncs: 0,
+            asked_syncs: 0,
+            told_of: VecDeque::new(),
+            requests: Requests::default(),
+            idle: 0,
+            skipped: 0,
+            log_lines: boot.log.clone(),
+            told: Vec::new(),
+            actions: Vec::new(),
+            machine: StateMachine::new(start.service),
+        };
+        if start.next == Next::WaitForSync {
+            node.waits = Some(node.sync(out));
+        }
+        node.carry_out(&mut actions, out);
+        node
+    }
+
+    fn sync(&mut self, out: &mut Output<Parcel>) -> SyncId {
+        self.syncs += 1;
+        let sync = SyncId(self.syncs);
+        out.sync(sync);
+        sync
+    }
+
+    /// An input in the words of the protocol, where the process is to hear of it.
+    fn take_in(&mut self, input: Input<Parcel>) -> Option<Told> {
+        Some(match input {
+            Input::Tick => {
+                let is_missed = self.waits.is_some()
+                    && self.skips_missed_ticks
+                    && self.inbox.iter().any(|told| matches!(told, Told::Tick));
+                if is_missed {
+                    return None;
+                }
+                if self.idle > 0 && self.waits.is_none() && self.inbox.is_empty() {
+                    self.idle -= 1;
+                    self.skipped += 1;
+                    return None;
+                }
+                Told::Tick
+            }
+            Input::Deliver { from, message } => Told::Deliver {
+                from,
+                data: message.data,
+                snapshot: message.snapshot,
+            },
+            Input::Request(request) => Told::Propose { number: 0, request },
+            Input::Read(request) => Told::Read { number: 0, request },
+            Input::Admin(admin) => Told::Admin(admin),
+            Input::Unreachable { peer } => Told::Unreachable(peer),
+            Input::SnapshotSent { peer, delivered } => Told::SnapshotSent { peer, delivered },
+            Input::Synced { .. } => unreachable!("a sync's end is handled apart"),
+        })
+    }
+
+    /// Does all that can be done now.
+    fn run(&mut self, now_us: u64, out: &mut Output<Parcel>) {
+        while self.waits.is_none() {
+            if self.own_snapshot.as_ref().is_some_and(|own| own.is_durable) {
+                self.compact(now_us, out);
+                continue;
+            }
+            let batch = self.link.borrow().batch();
+            let count = self.inbox.len().min(batch);
+            if count == 0 {
+                return;
+            }
+            let mut told = std::mem::take(&mut self.told);
+            told.extend(self.inbox.drain(..count));
+            self.tell(now_us, &mut told, out);
+            told.clear();
+            self.told = told;
+        }
+    }
+
+    /// Tells the process of inputs, and carries out what it answers.
+    fn tell(&mut self, now_us: u64, told: &mut [Told], out: &mut Output<Parcel>) {
+        let idle_ticks = std::mem::take(&mut self.skipped);
+        self.idle = 0;
+        for one in &mut *told {
+            match one {
+                Told::Deliver {
+                    snapshot: Some(snapshot),
+                    ..
+                } => self.arrived.push(snapshot.clone()),
+                Told::Propose { number, request } => {
+                    *number = self.requests.take_command(request);
+                    self.machine.take(request.client, request.sequence);
+                }
+                Told::Read { number, request } => *number = self.requests.take_read(request),
+                _ => {}
+            }
+        }
+        let mut actions = std::mem::take(&mut self.actions);
+        actions.clear();
+        self.link
+            .borrow_mut()
+            .step(self.id, now_us, idle_ticks, told, &mut actions);
+        self.carry_out(&mut actions, out);
+        self.actions = actions;
+        // A snapshot that is not saved by now is not wanted.
+        if self.waits.is_none() && self.held.is_empty() {
+            self.arrived.clear();
+        }
+    }
+
+    fn carry_out(&mut self, actions: &mut Vec<Action>, out: &mut Output<Parcel>) {
+        for action in actions.drain(..) {
+            match self.waits {
+                Some(_) => self.held.push_back(action),
+                None => self.act(action, out),
+            }
+        }
+    }
+
+    /// A sync is over, and so are those before it.
+    fn synced_to(&mut self, now_us: u64, sync: SyncId, out: &mut Output<Parcel>) {
+        if let Some(own) = &mut self.own_snapshot
+            && own.sync <= sync
+        {
+            own.is_durable = true;
+        }
+        if self.waits.is_some_and(|awaited| awaited <= sync) {
+            self.waits = None;
+            while self.waits.is_none()
+                && let Some(action) = self.held.pop_front()
+            {
+                self.act(action, out);
+            }
+        }
+        let mut told = Vec::new();
+        while self.waits.is_none()
+            && let Some((awaited, number)) = self.told_of.front().copied()
+            && awaited <= sync
+        {
+            self.told_of.pop_front();
+            told.push(Told::Synced { number, ok: true });
+            self.tell(now_us, &mut told, out);
+            told.clear();
+        }
+    }
+
+    /// Does what the node wants.
+    fn act(&mut self, action: Action, out: &mut Output<Parcel>) {
+        match action {
+            Action::HardState { term, vote } => {
+                out.write(Record::HardState(HardState { term, vote }));
+            }
+            Action::Entry {
+                index,
+                term,
+                kind,
+                data,
+            } => self.write_entry(index, Entry { term, kind, data }, out),
+            Action::Commit(index) => out.write(Record::Commit { index }),
+            Action::ResetLog { next } => self.reset_log(next, out),
+            Action::Compact { through } => {
+                self.drop_through(through);
+                out.write(Record::LogCompact { through });
+            }
+            Action::Sync { wait, tell } => {
+                let sync = self.sync(out);
+                self.asked_syncs += 1;
+                if tell {
+                    self.told_of.push_back((sync, self.asked_syncs));
+                }
+                if wait {
+                    self.waits = Some(sync);
+                }
+            }
+            Action::Send {
+                label,
+                data,
+                with_snapshot,
+            } => self.send(label, data, with_snapshot, out),
+            Action::Role { role, term } => self.reports.role(role, term, out),
+            Action::Committed(index) => self.reports.commit(index, out),
+            Action::Apply { through, more } => self.apply(through, more, out),
+            Action::Configured {
+                index,
+                configuration,
+            } => {
+                self.configuration = configuration;
+                out.observe(Observation::Configured {
+                    index,
+                    configuration,
+                });
+            }
+            Action::Refuse { request, leader } => self.refuse(request, leader, out),
+            Action::ReadConfirmed { request, index } => self.confirm(request, index, out),
+            Action::Transfer(to) => out.observe(Observation::Transfer { to }),
+            Action::Did(event) => out.observe(Observation::Did(event)),
+            Action::Broke(promise) => out.observe(Observation::Broke(promise)),
+            Action::SaveSnapshot(index) => self.save_snapshot(index, out),
+            Action::InstallSnapshot(index) => self.install_snapshot(index, out),
+            Action::WantSnapshot => {
+                out.observe(Observation::Did(LibraryEvent::SnapshotWanted));
+                self.begin_snapshot(out);
+            }
+            Action::Halt(reason) => out.halt(self.link.borrow_mut().keep(reason)),
+            Action::Note(line) => {
+                if let Some(lines) = &self.log_lines {
+                    lines.add(line);
+                }
+            }
+            Action::Idle(ticks) => self.idle = self.link.borrow().idle(ticks),
+            Action::Failed { text, place } => self.link.borrow_mut().failed(text, place),
+        }
+    }
+
+    fn nonsense(&self, what: &str) -> ! {
+        let id = self.id;
+        self.link
+            .borrow_mut()
+            .nonsense(&format!("{id} {what}"))
+    }
+
+    fn write_entry(&mut self, index: Index, entry: Entry, out: &mut Output<Parcel>) {
+        let (first, next) = (self.log.first(), self.log.next());
+        if !(first..=next).contains(&index) {
+            self.nonsense(&format!(
+                "writes an entry at {index} of a log that begins at {first} and goes on at {next}"
+            ));
+        }
+        self.log.place(index, entry.clone());
+        out.write(Record::Entry { index, entry });
+    }
+
+    fn reset_log(&mut self, next: Index, out: &mut Output<Parcel>) {
+        let place = self.arrived.iter().position(|one| one.index + 1 == next);
+        if let Some(place) = place {
+            let snapshot = self.arrived.swap_remove(place);
+            self.term_before = snapshot.term;
+            self.snapshot = Some(snapshot);
+        }
+        self.own_snapshot = None;
+        self.grown_bytes = 0;
+        self.log.restart_at(next);
+        out.write(Record::LogReset { next });
+    }
+
+    fn send(&mut self, label: Label, data: Bytes, with_snapshot: bool, out: &mut Output<Parcel>) {
+        if label.to == self.id || label.to.0 > self.link.borrow().nodes() {
+            self.nonsense(&format!("sends a message to {}", label.to));
+        }
+        let snapshot = match (with_snapshot, &self.snapshot) {
+            (false, _) => None,
+            (true, Some(snapshot)) => Some(snapshot.clone()),
+            (true, None) => self.nonsense("sends a snapshot, and none of its own is durable"),
+        };
+        out.send(Parcel {
+            label,
+            data,
+            snapshot,
+        });
+    }
+
+    /// Applies entries as they were written.
+    fn apply(&mut self, through: Index, more: bool, out: &mut Output<Parcel>) {
+        while self.applied < through {
+            let index = self.applied + 1;
+            let Some(entry) = self.log.get(index) else {
+                let (first, next) = (self.log.first(), self.log.next());
+                self.nonsense(&format!(
+                    "applies the entry at {index} of a log that begins at {first} and goes on at {next}"
+                ));
+            };
+            self.applied = index;
+            self.grown_bytes += entry.data.len() as u64 + ENTRY_OVERHEAD;
+            // What a change says is not for the service, which might take it for a command.
+            let data: &[u8] = match entry.kind {
+                EntryKind::Normal => &entry.data,
+                EntryKind::Configuration(_) => &[],
+            };
+            self.machine.apply(index, data, out);
+        }
+        if !more {
+            self.serve_reads(out);
+            if self.grown_bytes >= self.snapshot_every_bytes {
+                self.begin_snapshot(out);
+            }
+        }
+    }
+
+    fn refuse(&mut self, number: u64, leader: Option<NodeId>, out: &mut Output<Parcel>) {
+        let commands = &mut self.requests.commands;
+        if let Some(place) = commands.iter().position(|(other, _)| *other == number) {
+            let (_, request) = commands.swap_remove(place);
+            self.machine.refuse(&request, leader, out);
+            return;
+        }
+        let reads = &mut self.requests.reads;
+        if let Some(place) = reads.iter().position(|read| read.number == number) {
+            let read = reads.remove(place);
+            out.reply(Reply {
+                client: read.request.client,
+                sequence: read.request.sequence,
+                outcome: ReplyOutcome::Refused { leader },
+            });
+            return;
+        }
+        // Its client has asked for something else since, and waits for that.
+        if number == 0 || number > self.requests.numbers {
+            self.nonsense(&format!("refuses the request {number}, which nobody has made"));
+        }
+    }
+
+    fn confirm(&mut self, number: u64, index: Index, out: &mut Output<Parcel>) {
+        if number == 0 || number > self.requests.numbers {
+            self.nonsense(&format!("confirms the read {number}, which nobody has asked"));
+        }
+        let mut reads = self.requests.reads.iter_mut();
+        let Some(read) = reads.find(|read| read.number == number && read.index.is_none()) else {
+            return;
+        };
+        read.index = Some(index);
+        out.observe(Observation::ReadConfirmed { index });
+        self.serve_reads(out);
+    }
+
+    /// Serves the reads whose index is applied.
+    fn serve_reads(&mut self, out: &mut Output<Parcel>) {
+        let (applied, service) = (self.applied, &self.machine.service);
+        self.requests.reads.retain(|read| {
+            let is_ready = read.index.is_some_and(|index| index <= applied);
+            if is_ready && let Some(answer) = service.query(&read.request.command) {
+                out.reply(Reply {
+                    client: read.request.client,
+                    sequence: read.request.sequence,
+                    outcome: ReplyOutcome::Read {
+                        index: applied,
+                        answer,
+                    },
+                });
+            }
+            !is_ready
+        });
+    }
+
+    fn term_at(&self, index: Index) -> Option<u64> {
+        match self.log.get(index) {
+            Some(entry) => Some(entry.term),
+            None if index + 1 == self.log.first() => Some(self.term_before),
+            None => None,
+        }
+    }
+
+    /// Takes a snapshot of the state machine as it is now, if none is under way.
+    fn begin_snapshot(&mut self, out: &mut Output<Parcel>) {
+        let index = self.applied;
+        let newest = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.index);
+        let Some(term) = self.term_at(index) else {
+            return;
+        };
+        if self.own_snapshot.is_some() || index <= newest {
+            return;
+        }
+        self.grown_bytes = 0;
+        let snapshot = Box::new(Snapshot {
+            index,
+            term,
+            configuration: self.configuration,
+            data: self.machine.service.encode(),
+        });
+        out.write(Record::Snapshot(snapshot.clone()));
+        out.observe(Observation::SnapshotTaken { index });
+        self.own_snapshot = Some(OwnSnapshot {
+            snapshot,
+            sync: self.sync(out),
+            is_durable: false,
+        });
+    }
+
+    /// Its own snapshot is durable: the log before it goes.
+    fn compact(&mut self, now_us: u64, out: &mut Output<Parcel>) {
+        let Some(own) = self.own_snapshot.take() else {
+            return;
+        };
+        let mut through = own.snapshot.index.saturating_sub(self.keep_entries);
+        if through >= self.log.first() {
+            self.drop_through(through);
+            out.write(Record::LogCompact { through });
+        } else {
+            through = 0;
+        }
+        self.snapshot = Some(own.snapshot.clone());
+        let snapshot = own.snapshot;
+        self.tell(now_us, &mut [Told::Compacted { through, snapshot }], out);
+    }
+
+    fn drop_through(&mut self, through: Index) {
+        if let Some(entry) = self.log.get(through) {
+            self.term_before = entry.term;
+        }
+        self.log.drop_through(through);
+    }
+
+    fn save_snapshot(&mut self, index: Index, out: &mut Output<Parcel>) {
+        let Some(snapshot) = self.arrived.iter().find(|one| one.index == index) else {
+            self.nonsense(&format!("saves the snapshot at {index}, which has not come"));
+        };
+        out.write(Record::Snapshot(snapshot.clone()));
+    }
+
+    fn install_snapshot(&mut self, index: Index, out: &mut Output<Parcel>) {
+        let newest = self.snapshot.as_ref().filter(|newest| newest.index == index);
+        let Some(snapshot) = newest else {
+            self.nonsense(&format!(
+                "installs the snapshot at {index}, which its log does not begin after"
+            ));
+        };
+        let is_whole = self.machine.service.restore(&snapshot.data);
+        assert!(is_whole, "snapshots arrive whole");
+        self.applied = index;
+        let state = self.machine.service.state();
+        out.observe(Observation::Installed { index, state });
+        self.serve_reads(out);
+    }
+}
+
+impl Drop for ProcessNode {
+    fn drop(&mut self) {
+        // Whoever holds it panics with it, and all ends.
+        if let Ok(mut link) = self.link.try_borrow_mut() {
+            link.is_gone(self.id);
+        }
+    }
+}
+
+impl Replica for ProcessNode {
+    type Message = Parcel;
+
+    fn step(&mut self, now_us: u64, input: Input<Parcel>, out: &mut Output<Parcel>) {
+        match input {
+            Input::Synced {
+                result: SyncResult::Failed,
+                ..
+            } => {
+                out.halt("a sync failed");
+                return;
+            }
+            Input::Synced { sync, .. } => self.synced_to(now_us, sync, out),
+            input => match self.take_in(input) {
+                Some(told) => self.inbox.push_back(told),
+                None => return,
+            },
+        }
+        self.run(now_us, out);
+    }
+
+    fn label(message: &Parcel) -> Label {
+        message.label
+    }
+
+    fn describe(message: &Parcel) -> String {
+        Link::describe(&message.data).unwrap_or_else(|| {
+            let label = message.label;
+            format!("{} of term {}", label.kind.words(), label.term)
+        })
+    }
+}
