@@ -38,7 +38,7 @@ KIT = HERE.parent.parent / "kits" / "python" / "src"
 
 # Who asks for the metadata of a source distribution runs its build backend, which for rraft-py would compile all of
 # it. This one says what pip wants to hear before it keeps a file.
-STUB_BACKEND = f'''
+STUB_BACKEND = f"""
 import os
 
 
@@ -48,7 +48,7 @@ def prepare_metadata_for_build_wheel(directory, config_settings=None):
     with open(os.path.join(directory, name, "METADATA"), "w", encoding="utf-8") as file:
         file.write("Metadata-Version: 2.1\\nName: rraft-py\\nVersion: {VERSION}\\n")
     return name
-'''
+"""
 
 FORK = (
     'raft = { git = "https://github.com/jopemachine/raft-rs.git", '
@@ -156,7 +156,9 @@ def patch() -> None:
         replace(path, "use raft::derializer::", "use crate::derializer::")
     replace("src/lib.rs", "mod bindings;\n", "mod bindings;\nmod derializer;\n")
     (SOURCE / "src" / "derializer.rs").write_text(derializer(), encoding="utf-8")
-    run("cargo", "update", "--quiet", "--manifest-path", manifest(), "-p", "time", "--precise", TIME)
+    run(
+        "cargo", "update", "--quiet", "--manifest-path", manifest(), "-p", "time", "--precise", TIME
+    )
 
 
 def replace(path: str, old: str, new: str) -> None:

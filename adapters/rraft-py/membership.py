@@ -6,7 +6,8 @@ allows, or forbids. So the driver proposes what fits, and compares what comes of
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Sequence, Tuple, Union
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import rraft
 from squall_raft import Becomes, Configuration, Transition
@@ -28,7 +29,7 @@ class Change(NamedTuple):
     """A change of the configuration, as it is asked for."""
 
     #: Pairs of a node and what it becomes.
-    steps: Sequence[Tuple[int, int]]
+    steps: Sequence[tuple[int, int]]
     transition: int
 
 
@@ -42,7 +43,7 @@ class Misfit(NamedTuple):
 _OF_JOINTNESS, _OTHERWISE = Misfit(True), Misfit(False)
 
 
-def after(configuration: Configuration, change: Change) -> Union[Configuration, Misfit]:
+def after(configuration: Configuration, change: Change) -> Configuration | Misfit:
     """What `configuration` becomes by `change`."""
     is_joint = bool(configuration.outgoing)
     if change.transition == Transition.LEAVE:
@@ -64,7 +65,7 @@ def after(configuration: Configuration, change: Change) -> Union[Configuration, 
     return next_one._replace(auto_leave=change.transition == Transition.JOINT)
 
 
-def _stepped(configuration: Configuration, steps: Sequence[Tuple[int, int]]) -> Configuration:
+def _stepped(configuration: Configuration, steps: Sequence[tuple[int, int]]) -> Configuration:
     voters, learners, learners_next = (
         set(nodes)
         for nodes in (
@@ -100,9 +101,9 @@ def propose(raw: Any, change: Change) -> None:
         ((node, becomes),) = change.steps
         if node % 2 == 1:
             simple = rraft.ConfChange.default()
-            it = simple.make_ref()
-            it.set_change_type(_TYPES[Becomes(becomes)])
-            it.set_node_id(node)
+            one = simple.make_ref()
+            one.set_change_type(_TYPES[Becomes(becomes)])
+            one.set_node_id(node)
             raw.propose_conf_change(b"", simple)
             return
     whole = rraft.ConfChangeV2.default()
@@ -124,7 +125,7 @@ def propose(raw: Any, change: Change) -> None:
     raw.propose_conf_change_v2(b"", whole)
 
 
-def read(kind: int, data: bytes) -> Tuple[Change, Any]:
+def read(kind: int, data: bytes) -> tuple[Change, Any]:
     """The change that an entry holds: as it was asked for, and as the library has it."""
     if kind == SIMPLE:
         simple = rraft.ConfChange.decode(data)
@@ -136,11 +137,12 @@ def read(kind: int, data: bytes) -> Tuple[Change, Any]:
     # Several steps at once are a joint change, none at all leaves one.
     if transition == _AUTO and len(steps) < 2:
         return Change(steps, Transition.SIMPLE if steps else Transition.LEAVE), whole
-    is_left_by_itself = transition in (_AUTO, _IMPLICIT)
-    return Change(steps, Transition.JOINT if is_left_by_itself else Transition.JOINT_EXPLICIT), whole
+    if transition in (_AUTO, _IMPLICIT):
+        return Change(steps, Transition.JOINT), whole
+    return Change(steps, Transition.JOINT_EXPLICIT), whole
 
 
-def _step(single: Any) -> Tuple[int, int]:
+def _step(single: Any) -> tuple[int, int]:
     return single.get_node_id(), _BECOMES[hash(single.get_change_type())]
 
 

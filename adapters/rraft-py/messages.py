@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any
 
 import rraft
 from squall_raft import Configuration, MessageKind, Replica, Snapshot
 
 #: The library's types of messages, as numbers: it counts them so on the wire.
-(PROPOSE, APPEND, APPEND_RESPONSE, REQUEST_VOTE, REQUEST_VOTE_RESPONSE) = (2, 3, 4, 5, 6)
-(SNAPSHOT, HEARTBEAT, HEARTBEAT_RESPONSE) = (7, 8, 9)
-(TRANSFER_LEADER, TIMEOUT_NOW, READ_INDEX, READ_INDEX_RESPONSE) = (13, 14, 15, 16)
-(REQUEST_PRE_VOTE, REQUEST_PRE_VOTE_RESPONSE) = (17, 18)
+PROPOSE, APPEND, APPEND_RESPONSE, REQUEST_VOTE, REQUEST_VOTE_RESPONSE = (2, 3, 4, 5, 6)
+SNAPSHOT, HEARTBEAT, HEARTBEAT_RESPONSE = (7, 8, 9)
+TRANSFER_LEADER, TIMEOUT_NOW, READ_INDEX, READ_INDEX_RESPONSE = (13, 14, 15, 16)
+REQUEST_PRE_VOTE, REQUEST_PRE_VOTE_RESPONSE = (17, 18)
 
-_KINDS: Dict[int, MessageKind] = {
+_KINDS: dict[int, MessageKind] = {
     APPEND: MessageKind.APPEND,
     APPEND_RESPONSE: MessageKind.APPEND_REPLY,
     HEARTBEAT: MessageKind.HEARTBEAT,
@@ -72,7 +72,7 @@ def send(node: Replica, message: Any) -> None:
         node.send(to, _KINDS[number], it.get_term(), data, snapshot=carries)
 
 
-def receive(data: bytes, snapshot: Optional[Snapshot]) -> Tuple[Any, Any]:
+def receive(data: bytes, snapshot: Snapshot | None) -> tuple[Any, Any]:
     """The library's message, and a reference to it, which is valid as long as the message is."""
     message = rraft.Message.decode(data)
     it = message.make_ref()
@@ -104,7 +104,7 @@ def conf_state_of(configuration: Configuration) -> Any:
     return conf_state
 
 
-def library_snapshot(snapshot: Optional[Snapshot]) -> Any:
+def library_snapshot(snapshot: Snapshot | None) -> Any:
     """A snapshot as the library knows it. What is in it stays on Squall's side."""
     made = rraft.Snapshot.default()
     if snapshot is not None:
@@ -117,7 +117,7 @@ def library_snapshot(snapshot: Optional[Snapshot]) -> Any:
     return made
 
 
-def squall_snapshot(reference: Any) -> Optional[Snapshot]:
+def squall_snapshot(reference: Any) -> Snapshot | None:
     """The snapshot that a reference of the library's is to; none where it is empty."""
     if not reference:
         return None

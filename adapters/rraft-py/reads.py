@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 _COUNT_BYTES = 8
 
@@ -10,7 +10,7 @@ _COUNT_BYTES = 8
 class _Waiting(NamedTuple):
     request: int
     #: The term that the node led when it took the read; none where it passed it on.
-    led: Optional[int]
+    led: int | None
 
 
 class Reads:
@@ -27,11 +27,11 @@ class Reads:
         self._asked = 0
         self._arrived = 0
         #: By the name that this node gave.
-        self._waiting: Dict[bytes, _Waiting] = {}
+        self._waiting: dict[bytes, _Waiting] = {}
         #: The node that each read of a leader came from, by the leader's name for it; 0: itself.
-        self._from: Dict[bytes, int] = {}
+        self._from: dict[bytes, int] = {}
 
-    def begin(self, request: int, led: Optional[int]) -> bytes:
+    def begin(self, request: int, led: int | None) -> bytes:
         """This node is asked for a read. Its name."""
         self._asked += 1
         name = self._prefix + self._asked.to_bytes(_COUNT_BYTES, "big")
@@ -52,7 +52,7 @@ class Reads:
         self._from[named] = sender
         return named
 
-    def confirm(self, name: bytes) -> Optional[int]:
+    def confirm(self, name: bytes) -> int | None:
         """The library has confirmed a read. The request, if this node still waits for it."""
         waiting = self._waiting.pop(name[: len(self._prefix) + _COUNT_BYTES], None)
         return None if waiting is None else waiting.request
@@ -64,10 +64,10 @@ class Reads:
                 del self._waiting[name]
                 return
 
-    def take_of_other_terms(self, leads: Optional[int]) -> List[int]:
+    def take_of_other_terms(self, leads: int | None) -> list[int]:
         """The requests that the node took as a leader, where that is over; `leads` is the term
         that it leads now. The library has forgotten them."""
-        lost: List[Tuple[bytes, int]] = [
+        lost: list[tuple[bytes, int]] = [
             (name, waiting.request)
             for name, waiting in self._waiting.items()
             if waiting.led is not None and waiting.led != leads

@@ -19,18 +19,15 @@ from __future__ import annotations
 import functools
 import os
 from collections import deque
-from typing import Any, Callable, Deque, Optional, Sequence, Tuple, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 # Squall's traces show what a node does. The library's own log would cost more than the library: read once, when the
 # first node starts.
 os.environ["RUST_LOG"] = "off"
 
-import rraft  # noqa: E402
-import membership  # noqa: E402
-import messages  # noqa: E402
-from membership import Change  # noqa: E402
-from reads import Reads  # noqa: E402
-from squall_raft import (  # noqa: E402
+import rraft
+from squall_raft import (
     BrokenPromise,
     Disk,
     ElectionTimer,
@@ -40,9 +37,15 @@ from squall_raft import (  # noqa: E402
     Snapshot,
     serve,
 )
-from store import Readable, Store  # noqa: E402
+
+import membership
+import messages
+from membership import Change
+from reads import Reads
+from store import Readable, Store
 
 _LOGGER = rraft.default_logger()
+#: By the library's number, which is what its roles hash to.
 _ROLES = {
     hash(rraft.StateRole.Follower): Role.FOLLOWER,
     hash(rraft.StateRole.PreCandidate): Role.PRE_CANDIDATE,
@@ -110,11 +113,11 @@ class RraftNode(Replica):
         self.log = self.raft.get_raft_log()
         self.reads = Reads(self.id, disk.incarnation)
         #: Committed entries that are not applied yet, oldest first.
-        self.backlog: Deque[Any] = deque()
+        self.backlog: deque[Any] = deque()
         #: A leader's snapshot that the state machine has not got yet.
-        self.to_install: Optional[Snapshot] = None
+        self.to_install: Snapshot | None = None
         self._shown_role = hash(self.raft.get_state()), self.raft.get_term()
-        self._shown_transferee: Optional[int] = None
+        self._shown_transferee: int | None = None
         self._shown_commit = self.log.get_committed()
         self._timer = ElectionTimer(self.id, disk, self.settings)
         self._timeout = self._timer.draw_election_ticks()
@@ -160,7 +163,7 @@ class RraftNode(Replica):
             self._timeout = self._timer.draw_election_ticks()
 
     @_driven
-    def deliver(self, sender: int, data: bytes, snapshot: Optional[Snapshot]) -> None:
+    def deliver(self, sender: int, data: bytes, snapshot: Snapshot | None) -> None:
         _message, it = messages.receive(data, snapshot)
         term, own_term = it.get_term(), self.raft.get_term()
         if term > own_term:
@@ -205,7 +208,7 @@ class RraftNode(Replica):
             self.reads.forget(request)
             self.refuse(request, self.raft.get_leader_id())
 
-    def _reads_and_messages(self) -> Tuple[int, int, int]:
+    def _reads_and_messages(self) -> tuple[int, int, int]:
         raft = self.raft
         return raft.pending_read_count(), raft.ready_read_count(), len(raft.get_msgs())
 
@@ -226,7 +229,7 @@ class RraftNode(Replica):
     # ---- what operators ask for
 
     @_driven
-    def change(self, changes: Sequence[Tuple[int, int]], transition: int) -> None:
+    def change(self, changes: Sequence[tuple[int, int]], transition: int) -> None:
         change = Change(changes, transition)
         fits = membership.after(self.store.configuration, change)
         try:
@@ -268,7 +271,7 @@ class RraftNode(Replica):
             self.report_event(LibraryEvent.PINGED)
 
     @_driven
-    def set_option(self, name: str, value: Any) -> None:
+    def change_setting(self, name: str, value: Any) -> None:
         raft = self.raft
         if name == "batch_append":
             # Now and then, for it promises to change nothing.
@@ -521,7 +524,7 @@ class RraftNode(Replica):
             groups = [(member, member % 2 + 1) for member in self._members()]
             self.raft.assign_commit_groups(groups)
 
-    def _members(self) -> "list[int]":
+    def _members(self) -> list[int]:
         configuration = self.store.configuration
         members = configuration.voters + configuration.outgoing + configuration.learners
         return sorted(set(members))
@@ -549,17 +552,18 @@ class RraftNode(Replica):
         for request in self.reads.take_of_other_terms(leads):
             self.refuse(request, raft.get_leader_id())
 
-    def _show_broken_promises(self, role: Tuple[int, int], transferee: Optional[int]) -> None:
+    def _show_broken_promises(self, role: tuple[int, int], transferee: int | None) -> None:
         """The library promises beyond Raft that only voters stand, and that leadership goes to
         voters alone. It alone knows who votes by the configuration that it decides by."""
         voters = self.raft.prs().conf_voters()
         shown, now = _ROLES[self._shown_role[0]], _ROLES[role[0]]
         if shown == Role.FOLLOWER and now != Role.FOLLOWER and not voters.contains(self.id):
             self.report_broken_promise(BrokenPromise.STOOD_WITHOUT_VOTE, now, role[1])
-        if transferee is not None and transferee != self._shown_transferee:
-            if not voters.contains(transferee):
-                handed = BrokenPromise.HANDED_OVER_TO_NO_VOTER
-                self.report_broken_promise(handed, transferee, role[1])
+        if transferee is None or transferee == self._shown_transferee:
+            return
+        if not voters.contains(transferee):
+            handed = BrokenPromise.HANDED_OVER_TO_NO_VOTER
+            self.report_broken_promise(handed, transferee, role[1])
 
     def _show_commit(self) -> None:
         index = self.log.get_committed()
@@ -568,7 +572,7 @@ class RraftNode(Replica):
             self.report_committed(index)
 
     @classmethod
-    def describe(cls, data: bytes) -> Optional[str]:
+    def describe(cls, data: bytes) -> str | None:
         return messages.describe(data)
 
 

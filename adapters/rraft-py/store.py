@@ -7,11 +7,12 @@ snapshot that is durable, and says where there is none. It is a node's memory; i
 
 from __future__ import annotations
 
-from typing import Any, List, NoReturn, Optional
+from typing import Any, NoReturn
 
 import rraft
-from messages import conf_state_of, configuration_of, library_snapshot
 from squall_raft import Configuration, Disk, Snapshot
+
+from messages import conf_state_of, configuration_of, library_snapshot
 
 ENTRY_TYPES = (
     rraft.EntryType.EntryNormal,
@@ -35,11 +36,11 @@ class Store:
         self._kept_for_library = library_snapshot(disk.snapshot)
         self._first = disk.first
         self._term_before = disk.before
-        self._entries: List[Any] = []
-        self._terms: List[int] = []
-        self._sizes: List[int] = []
+        self._entries: list[Any] = []
+        self._terms: list[int] = []
+        self._sizes: list[int] = []
         for index, kept in enumerate(disk.entries, disk.first):
-            entry = rraft.Entry.default()
+            entry: Any = rraft.Entry.default()
             it = entry.make_ref()
             it.set_index(index)
             it.set_term(kept.term)
@@ -87,12 +88,13 @@ class Store:
     # ---- what the library calls
 
     def initial_state(self) -> Any:
+        state: Any = rraft.RaftState
         hard_state = rraft.HardState.default()
         it = hard_state.make_ref()
         it.set_term(self.term)
         it.set_vote(self.vote)
         it.set_commit(self.commit)
-        return rraft.RaftState(hard_state, conf_state_of(self.configuration))
+        return state(hard_state, conf_state_of(self.configuration))
 
     def first_index(self) -> int:
         return self._first
@@ -100,13 +102,13 @@ class Store:
     def last_index(self) -> int:
         return self._first + len(self._terms) - 1
 
-    def term_of(self, index: int) -> Optional[int]:
+    def term_of(self, index: int) -> int | None:
         at = index - self._first
         if at == -1:
             return self._term_before
         return self._terms[at] if 0 <= at < len(self._terms) else None
 
-    def entries(self, low: int, high: int, context: Any, max_size: Optional[int]) -> List[Any]:
+    def entries(self, low: int, high: int, context: Any, max_size: int | None) -> list[Any]:
         if low < self._first:
             _raise(rraft.CompactedError)
         start, end = low - self._first, high - self._first
@@ -151,7 +153,7 @@ class Readable:
         return term
 
 
-def _members(configuration: Configuration) -> "tuple[int, ...]":
+def _members(configuration: Configuration) -> tuple[int, ...]:
     return configuration.voters + configuration.learners + configuration.outgoing
 
 
