@@ -157,6 +157,7 @@ impl Alone {
             version: VERSION,
             seed: self.seed,
             subject: subject.to_owned(),
+            command: None,
             profile: "state machine".to_owned(),
             cluster: Nodes {
                 voters: NODES,

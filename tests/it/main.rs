@@ -35,6 +35,7 @@ mod own_storage;
 mod page;
 mod play;
 mod play_server;
+mod process;
 mod promises;
 mod resume;
 mod run_document;

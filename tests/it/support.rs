@@ -79,6 +79,7 @@ pub fn quiet_plan(voters: u8) -> Plan {
         version: VERSION,
         seed: 7,
         subject: "raft-rs".to_owned(),
+        command: None,
         profile: "by hand".to_owned(),
         cluster: Cluster {
             voters,

@@ -132,6 +132,13 @@ pub fn page(
             add(&line);
         }
     }
+    let panic = failure.violation.panic();
+    if let Some(printed) = panic.and_then(|panic| panic.printed.as_deref()) {
+        add("  its process had printed");
+        for line in printed.lines() {
+            add(&format!("    {line}"));
+        }
+    }
     add("");
     add(&node_table(&outcome.nodes));
     if !plan.driver.own.is_empty() {

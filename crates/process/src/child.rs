@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(1);
 const PRINTED: usize = 16 << 10;
 
 /// Lines of standard error that are told.
-const LINES: usize = 12;
+const LINES: usize = 20;
 
 /// Why a process does not answer.
 #[derive(Debug, thiserror::Error)]
@@ -216,12 +216,12 @@ impl Child {
         *lock(&self.printed) = Printed::default();
     }
 
-    /// The newest lines that it has printed in this run, in one line; none where there are none.
+    /// The newest lines that it has printed in this run; none where there are none.
     pub(crate) fn printed(&self) -> Option<String> {
         let printed = lock(&self.printed);
         let bytes: Vec<u8> = printed.bytes.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
         let lines: Vec<&str> = lines.collect();
         let shown = &lines[lines.len().saturating_sub(LINES)..];
         if shown.is_empty() {
@@ -229,9 +229,9 @@ impl Child {
         }
         let mut told = String::new();
         if printed.was_cut || shown.len() < lines.len() {
-            let _ = write!(told, "(the last {} lines) ", shown.len());
+            let _ = writeln!(told, "(the last {} lines)", shown.len());
         }
-        told.push_str(&shown.join(" | "));
+        told.push_str(&shown.join("\n"));
         Some(told)
     }
 

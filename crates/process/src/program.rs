@@ -70,7 +70,8 @@ pub fn subjects(program: &Program) -> Result<Vec<RegisteredSubject>, StartError>
         .map_err(|error| failed(error.to_string()))?;
     let welcome = welcome(&mut child).map_err(|error| {
         let printed = child.printed_at_end();
-        let printed = printed.map(|text| format!("; on standard error: {text}"));
+        let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let printed = printed.map(|text| format!("; on standard error: {}", one_line(text)));
         failed(format!("{error}{}", printed.unwrap_or_default()))
     })?;
     let declared = Declared::of(program, &welcome).map_err(failed)?;
@@ -289,7 +290,7 @@ impl Storm {
     fn run_with(
         &self,
         child: Result<Child, ChildError>,
-        believes_idle: bool,
+        is_fresh: bool,
         plan: &Plan,
         watch: Observer<'_>,
     ) -> Outcome {
@@ -297,7 +298,7 @@ impl Storm {
             why_not: child.as_ref().err().map(ToString::to_string),
             child: child.ok(),
             is_reset: false,
-            believes_idle,
+            believes_idle: !is_fresh,
             batch: usize::try_from(self.pool.welcome.batch).unwrap_or(usize::MAX),
             takes_snapshots: self.declared.has(Feature::Snapshots),
             nodes: plan.cluster.nodes(),
@@ -314,7 +315,11 @@ impl Storm {
             Some(bug) => engine::run(plan, &Injected { subject, bug }, watch),
         };
         CURRENT.set(before);
-        if let Some(child) = link.borrow_mut().child.take() {
+        // A fresh one has served: the next runs are of the one that has run others before, in which
+        // something may be left.
+        if let Some(child) = link.borrow_mut().child.take()
+            && !is_fresh
+        {
             self.pool.put_back(child);
         }
         outcome
@@ -323,12 +328,12 @@ impl Storm {
 
 impl Runner for Storm {
     fn run(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
-        self.run_with(self.pool.take(), true, plan, watch)
+        self.run_with(self.pool.take(), false, plan, watch)
     }
 
     /// Ticks that the process says are idle are told as well: they are to do nothing.
     fn run_fresh(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
-        self.run_with(self.pool.start(), false, plan, watch)
+        self.run_with(self.pool.start(), true, plan, watch)
     }
 
     fn supports(&self) -> &'static [Feature] {

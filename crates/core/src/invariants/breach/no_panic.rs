@@ -27,18 +27,26 @@ pub enum NoPanic {
     TestRanNothing,
 }
 
-/// A panic: what was said, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A panic: what was said, and where. Two are equal if that is, whatever was printed before.
+#[derive(Clone, Debug, Serialize)]
 pub struct Panic {
     /// Its message, in one line.
     pub message: String,
     /// Where it came from, if that is known.
     pub place: Option<Place>,
-    /// What the process that it happened in had printed on standard error in this run, its newest
-    /// lines, where that is a process of its own.
+    /// The newest lines that the process had printed on standard error in this run, where the node
+    /// lives in one of its own. They are no part of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub printed: Option<String>,
 }
+
+impl PartialEq for Panic {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.message, &self.place) == (&other.message, &other.place)
+    }
+}
+
+impl Eq for Panic {}
 
 /// A place in a source file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -71,10 +79,7 @@ impl Display for Panic {
         if let Some(place) = &self.place {
             write!(f, " ({place})")?;
         }
-        match &self.printed {
-            Some(printed) => write!(f, "; on standard error: {printed}"),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,139 @@
+"""A replica process that does nothing, or something wrong: what its argument says.
+
+It speaks the frames of docs/protocol by hand, for what a kit would not let it do. Nodes do nothing:
+no node ever stands for election.
+"""
+
+import os
+import sys
+import time
+
+what = sys.argv[1] if len(sys.argv) > 1 else "nothing"
+requests = os.fdopen(os.dup(0), "rb")
+answers = os.fdopen(os.dup(1), "wb")
+
+
+def cbor(item):
+    def head(major, number):
+        for size, code in ((1, 24), (2, 25), (4, 26), (8, 27)):
+            if number < 24:
+                return bytes([major << 5 | number])
+            if number < 1 << 8 * size:
+                return bytes([major << 5 | code]) + number.to_bytes(size, "big")
+
+    if item is None or item is True or item is False:
+        return {None: b"\xf6", True: b"\xf5", False: b"\xf4"}[item]
+    if isinstance(item, int):
+        return head(0, item)
+    if isinstance(item, bytes):
+        return head(2, len(item)) + item
+    if isinstance(item, str):
+        return head(3, len(item.encode())) + item.encode()
+    if isinstance(item, dict):
+        return head(5, len(item)) + b"".join(cbor(k) + cbor(v) for k, v in item.items())
+    return head(4, len(item)) + b"".join(map(cbor, item))
+
+
+def send(data):
+    answers.write(len(data).to_bytes(4, "little") + data)
+    answers.flush()
+
+
+WELCOME = {"protocol": 1, "name": "nothing", "about": "does nothing"}
+WELCOMES = {
+    "speaks-version-2": {**WELCOME, "protocol": 2},
+    "has-no-name": {**WELCOME, "name": ""},
+    "has-a-long-name": {**WELCOME, "name": "My Raft"},
+    "is-called-raft-rs": {**WELCOME, "name": "raft-rs"},
+    "supports-flying": {**WELCOME, "supports": ["flying"]},
+    "takes-batches-of-0": {**WELCOME, "batch": 0},
+    "breaks-nothing-known": {
+        **WELCOME,
+        "known_issues": [{"name": "x", "about": "x", "breaks": ["physics"], "triggers": []}],
+    },
+    "has-an-unknown-trigger": {
+        **WELCOME,
+        "known_issues": [{"name": "x", "about": "x", "breaks": ["liveness"], "triggers": ["y"]}],
+    },
+}
+
+# What is answered to the tenth step, as it is.
+TENTH = {
+    "answers-no-array": cbor({}),
+    "answers-an-unknown-action": cbor([[99]]),
+    "answers-half-an-action": cbor([[0, 1]]),
+    "answers-too-much": cbor([]) + b"\x80",
+    "answers-half-an-item": b"\x82\x00",
+    "answers-nested-arrays": b"\x81" * 100_000,
+    "answers-an-array-without-end": b"\x9f\xff",
+    "writes-beyond-its-log": cbor([[1, 7, 1, 0, b"x"]]),
+    "writes-at-index-0": cbor([[1, 0, 1, 0, b"x"]]),
+    "writes-at-index-2-to-the-63": cbor([[1, 1 << 63, 1, 0, b"x"]]),
+    "sends-to-itself": None,
+    "sends-to-node-31": cbor([[6, 31, 0, 1, 0, 0, b"", False]]),
+    "sends-to-node-200": cbor([[6, 200, 0, 1, 0, 0, b"", False]]),
+    "sends-an-unknown-kind": cbor([[6, 1, 99, 1, 0, 0, b"", False]]),
+    "sends-no-snapshot": None,
+    "applies-what-is-not-there": cbor([[9, 5, False]]),
+    "saves-what-has-not-come": cbor([[16, 5]]),
+    "installs-what-is-not-there": cbor([[17, 5]]),
+    "refuses-what-nobody-asked": cbor([[11, 12345, 0]]),
+    "confirms-what-nobody-asked": cbor([[12, 12345, 1]]),
+    "has-an-unknown-role": cbor([[7, 9, 1]]),
+    "fails": cbor([[22, "ValueError: no such thing", "my_raft.py", 17]]),
+}
+
+if what == "prints-and-ends":
+    print("my_raft: no such option", file=sys.stderr)
+    sys.exit(3)
+
+steps = runs = 0
+while True:
+    length = requests.read(4)
+    if len(length) < 4:
+        break
+    request = requests.read(int.from_bytes(length, "little"))
+    code = request[1]
+    answer = cbor([])
+    if code == 0:
+        answer = cbor([0, WELCOMES.get(what, WELCOME)])
+    elif code == 1:
+        steps = 0
+        runs += 1
+        print(f"run {runs} begins", file=sys.stderr)
+    elif code == 3:
+        steps += 1
+        node = request[2]
+        if what in ("remembers", "fails-later") and steps == 60:
+            answer = cbor([[22, "enough"]])
+        if what == "remembers" and runs >= 50 and steps == 50:
+            answer = cbor([[7, 1, 0]])
+        if steps == 10:
+            print("the tenth step", file=sys.stderr, flush=True)
+            if what == "dies":
+                os._exit(7)
+            if what == "aborts":
+                os.abort()
+            if what == "hangs":
+                time.sleep(3600)
+            if what == "prints-on-standard-output":
+                answers.write(b"a line of a log\n")
+                answers.flush()
+                continue
+            if what == "says-too-long-a-frame":
+                answers.write(b"\xff\xff\xff\xff")
+                answers.flush()
+                continue
+            if what == "sends-half-a-frame":
+                answers.write(b"\x0a\x00\x00\x00\x80")
+                answers.flush()
+                break
+            if what == "sends-to-itself":
+                answer = cbor([[6, node, 0, 1, 0, 0, b"", False]])
+            elif what == "sends-no-snapshot":
+                answer = cbor([[6, node % 2 + 1, 8, 1, 0, 0, b"", True]])
+            else:
+                answer = TENTH.get(what, answer)
+    elif code == 5:
+        answer = cbor(None)
+    send(answer)
