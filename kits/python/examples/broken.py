@@ -4,9 +4,7 @@ from raft import Raft
 
 
 class SendBeforePersist(Raft):
-    """Sends, and counts, what it has written before it is durable."""
-
-    name = "python-raft-send-before-persist"
+    """Goes on, sends and counts, before what it has written is durable."""
 
     def sync(self, wait: bool = True, tell: bool = False) -> int:
         return super().sync(wait=False, tell=tell)
@@ -14,8 +12,6 @@ class SendBeforePersist(Raft):
 
 class ForgetVote(Raft):
     """Writes its term and not its vote."""
-
-    name = "python-raft-forget-vote"
 
     def write_hard_state(self, term: int, vote: int) -> None:
         super().write_hard_state(term, 0)

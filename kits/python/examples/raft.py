@@ -1,11 +1,8 @@
-"""A small Raft: elections, replication, persistence. Section numbers are the Raft paper's."""
-
 from squall_raft import Disk, ElectionTimer, Entry, MessageKind, Replica, Role, cbor, serve
 
 
 class Raft(Replica):
-    name = "python-raft"
-    about = "the example of the Python kit"
+    """A small Raft: elections, replication, persistence. Section numbers are the Raft paper's."""
 
     def boot(self, disk: Disk) -> None:
         self.term, self.vote = self.saved = disk.term, disk.vote
@@ -19,9 +16,6 @@ class Raft(Replica):
         if self.timer.tick():
             self.timer.set(self.role)
             self.replicate(*self.voters) if self.role == Role.LEADER else self.stand()
-
-    def idle_ticks(self) -> int:
-        return self.timer.left - 1
 
     def propose(self, request: int, data: bytes) -> None:
         if self.role != Role.LEADER:
@@ -57,11 +51,10 @@ class Raft(Replica):
             self.sync(wait=True)
         self.saved, self.written = hard_state, len(self.log)
 
-    def tell(self, node: int, kind: MessageKind, *body: object, **promise: int) -> None:
+    def tell(self, to: int, kind: MessageKind, *body: cbor.Item, **promise: cbor.Item) -> None:
         self.persist()
-        if node != self.id:
-            data = cbor.encode([kind, self.term, *body])
-            self.send(node, kind, self.term, data, **promise)  # type: ignore[arg-type]
+        if to != self.id:
+            self.send(to, kind, self.term, cbor.encode([kind, self.term, *body]), **promise)
 
     def stand(self) -> None:  # 5.2
         self.become(Role.CANDIDATE, self.term + 1)

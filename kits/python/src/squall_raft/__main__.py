@@ -1,12 +1,21 @@
-"""``python -m squall_raft [--path FOLDER]... MODULE:CLASS`` serves that class to Squall."""
+"""``python -m squall_raft [--path FOLDER]... MODULE:CLASS`` serves that class to Squall.
+
+The folder of this file, in place of ``-m squall_raft``, does the same where the kit is not
+installed.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
-from .loading import NotFound, load
-from .serving import Frames
+if not __package__:
+    # Python was given the folder, and looks for modules in it; the kit is one, beside it.
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+from squall_raft.loading import NotFound, load
+from squall_raft.serving import Frames
 
 
 def main() -> None:

@@ -8,11 +8,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-from .loading import target_of
+from .loading import from_here, root_and_module, target_of
 from .replica import Replica
 
 
@@ -64,26 +65,36 @@ def check(
 
 
 def command_of(replica_class: type[Replica]) -> str:
-    """The command that serves this class to Squall, quoted for a shell."""
-    command = [sys.executable, "-m", "squall_raft"]
-    for folder in _folders_of_this_process():
-        command += ["--path", folder]
-    return shlex.join(command + [target_of(replica_class)])
+    """The command that serves this class to Squall, quoted for a shell. It holds in the current
+    folder, and needs nothing of this process."""
+    target = target_of(replica_class)
+    there = _another_python()
+    kit = os.path.dirname(os.path.abspath(__file__))
+    is_installed = there["kit"] is not None and os.path.samefile(there["kit"], kit)
+    command = [sys.executable, *(["-m", "squall_raft"] if is_installed else [from_here(kit)])]
+    known = {os.path.realpath(folder) for folder in there["path"]}
+    known.add(os.path.realpath(sysconfig.get_path("scripts")))
+    known.add(os.path.realpath(os.path.dirname(kit)))
+    path, _, _ = target.rpartition(":")
+    if path.endswith(".py"):
+        known.add(os.path.realpath(root_and_module(path)[0]))
+    for folder in sys.path:
+        if os.path.exists(folder) and os.path.realpath(folder) not in known:
+            known.add(os.path.realpath(folder))
+            command += ["--path", from_here(folder)]
+    return shlex.join([*command, target])
 
 
-def _folders_of_this_process() -> list[str]:
-    """The folders that this process imports modules from, and another one would not."""
-    there = subprocess.run(
-        [sys.executable, "-c", "import json, sys; print(json.dumps(sys.path))"],
-        stdout=subprocess.PIPE,
-        check=True,
+def _another_python() -> dict[str, Any]:
+    """What another process would import modules from, and the kit."""
+    code = (
+        "import json, os, sys; from importlib.util import find_spec; kit = find_spec('squall_raft');"
+        "kit = kit and kit.origin and os.path.dirname(kit.origin);"
+        "print(json.dumps({'path': sys.path, 'kit': kit}))"
     )
-    known = {os.path.abspath(folder) for folder in json.loads(there.stdout)}
-    folders: list[str] = []
-    for folder in map(os.path.abspath, sys.path):
-        if folder not in known and folder not in folders and os.path.exists(folder):
-            folders.append(folder)
-    return folders
+    asked = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    found: dict[str, Any] = json.loads(asked.stdout)
+    return found
 
 
 def _program(program: str | None) -> str:

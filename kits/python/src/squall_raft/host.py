@@ -7,6 +7,7 @@ node's, and becomes the action ``failed``.
 
 from __future__ import annotations
 
+import re
 from typing import Callable, TypeVar
 
 from . import cbor
@@ -70,8 +71,8 @@ class Host:
         cls = self._class
         welcome: dict[str, cbor.Item] = {
             "protocol": PROTOCOL,
-            "name": cls.name,
-            "about": cls.about,
+            "name": cls.name or _name_of(cls),
+            "about": cls.about or (cls.__doc__ or cls.__name__).strip().partition("\n")[0],
             "supports": list(cls.supports),
             "batch": cls.batch,
             "options": [
@@ -222,6 +223,11 @@ _INPUTS: dict[int, tuple[int, Callable[[Replica, cbor.Item], object]]] = {
     12: (3, lambda replica, item: replica.snapshot_sent(item[1], item[2])),
     13: (3, lambda replica, item: replica.compacted(item[1], _snapshot(item[2]))),
 }
+
+
+def _name_of(cls: type[Replica]) -> str:
+    """``MyRaft`` as ``my-raft``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_+", "-", cls.__name__).strip("-").lower()
 
 
 def _other_input(replica: Replica, item: cbor.Item) -> None:

@@ -30,7 +30,7 @@ def load(target: str) -> type[Replica]:
     if where.endswith(".py"):
         if not os.path.isfile(where):
             raise NotFound(f"there is no file {where!r}")
-        folder, module_name = _root_and_module(os.path.abspath(where))
+        folder, module_name = root_and_module(where)
         sys.path.insert(0, folder)
     else:
         module_name = where
@@ -72,17 +72,22 @@ def target_of(replica_class: type[Replica]) -> str:
     if file is None or not os.path.isfile(file):
         return f"{replica_class.__module__}:{name}"
     path = os.path.realpath(file)
-    _, module_name = _root_and_module(path)
+    _, module_name = root_and_module(path)
     if replica_class.__module__ not in (module_name, "__main__"):
         # It was imported from a folder that its path does not tell, as from a namespace package.
         return f"{replica_class.__module__}:{name}"
+    return f"{from_here(path)}:{name}"
+
+
+def from_here(path: str) -> str:
+    """``path`` as it is called in the current folder, where it is below that."""
     below = os.path.relpath(path)
-    return f"{path if below.startswith(os.pardir) else below}:{name}"
+    return os.path.abspath(path) if below.startswith(os.pardir) else below
 
 
-def _root_and_module(path: str) -> tuple[str, str]:
+def root_and_module(path: str) -> tuple[str, str]:
     """The folder that ``path`` is imported from, and the module's name from there."""
-    folder, file = os.path.split(path)
+    folder, file = os.path.split(os.path.abspath(path))
     stem = os.path.splitext(file)[0]
     parts: list[str] = [] if stem == "__init__" else [stem]
     while os.path.isfile(os.path.join(folder, "__init__.py")):

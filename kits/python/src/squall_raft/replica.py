@@ -20,9 +20,10 @@ class Replica(Actions):
     without a word, and is booted again, as a new instance, from what its disk kept.
     """
 
-    #: The subject's name: one word, lower case, with hyphens.
+    #: The subject's name: one word, lower case, with hyphens. Where it is left out, ``MyRaft`` is
+    #: ``my-raft``.
     name: ClassVar[str] = ""
-    #: What it is, in one line.
+    #: What it is, in one line. Where it is left out, the first line of the class's docstring.
     about: ClassVar[str] = ""
     #: Features besides elections and replication, as ``squall list options`` names them.
     supports: ClassVar[Sequence[str]] = ()

@@ -46,8 +46,6 @@ class Frames:
     def serve(self, replica_class: type[Replica]) -> None:
         """Answers requests until standard input ends."""
         problems = missing_methods(replica_class)
-        if not replica_class.name:
-            problems.append("it has no name")
         if problems:
             _leave(f"{replica_class.__name__} cannot be served: " + "; ".join(problems))
         # An interrupt from the keyboard is Squall's to handle: this process ends with its input.
