@@ -319,13 +319,15 @@ class RraftNode(Replica):
     def _handle_ready(self) -> None:
         owner = self.raw.ready()
         ready = owner.make_ref()
-        for message in ready.take_messages():
-            messages.send(self, message)
+        held = ready.take_messages()
+        if not (self.settings.driver.send_after_sync and ready.must_sync()):
+            self._send(held)
+            held = []
         for state in ready.take_read_states():
             self._confirm(state)
         snapshot = messages.squall_snapshot(ready.snapshot())
         if snapshot is not None:
-            self._take_snapshot(ready, snapshot)
+            self._take_snapshot(ready, snapshot, held)
             return
         self._write(ready)
         self._show_commit()
@@ -339,6 +341,7 @@ class RraftNode(Replica):
         if ready.must_sync():
             # What follows is done when it is over, and no input comes before.
             self.sync()
+        self._send(held)
         self._finish(ready)
 
     def _write(self, ready: Any) -> None:
@@ -361,16 +364,14 @@ class RraftNode(Replica):
 
     def _finish(self, ready: Any) -> None:
         """A ready is durable, as far as it has to be."""
-        for message in ready.take_persisted_messages():
-            messages.send(self, message)
+        self._send(ready.take_persisted_messages())
         owner = self.raw.advance_append(ready)
         light = owner.make_ref()
         commit = light.commit_index()
         if commit is not None:
             self.write_commit(commit)
             self.store.commit = commit
-        for message in light.take_messages():
-            messages.send(self, message)
+        self._send(light.take_messages())
         self._show_commit()
         committed = light.take_committed_entries()
         if committed and self.backlog:
@@ -378,7 +379,11 @@ class RraftNode(Replica):
         elif committed:
             self._apply(committed)
 
-    def _take_snapshot(self, ready: Any, snapshot: Snapshot) -> None:
+    def _send(self, made: Sequence[Any]) -> None:
+        for message in made:
+            messages.send(self, message)
+
+    def _take_snapshot(self, ready: Any, snapshot: Snapshot, held: Sequence[Any]) -> None:
         """A leader's snapshot has come: it is durable before the log is given up for it."""
         self.save_snapshot(snapshot.index)
         self.sync()
@@ -392,6 +397,7 @@ class RraftNode(Replica):
         self.backlog.clear()
         self.to_install = snapshot
         self.sync()
+        self._send(held)
         self._finish(ready)
 
     def _install(self, snapshot: Snapshot) -> None:
