@@ -30,7 +30,15 @@ class Recorder(Replica):
     )
     batch = 8
     options = (Option("a", "the option a"), Option("b", "the option b", percent=25))
-    known_issues = (KnownIssue("c", "the issue c", breaks=["liveness"], triggers=["a"]),)
+    known_issues = (
+        KnownIssue("c", "the issue c", breaks=["liveness"], triggers=["a"]),
+        KnownIssue(
+            "d",
+            "the issue d",
+            breaks=["liveness", "log-matching"],
+            hazards=["PrioritiesWithBareQuorum"],
+        ),
+    )
 
     def seen(self, *what: Any) -> None:
         self.note(repr(what))

@@ -185,7 +185,8 @@ class Actions:
     # ---- the node itself
 
     def halt(self, reason: str) -> None:
-        """The node cannot go on, and wants to be restarted."""
+        """The node cannot go on, and wants to be restarted. Reasons are to be few: of many
+        different ones, the later are not told."""
         self._actions.append(b"\x82\x13" + encode_text(reason))
 
     def note(self, line: str) -> None:

@@ -1,8 +1,9 @@
 """The subset of CBOR (RFC 8949) that frames are written in. Knows nothing of Raft.
 
-Items are integers from 0 to 2**64 - 1, byte strings, text strings, arrays, maps with text keys,
-``True``, ``False`` and ``None``, all of definite length. Floats, negative numbers, tags and
-everything else that CBOR has are refused, both ways.
+Items are integers of 64 bits and a sign, byte strings, text strings, arrays, maps with text keys,
+``True``, ``False`` and ``None``, all of definite length. Floats, tags and everything else that CBOR
+has are refused, both ways. Only a setting, as a priority, may be below 0; what actions are made of
+(:data:`UINT`) is not.
 
 One item has one encoding (the shortest), so :func:`encode` also serves an adapter whose library
 has no wire format of its own for messages.
@@ -16,7 +17,7 @@ from typing import Any
 #: What frames hold: int, bytes, str, list, dict, bool or None. Tuples are written as arrays.
 Item = Any
 
-_KINDS_WITHOUT_PLACE = {1: "a negative number", 6: "a tag", 7: "a float or simple value"}
+_KINDS_WITHOUT_PLACE = {6: "a tag", 7: "a float or simple value"}
 
 
 class CborError(ValueError):
@@ -50,6 +51,7 @@ class Heads(dict[int, bytes]):
 
 
 UINT = Heads(0, keep=4096)
+NEGATIVE = Heads(1, keep=32)
 BYTES = Heads(2, keep=1024)
 TEXT = Heads(3, keep=256)
 ARRAY = Heads(4, keep=256)
@@ -88,7 +90,7 @@ def _put(item: Item, parts: list[bytes]) -> None:
             # What arrays mostly hold is written without a call.
             kind = type(member)
             if kind is int:
-                parts.append(UINT[member])
+                parts.append(UINT[member] if member >= 0 else NEGATIVE[-1 - member])
             elif kind is bytes:
                 parts += (BYTES[len(member)], member)
             else:
@@ -98,7 +100,7 @@ def _put(item: Item, parts: list[bytes]) -> None:
     elif isinstance(item, bool):
         parts.append(BOOL[item])
     elif isinstance(item, int):
-        parts.append(UINT[item])
+        parts.append(UINT[item] if item >= 0 else NEGATIVE[-1 - item])
     elif isinstance(item, (bytes, bytearray)):
         parts += (BYTES[len(item)], bytes(item))
     elif isinstance(item, str):
@@ -194,8 +196,8 @@ def _other(data: bytes, at: int, first: int) -> tuple[Item, int]:
             raise IndexError
         argument = int.from_bytes(data[at:end], "big")
         at = end
-    if major == 0:
-        return argument, at
+    if major <= 1:
+        return (argument if major == 0 else -1 - argument), at
     if major == 4:
         return _array(data, at, argument)
     if major == 5:

@@ -75,19 +75,8 @@ class Host:
             "about": cls.about or (cls.__doc__ or cls.__name__).strip().partition("\n")[0],
             "supports": list(cls.supports),
             "batch": cls.batch,
-            "options": [
-                {key: value for key, value in option._asdict().items() if value is not None}
-                for option in cls.options
-            ],
-            "known_issues": [
-                {
-                    "name": issue.name,
-                    "about": issue.about,
-                    "breaks": list(issue.breaks),
-                    "triggers": list(issue.triggers),
-                }
-                for issue in cls.known_issues
-            ],
+            "options": [_said(option._asdict()) for option in cls.options],
+            "known_issues": [_said(issue._asdict(), "triggers") for issue in cls.known_issues],
         }
         return cbor.encode([0, welcome])
 
@@ -223,6 +212,15 @@ _INPUTS: dict[int, tuple[int, Callable[[Replica, cbor.Item], object]]] = {
     12: (3, lambda replica, item: replica.snapshot_sent(item[1], item[2])),
     13: (3, lambda replica, item: replica.compacted(item[1], _snapshot(item[2]))),
 }
+
+
+def _said(fields: dict[str, cbor.Item], *always: str) -> dict[str, cbor.Item]:
+    """What a map of the answer to hello has of these, by default without what says nothing."""
+    return {
+        key: value if value is None or isinstance(value, (str, int)) else list(value)
+        for key, value in fields.items()
+        if key in always or (value is not None and value != ())
+    }
 
 
 def _name_of(cls: type[Replica]) -> str:

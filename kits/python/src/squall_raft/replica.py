@@ -69,7 +69,8 @@ class Replica(Actions):
     # ---- what happens with a feature, or an action, that asks for it
 
     def synced(self, number: int, ok: bool) -> None:
-        """A sync with ``tell`` is over; ``number`` is what ``sync`` returned."""
+        """A sync with ``tell`` is over; ``number`` is what ``sync`` returned. ``ok`` is true: a node
+        whose sync failed is restarted."""
         raise _missing(self, "synced")
 
     def read(self, request: int) -> None:

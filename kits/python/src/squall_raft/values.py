@@ -257,7 +257,8 @@ class Option(NamedTuple):
 
     name: str
     about: str
-    #: In how many plans of a hundred it is on; Squall's choice where it is None.
+    #: In how many plans of a hundred it is on; where it is None, in all if it triggers a known
+    #: issue, and else in none.
     percent: int | None = None
 
 
@@ -270,3 +271,5 @@ class KnownIssue(NamedTuple):
     breaks: Sequence[str]
     #: The options that are taken out of plans.
     triggers: Sequence[str] = ()
+    #: Conditions that plans keep clear of, by the names of ``Hazard`` in ``squall_core::own``.
+    hazards: Sequence[str] = ()
