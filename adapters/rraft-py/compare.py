@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs plans on raft-rs in process and on rraft-py by frames, and compares the digests of the runs.
 
-Plans are drawn for rraft-py, as a sweep of the profile draws them, and their driver is then set to what both can do. A
+Plans are drawn for raft-rs, as a sweep of the profile draws them, and their driver is then set to what both can do. A
 digest has each input with its time, each write, sync, report, message and answer, in order. Where two differ, `squall diff`
 and `squall replay --trace` of the plan show where.
 """
@@ -62,10 +62,8 @@ class Squall:
 
     def draw(self, profile: str, seed: int) -> dict[str, Any]:
         """The plan of a seed."""
-        words = ["--seed", str(seed), "--profile", profile, "--command", self._command]
+        words = ["--seed", str(seed), "--profile", profile, "--subject", "raft-rs"]
         plan: dict[str, Any] = json.loads(self._run("replay", "--json", *words))["plan"]
-        del plan["command"]
-        plan["subject"] = "raft-rs"
         plan["driver"].update(PLAIN)
         plan["driver"].pop("own", None)
         return plan

@@ -31,6 +31,7 @@ from squall_raft import (
     BrokenPromise,
     Disk,
     ElectionTimer,
+    KnownIssue,
     LibraryEvent,
     Replica,
     Role,
@@ -101,6 +102,45 @@ class RraftNode(Replica):
         "requests for snapshots",
         "settings at run time",
         "first term above 0",
+    )
+
+    known_issues = (
+        KnownIssue(
+            "pre-vote-with-priorities-at-term-zero",
+            "pre_vote with unequal priorities in a cluster that starts at term 0",
+            ("no-panic",),
+            hazards=("pre-vote-with-priorities-at-term-zero",),
+        ),
+        KnownIssue(
+            "priorities-with-bare-quorum",
+            "unequal priorities where only a bare majority is left",
+            ("liveness",),
+            hazards=("priorities-with-bare-quorum",),
+        ),
+        KnownIssue(
+            "lone-voter-with-peers",
+            "a single voter, beside nodes that learn or have yet to join, tells them of a term that is not durable",
+            ("ack-before-durable",),
+            hazards=("lone-voter-with-peers",),
+        ),
+        KnownIssue(
+            "sole-voter-with-unsaved-entries",
+            "a change may leave one voter, with entries on their way to its disk",
+            ("no-panic",),
+            hazards=("sole-voter-with-unsaved-entries",),
+        ),
+        KnownIssue(
+            "mixed-check-quorum",
+            "check-quorum is on at some nodes and off at others for good",
+            ("liveness",),
+            hazards=("mixed-check-quorum",),
+        ),
+        KnownIssue(
+            "lease-reads-of-a-cut-off-leader",
+            "reads by lease where a leader may lose touch with its followers",
+            ("linearizability",),
+            hazards=("lease-reads-of-a-cut-off-leader",),
+        ),
     )
 
     def boot(self, disk: Disk) -> None:
