@@ -36,7 +36,7 @@ class Recorder(Replica):
             "d",
             "the issue d",
             breaks=["liveness", "log-matching"],
-            hazards=["PrioritiesWithBareQuorum"],
+            hazards=["priorities-with-bare-quorum"],
         ),
     )
 

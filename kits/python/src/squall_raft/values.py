@@ -271,5 +271,5 @@ class KnownIssue(NamedTuple):
     breaks: Sequence[str]
     #: The options that are taken out of plans.
     triggers: Sequence[str] = ()
-    #: Conditions that plans keep clear of, by the names of ``Hazard`` in ``squall_core::own``.
+    #: Conditions that plans keep clear of: the names of ``squall_core::own::Hazard``, in kebab case.
     hazards: Sequence[str] = ()
