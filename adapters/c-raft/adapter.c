@@ -6,9 +6,40 @@
 
 static struct settings settings;
 
-enum option { NO_BARRIER };
+/* By default the adapter keeps clear of the defects that FINDINGS.md describes. */
+enum option { HEARTBEAT_FIRST, COUNT_EARLY, SNAPSHOT_OVER_APPEND };
 static const struct squall_option options[] = {
-    {"no-barrier", "a leader begins its term without an entry of its own", 0}, {NULL, NULL, 0}};
+    {"heartbeat-first",
+     "the heartbeat that a new leader sends before it has an entry of its term is sent; otherwise "
+     "it is lost, and the entry goes out in its place",
+     50},
+    {"count-early",
+     "with asynchronous persistence, a new leader takes answers in before the first entry of its "
+     "term is durable",
+     50},
+    {"snapshot-over-append",
+     "a snapshot that comes while entries are being written is handed over; otherwise it is lost",
+     50},
+    {NULL, NULL, 0}};
+
+static const char *const breaks[] = {"durable-commit", "leader-completeness",
+                                     "state-machine-safety", "linearizability",
+                                     "log-matching",   "leader-append-only",
+                                     "monotonic",      NULL};
+static const char *const breaks_promise[] = {"ack-before-durable", "durable-commit", NULL};
+static const char *const heartbeat_first[] = {"heartbeat-first", NULL};
+static const char *const count_early[] = {"count-early", NULL};
+static const char *const snapshot_over_append[] = {"snapshot-over-append", NULL};
+static const struct squall_known_issue known_issues[] = {
+    {"matched-by-length",
+     "a heartbeat is answered with the length of the log, which may not be the leader's", breaks,
+     heartbeat_first},
+    {"old-terms-counted", "a leader commits entries of earlier terms by counting them", breaks,
+     count_early},
+    {"snapshot-acknowledges-entries",
+     "a snapshot's answer promises entries that are still being written", breaks_promise,
+     snapshot_over_append},
+    {NULL, NULL, NULL, NULL}};
 
 static const char *const supports[] = {"pre-vote", "leadership transfer", "snapshots",
                                        "asynchronous persistence", NULL};
@@ -23,7 +54,9 @@ static void reset(void *context, const struct squall_run *run) {
     to->keep_entries = squall_number(&run->driver, "keep_entries", 16);
     /* Squall takes snapshots by the size of the log, libraft by the number of its entries. */
     to->snapshot_threshold = 64;
-    to->no_barrier = (run->options >> NO_BARRIER & 1) != 0;
+    to->heartbeat_first = (run->options >> HEARTBEAT_FIRST & 1) != 0;
+    to->count_early = (run->options >> COUNT_EARLY & 1) != 0;
+    to->snapshot_over_append = (run->options >> SNAPSHOT_OVER_APPEND & 1) != 0;
     to->asynchronous = squall_find_setting(&run->driver, "persistence", &persistence) &&
                        persistence.text.len == strlen(asynchronous) &&
                        memcmp(persistence.text.base, asynchronous, persistence.text.len) == 0;
@@ -65,6 +98,10 @@ static void deliver(void *receiving, uint32_t from, struct squall_bytes data,
         node->hears.term = append->term;
         node->hears.end = append->prev_log_index + n;
         node->hears.end_term = n > 0 ? append->entries[n - 1].term : append->prev_log_term;
+    }
+    if (message.type == RAFT_IO_INSTALL_SNAPSHOT && node->requests != NULL &&
+        !node->settings.snapshot_over_append) {
+        return;
     }
     /* The snapshot that came is the sender's newest, whatever it meant to send. */
     if (message.type == RAFT_IO_INSTALL_SNAPSHOT) {
@@ -154,6 +191,7 @@ int main(void) {
         .about = "libraft 0.15.0 (canonical/raft), in C",
         .supports = supports,
         .options = options,
+        .known_issues = known_issues,
         .context = &settings,
         .reset = reset,
         .boot = node_boot,

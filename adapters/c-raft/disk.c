@@ -211,12 +211,20 @@ static int truncate_log(struct raft_io *io, raft_index index) {
     return 0;
 }
 
+/* Whether the log's last entry is the first of the term that the node leads. */
+static bool begins_term(const struct node *node) {
+    bool leads = node->raft.state == RAFT_LEADER && !node->settings.count_early;
+    raft_term term = node->raft.current_term;
+    return leads && disk_term_of(node, node->last) == term &&
+           disk_term_of(node, node->last - 1) != term;
+}
+
 void disk_flush(struct node *node) {
     bool tell = false, wait = node->hard_unsynced;
     for (struct request *request = node->requests; request != NULL; request = request->next) {
         tell |= request->sync == 0;
     }
-    wait |= tell && !node->settings.asynchronous;
+    wait |= tell && (!node->settings.asynchronous || begins_term(node));
     if (!tell && !wait) {
         return;
     }

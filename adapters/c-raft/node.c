@@ -112,6 +112,10 @@ static int restore(struct raft_fsm *fsm, struct raft_buffer *buf) {
 
 /* ---- What follows a call --------------------------------------------------------------------- */
 
+bool node_has_entry_of_term(const struct node *node) {
+    return disk_term_of(node, node->last) == node->raft.current_term;
+}
+
 static void free_barrier(struct raft_barrier *req, int status) {
     (void)status;
     free(req);
@@ -125,12 +129,11 @@ static void begin_term(struct node *node) {
         return;
     }
     node->led = raft->current_term;
-    if (node->settings.no_barrier || disk_term_of(node, node->last) == raft->current_term) {
-        return;
-    }
-    struct raft_barrier *barrier = malloc(sizeof *barrier);
-    if (raft_barrier(&node->raft, barrier, free_barrier) != 0) {
-        free(barrier);
+    if (!node_has_entry_of_term(node)) {
+        struct raft_barrier *barrier = malloc(sizeof *barrier);
+        if (raft_barrier(&node->raft, barrier, free_barrier) != 0) {
+            free(barrier);
+        }
     }
 }
 

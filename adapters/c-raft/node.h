@@ -51,7 +51,9 @@ struct got {
 struct settings {
     uint64_t election_ticks, heartbeat_ticks, keep_entries;
     unsigned snapshot_threshold;
-    bool pre_vote, asynchronous, no_barrier;
+    bool pre_vote, asynchronous;
+    /* What triggers known defects: see adapter.c. */
+    bool heartbeat_first, count_early, snapshot_over_append;
 };
 
 struct node {
@@ -150,6 +152,8 @@ void wire_describe(struct squall_bytes data, struct squall_out *out);
 void *node_boot(void *context, const struct squall_run *run, const struct squall_boot *boot,
                 struct squall_out *out);
 void node_kill(void *node);
+/* Whether the log ends with an entry of the node's term. */
+bool node_has_entry_of_term(const struct node *node);
 /* What follows each call of libraft. */
 void node_settle(struct node *node);
 

@@ -117,8 +117,11 @@ int wire_send(struct raft_io *io, struct raft_io_send *req, const struct raft_me
     if (node->out == NULL) {
         return RAFT_CANCELED;
     }
-    struct squall_message label = label_of(node, message, head);
     bool append = message->type == RAFT_IO_APPEND_ENTRIES;
+    if (append && !node->settings.heartbeat_first && !node_has_entry_of_term(node)) {
+        return RAFT_NOCONNECTION;
+    }
+    struct squall_message label = label_of(node, message, head);
     size_t size = append ? size_of(&message->append_entries) : 0;
     uint8_t *entries = malloc(size + 1);
     if (append) {
