@@ -7,7 +7,7 @@
 static struct settings settings;
 
 /* By default the adapter keeps clear of the defects that FINDINGS.md describes. */
-enum option { HEARTBEAT_FIRST, COUNT_EARLY, SNAPSHOT_OVER_APPEND };
+enum option { HEARTBEAT_FIRST, COUNT_EARLY, SNAPSHOT_OVER_APPEND, KEEP_TERM_BACK };
 static const struct squall_option options[] = {
     {"heartbeat-first",
      "the heartbeat that a new leader sends before it has an entry of its term is sent; otherwise "
@@ -20,6 +20,10 @@ static const struct squall_option options[] = {
     {"snapshot-over-append",
      "a snapshot that comes while entries are being written is handed over; otherwise it is lost",
      50},
+    {"keep-term-back",
+     "a refused pre-vote carries the term that was asked for; otherwise the adapter puts the term "
+     "of the node in its place, if that is higher",
+     50},
     {NULL, NULL, 0}};
 
 static const char *const breaks[] = {"durable-commit", "leader-completeness",
@@ -30,6 +34,8 @@ static const char *const breaks_promise[] = {"ack-before-durable", "durable-comm
 static const char *const heartbeat_first[] = {"heartbeat-first", NULL};
 static const char *const count_early[] = {"count-early", NULL};
 static const char *const snapshot_over_append[] = {"snapshot-over-append", NULL};
+static const char *const breaks_progress[] = {"liveness", NULL};
+static const char *const keep_term_back[] = {"keep-term-back", NULL};
 static const struct squall_known_issue known_issues[] = {
     {"matched-by-length",
      "a heartbeat is answered with the length of the log, which may not be the leader's", breaks,
@@ -39,6 +45,9 @@ static const struct squall_known_issue known_issues[] = {
     {"snapshot-acknowledges-entries",
      "a snapshot's answer promises entries that are still being written", breaks_promise,
      snapshot_over_append},
+    {"pre-vote-hides-the-term",
+     "whoever has the longest log never learns that others are in a later term, and is not elected",
+     breaks_progress, keep_term_back},
     {NULL, NULL, NULL, NULL}};
 
 static const char *const supports[] = {"pre-vote", "leadership transfer", "snapshots",
@@ -56,6 +65,7 @@ static void reset(void *context, const struct squall_run *run) {
     to->snapshot_threshold = 64;
     to->heartbeat_first = (run->options >> HEARTBEAT_FIRST & 1) != 0;
     to->count_early = (run->options >> COUNT_EARLY & 1) != 0;
+    to->keep_term_back = (run->options >> KEEP_TERM_BACK & 1) != 0;
     to->snapshot_over_append = (run->options >> SNAPSHOT_OVER_APPEND & 1) != 0;
     to->asynchronous = squall_find_setting(&run->driver, "persistence", &persistence) &&
                        persistence.text.len == strlen(asynchronous) &&

@@ -124,12 +124,11 @@ static int set_term(struct raft_io *io, raft_term term) {
 
 static int set_vote(struct raft_io *io, raft_id vote) {
     struct node *node = io->impl;
-#ifndef VOTE_NOT_WRITTEN
+#ifdef VOTE_NOT_WRITTEN
+    vote = 0;
+#endif
     node->vote = vote;
     node->hard_unwritten = true;
-#else
-    (void)vote;
-#endif
     return 0;
 }
 

@@ -53,7 +53,7 @@ struct settings {
     unsigned snapshot_threshold;
     bool pre_vote, asynchronous;
     /* What triggers known defects: see adapter.c. */
-    bool heartbeat_first, count_early, snapshot_over_append;
+    bool heartbeat_first, count_early, snapshot_over_append, keep_term_back;
 };
 
 struct node {

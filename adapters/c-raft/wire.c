@@ -70,6 +70,10 @@ static struct squall_message label_of(struct node *node, const struct raft_messa
         label.claim = vote && result->vote_granted ? SQUALL_VOTED : SQUALL_NOTHING;
         label.value = label.claim == SQUALL_VOTED ? label.to : 0;
         head[TERM] = result->term;
+        if (!vote && !result->vote_granted && !node->settings.keep_term_back &&
+            node->raft.current_term > result->term) {
+            head[TERM] = node->raft.current_term;
+        }
         head[FIRST] = result->vote_granted;
         head[SECOND] = (uint64_t)result->pre_vote;
         break;
