@@ -40,10 +40,10 @@ def seconds_per_step(given: list[object]) -> float:
     frame = cbor.encode([3, 1, 1_250_000, 0, [given]])
     best = float("inf")
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         for _ in range(STEPS // 5):
             host.handle(frame)
-        best = min(best, time.perf_counter() - begin)
+        best = min(best, time.process_time() - begin)
     return best / (STEPS // 5)
 
 
