@@ -7,7 +7,7 @@
 static struct settings settings;
 
 /* By default the adapter keeps clear of the defects that FINDINGS.md describes. */
-enum option { HEARTBEAT_FIRST, COUNT_EARLY, SNAPSHOT_OVER_APPEND, KEEP_TERM_BACK };
+enum option { HEARTBEAT_FIRST, COUNT_EARLY, SNAPSHOT_OVER_APPEND, KEEP_TERM_BACK, LATE_ANSWERS };
 static const struct squall_option options[] = {
     {"heartbeat-first",
      "the heartbeat that a new leader sends before it has an entry of its term is sent; otherwise "
@@ -24,6 +24,10 @@ static const struct squall_option options[] = {
      "a refused pre-vote carries the term that was asked for; otherwise the adapter puts the term "
      "of the node in its place, if that is higher",
      50},
+    {"late-answers",
+     "an append whose entries are durable is answered though the term has changed meanwhile; "
+     "otherwise its answer is lost",
+     50},
     {NULL, NULL, 0}};
 
 static const char *const breaks[] = {"durable-commit", "leader-completeness",
@@ -36,6 +40,10 @@ static const char *const count_early[] = {"count-early", NULL};
 static const char *const snapshot_over_append[] = {"snapshot-over-append", NULL};
 static const char *const breaks_progress[] = {"liveness", NULL};
 static const char *const keep_term_back[] = {"keep-term-back", NULL};
+static const char *const breaks_all[] = {"no-panic",         "durable-commit",
+                                         "leader-completeness", "state-machine-safety",
+                                         "linearizability",  NULL};
+static const char *const late_answers[] = {"late-answers", NULL};
 static const struct squall_known_issue known_issues[] = {
     {"matched-by-length",
      "a heartbeat is answered with the length of the log, which may not be the leader's", breaks,
@@ -48,6 +56,9 @@ static const struct squall_known_issue known_issues[] = {
     {"pre-vote-hides-the-term",
      "whoever has the longest log never learns that others are in a later term, and is not elected",
      breaks_progress, keep_term_back},
+    {"answers-to-another-leader",
+     "an append is answered to whoever leads by then, or to nobody, as if it had sent it",
+     breaks_all, late_answers},
     {NULL, NULL, NULL, NULL}};
 
 static const char *const supports[] = {"pre-vote", "leadership transfer", "snapshots",
@@ -66,6 +77,7 @@ static void reset(void *context, const struct squall_run *run) {
     to->heartbeat_first = (run->options >> HEARTBEAT_FIRST & 1) != 0;
     to->count_early = (run->options >> COUNT_EARLY & 1) != 0;
     to->keep_term_back = (run->options >> KEEP_TERM_BACK & 1) != 0;
+    to->late_answers = (run->options >> LATE_ANSWERS & 1) != 0;
     to->snapshot_over_append = (run->options >> SNAPSHOT_OVER_APPEND & 1) != 0;
     to->asynchronous = squall_find_setting(&run->driver, "persistence", &persistence) &&
                        persistence.text.len == strlen(asynchronous) &&

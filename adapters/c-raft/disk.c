@@ -154,6 +154,7 @@ static void add_request(struct node *node, struct request request) {
     struct request *added = malloc(sizeof *added);
     *added = request;
     added->next = NULL;
+    added->term = node->raft.current_term;
     *node->last_request = added;
     node->last_request = &added->next;
 }
@@ -165,11 +166,13 @@ static void complete_first(struct node *node, int status) {
     if (node->requests == NULL) {
         node->last_request = &node->requests;
     }
+    node->late = request->term != node->raft.current_term;
     if (request->append != NULL) {
         request->append->cb(request->append, status);
     } else {
         request->put->cb(request->put, status);
     }
+    node->late = false;
     free(request);
 }
 
@@ -200,7 +203,7 @@ static int append(struct raft_io *io, struct raft_io_append *req,
     }
     node->next_append = index;
     req->cb = cb;
-    add_request(node, (struct request){NULL, 0, req, NULL});
+    add_request(node, (struct request){.append = req});
     return 0;
 }
 
@@ -281,7 +284,7 @@ static int snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_sn
     node->next_append = node->first;
     /* The node waits for this one in any case: libraft has given its log up. */
     node->hard_unsynced = true;
-    add_request(node, (struct request){NULL, 0, NULL, req});
+    add_request(node, (struct request){.put = req});
     return 0;
 }
 

@@ -30,6 +30,8 @@ struct request {
     struct request *next;
     /* The sync's number; 0 until it is asked for. */
     uint64_t sync;
+    /* The node's term when it was made. */
+    raft_term term;
     /* One of them is set. */
     struct raft_io_append *append;
     struct raft_io_snapshot_put *put;
@@ -53,7 +55,7 @@ struct settings {
     unsigned snapshot_threshold;
     bool pre_vote, asynchronous;
     /* What triggers known defects: see adapter.c. */
-    bool heartbeat_first, count_early, snapshot_over_append, keep_term_back;
+    bool heartbeat_first, count_early, snapshot_over_append, keep_term_back, late_answers;
 };
 
 struct node {
@@ -75,8 +77,9 @@ struct node {
     raft_term term;
     raft_id vote;
     bool hard_unwritten, hard_unsynced;
-    /* Requests, oldest first. */
+    /* Requests, oldest first, and whether the one that is being completed is of an earlier term. */
     struct request *requests, **last_request;
+    bool late;
     struct sent *sent, **last_sent;
     struct got *got, **last_got;
     /* The request for a snapshot of the node's own that is under way. */

@@ -125,6 +125,17 @@ int wire_send(struct raft_io *io, struct raft_io_send *req, const struct raft_me
     if (append && !node->settings.heartbeat_first && !node_has_entry_of_term(node)) {
         return RAFT_NOCONNECTION;
     }
+    if (node->late && message->type == RAFT_IO_APPEND_ENTRIES_RESULT) {
+        if (!node->settings.late_answers) {
+            return RAFT_NOCONNECTION;
+        }
+        /* Nobody, or what stands where a leader's number would. libuv's backend copies the address,
+         * which is none. */
+        if (message->server_id == 0 || message->server_id > SQUALL_MAX_NODE) {
+            squall_failed(node->out, "libraft answers an append to a server that there is not");
+            return RAFT_NOCONNECTION;
+        }
+    }
     struct squall_message label = label_of(node, message, head);
     size_t size = append ? size_of(&message->append_entries) : 0;
     uint8_t *entries = malloc(size + 1);
