@@ -69,10 +69,11 @@
 //! | `protobuf-codec`, `prost-codec` | raft's messages by one or the other: `raft-rs` needs one |
 //! | `noraft` | `noraft`, the adapter for sile's noraft 0.7.1 |
 //! | `raftbare` | `raftbare`, the adapter for sile's raftbare 0.2.2 |
+//! | `process` | `process`, a Raft in another language as a subject |
 //! | `proptest` | `proptest`, plans as strategies, and `testing::machine` |
 //! | `madsim` | `madsim`, another engine, and async servers under the storm; needs `--cfg madsim` |
 //!
-//! The defaults are `cli`, `raft-rs` with `protobuf-codec`, `noraft` and `raftbare`. To test a Raft
+//! The defaults are `cli`, `process`, `raft-rs` with `protobuf-codec`, `noraft` and `raftbare`. To test a Raft
 //! of your own, leave them out.
 //!
 //! # Where to go on
@@ -125,6 +126,9 @@ pub use squall_madsim as madsim;
 #[cfg(feature = "noraft")]
 #[doc(inline)]
 pub use squall_noraft as noraft;
+#[cfg(feature = "process")]
+#[doc(inline)]
+pub use squall_process as process;
 #[cfg(feature = "proptest")]
 #[doc(inline)]
 pub use squall_proptest as proptest;

@@ -16,12 +16,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("raft-rs", &["core", "world"]),
     ("noraft", &["core", "world"]),
     ("raftbare", &["core"]),
+    ("process", &["core", "world"]),
     ("explore", &["core", "world"]),
     ("page", &["core", "explore"]),
     ("play", &["core", "explore", "page"]),
     ("proptest", &["core", "explore", "world"]),
     ("madsim", &["core", "linearizability", "raft-rs", "world"]),
-    ("cli", &["core", "explore", "page", "play", "world"]),
+    (
+        "cli",
+        &["core", "explore", "page", "play", "process", "world"],
+    ),
     (
         "fuzzing",
         &["core", "explore", "linearizability", "raft-rs", "world"],

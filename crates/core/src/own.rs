@@ -182,6 +182,19 @@ impl Hazard {
         Self::MixedCheckQuorum,
         Self::LeaseReadsOfACutOffLeader,
     ];
+
+    /// Its name, for subjects that are told apart from this crate: lower case, with hyphens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BatchAppendWithBatchedInputs => "batch-append-with-batched-inputs",
+            Self::PreVoteWithPrioritiesAtTermZero => "pre-vote-with-priorities-at-term-zero",
+            Self::PrioritiesWithBareQuorum => "priorities-with-bare-quorum",
+            Self::LoneVoterWithPeers => "lone-voter-with-peers",
+            Self::SoleVoterWithUnsavedEntries => "sole-voter-with-unsaved-entries",
+            Self::MixedCheckQuorum => "mixed-check-quorum",
+            Self::LeaseReadsOfACutOffLeader => "lease-reads-of-a-cut-off-leader",
+        }
+    }
 }
 
 /// All that a subject declares.

@@ -8,6 +8,7 @@ use minicbor::data::Type;
 use squall_core::configuration::Configuration;
 use squall_core::ids::{Index, NodeId, NodeSet, Role, Term};
 use squall_core::replica::{BrokenPromise, Claim, Label, LibraryEvent, MessageKind};
+use squall_core::service::Answer;
 use squall_core::storage::EntryKind;
 
 /// Why an answer is none.
@@ -96,6 +97,7 @@ pub(crate) struct Welcome {
     pub(crate) about: String,
     pub(crate) supports: Vec<String>,
     pub(crate) batch: u64,
+    pub(crate) machine: bool,
     pub(crate) options: Vec<OwnOption>,
     pub(crate) known_issues: Vec<OwnIssue>,
 }
@@ -115,6 +117,7 @@ pub(crate) struct OwnIssue {
     pub(crate) about: String,
     pub(crate) breaks: Vec<String>,
     pub(crate) triggers: Vec<String>,
+    pub(crate) hazards: Vec<String>,
 }
 
 /// The actions in a frame, into `actions`.
@@ -125,6 +128,83 @@ pub(crate) fn actions(content: &[u8], actions: &mut Vec<Action>) -> Read<()> {
         actions.push(read.map_err(|error| Nonsense(format!("action {}: {error}", number + 1)))?);
     }
     end(&cbor, content)
+}
+
+/// What a state machine answers to a command.
+pub(crate) fn answer(content: &[u8]) -> Read<Answer> {
+    let mut cbor = Decoder::new(content);
+    let length = array(&mut cbor)?;
+    let code = cbor.u64()?;
+    let legal = match code {
+        0..=2 | 7 | 10 => 2,
+        3 => 4,
+        4..=6 | 8 | 9 => 1,
+        other => return Err(Nonsense(format!("there is no answer {other}"))),
+    };
+    if length != legal {
+        return Err(Nonsense(format!(
+            "the answer {code} has {legal} items, and this one has {length}"
+        )));
+    }
+    let answer = match code {
+        0 => Answer::Value {
+            value: value(&mut cbor)?,
+        },
+        1 => Answer::Done {
+            version: cbor.u64()?,
+        },
+        2 => Answer::Differs {
+            value: value(&mut cbor)?,
+        },
+        3 => Answer::Granted {
+            token: cbor.u64()?,
+            since_us: cbor.u64()?,
+            until_us: cbor.u64()?,
+        },
+        4 => Answer::Waiting,
+        5 => Answer::Held,
+        6 => Answer::NotHeld,
+        7 => Answer::Released { at_us: cbor.u64()? },
+        8 => Answer::Written,
+        9 => Answer::Stale,
+        _ => Answer::Revoked {
+            renewals: cbor.u32()?,
+        },
+    };
+    end(&cbor, content)?;
+    Ok(answer)
+}
+
+fn value(cbor: &mut Decoder<'_>) -> Read<Option<u64>> {
+    if cbor.datatype()? == Type::Null {
+        cbor.null()?;
+        return Ok(None);
+    }
+    Ok(Some(cbor.u64()?))
+}
+
+/// A state machine as bytes.
+pub(crate) fn bytes(content: &[u8]) -> Read<Bytes> {
+    let mut cbor = Decoder::new(content);
+    let bytes = data(&mut cbor)?;
+    end(&cbor, content)?;
+    Ok(bytes)
+}
+
+/// Whether something was done.
+pub(crate) fn done(content: &[u8]) -> Read<bool> {
+    let mut cbor = Decoder::new(content);
+    let done = cbor.bool()?;
+    end(&cbor, content)?;
+    Ok(done)
+}
+
+/// What the process says has failed, where it answers so in place of what it was asked for.
+pub(crate) fn failure(content: &[u8]) -> Option<Action> {
+    let mut actions = Vec::new();
+    self::actions(content, &mut actions).ok()?;
+    let failed = actions.pop()?;
+    matches!(failed, Action::Failed { .. }).then_some(failed)
 }
 
 /// A message in words, where the process has some.
@@ -159,6 +239,7 @@ pub(crate) fn welcome(content: &[u8]) -> Read<Welcome> {
             "about" => welcome.about = text(cbor)?,
             "supports" => welcome.supports = texts(cbor)?,
             "batch" => welcome.batch = cbor.u64()?,
+            "machine" => welcome.machine = cbor.bool()?,
             "options" => welcome.options = list(cbor, option)?,
             "known_issues" => welcome.known_issues = list(cbor, issue)?,
             _ => cbor.skip()?,
@@ -191,6 +272,7 @@ fn issue(cbor: &mut Decoder<'_>) -> Read<OwnIssue> {
             "about" => issue.about = text(cbor)?,
             "breaks" => issue.breaks = texts(cbor)?,
             "triggers" => issue.triggers = texts(cbor)?,
+            "hazards" => issue.hazards = texts(cbor)?,
             _ => cbor.skip()?,
         }
         Ok(())

@@ -8,6 +8,7 @@
 //! - `frame`: a length and so many bytes, over a pipe.
 //! - `request` and `answer`: what is in a frame, as CBOR.
 //! - `child`: the process, its deadline, what it prints.
+//! - `machine`: the state machine of a node, here or in the process.
 //! - `node`: one node, as the engine sees it.
 //! - `program`: the subject: a process for each run that goes on, kept from run to run.
 //!
@@ -16,6 +17,7 @@
 mod answer;
 mod child;
 mod frame;
+mod machine;
 mod node;
 mod program;
 mod request;

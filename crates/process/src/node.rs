@@ -11,10 +11,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::answer::Action;
+use super::machine::Machine;
 use super::program::Link;
 use super::request::{Disk, Told, skips_missed_ticks};
 use squall_core::adapter::reports::Reports;
-use squall_core::adapter::state_machine::StateMachine;
 use squall_core::configuration::Configuration;
 use squall_core::ids::{Index, NodeId};
 use squall_core::log_vec::Indexed;
@@ -42,7 +42,7 @@ pub struct Parcel {
 pub struct ProcessNode {
     id: NodeId,
     link: Rc<RefCell<Link>>,
-    machine: StateMachine,
+    machine: Machine,
     reports: Reports,
     /// The log as it is written.
     log: Indexed<Entry>,
@@ -58,6 +58,8 @@ pub struct ProcessNode {
     /// The newest snapshot that is durable.
     snapshot: Option<Box<Snapshot>>,
     own_snapshot: Option<OwnSnapshot>,
+    /// A peer wants one, and there is one under way.
+    is_wanted: bool,
     /// Snapshots that came with messages, of which none is newer than the last.
     arrived: Vec<Box<Snapshot>>,
     /// What has arrived and is not told yet.
@@ -145,6 +147,7 @@ impl ProcessNode {
             configuration: &start.configuration,
         };
         link.borrow_mut().boot(boot.id, &disk, &mut actions);
+        let machine = Machine::start(&link, boot.id, &start);
         let mut node = Self {
             id: boot.id,
             link,
@@ -162,6 +165,7 @@ impl ProcessNode {
             skips_missed_ticks: skips_missed_ticks(boot.driver),
             snapshot: start.state.snapshot.clone().map(Box::new),
             own_snapshot: None,
+            is_wanted: false,
             arrived: Vec::new(),
             inbox: VecDeque::new(),
             waits: None,
@@ -175,7 +179,7 @@ impl ProcessNode {
             log_lines: boot.log.clone(),
             told: Vec::new(),
             actions: Vec::new(),
-            machine: StateMachine::new(start.service),
+            machine,
         };
         if start.next == Next::WaitForSync {
             node.waits = Some(node.sync(out));
@@ -225,9 +229,15 @@ impl ProcessNode {
     /// Does all that can be done now.
     fn run(&mut self, now_us: u64, out: &mut Output<Parcel>) {
         while self.waits.is_none() {
-            if self.own_snapshot.as_ref().is_some_and(|own| own.is_durable) {
-                self.compact(now_us, out);
-                continue;
+            match &self.own_snapshot {
+                Some(own) if own.is_durable => {
+                    self.compact(now_us, out);
+                    if self.waits.is_some() {
+                        return;
+                    }
+                }
+                None if std::mem::take(&mut self.is_wanted) => self.make_wanted(out),
+                _ => {}
             }
             let batch = self.link.borrow().batch();
             let count = self.inbox.len().min(batch);
@@ -254,7 +264,7 @@ impl ProcessNode {
                 } => self.arrived.push(snapshot.clone()),
                 Told::Propose { number, request } => {
                     *number = self.requests.take_command(request);
-                    self.machine.take(request.client, request.sequence);
+                    self.machine.clients.take(request.client, request.sequence);
                 }
                 Told::Read { number, request } => *number = self.requests.take_read(request),
                 _ => {}
@@ -362,10 +372,9 @@ impl ProcessNode {
             Action::Broke(promise) => out.observe(Observation::Broke(promise)),
             Action::SaveSnapshot(index) => self.save_snapshot(index, out),
             Action::InstallSnapshot(index) => self.install_snapshot(index, out),
-            Action::WantSnapshot => {
-                out.observe(Observation::Did(LibraryEvent::SnapshotWanted));
-                self.begin_snapshot(out);
-            }
+            // The one under way may do.
+            Action::WantSnapshot if self.own_snapshot.is_some() => self.is_wanted = true,
+            Action::WantSnapshot => self.make_wanted(out),
             Action::Halt(reason) => out.halt(self.link.borrow_mut().keep(reason)),
             Action::Note(line) => {
                 if let Some(lines) = &self.log_lines {
@@ -441,7 +450,7 @@ impl ProcessNode {
                 EntryKind::Normal => &entry.data,
                 EntryKind::Configuration(_) => &[],
             };
-            self.machine.apply(index, data, out);
+            self.machine.apply(&self.link, self.id, index, data, out);
         }
         if !more {
             self.serve_reads(out);
@@ -455,7 +464,7 @@ impl ProcessNode {
         let commands = &mut self.requests.commands;
         if let Some(place) = commands.iter().position(|(other, _)| *other == number) {
             let (_, request) = commands.swap_remove(place);
-            self.machine.refuse(&request, leader, out);
+            self.machine.clients.refuse(&request, leader, out);
             return;
         }
         let reads = &mut self.requests.reads;
@@ -489,10 +498,11 @@ impl ProcessNode {
 
     /// Serves the reads whose index is applied.
     fn serve_reads(&mut self, out: &mut Output<Parcel>) {
-        let (applied, service) = (self.applied, &self.machine.service);
+        let (applied, machine) = (self.applied, &self.machine);
+        let (link, id) = (&self.link, self.id);
         self.requests.reads.retain(|read| {
             let is_ready = read.index.is_some_and(|index| index <= applied);
-            if is_ready && let Some(answer) = service.query(&read.request.command) {
+            if is_ready && let Some(answer) = machine.query(link, id, &read.request.command) {
                 out.reply(Reply {
                     client: read.request.client,
                     sequence: read.request.sequence,
@@ -514,6 +524,12 @@ impl ProcessNode {
         }
     }
 
+    /// Takes a snapshot that a peer wants.
+    fn make_wanted(&mut self, out: &mut Output<Parcel>) {
+        out.observe(Observation::Did(LibraryEvent::SnapshotWanted));
+        self.begin_snapshot(out);
+    }
+
     /// Takes a snapshot of the state machine as it is now, if none is under way.
     fn begin_snapshot(&mut self, out: &mut Output<Parcel>) {
         let index = self.applied;
@@ -529,7 +545,7 @@ impl ProcessNode {
             index,
             term,
             configuration: self.configuration,
-            data: self.machine.service.encode(),
+            data: self.machine.snapshot(&self.link, self.id),
         });
         out.write(Record::Snapshot(snapshot.clone()));
         out.observe(Observation::SnapshotTaken { index });
@@ -578,10 +594,8 @@ impl ProcessNode {
                 "installs the snapshot at {index}, which its log does not begin after"
             ));
         };
-        let is_whole = self.machine.service.restore(&snapshot.data);
-        assert!(is_whole, "snapshots arrive whole");
+        let state = self.machine.restore(&self.link, self.id, &snapshot.data);
         self.applied = index;
-        let state = self.machine.service.state();
         out.observe(Observation::Installed { index, state });
         self.serve_reads(out);
     }

@@ -9,8 +9,11 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::answer::{self, Action, Welcome};
+use bytes::Bytes;
+
+use super::answer::{self, Action, Nonsense, Welcome};
 use super::child::{Child, ChildError};
+use super::machine;
 use super::node::{Parcel, ProcessNode};
 use super::request::{self, Disk, Told};
 use squall_core::bugs::{Bug, Change, Injected, Tamper};
@@ -19,10 +22,11 @@ use squall_core::ids::NodeId;
 use squall_core::invariants::Property;
 use squall_core::invariants::breach::{Panic, Place};
 use squall_core::options::Feature;
-use squall_core::own::{DriverOption, KnownIssue, Own, Values};
+use squall_core::own::{DriverOption, Hazard, KnownIssue, Own, Values};
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Runner};
 use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
+use squall_core::service::{Answer, Command};
 
 /// How a program is started.
 #[derive(Clone, Debug)]
@@ -140,6 +144,8 @@ struct Declared {
     supports: &'static [Feature],
     options: &'static [DriverOption],
     issues: &'static [KnownIssue],
+    /// Its nodes have state machines of their own.
+    has_machine: bool,
 }
 
 impl Declared {
@@ -153,7 +159,11 @@ impl Declared {
         let lacks = features(&program.lacks).map_err(|error| format!("lacks: {error}"))?;
         let supports =
             features(&welcome.supports).map_err(|error| format!("supports: {error}"))?;
-        let supports = supports.into_iter().filter(|has| !lacks.contains(has));
+        // A cluster that begins further up begins with a snapshot of Squall's own service.
+        let beyond = |has: &Feature| welcome.machine && *has == Feature::LaterFirstTerm;
+        let supports = supports
+            .into_iter()
+            .filter(|has| !lacks.contains(has) && !beyond(has));
         let triggers: BTreeSet<&String> = welcome
             .known_issues
             .iter()
@@ -194,12 +204,31 @@ impl Declared {
                 leak(&issue.about),
                 leak_list(&issue.breaks),
             );
-            issues.push(known.triggered_by(leak_list(&issue.triggers)));
+            let hazards = issue.hazards.iter().map(|name| {
+                let mut all = Hazard::ALL.iter();
+                all.find(|hazard| hazard.name() == name)
+                    .copied()
+                    .ok_or_else(|| {
+                        let legal: Vec<&str> = Hazard::ALL.iter().map(|it| it.name()).collect();
+                        format!(
+                            "the known issue {} has the hazard \"{name}\"; legal: {}",
+                            issue.name,
+                            legal.join(", ")
+                        )
+                    })
+            });
+            let hazards: Vec<Hazard> = hazards.collect::<Result<_, String>>()?;
+            issues.push(
+                known
+                    .triggered_by(leak_list(&issue.triggers))
+                    .clear_of(Vec::leak(hazards)),
+            );
         }
         Ok(Self {
             supports: Vec::leak(supports.collect()),
             options: Vec::leak(options),
             issues: Vec::leak(issues),
+            has_machine: welcome.machine,
         })
     }
 
@@ -210,6 +239,22 @@ impl Declared {
     /// Whether `bug` can be put on it from outside, and it has what the bug is about.
     fn shows(&self, bug: Bug) -> bool {
         match bug {
+            // They are mistakes in Squall's own service, or go by a copy of it.
+            Bug::ApplyRetries
+            | Bug::GrantHeldLocks
+            | Bug::TakeStaleTokens
+            | Bug::SnapshotWithoutSessions
+            | Bug::SnapshotWithoutTokens
+            | Bug::ApplyBeforeCommit
+            | Bug::DropApplied
+            | Bug::ReplayOnRestart
+            | Bug::ReadLocally
+            | Bug::ReadBeforeApplied
+            | Bug::MixUpReads
+                if self.has_machine =>
+            {
+                false
+            }
             // They look into messages.
             Bug::GrantAnyVote | Bug::CountEveryVote | Bug::FlipPayload | Bug::SkipEntry => false,
             // Whether the adapter writes its commit index, and refuses what it does not take, is
@@ -301,6 +346,7 @@ impl Storm {
             believes_idle: !is_fresh,
             batch: usize::try_from(self.pool.welcome.batch).unwrap_or(usize::MAX),
             takes_snapshots: self.declared.has(Feature::Snapshots),
+            has_machine: self.pool.welcome.machine,
             nodes: plan.cluster.nodes(),
             gone: Vec::new(),
         }));
@@ -369,8 +415,12 @@ impl Subject for Run<'_> {
         disk: Recovered,
         out: &mut Output<Parcel>,
     ) -> Result<ProcessNode, BootError> {
-        let start = disk.recover(boot, out)?;
         self.link.borrow_mut().begin(self.plan);
+        let has_machine = self.link.borrow().has_machine();
+        let start = match has_machine {
+            true => machine::recover(disk, boot, out)?,
+            false => disk.recover(boot, out)?,
+        };
         let link = Rc::clone(&self.link);
         Ok(ProcessNode::boot(link, boot, start, out))
     }
@@ -397,6 +447,7 @@ pub(crate) struct Link {
     believes_idle: bool,
     batch: usize,
     takes_snapshots: bool,
+    has_machine: bool,
     nodes: u8,
     /// Nodes that are gone, which the process is to hear of before anything else.
     gone: Vec<NodeId>,
@@ -473,6 +524,63 @@ impl Link {
             Some(Action::Failed { text, place }) => self.failed(text, place),
             Some(_) => self.nonsense(&format!("{what} is answered with actions")),
         }
+    }
+
+    /// What the state machine of `node` answers to a command that it carries out.
+    pub(crate) fn perform(&mut self, node: NodeId, command: &Command) -> Answer {
+        self.bury();
+        let write = |into: &mut Vec<u8>| request::perform(into, node, command);
+        self.ask_machine(write, answer::answer)
+    }
+
+    /// What the state machine of `node` answers to a read.
+    pub(crate) fn query(&mut self, node: NodeId, command: &Command) -> Answer {
+        self.bury();
+        let write = |into: &mut Vec<u8>| request::query(into, node, command);
+        self.ask_machine(write, answer::answer)
+    }
+
+    /// The state machine of `node` as bytes.
+    pub(crate) fn snapshot_of(&mut self, node: NodeId) -> Bytes {
+        self.bury();
+        self.ask_machine(|into| request::snapshot_of(into, node), answer::bytes)
+    }
+
+    /// Puts `data` in place of the state machine of `node`.
+    pub(crate) fn restore(&mut self, node: NodeId, data: &[u8]) {
+        self.bury();
+        let write = |into: &mut Vec<u8>| request::restore(into, node, data);
+        if !self.ask_machine(write, answer::done) {
+            self.nonsense(&format!(
+                "the state machine of {node} does not take a snapshot that another has made"
+            ));
+        }
+    }
+
+    fn ask_machine<T>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>),
+        read: impl FnOnce(&[u8]) -> Result<T, Nonsense>,
+    ) -> T {
+        let Some(child) = &mut self.child else {
+            self.fail(ChildError::Ended("before".to_owned()));
+        };
+        let why = match child.ask(write) {
+            Ok(content) => match read(content) {
+                Ok(read) => return read,
+                Err(error) => match answer::failure(content) {
+                    Some(Action::Failed { text, place }) => self.failed(text, place),
+                    _ => ChildError::Nonsense(error.to_string()),
+                },
+            },
+            Err(error) => error,
+        };
+        self.fail(why);
+    }
+
+    /// Whether nodes have state machines of their own, in the process.
+    pub(crate) fn has_machine(&self) -> bool {
+        self.has_machine
     }
 
     fn ask_for_actions(&mut self, actions: &mut Vec<Action>, write: impl FnOnce(&mut Vec<u8>)) {

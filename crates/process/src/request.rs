@@ -13,6 +13,7 @@ use squall_core::options::{DriverOptions, MissedTicks, Persistence, RaftOptions,
 use squall_core::own::OptionValue;
 use squall_core::plan::Plan;
 use squall_core::replica::Request;
+use squall_core::service::{Command, Operation};
 use squall_core::storage::{EntryKind, Snapshot, StableState};
 
 type Cbor<'a> = Encoder<&'a mut Vec<u8>>;
@@ -268,6 +269,91 @@ pub(crate) fn describe(into: &mut Vec<u8>, data: &[u8]) {
         Ok(())
     };
     write().expect(WRITTEN);
+}
+
+/// Has a node's state machine carry out a command.
+pub(crate) fn perform(into: &mut Vec<u8>, node: NodeId, command: &Command) {
+    commanded(into, 6, node, command);
+}
+
+/// Asks for a node's state machine as bytes.
+pub(crate) fn snapshot_of(into: &mut Vec<u8>, node: NodeId) {
+    let mut write = || -> Done {
+        Encoder::new(&mut *into).array(2)?.u8(7)?.u8(node.0)?;
+        Ok(())
+    };
+    write().expect(WRITTEN);
+}
+
+/// Puts these bytes in place of a node's state machine.
+pub(crate) fn restore(into: &mut Vec<u8>, node: NodeId, data: &[u8]) {
+    let mut write = || -> Done {
+        let mut cbor = Encoder::new(&mut *into);
+        cbor.array(3)?.u8(8)?.u8(node.0)?.bytes(data)?;
+        Ok(())
+    };
+    write().expect(WRITTEN);
+}
+
+/// Asks a node's state machine for what a read is answered.
+pub(crate) fn query(into: &mut Vec<u8>, node: NodeId, command: &Command) {
+    commanded(into, 9, node, command);
+}
+
+fn commanded(into: &mut Vec<u8>, code: u8, node: NodeId, command: &Command) {
+    let mut write = || -> Done {
+        let mut cbor = Encoder::new(&mut *into);
+        cbor.array(3)?.u8(code)?.u8(node.0)?.array(4)?;
+        cbor.u32(command.client)?.u64(command.sequence)?;
+        cbor.u64(command.time_us)?;
+        operation(&mut cbor, command.operation)
+    };
+    write().expect(WRITTEN);
+}
+
+fn operation(cbor: &mut Cbor<'_>, operation: Operation) -> Done {
+    match operation {
+        Operation::Get { key } => cbor.array(2)?.u8(0)?.u8(key)?,
+        Operation::Put { key, value } => cbor.array(3)?.u8(1)?.u8(key)?.u64(value)?,
+        Operation::CompareAndSet {
+            key,
+            expected,
+            value,
+        } => {
+            cbor.array(4)?.u8(2)?.u8(key)?;
+            match expected {
+                Some(expected) => cbor.u64(expected)?,
+                None => cbor.null()?,
+            };
+            cbor.u64(value)?
+        }
+        Operation::Append { key, value } => cbor.array(3)?.u8(3)?.u8(key)?.u64(value)?,
+        Operation::Delete { key } => cbor.array(2)?.u8(4)?.u8(key)?,
+        Operation::Acquire { lock, lease_us } => {
+            cbor.array(3)?.u8(5)?.u8(lock)?.u64(lease_us)?
+        }
+        Operation::TryAcquire { lock, lease_us } => {
+            cbor.array(3)?.u8(6)?.u8(lock)?.u64(lease_us)?
+        }
+        Operation::Renew {
+            lock,
+            token,
+            lease_us,
+        } => cbor.array(4)?.u8(7)?.u8(lock)?.u64(token)?.u64(lease_us)?,
+        Operation::Release { lock, token } => cbor.array(3)?.u8(8)?.u8(lock)?.u64(token)?,
+        Operation::Guarded { lock, token } => cbor.array(3)?.u8(9)?.u8(lock)?.u64(token)?,
+        Operation::Revoke {
+            lock,
+            token,
+            renewals,
+            blind,
+        } => {
+            cbor.array(5)?.u8(10)?.u8(lock)?.u64(token)?;
+            cbor.u32(renewals)?.bool(blind)?
+        }
+        Operation::OfMachine { .. } => unreachable!("clients of keys and locks ask for these"),
+    };
+    Ok(())
 }
 
 fn input(cbor: &mut Cbor<'_>, told: &Told) -> Done {

@@ -3,7 +3,7 @@
 
 use crate::ids::{Index, NodeId};
 use crate::replica::{Observation, Output, Reply, ReplyOutcome, Request};
-use crate::service::Service;
+use crate::service::{Applied, Service};
 
 /// A replicated state machine, and the requests that its node has taken.
 #[derive(Clone, Debug, Default)]
@@ -50,10 +50,21 @@ impl StateMachine {
     #[inline]
     pub fn apply<M>(&mut self, index: Index, data: &[u8], out: &mut Output<M>) {
         let applied = self.service.apply(data);
-        out.observe(Observation::Applied {
-            index,
-            state: self.service.state(),
-        });
+        let state = self.service.state();
+        self.applied(index, state, applied, out);
+    }
+
+    /// The same, of an entry that has been applied elsewhere, where that gave `state` and, if the
+    /// entry is a command, `applied`.
+    #[inline]
+    pub fn applied<M>(
+        &mut self,
+        index: Index,
+        state: u64,
+        applied: Option<Applied>,
+        out: &mut Output<M>,
+    ) {
+        out.observe(Observation::Applied { index, state });
         let Some(applied) = applied else { return };
         let waiting = (applied.client, applied.sequence);
         if let Some(place) = self.taken.iter().position(|request| *request == waiting) {
