@@ -261,10 +261,11 @@ class RraftNode(Replica):
         statuses = rraft.SnapshotStatus
         self.raw.report_snapshot(peer, statuses.Finish if delivered else statuses.Failure)
 
-    @_driven
     def compacted(self, through: int, snapshot: Snapshot) -> None:
         self.store.keep(snapshot)
         self.store.compact(through)
+        # A snapshot that a peer wants is taken with the next input.
+        self.go_on()
 
     # ---- what operators ask for
 
