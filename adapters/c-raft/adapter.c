@@ -47,19 +47,19 @@ static const char *const late_answers[] = {"late-answers", NULL};
 static const struct squall_known_issue known_issues[] = {
     {"matched-by-length",
      "a heartbeat is answered with the length of the log, which may not be the leader's", breaks,
-     heartbeat_first},
+     heartbeat_first, NULL},
     {"old-terms-counted", "a leader commits entries of earlier terms by counting them", breaks,
-     count_early},
+     count_early, NULL},
     {"snapshot-acknowledges-entries",
      "a snapshot's answer promises entries that are still being written", breaks_promise,
-     snapshot_over_append},
+     snapshot_over_append, NULL},
     {"pre-vote-hides-the-term",
      "whoever has the longest log never learns that others are in a later term, and is not elected",
-     breaks_progress, keep_term_back},
+     breaks_progress, keep_term_back, NULL},
     {"answers-to-another-leader",
      "an append is answered to whoever leads by then, or to nobody, as if it had sent it",
-     breaks_all, late_answers},
-    {NULL, NULL, NULL, NULL}};
+     breaks_all, late_answers, NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
 
 static const char *const supports[] = {"pre-vote", "leadership transfer", "snapshots",
                                        "asynchronous persistence", NULL};

@@ -164,7 +164,8 @@ void node_settle(struct node *node) {
     disk_settle(node);
     disk_flush(node);
     if (raft->state == RAFT_UNAVAILABLE) {
-        squall_halt(node->out, raft_errmsg(&node->raft));
+        squall_note(node->out, raft_errmsg(&node->raft));
+        squall_halt(node->out, "libraft has given itself up");
         return;
     }
     squall_report_committed(node->out, squall_index(raft->commit_index));

@@ -207,8 +207,11 @@ static bool is(struct squall_bytes text, const char *word) {
     return text.len == strlen(word) && memcmp(text.base, word, text.len) == 0;
 }
 
-/* Reads an item of any kind and forgets it. Negative numbers are for lists of settings alone. */
-static void skip(struct reader *in, unsigned depth, bool in_list) {
+/* Where a number below 0 may stand: in settings alone. */
+enum negatives { NO_NEGATIVES, NEGATIVES };
+
+/* Reads an item of any kind and forgets it. */
+static void skip(struct reader *in, unsigned depth, enum negatives negatives) {
     uint64_t argument;
     uint8_t major = read_head(in, &argument);
     if (depth == 0) {
@@ -216,7 +219,7 @@ static void skip(struct reader *in, unsigned depth, bool in_list) {
     }
     switch (major) {
     case MAJOR_NEGATIVE:
-        if (!in_list) {
+        if (negatives == NO_NEGATIVES) {
             fail(in, "an item of CBOR that the protocol has not");
         }
         break;
@@ -235,7 +238,7 @@ static void skip(struct reader *in, unsigned depth, bool in_list) {
             if (major == MAJOR_MAP) {
                 read_text(in);
             }
-            skip(in, depth - 1, major == MAJOR_ARRAY);
+            skip(in, depth - 1, negatives);
         }
         break;
     default:
@@ -243,9 +246,10 @@ static void skip(struct reader *in, unsigned depth, bool in_list) {
     }
 }
 
+/* Reads settings, or one, to be read again. */
 static struct squall_bytes skipped(struct reader *in) {
     const uint8_t *from = in->at;
-    skip(in, MAX_DEPTH, false);
+    skip(in, MAX_DEPTH, NEGATIVES);
     struct squall_bytes item = {from, in->error == NULL ? (size_t)(in->at - from) : 0};
     return item;
 }
@@ -663,6 +667,14 @@ void squall_failed(struct squall_out *out, const char *text) {
     put_words(out, 22, text);
 }
 
+void squall_failed_at(struct squall_out *out, const char *text, const char *file, unsigned line) {
+    const char *slash = strrchr(file, '/');
+    begin(out, 22, 4);
+    put_text(out, text);
+    put_text(out, slash == NULL ? file : slash + 1);
+    put_uint(out, line);
+}
+
 void squall_print(struct squall_out *out, const char *format, ...) {
     va_list arguments, again;
     va_start(arguments, format);
@@ -751,7 +763,7 @@ static void put_known_issues(struct squall_out *out, const struct squall_known_i
     }
     put(out, MAJOR_ARRAY, count);
     for (uint64_t issue = 0; issue < count; issue++) {
-        put(out, MAJOR_MAP, 4);
+        put(out, MAJOR_MAP, 5);
         put_text(out, "name");
         put_text(out, issues[issue].name);
         put_text(out, "about");
@@ -760,6 +772,8 @@ static void put_known_issues(struct squall_out *out, const struct squall_known_i
         put_list(out, issues[issue].breaks);
         put_text(out, "triggers");
         put_list(out, issues[issue].triggers);
+        put_text(out, "hazards");
+        put_list(out, issues[issue].hazards);
     }
 }
 
@@ -771,7 +785,7 @@ static struct squall_bytes greet(struct squall_server *server, struct reader *in
         if (is(read_text(in), "protocol")) {
             knows_protocol = read_uint(in) == SQUALL_PROTOCOL;
         } else {
-            skip(in, MAX_DEPTH, false);
+            skip(in, MAX_DEPTH, NO_NEGATIVES);
         }
     }
     if (!knows_protocol) {
@@ -858,7 +872,7 @@ static void reset(struct squall_server *server, struct reader *in) {
             see(in, &seen, 4);
             run.options = read_options(in, server->adapter->options);
         } else {
-            skip(in, MAX_DEPTH, false);
+            skip(in, MAX_DEPTH, NO_NEGATIVES);
         }
     }
     run.election_ticks = squall_number(&run.raft, "election_ticks", 10);
@@ -909,7 +923,7 @@ static void read_boot_key(struct reader *in, struct squall_bytes key, struct squ
         see(in, seen, 9);
         boot->entries = read_entries(in);
     } else {
-        skip(in, MAX_DEPTH, false);
+        skip(in, MAX_DEPTH, NO_NEGATIVES);
     }
 }
 

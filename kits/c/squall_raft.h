@@ -99,7 +99,7 @@ enum squall_setting_type {
     SQUALL_NUMBER,
     SQUALL_TEXT,
     SQUALL_LIST,
-    /* Something that this kit has no type for. */
+    /* Something that this kit has no type for, as a number below 0. */
     SQUALL_OTHER
 };
 
@@ -204,6 +204,8 @@ struct squall_known_issue {
     const char *const *breaks;
     /* Options that are taken out of plans, unless the issue is wanted. */
     const char *const *triggers;
+    /* Conditions that plans keep clear of, as the protocol has them; may be NULL. */
+    const char *const *hazards;
 };
 
 /* Functions may be NULL where the protocol does not send what they are for: see the features in
@@ -341,13 +343,15 @@ void squall_handed_over_to_no_voter(struct squall_out *out, uint32_t to, uint64_
 void squall_save_snapshot(struct squall_out *out, uint64_t index);
 void squall_install_snapshot(struct squall_out *out, uint64_t index);
 void squall_want_snapshot(struct squall_out *out);
-/* The node cannot go on, and wants to be restarted. */
+/* The node cannot go on, and wants to be restarted. The texts of an adapter are to be few. */
 void squall_halt(struct squall_out *out, const char *text);
 /* A line of the library's log, for traces. */
 void squall_note(struct squall_out *out, const char *text);
 void squall_idle(struct squall_out *out, uint64_t ticks);
 /* The library's code, or the adapter's, failed: a violation of `no-panic`. */
 void squall_failed(struct squall_out *out, const char *text);
+/* The same, there: two failures of one line are taken for the same. */
+void squall_failed_at(struct squall_out *out, const char *text, const char *file, unsigned line);
 
 /* Adds to the words of `describe`, as `printf` does. */
 #if defined(__GNUC__)

@@ -243,7 +243,7 @@ static const struct squall_option recorder_options[] = {
 static const char *const broken[] = {"no-panic", NULL};
 static const char *const triggered[] = {"first-one", NULL};
 static const struct squall_known_issue issues[] = {
-    {"issue", "what it is", broken, triggered}, {NULL, NULL, NULL, NULL}};
+    {"issue", "what it is", broken, triggered, NULL}, {NULL, NULL, NULL, NULL, NULL}};
 
 static const struct squall_adapter recorder = {
     "recorder",       "puts calls into words", features,        recorder_options,

@@ -70,7 +70,7 @@ static void hello_is_answered_with_the_table(void) {
         CHECK(get(&answer, 0) == recorder_options[option].percent);
     }
     get_string(&answer, 3);
-    CHECK(get(&answer, 4) == 1 && get(&answer, 5) == 4);
+    CHECK(get(&answer, 4) == 1 && get(&answer, 5) == 5);
     for (unsigned text = 0; text < 5; text++) {
         get_string(&answer, 3);
     }
@@ -79,6 +79,8 @@ static void hello_is_answered_with_the_table(void) {
     get_string(&answer, 3);
     CHECK(get(&answer, 4) == 1);
     get_string(&answer, 3);
+    get_string(&answer, 3);
+    CHECK(get(&answer, 4) == 0);
     CHECK(answer.at == answer.end);
     squall_server_free(&server);
 }
@@ -192,7 +194,8 @@ static const char *const action_bytes[] = {
     "83001a0001000002", "85011901000301426162", "820217", "82031818", "82041bffffffffffffffff",
     "8305f5f4", "8305f4f5", "880602050302024378797af5", "83070309", "820804", "830904f5",
     "830a0485820102810381181f80f5", "830b0500", "830c0506", "820d03", "820e07", "840f000203",
-    "840f010203", "821008", "821108", "8112", "82136168", "821463c3a43f", "821504", "82166166"};
+    "840f010203", "821008", "821108", "8112", "82136168", "821463c3a43f", "821504", "82166166",
+    "8416616663622e63181e"};
 
 static void do_everything(struct squall_out *out) {
     const struct squall_configuration joint = {squall_one(1) | squall_one(2), squall_one(3),
@@ -229,6 +232,7 @@ static void do_everything(struct squall_out *out) {
     squall_note(out, "\xc3\xa4\xc3");
     squall_idle(out, 4);
     squall_failed(out, "f");
+    squall_failed_at(out, "f", "a/b.c", 30);
 }
 
 static void actions_become_bytes(void) {
