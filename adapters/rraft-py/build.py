@@ -8,8 +8,8 @@ needs of the fork is a module that formats messages; all else is in the released
 - unpacks it into `build/`, points it at the released crate, and gives it `derializer.rs`, which is beside this script;
 - builds the wheel with maturin and installs it into `build/venv`, together with Squall's Python kit.
 
-It needs Rust, a C linker, and Python 3.10 to 3.12 with venv and pip; all packages come from the registries. Run it again at any
-time: what is done is not done again.
+It needs Rust, a C linker, and Python 3.10 to 3.12 with venv and pip; all packages come from the registries. Run it
+again at any time: what is done is not done again.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 """Runs plans on raft-rs in process and on rraft-py by frames, and compares the digests of the runs.
 
 Plans are drawn for raft-rs, as a sweep of the profile draws them, and their driver is then set to what both can do. A
-digest has each input with its time, each write, sync, report, message and answer, in order. Where two differ, `squall diff`
-and `squall replay --trace` of the plan show where.
+digest has each input with its time, each write, sync, report, message and answer, in order. Where two differ, `squall
+diff` and `squall replay --trace` of the plan show where.
 """
 
 from __future__ import annotations
