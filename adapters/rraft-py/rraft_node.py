@@ -104,6 +104,8 @@ class RraftNode(Replica):
         "first term above 0",
     )
 
+    wants_waiting = True
+
     known_issues = (
         KnownIssue(
             "pre-vote-with-priorities-at-term-zero",
@@ -265,7 +267,8 @@ class RraftNode(Replica):
         self.store.keep(snapshot)
         self.store.compact(through)
         # A snapshot that a peer wants is taken with the next input.
-        self.go_on()
+        if not self._lets_next_input_come():
+            self.go_on()
 
     # ---- what operators ask for
 
@@ -339,12 +342,27 @@ class RraftNode(Replica):
     # ---- what the library wants
 
     def go_on(self) -> None:
-        """Something has been told to the library: does all that it wants."""
+        """Something has been told to the library: does what it wants, up to the next sync. The
+        next input, if one waits, comes before the next ready."""
         self._show_role()
         while self.raw.has_ready():
-            self._handle_ready()
+            if self._handle_ready():
+                return
             self.look_after()
+            if self._lets_next_input_come():
+                return
         self._show_commit()
+
+    def _lets_next_input_come(self) -> bool:
+        """Whether the next input comes before the next ready. What made the library send something
+        meanwhile, as a change of the configuration that was applied, counts as an input."""
+        return self.waiting > 0 and not self.raft.get_msgs()
+
+    def synced(self, number: int, ok: bool) -> None:
+        """A ready is durable, and what it had to wait with is done."""
+        self.look_after()
+        if not self._lets_next_input_come():
+            self.go_on()
 
     def look_after(self) -> None:
         """Does what has come due beside the library."""
@@ -357,7 +375,8 @@ class RraftNode(Replica):
             self.store.wanted = False
             self.want_snapshot()
 
-    def _handle_ready(self) -> None:
+    def _handle_ready(self) -> bool:
+        """Whether the node goes on when its disk has synced."""
         owner = self.raw.ready()
         ready = owner.make_ref()
         held = ready.take_messages()
@@ -369,7 +388,7 @@ class RraftNode(Replica):
         snapshot = messages.squall_snapshot(ready.snapshot())
         if snapshot is not None:
             self._take_snapshot(ready, snapshot, held)
-            return
+            return True
         self._write(ready)
         self._show_commit()
         committed = ready.take_committed_entries()
@@ -379,11 +398,13 @@ class RraftNode(Replica):
                 self.backlog.extend(committed)
             else:
                 self._apply(committed)
-        if ready.must_sync():
+        must_sync: bool = ready.must_sync()
+        if must_sync:
             # What follows is done when it is over, and no input comes before.
-            self.sync()
+            self.sync(tell=True)
         self._send(held)
         self._finish(ready)
+        return must_sync
 
     def _write(self, ready: Any) -> None:
         """Writes a ready's hard state and entries, for the disk and for what the library reads."""
@@ -437,7 +458,7 @@ class RraftNode(Replica):
         # What was committed before and not applied is in the snapshot.
         self.backlog.clear()
         self.to_install = snapshot
-        self.sync()
+        self.sync(tell=True)
         self._send(held)
         self._finish(ready)
 

@@ -98,6 +98,7 @@ pub(crate) struct Welcome {
     pub(crate) supports: Vec<String>,
     pub(crate) batch: u64,
     pub(crate) machine: bool,
+    pub(crate) waiting: bool,
     pub(crate) options: Vec<OwnOption>,
     pub(crate) known_issues: Vec<OwnIssue>,
 }
@@ -239,6 +240,7 @@ pub(crate) fn welcome(content: &[u8]) -> Read<Welcome> {
             "about" => welcome.about = text(cbor)?,
             "supports" => welcome.supports = texts(cbor)?,
             "batch" => welcome.batch = cbor.u64()?,
+            "waiting" => welcome.waiting = cbor.bool()?,
             "machine" => welcome.machine = cbor.bool()?,
             "options" => welcome.options = list(cbor, option)?,
             "known_issues" => welcome.known_issues = list(cbor, issue)?,

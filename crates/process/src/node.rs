@@ -60,6 +60,8 @@ pub struct ProcessNode {
     own_snapshot: Option<OwnSnapshot>,
     /// A peer wants one, and there is one under way.
     is_wanted: bool,
+    /// One that was wanted has been taken, and the process has not been told of anything since.
+    has_just_made: bool,
     /// Snapshots that came with messages, of which none is newer than the last.
     arrived: Vec<Box<Snapshot>>,
     /// What has arrived and is not told yet.
@@ -166,6 +168,7 @@ impl ProcessNode {
             snapshot: start.state.snapshot.clone().map(Box::new),
             own_snapshot: None,
             is_wanted: false,
+            has_just_made: false,
             arrived: Vec::new(),
             inbox: VecDeque::new(),
             waits: None,
@@ -236,7 +239,10 @@ impl ProcessNode {
                         return;
                     }
                 }
-                None if std::mem::take(&mut self.is_wanted) => self.make_wanted(out),
+                None if std::mem::take(&mut self.is_wanted) => {
+                    self.make_wanted(out);
+                    self.has_just_made = true;
+                }
                 _ => {}
             }
             let batch = self.link.borrow().batch();
@@ -249,6 +255,9 @@ impl ProcessNode {
             self.tell(now_us, &mut told, out);
             told.clear();
             self.told = told;
+            if self.inbox.is_empty() {
+                return;
+            }
         }
     }
 
@@ -272,11 +281,27 @@ impl ProcessNode {
         }
         let mut actions = std::mem::take(&mut self.actions);
         actions.clear();
+        // A compaction that is due comes as an input of its own.
+        let is_due = self.own_snapshot.as_ref().is_some_and(|own| own.is_durable);
+        let waiting = self.inbox.len() + usize::from(is_due);
         self.link
             .borrow_mut()
-            .step(self.id, now_us, idle_ticks, told, &mut actions);
+            .step(self.id, now_us, idle_ticks, waiting, told, &mut actions);
+        // Wanted again while one was under way, it has just been taken.
+        if std::mem::take(&mut self.has_just_made)
+            && matches!(actions.first(), Some(Action::WantSnapshot))
+        {
+            actions.remove(0);
+        }
+        let acts = !actions.is_empty();
         self.carry_out(&mut actions, out);
         self.actions = actions;
+        // One that was wanted while another was under way follows as soon as the node has done
+        // something since.
+        if acts && self.waits.is_none() && self.own_snapshot.is_none() && self.is_wanted {
+            self.is_wanted = false;
+            self.make_wanted(out);
+        }
         // A snapshot that is not saved by now is not wanted.
         if self.waits.is_none() && self.held.is_empty() {
             self.arrived.clear();

@@ -347,6 +347,7 @@ impl Storm {
             batch: usize::try_from(self.pool.welcome.batch).unwrap_or(usize::MAX),
             takes_snapshots: self.declared.has(Feature::Snapshots),
             has_machine: self.pool.welcome.machine,
+            says_waiting: self.pool.welcome.waiting,
             nodes: plan.cluster.nodes(),
             gone: Vec::new(),
         }));
@@ -448,6 +449,7 @@ pub(crate) struct Link {
     batch: usize,
     takes_snapshots: bool,
     has_machine: bool,
+    says_waiting: bool,
     nodes: u8,
     /// Nodes that are gone, which the process is to hear of before anything else.
     gone: Vec<NodeId>,
@@ -495,18 +497,20 @@ impl Link {
         self.ask_for_actions(actions, |into| request::boot(into, node, disk));
     }
 
-    /// Tells a node of what happens to it; `actions` gets what it wants done.
+    /// Tells a node of what happens to it, behind which so many inputs wait; `actions` gets what it wants done.
     pub(crate) fn step(
         &mut self,
         node: NodeId,
         now_us: u64,
         idle_ticks: u64,
+        waiting: usize,
         told: &[Told],
         actions: &mut Vec<Action>,
     ) {
         self.bury();
+        let waiting = self.says_waiting.then_some(waiting as u64);
         self.ask_for_actions(actions, |into| {
-            request::step(into, node, now_us, idle_ticks, told);
+            request::step(into, node, now_us, idle_ticks, waiting, told);
         });
     }
 

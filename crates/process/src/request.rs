@@ -236,7 +236,15 @@ impl<I: Iterator> LenOf for I {
 }
 
 /// Tells a node of `told`, in order, at its own time, after so many ticks that are not told.
-pub(crate) fn step(into: &mut Vec<u8>, node: NodeId, now_us: u64, idle_ticks: u64, told: &[Told]) {
+/// `waiting` inputs come behind these, where the process wants to know.
+pub(crate) fn step(
+    into: &mut Vec<u8>,
+    node: NodeId,
+    now_us: u64,
+    idle_ticks: u64,
+    waiting: Option<u64>,
+    told: &[Told],
+) {
     let mut write = || -> Done {
         let mut cbor = Encoder::new(&mut *into);
         cbor.array(5)?
@@ -244,7 +252,10 @@ pub(crate) fn step(into: &mut Vec<u8>, node: NodeId, now_us: u64, idle_ticks: u6
             .u8(node.0)?
             .u64(now_us)?
             .u64(idle_ticks)?
-            .array(told.len() as u64)?;
+            .array(told.len() as u64 + u64::from(waiting.is_some()))?;
+        if let Some(waiting) = waiting {
+            cbor.array(2)?.u8(14)?.u64(waiting)?;
+        }
         for one in told {
             input(&mut cbor, one)?;
         }

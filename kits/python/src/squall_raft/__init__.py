@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .cbor import CborError, decode, encode
 from .checking import SquallError, check
+from .machine import Answer, Command, Operation, StateMachine
 from .nondeterminism import NondeterminismError
 from .replica import Replica
 from .serving import serve
@@ -33,9 +34,11 @@ from .values import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "Becomes",
     "BrokenPromise",
     "CborError",
+    "Command",
     "Configuration",
     "Disk",
     "DriverSettings",
@@ -45,6 +48,7 @@ __all__ = [
     "LibraryEvent",
     "MessageKind",
     "NondeterminismError",
+    "Operation",
     "Option",
     "RaftSettings",
     "Replica",
@@ -52,6 +56,7 @@ __all__ = [
     "Settings",
     "Snapshot",
     "SquallError",
+    "StateMachine",
     "Transition",
     "check",
     "decode",

@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from typing import Callable, TypeVar
 
-from . import cbor
+from . import cbor, machine
 from .actions import answer, failed, words
 from .failure import Failure, attempt, failure_of
+from .machine import Command, StateMachine
 from .replica import Replica
 from .values import Disk, Settings, Snapshot
 
@@ -35,6 +36,8 @@ class Host:
         self._class = replica_class
         self._settings = Settings()
         self._nodes: dict[int, Replica] = {}
+        #: Of nodes that are in ``_nodes``, where the class has them.
+        self._machines: dict[int, StateMachine] = {}
         #: Nodes whose code has failed, and how.
         self._failed: dict[int, Failure] = {}
         #: The encoded actions of the request that is being handled; all nodes add to this list.
@@ -75,6 +78,8 @@ class Host:
             "about": cls.about or (cls.__doc__ or cls.__name__).strip().partition("\n")[0],
             "supports": list(cls.supports),
             "batch": cls.batch,
+            "waiting": cls.wants_waiting,
+            "machine": cls.machine is not None,
             "options": [_said(option._asdict()) for option in cls.options],
             "known_issues": [_said(issue._asdict(), "triggers") for issue in cls.known_issues],
         }
@@ -85,6 +90,7 @@ class Host:
         settings = _parse(lambda: Settings.of(item), "reset")
         nodes = list(self._nodes.values())
         self._nodes.clear()
+        self._machines.clear()
         self._failed.clear()
         self._settings = settings
 
@@ -103,6 +109,7 @@ class Host:
             raise MalformedRequest(f"a boot of {node!r}, which is no node")
         self._failed.pop(node, None)
         replaced = self._nodes.pop(node, None)
+        self._machines.pop(node, None)
 
         def boot() -> None:
             if replaced is not None:
@@ -112,6 +119,8 @@ class Host:
             idle = replica.idle_ticks()
             if idle > 0:
                 replica.idle(idle)
+            if self._class.machine is not None:
+                self._machines[node] = self._class.machine()
             self._nodes[node] = replica
 
         failure = attempt(boot)
@@ -172,6 +181,7 @@ class Host:
             raise MalformedRequest(f"a kill of {node!r}, which is no node")
         self._failed.pop(node, None)
         replica = self._nodes.pop(node, None)
+        self._machines.pop(node, None)
         failure = None if replica is None else attempt(replica.close)
         return answer([]) if failure is None else failed(failure)
 
@@ -183,9 +193,64 @@ class Host:
         failure = attempt(lambda: described.append(self._class.describe(data)))
         return words(described[0] if failure is None else f"(describe failed: {failure})")
 
+    # ---- requests to state machines
+
+    def _perform(self, request: cbor.Item) -> bytes:
+        node, item = _fields(request, 3, "perform")
+        command = _parse(lambda: Command.of(item), "perform")
+        return self._ask(node, lambda it: machine.told(it.perform(command)))
+
+    def _snapshot_of(self, request: cbor.Item) -> bytes:
+        (node,) = _fields(request, 2, "snapshot of")
+
+        def encoded(it: StateMachine) -> bytes:
+            data = it.snapshot()
+            if not isinstance(data, (bytes, bytearray)):
+                raise TypeError(f"a snapshot is bytes, not {type(data).__name__}")
+            return cbor.encode(data)
+
+        return self._ask(node, encoded)
+
+    def _restore(self, request: cbor.Item) -> bytes:
+        node, data = _fields(request, 3, "restore")
+        if type(data) is not bytes:
+            raise MalformedRequest(f"no snapshot to restore: {data!r}")
+
+        def encoded(it: StateMachine) -> bytes:
+            is_one = it.restore(data)
+            if not isinstance(is_one, bool):
+                raise TypeError(f"restore returns whether it was one, not {is_one!r}")
+            return cbor.BOOL[is_one]
+
+        return self._ask(node, encoded)
+
+    def _query(self, request: cbor.Item) -> bytes:
+        node, item = _fields(request, 3, "query")
+        command = _parse(lambda: Command.of(item), "query")
+        return self._ask(node, lambda it: machine.told(it.query(command)))
+
+    def _ask(self, node: cbor.Item, ask: Callable[[StateMachine], bytes]) -> bytes:
+        """What the state machine of ``node`` answers, in a frame."""
+        if type(node) is not int:
+            raise MalformedRequest(f"a request to the state machine of {node!r}, which is no node")
+        asked = self._machines.get(node)
+        if asked is None:
+            if node in self._failed:
+                return failed(self._failed[node])
+            raise MalformedRequest(f"node {node} has no state machine, or was not booted")
+        try:
+            return ask(asked)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  (a panic of PyO3, say, is no Exception)
+            failure = failure_of(error)
+            attempt(self._nodes[node].close)
+            return self._fail(node, failure)
+
     def _fail(self, node: int, failure: Failure) -> bytes:
         """The node is gone, and what it wanted in the step that failed is not done."""
         self._nodes.pop(node, None)
+        self._machines.pop(node, None)
         self._failed[node] = failure
         return failed(failure)
 
@@ -196,6 +261,10 @@ _REQUESTS: dict[int, Callable[[Host, cbor.Item], bytes]] = {
     2: Host._boot,
     4: Host._kill,
     5: Host._words,
+    6: Host._perform,
+    7: Host._snapshot_of,
+    8: Host._restore,
+    9: Host._query,
 }
 
 #: How many fields an input has, and what it calls. Those that come often are in `Host._step`.
@@ -211,6 +280,7 @@ _INPUTS: dict[int, tuple[int, Callable[[Replica, cbor.Item], object]]] = {
     11: (2, lambda replica, item: replica.unreachable(item[1])),
     12: (3, lambda replica, item: replica.snapshot_sent(item[1], item[2])),
     13: (3, lambda replica, item: replica.compacted(item[1], _snapshot(item[2]))),
+    14: (2, lambda replica, item: setattr(replica, "waiting", item[1])),
 }
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from . import machine as machines
 from .actions import Actions
+from .machine import StateMachine
 from .values import Disk, KnownIssue, Option, Settings, Snapshot
 
 
@@ -29,10 +31,14 @@ class Replica(Actions):
     supports: ClassVar[Sequence[str]] = ()
     #: How many inputs may come in one step.
     batch: ClassVar[int] = 1
+    #: ``waiting`` is to be known.
+    wants_waiting: ClassVar[bool] = False
     #: Options of the adapter's own, which plans draw.
     options: ClassVar[Sequence[Option]] = ()
     #: Defects that are known, which plans avoid.
     known_issues: ClassVar[Sequence[KnownIssue]] = ()
+    #: The state machine of each node, where it is to be this in place of Squall's own.
+    machine: ClassVar[type[StateMachine] | None] = None
     #: Calls of ``random``, ``time`` and the like fail, but for those that the standard library
     #: makes itself: see ``squall_raft.nondeterminism``.
     forbid_nondeterminism: ClassVar[bool] = False
@@ -45,6 +51,8 @@ class Replica(Actions):
         self.settings = settings
         #: The node's own idea of the time in microseconds, which may jump back.
         self.now_us = 0
+        #: How many inputs wait behind those of this step, where ``wants_waiting`` says so.
+        self.waiting = 0
 
     # ---- what happens to every node
 
@@ -174,4 +182,6 @@ def missing_methods(cls: type[Replica]) -> list[str]:
         for method in OF_FEATURES.get(feature, ()):
             if lacks(method):
                 lines.append(f"it supports {feature!r}, and has no method {method}")
+    if cls.machine is not None:
+        lines += machines.missing_methods(cls.machine)
     return lines
