@@ -13,10 +13,10 @@ struct entry { uint64_t term; struct squall_bytes data; };
 struct raft {
     uint32_t id, vote, leader;
     squall_nodes peers, voters, votes;
-    enum squall_role role;
     uint64_t term, commit, last, next[SQUALL_MAX_NODE + 1], match[SQUALL_MAX_NODE + 1];
     struct entry *log; /* From 1 to `last`; number 0 has term 0 and nothing in it. */
     struct squall_election_timer timer;
+    enum squall_role role;
     bool unsynced;
     struct squall_out *out; /* Where the actions of this step go; NULL before the first. */
 };
@@ -169,10 +169,7 @@ static void propose(void *node, uint64_t request, struct squall_bytes data,
     else append(raft, raft->term, data), replicate(raft, raft->peers);
 }
 
-static void begin(void *node, uint64_t now, struct squall_out *out) {
-    ((struct raft *)node)->out = out;
-}
-
+static void begin(void *to, uint64_t at, struct squall_out *out) { ((struct raft *)to)->out = out; }
 static void end(void *node, struct squall_out *out) { persist(node); }
 static void stop(void *node) { cut(node, 0), free(((struct raft *)node)->log), free(node); }
 
@@ -184,8 +181,7 @@ static void *boot(void *context, const struct squall_run *run, const struct squa
     raft->peers = raft->voters & ~squall_one(raft->id);
     raft->vote = disk->vote;
     raft->log = calloc(1, sizeof *raft->log);
-    for (struct squall_entry entry; squall_next_entry(&entries, &entry);)
-        append(raft, entry.term, entry.data);
+    for (struct squall_entry e; squall_next_entry(&entries, &e);) append(raft, e.term, e.data);
     squall_election_timer_init(&raft->timer, run, disk);
     squall_election_timer_set(&raft->timer, raft->role);
     return raft;
