@@ -8,7 +8,41 @@ import sys
 import time
 from typing import Any
 
-from squall_raft import KnownIssue, Option, Replica, Settings, Snapshot
+from squall_raft import KnownIssue, Option, Replica, Settings, Snapshot, StateMachine
+from squall_raft.machine import Answer, Append, Command, Done, Get, Put, Value, mix
+
+
+class Register(StateMachine):
+    """One key, however it is named, and no sessions."""
+
+    def __init__(self) -> None:
+        self.value: int | None = None
+        self.changes = 0
+
+    def perform(self, command: Command) -> Answer:
+        asked = command.operation
+        if isinstance(asked, Put):
+            self.value = asked.value
+        elif isinstance(asked, Append):
+            self.value = mix(self.value or 0, asked.value)
+        else:
+            return self.query(command)
+        self.changes += 1
+        return Done(self.changes)
+
+    def query(self, command: Command) -> Answer:
+        assert isinstance(command.operation, Get), "it has one key, and nothing else"
+        return Value(self.value)
+
+    def snapshot(self) -> bytes:
+        return f"{self.changes} {'' if self.value is None else self.value}".encode()
+
+    def restore(self, data: bytes) -> bool:
+        changes, _, value = data.decode().partition(" ")
+        if not changes.isdecimal():
+            return False
+        self.value, self.changes = (int(value) if value else None), int(changes)
+        return True
 
 
 class Recorder(Replica):
@@ -29,6 +63,7 @@ class Recorder(Replica):
         "asynchronous persistence",
     )
     batch = 8
+    wants_waiting = True
     options = (Option("a", "the option a"), Option("b", "the option b", percent=25))
     known_issues = (
         KnownIssue("c", "the issue c", breaks=["liveness"], triggers=["a"]),
@@ -225,3 +260,12 @@ class Described(Plain):
     @classmethod
     def describe(cls, data: bytes) -> str | None:
         return data.decode() if data else None
+
+
+class WithRegister(Plain):
+    """Nodes with state machines of their own, and what they say at their ends."""
+
+    machine = Register
+
+    def close(self) -> None:
+        print(f"close {self.id}")

@@ -255,6 +255,9 @@ def test_a_message_cannot_promise_two_things() -> None:
         [4],
         [4, []],
         [5, "text"],
+        [6, 1, [1, 1, 1, [0, 1]]],
+        [7, 1],
+        [8, 1, b""],
     ],
 )
 def test_a_request_that_is_none_ends_it(request_: Any) -> None:

@@ -100,7 +100,7 @@ def test_a_reader_that_is_gone_ends_it_quietly() -> None:
         (b"\x00\x00\x00\x00", "a frame of 0 bytes"),
         (b"\x01\x00\x00\x01", "a frame of 16777217 bytes"),
         (b"\x01\x00\x00\x00\xff", "float or simple value"),
-        (b"\x02\x00\x00\x00\x81\x06", "there is no request 6"),
+        (b"\x02\x00\x00\x00\x81\x0a", "there is no request 10"),
     ],
 )
 def test_what_is_no_request_ends_it(data: bytes, message: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable
 
 from . import cbor
 
@@ -40,7 +40,7 @@ class CompareAndSet(Operation):
     """Sets a key if it holds what is expected; ``None``: if there is no such key."""
 
     key: int
-    expected: Optional[int]
+    expected: int | None
     value: int
 
 
@@ -148,7 +148,7 @@ class Answer:
 class Value(Answer):
     """What a key holds; ``None`` where there is no such key."""
 
-    value: Optional[int]
+    value: int | None
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class Done(Answer):
 class Differs(Answer):
     """A comparison failed, and nothing was changed; what the key holds."""
 
-    value: Optional[int]
+    value: int | None
 
 
 @dataclass(frozen=True)
