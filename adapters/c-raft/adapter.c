@@ -7,7 +7,14 @@
 static struct settings settings;
 
 /* By default the adapter keeps clear of the defects that FINDINGS.md describes. */
-enum option { HEARTBEAT_FIRST, COUNT_EARLY, SNAPSHOT_OVER_APPEND, KEEP_TERM_BACK, LATE_ANSWERS };
+enum option {
+    HEARTBEAT_FIRST,
+    COUNT_EARLY,
+    SNAPSHOT_OVER_APPEND,
+    KEEP_TERM_BACK,
+    LATE_ANSWERS,
+    FIRST_ENTRIES
+};
 static const struct squall_option options[] = {
     {"heartbeat-first",
      "the heartbeat that a new leader sends before it has an entry of its term is sent; otherwise "
@@ -28,6 +35,10 @@ static const struct squall_option options[] = {
      "an append whose entries are durable is answered though the term has changed meanwhile; "
      "otherwise its answer is lost",
      50},
+    {"first-entries",
+     "an append that begins with the first entry is handed over whole; otherwise without what the "
+     "node's snapshot stands for",
+     50},
     {NULL, NULL, 0}};
 
 static const char *const breaks[] = {"durable-commit", "leader-completeness",
@@ -44,6 +55,7 @@ static const char *const breaks_all[] = {"no-panic",         "durable-commit",
                                          "leader-completeness", "state-machine-safety",
                                          "linearizability",  NULL};
 static const char *const late_answers[] = {"late-answers", NULL};
+static const char *const first_entries[] = {"first-entries", NULL};
 static const struct squall_known_issue known_issues[] = {
     {"matched-by-length",
      "a heartbeat is answered with the length of the log, which may not be the leader's", breaks,
@@ -59,6 +71,9 @@ static const struct squall_known_issue known_issues[] = {
     {"answers-to-another-leader",
      "an append is answered to whoever leads by then, or to nobody, as if it had sent it",
      breaks_all, late_answers, NULL},
+    {"first-entries-appended-again",
+     "entries from the first on are put behind a log that begins later, which then is freed twice",
+     breaks_all, first_entries, NULL},
     {NULL, NULL, NULL, NULL, NULL}};
 
 static const char *const supports[] = {"pre-vote", "leadership transfer", "snapshots",
@@ -78,6 +93,7 @@ static void reset(void *context, const struct squall_run *run) {
     to->count_early = (run->options >> COUNT_EARLY & 1) != 0;
     to->keep_term_back = (run->options >> KEEP_TERM_BACK & 1) != 0;
     to->late_answers = (run->options >> LATE_ANSWERS & 1) != 0;
+    to->first_entries = (run->options >> FIRST_ENTRIES & 1) != 0;
     to->snapshot_over_append = (run->options >> SNAPSHOT_OVER_APPEND & 1) != 0;
     to->asynchronous = squall_find_setting(&run->driver, "persistence", &persistence) &&
                        persistence.text.len == strlen(asynchronous) &&
@@ -104,6 +120,23 @@ static void tick(void *ticking, struct squall_out *out) {
     }
 }
 
+/* Takes out of an append what the node's snapshot stands for: it is committed. */
+static void skip_covered(const struct squall_snapshot *snapshot, struct raft_append_entries *append) {
+    unsigned n = append->n_entries;
+    unsigned covered = snapshot->index < n ? (unsigned)snapshot->index : n;
+    append->prev_log_index = covered;
+    append->prev_log_term = append->entries[covered - 1].term;
+    append->n_entries = n - covered;
+    if (append->n_entries == 0) {
+        raft_free(append->entries[0].batch);
+        raft_free(append->entries);
+        append->entries = NULL;
+        return;
+    }
+    memmove(append->entries, append->entries + covered,
+            append->n_entries * sizeof *append->entries);
+}
+
 static void deliver(void *receiving, uint32_t from, struct squall_bytes data,
                     const struct squall_snapshot *snapshot, struct squall_out *out) {
     struct node *node = receiving;
@@ -114,8 +147,13 @@ static void deliver(void *receiving, uint32_t from, struct squall_bytes data,
         return;
     }
     if (message.type == RAFT_IO_APPEND_ENTRIES) {
-        const struct raft_append_entries *append = &message.append_entries;
+        struct raft_append_entries *append = &message.append_entries;
         unsigned n = append->n_entries;
+        if (append->prev_log_index == 0 && n > 0 && node->has_snapshot &&
+            !node->settings.first_entries) {
+            skip_covered(&node->snapshot, append);
+            n = append->n_entries;
+        }
         node->hears.from = from;
         node->hears.term = append->term;
         node->hears.end = append->prev_log_index + n;

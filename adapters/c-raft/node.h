@@ -56,6 +56,7 @@ struct settings {
     bool pre_vote, asynchronous;
     /* What triggers known defects: see adapter.c. */
     bool heartbeat_first, count_early, snapshot_over_append, keep_term_back, late_answers;
+    bool first_entries;
 };
 
 struct node {
