@@ -26,7 +26,7 @@ class LocksWithoutEnd(Locks):
 
 
 class LocksEndedLate(Locks):
-    """A lease that nobody asks for is told to begin when it is asked for, not when the one before has run out."""
+    """Whoever waits has the lock from when somebody next asks for it, not from when the lease before has run out."""
 
     class lock_class(Lock):
         def expire(self, now_us: int) -> None:

@@ -210,12 +210,13 @@ class Locks(StateMachine):
         return json.dumps([self.time_us, locks, self.keys, sessions]).encode()
 
     def restore(self, data: bytes) -> bool:
+        restored = type(self)()
         try:
-            time_us, locks, keys, sessions = json.loads(data)
-            self.locks = [self.lock_class.of_plain(lock) for lock in locks]
-            self.keys = [(value, version) for value, version in keys]
-            self.sessions = {client: (last, answer_of(told)) for client, last, told in sessions}
+            restored.time_us, locks, keys, sessions = json.loads(data)
+            restored.locks = [self.lock_class.of_plain(lock) for lock in locks]
+            restored.keys = [(value, version) for value, version in keys]
+            restored.sessions = {client: (last, answer_of(told)) for client, last, told in sessions}
         except (ValueError, TypeError, IndexError):
             return False
-        self.time_us = time_us
+        self.__dict__.update(restored.__dict__)
         return True
