@@ -73,8 +73,8 @@
 //! | `proptest` | `proptest`, plans as strategies, and `testing::machine` |
 //! | `madsim` | `madsim`, another engine, and async servers under the storm; needs `--cfg madsim` |
 //!
-//! The defaults are `cli`, `process`, `raft-rs` with `protobuf-codec`, `noraft` and `raftbare`. To test a Raft
-//! of your own, leave them out.
+//! The defaults are `cli`, `process`, `raft-rs` with `protobuf-codec`, `noraft` and `raftbare`. To
+//! test a Raft of your own, leave them out.
 //!
 //! # Where to go on
 //!

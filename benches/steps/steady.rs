@@ -66,6 +66,7 @@ impl Steady {
             version: VERSION,
             seed: 1,
             subject: "raft-rs".to_owned(),
+            command: None,
             profile: "steady".to_owned(),
             cluster: Cluster {
                 voters: self.voters,

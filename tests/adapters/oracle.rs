@@ -65,7 +65,8 @@ fn runs_through_the_protocol_are_those_in_process() {
                 let failure = outcome.failure.as_ref();
                 failure.map(|failure| (failure.violation.property(), failure.step))
             };
-            if (one.digest, one.steps, failed(&one)) != (other.digest, other.steps, failed(&other)) {
+            if (one.digest, one.steps, failed(&one)) != (other.digest, other.steps, failed(&other))
+            {
                 let [one, other] = [told(&through, &plan), told(&within, &here)];
                 let step = first_difference(&one.0, &other.0);
                 panic!(

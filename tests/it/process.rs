@@ -34,8 +34,14 @@ fn sweep(what: &str, out: &Path, more: &[&str]) -> Output {
 fn a_process_that_cannot_be_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     for (what, why) in [
-        ("prints-and-ends", "exit status 3; on standard error: my_raft: no such option"),
-        ("speaks-version-2", "it speaks version 2, and Squall speaks 1"),
+        (
+            "prints-and-ends",
+            "exit status 3; on standard error: my_raft: no such option",
+        ),
+        (
+            "speaks-version-2",
+            "it speaks version 2, and Squall speaks 1",
+        ),
         ("has-no-name", "its name is \"\""),
         ("has-a-long-name", "its name is \"My Raft\""),
         ("is-called-raft-rs", "which is the name of another subject"),
@@ -70,25 +76,46 @@ fn a_process_that_goes_wrong_is_told_with_step_and_print_and_the_sweep_goes_on()
         ("dies", "the process ended: exit status 7"),
         ("aborts", "the process ended: signal 6 (abort)"),
         ("sends-half-a-frame", "the process ended: exit status 0"),
-        ("prints-on-standard-output", "it looks like text: standard output is for frames alone"),
+        (
+            "prints-on-standard-output",
+            "it looks like text: standard output is for frames alone",
+        ),
         ("says-too-long-a-frame", "a frame of 4294967295 bytes"),
         ("answers-no-array", "does not speak the protocol"),
         ("answers-an-unknown-action", "there is no action 99"),
-        ("answers-half-an-action", "0 has 3 items, and this one has 2"),
+        (
+            "answers-half-an-action",
+            "0 has 3 items, and this one has 2",
+        ),
         ("answers-too-much", "1 bytes behind the item"),
         ("answers-half-an-item", "does not speak the protocol"),
         ("answers-nested-arrays", "does not speak the protocol"),
-        ("answers-an-array-without-end", "an array of indefinite length"),
-        ("writes-beyond-its-log", "writes an entry at 7 of a log that begins at 1"),
-        ("writes-at-index-0", "writes an entry at 0 of a log that begins at 1"),
+        (
+            "answers-an-array-without-end",
+            "an array of indefinite length",
+        ),
+        (
+            "writes-beyond-its-log",
+            "writes an entry at 7 of a log that begins at 1",
+        ),
+        (
+            "writes-at-index-0",
+            "writes an entry at 0 of a log that begins at 1",
+        ),
         ("writes-at-index-2-to-the-63", "is above 2^62"),
         ("sends-to-itself", "sends a message to n"),
         ("sends-to-node-31", "sends a message to n31"),
         ("sends-to-node-200", "there is no node 200"),
         ("sends-an-unknown-kind", "there is no kind of message 99"),
         ("sends-no-snapshot", "none of its own is durable"),
-        ("applies-what-is-not-there", "applies the entry at 1 of a log that begins at 1"),
-        ("saves-what-has-not-come", "saves the snapshot at 5, which has not come"),
+        (
+            "applies-what-is-not-there",
+            "applies the entry at 1 of a log that begins at 1",
+        ),
+        (
+            "saves-what-has-not-come",
+            "saves the snapshot at 5, which has not come",
+        ),
         ("installs-what-is-not-there", "installs the snapshot at 5"),
         ("refuses-what-nobody-asked", "refuses the request 12345"),
         ("confirms-what-nobody-asked", "confirms the read 12345"),
@@ -98,18 +125,30 @@ fn a_process_that_goes_wrong_is_told_with_step_and_print_and_the_sweep_goes_on()
         let out = folder.path().join(what);
         let output = sweep(what, &out, &["--seeds", "2", "--keep-going"]);
         let page = stdout(&output);
-        assert_eq!(output.status.code(), Some(1), "{what}: {page}{}", stderr(&output));
-        assert!(page.contains("2 of 2 runs failed (no-panic in 2)"), "{what}: {page}");
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{what}: {page}{}",
+            stderr(&output)
+        );
+        assert!(
+            page.contains("2 of 2 runs failed (no-panic in 2)"),
+            "{what}: {page}"
+        );
         assert!(page.contains(why), "{what}: {page}");
         assert!(page.contains("at step 10, "), "{what}: {page}");
-        let plan = format!("nothing-calm-seed-1-no-panic.json --command 'python3 {REPLICA} {what}'");
+        let plan =
+            format!("nothing-calm-seed-1-no-panic.json --command 'python3 {REPLICA} {what}'");
         assert!(page.contains(&plan), "{what}: {page}");
     }
     // One violation is told whole.
     let output = sweep("dies", folder.path(), &["--seeds", "1"]);
     let page = stdout(&output);
     assert!(page.contains("its process had printed"), "{page}");
-    assert!(page.contains("\n    run 1 begins\n    the tenth step\n"), "{page}");
+    assert!(
+        page.contains("\n    run 1 begins\n    the tenth step\n"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -148,7 +187,10 @@ fn no_plan_starts_anything() {
     let _ = sweep("nothing", folder.path(), &["--seeds", "1"]);
     let plan = folder.path().join("nothing-calm-seed-0-liveness.json");
     let text = std::fs::read_to_string(&plan).unwrap();
-    assert!(text.contains(&format!("\"command\": \"{}\"", command("nothing"))), "{text}");
+    assert!(
+        text.contains(&format!("\"command\": \"{}\"", command("nothing"))),
+        "{text}"
+    );
     let marker = folder.path().join("started");
     let stranger = text.replace(&command("nothing"), &format!("touch {}", marker.display()));
     std::fs::write(&plan, stranger).unwrap();
@@ -166,7 +208,10 @@ fn no_plan_starts_anything() {
         let output = squall(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let told = stderr(&output) + &stdout(&output);
-        assert!(told.contains("nothing is started because a plan's file names it"), "{told}");
+        assert!(
+            told.contains("nothing is started because a plan's file names it"),
+            "{told}"
+        );
     }
     assert!(!marker.exists());
     // It is said again.
@@ -194,8 +239,20 @@ fn subjects_of_the_users_own_file_are_started_when_they_are_named() {
                 [subjects.broken]\ncommand = \"no-such-program\"\n";
     std::fs::write(&file, text).unwrap();
     let list = squall_in(&below, &["list", "subjects"]);
-    assert!(stdout(&list).contains("\nmine      python3 replica.py ("), "{}", stdout(&list));
-    let sweep = ["sweep", "--seeds", "1", "--no-shrink", "--no-page", "--profile", "calm"];
+    assert!(
+        stdout(&list).contains("\nmine      python3 replica.py ("),
+        "{}",
+        stdout(&list)
+    );
+    let sweep = [
+        "sweep",
+        "--seeds",
+        "1",
+        "--no-shrink",
+        "--no-page",
+        "--profile",
+        "calm",
+    ];
     let swept = squall_in(&below, &[&sweep[..], &["--subject", "mine"]].concat());
     let page = stdout(&swept);
     assert_eq!(swept.status.code(), Some(1), "{page}{}", stderr(&swept));
@@ -212,9 +269,18 @@ fn subjects_of_the_users_own_file_are_started_when_they_are_named() {
     for (text, why) in [
         ("[subjects.mine]\n", "missing field `command`"),
         ("[subjects.mine]\ncommand = []\n", "its command is empty"),
-        ("[subjects.mine]\ncommand = \"x\"\nlack = []\n", "unknown field `lack`"),
-        ("[subjects.mine]\ncommand = \"x\"\ndeadline = \"soon\"\n", "legal: e.g. 90s"),
-        ("[subjects.raft-rs]\ncommand = \"x\"\n", "another subject has that name"),
+        (
+            "[subjects.mine]\ncommand = \"x\"\nlack = []\n",
+            "unknown field `lack`",
+        ),
+        (
+            "[subjects.mine]\ncommand = \"x\"\ndeadline = \"soon\"\n",
+            "legal: e.g. 90s",
+        ),
+        (
+            "[subjects.raft-rs]\ncommand = \"x\"\n",
+            "another subject has that name",
+        ),
         ("[subjects\n", "squall.toml: "),
     ] {
         std::fs::write(&file, text).unwrap();

@@ -67,7 +67,9 @@ pub fn subject_for<'s>(
     named: Option<&str>,
     plan: &mut Plan,
 ) -> Result<&'s RegisteredSubject, CliError> {
-    let started = subjects.iter().find(|subject| !subject.named_with.is_empty());
+    let started = subjects
+        .iter()
+        .find(|subject| !subject.named_with.is_empty());
     match (named, started) {
         (Some(name), _) => name.clone_into(&mut plan.subject),
         (None, Some(started)) if plan.subject.split('+').next() != Some(started.name.as_str()) => {

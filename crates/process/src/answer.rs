@@ -574,7 +574,10 @@ fn texts(cbor: &mut Decoder<'_>) -> Read<Vec<String>> {
     list(cbor, text)
 }
 
-fn list<T>(cbor: &mut Decoder<'_>, mut one: impl FnMut(&mut Decoder<'_>) -> Read<T>) -> Read<Vec<T>> {
+fn list<T>(
+    cbor: &mut Decoder<'_>,
+    mut one: impl FnMut(&mut Decoder<'_>) -> Read<T>,
+) -> Read<Vec<T>> {
     let mut all = Vec::new();
     for _ in 0..array(cbor)? {
         all.push(one(cbor)?);

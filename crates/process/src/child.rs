@@ -221,7 +221,10 @@ impl Child {
         let printed = lock(&self.printed);
         let bytes: Vec<u8> = printed.bytes.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
-        let lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+        let lines = text
+            .lines()
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty());
         let lines: Vec<&str> = lines.collect();
         let shown = &lines[lines.len().saturating_sub(LINES)..];
         if shown.is_empty() {

@@ -13,9 +13,7 @@ use bytes::Bytes;
 use super::program::Link;
 use squall_core::adapter::state_machine::StateMachine;
 use squall_core::ids::{Index, NodeId};
-use squall_core::replica::{
-    BootContext, BootError, Effect, Observation, Output, Recovered, Start,
-};
+use squall_core::replica::{BootContext, BootError, Effect, Observation, Output, Recovered, Start};
 use squall_core::service::{Answer, Applied, Command};
 use squall_world::hash::{mix, mix_bytes};
 
@@ -142,12 +140,7 @@ impl Machine {
     }
 
     /// What a read would be told now; none when `data` holds none.
-    pub(crate) fn query(
-        &self,
-        link: &RefCell<Link>,
-        node: NodeId,
-        data: &[u8],
-    ) -> Option<Answer> {
+    pub(crate) fn query(&self, link: &RefCell<Link>, node: NodeId, data: &[u8]) -> Option<Answer> {
         if self.history.is_none() {
             return self.clients.service.query(data);
         }

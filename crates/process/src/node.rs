@@ -63,7 +63,7 @@ pub struct ProcessNode {
     /// One that was wanted has been taken, and the process has not been told of anything since.
     has_just_made: bool,
     /// Snapshots that came with messages, of which none is newer than the last.
-    arrived: Vec<Box<Snapshot>>,
+    arrived: Vec<Snapshot>,
     /// What has arrived and is not told yet.
     inbox: VecDeque<Told>,
     /// What the node waits for.
@@ -116,10 +116,20 @@ impl Requests {
         self.numbers
     }
 
+    /// The client no longer waits for what it asked for before this read, if that was taken.
+    fn replaces_older(&mut self, number: u64) {
+        let Some(read) = self.reads.iter().find(|read| read.number == number) else {
+            return;
+        };
+        let client = read.request.client;
+        let goes_on =
+            |other: &PendingRead| other.request.client != client || other.number >= number;
+        self.reads.retain(goes_on);
+    }
+
+    /// A read that is not taken for want of a leader leaves the one before it waiting.
     fn take_read(&mut self, request: &Request) -> u64 {
         self.numbers += 1;
-        self.reads
-            .retain(|other| other.request.client != request.client);
         self.reads.push(PendingRead {
             number: self.numbers,
             request: request.clone(),
@@ -270,7 +280,7 @@ impl ProcessNode {
                 Told::Deliver {
                     snapshot: Some(snapshot),
                     ..
-                } => self.arrived.push(snapshot.clone()),
+                } => self.arrived.push((**snapshot).clone()),
                 Told::Propose { number, request } => {
                     *number = self.requests.take_command(request);
                     self.machine.clients.take(request.client, request.sequence);
@@ -294,6 +304,21 @@ impl ProcessNode {
             actions.remove(0);
         }
         let acts = !actions.is_empty();
+        let leaderless = |action: &Action| match action {
+            Action::Refuse {
+                request,
+                leader: None,
+            } => Some(*request),
+            _ => None,
+        };
+        let refused: Vec<u64> = actions.iter().filter_map(leaderless).collect();
+        for one in &*told {
+            if let Told::Read { number, .. } = one
+                && !refused.contains(number)
+            {
+                self.requests.replaces_older(*number);
+            }
+        }
         self.carry_out(&mut actions, out);
         self.actions = actions;
         // One that was wanted while another was under way follows as soon as the node has done
@@ -413,9 +438,7 @@ impl ProcessNode {
 
     fn nonsense(&self, what: &str) -> ! {
         let id = self.id;
-        self.link
-            .borrow_mut()
-            .nonsense(&format!("{id} {what}"))
+        self.link.borrow_mut().nonsense(&format!("{id} {what}"))
     }
 
     fn write_entry(&mut self, index: Index, entry: Entry, out: &mut Output<Parcel>) {
@@ -434,7 +457,7 @@ impl ProcessNode {
         if let Some(place) = place {
             let snapshot = self.arrived.swap_remove(place);
             self.term_before = snapshot.term;
-            self.snapshot = Some(snapshot);
+            self.snapshot = Some(Box::new(snapshot));
         }
         self.own_snapshot = None;
         self.grown_bytes = 0;
@@ -504,13 +527,17 @@ impl ProcessNode {
         }
         // Its client has asked for something else since, and waits for that.
         if number == 0 || number > self.requests.numbers {
-            self.nonsense(&format!("refuses the request {number}, which nobody has made"));
+            self.nonsense(&format!(
+                "refuses the request {number}, which nobody has made"
+            ));
         }
     }
 
     fn confirm(&mut self, number: u64, index: Index, out: &mut Output<Parcel>) {
         if number == 0 || number > self.requests.numbers {
-            self.nonsense(&format!("confirms the read {number}, which nobody has asked"));
+            self.nonsense(&format!(
+                "confirms the read {number}, which nobody has asked"
+            ));
         }
         let mut reads = self.requests.reads.iter_mut();
         let Some(read) = reads.find(|read| read.number == number && read.index.is_none()) else {
@@ -607,13 +634,18 @@ impl ProcessNode {
 
     fn save_snapshot(&mut self, index: Index, out: &mut Output<Parcel>) {
         let Some(snapshot) = self.arrived.iter().find(|one| one.index == index) else {
-            self.nonsense(&format!("saves the snapshot at {index}, which has not come"));
+            self.nonsense(&format!(
+                "saves the snapshot at {index}, which has not come"
+            ));
         };
-        out.write(Record::Snapshot(snapshot.clone()));
+        out.write(Record::Snapshot(Box::new(snapshot.clone())));
     }
 
     fn install_snapshot(&mut self, index: Index, out: &mut Output<Parcel>) {
-        let newest = self.snapshot.as_ref().filter(|newest| newest.index == index);
+        let newest = self
+            .snapshot
+            .as_ref()
+            .filter(|newest| newest.index == index);
         let Some(snapshot) = newest else {
             self.nonsense(&format!(
                 "installs the snapshot at {index}, which its log does not begin after"

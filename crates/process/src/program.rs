@@ -69,9 +69,7 @@ pub fn subjects(program: &Program) -> Result<Vec<RegisteredSubject>, StartError>
         command: command.clone(),
         why,
     };
-    let mut child = program
-        .start()
-        .map_err(|error| failed(error.to_string()))?;
+    let mut child = program.start().map_err(|error| failed(error.to_string()))?;
     let welcome = welcome(&mut child).map_err(|error| {
         let printed = child.printed_at_end();
         let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -157,8 +155,7 @@ impl Declared {
             return Err("its batch is 0; legal: 1 or more".to_owned());
         }
         let lacks = features(&program.lacks).map_err(|error| format!("lacks: {error}"))?;
-        let supports =
-            features(&welcome.supports).map_err(|error| format!("supports: {error}"))?;
+        let supports = features(&welcome.supports).map_err(|error| format!("supports: {error}"))?;
         // A cluster that begins further up begins with a snapshot of Squall's own service.
         let beyond = |has: &Feature| welcome.machine && *has == Feature::LaterFirstTerm;
         let supports = supports
@@ -170,7 +167,11 @@ impl Declared {
             .flat_map(|issue| &issue.triggers)
             .collect();
         let options = welcome.options.iter().map(|option| {
-            let usual = if triggers.contains(&option.name) { 100 } else { 0 };
+            let usual = if triggers.contains(&option.name) {
+                100
+            } else {
+                0
+            };
             DriverOption {
                 name: leak(&option.name),
                 about: leak(&option.about),
@@ -301,7 +302,11 @@ struct Pool {
 
 impl Pool {
     fn take(&self) -> Result<Child, ChildError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         match idle {
             Some(child) => Ok(child),
             None => self.start(),
@@ -497,7 +502,8 @@ impl Link {
         self.ask_for_actions(actions, |into| request::boot(into, node, disk));
     }
 
-    /// Tells a node of what happens to it, behind which so many inputs wait; `actions` gets what it wants done.
+    /// Tells a node of what happens to it, behind which so many inputs wait; `actions` gets what it
+    /// wants done.
     pub(crate) fn step(
         &mut self,
         node: NodeId,
@@ -637,7 +643,10 @@ impl Link {
     pub(crate) fn describe(data: &[u8]) -> Option<String> {
         CURRENT.with_borrow(|current| {
             let mut link = current.as_ref()?.try_borrow_mut().ok()?;
-            let answer = link.child.as_mut()?.ask(|into| request::describe(into, data));
+            let answer = link
+                .child
+                .as_mut()?
+                .ask(|into| request::describe(into, data));
             answer::words(answer.ok()?).ok()?
         })
     }

@@ -340,9 +340,7 @@ fn operation(cbor: &mut Cbor<'_>, operation: Operation) -> Done {
         }
         Operation::Append { key, value } => cbor.array(3)?.u8(3)?.u8(key)?.u64(value)?,
         Operation::Delete { key } => cbor.array(2)?.u8(4)?.u8(key)?,
-        Operation::Acquire { lock, lease_us } => {
-            cbor.array(3)?.u8(5)?.u8(lock)?.u64(lease_us)?
-        }
+        Operation::Acquire { lock, lease_us } => cbor.array(3)?.u8(5)?.u8(lock)?.u64(lease_us)?,
         Operation::TryAcquire { lock, lease_us } => {
             cbor.array(3)?.u8(6)?.u8(lock)?.u64(lease_us)?
         }

@@ -82,10 +82,7 @@ pub fn find_leak(
     Some(leak)
 }
 
-fn step_by_step(
-    pulse: Option<&Arc<Pulse>>,
-    run: impl FnOnce(Observer<'_>) -> Outcome,
-) -> Run {
+fn step_by_step(pulse: Option<&Arc<Pulse>>, run: impl FnOnce(Observer<'_>) -> Outcome) -> Run {
     let (mut digests, mut lines) = (Vec::new(), Vec::new());
     let mut keep = |line: Line| lines.push(line);
     let watch = Observer {
