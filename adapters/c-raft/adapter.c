@@ -121,7 +121,8 @@ static void tick(void *ticking, struct squall_out *out) {
 }
 
 /* Takes out of an append what the node's snapshot stands for: it is committed. */
-static void skip_covered(const struct squall_snapshot *snapshot, struct raft_append_entries *append) {
+static void skip_covered(const struct squall_snapshot *snapshot,
+                         struct raft_append_entries *append) {
     unsigned n = append->n_entries;
     unsigned covered = snapshot->index < n ? (unsigned)snapshot->index : n;
     append->prev_log_index = covered;
