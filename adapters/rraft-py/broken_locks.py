@@ -42,15 +42,18 @@ class StaleTokensTaken(Locks):
             return Written()
 
 
-class ShortRenewals(Locks):
-    """A renewal may make a lease shorter."""
+class UnkeptRenewals(Locks):
+    """A renewal is told, and the lease ends when it would have ended without."""
 
     class lock_class(Lock):
         def renew(self, client: int, token: int, now_us: int, lease_us: int) -> Answer:
             grant = self.held_with(client, token)
-            if grant is not None:
-                grant.until_us = now_us
-            return super().renew(client, token, now_us, lease_us)
+            if grant is None:
+                return super().renew(client, token, now_us, lease_us)
+            until_us = grant.until_us
+            answer = super().renew(client, token, now_us, lease_us)
+            grant.until_us = until_us
+            return answer
 
 
 class ForeignReleases(Locks):
@@ -113,7 +116,7 @@ BROKEN: dict[str, type[Locks]] = {
     "without-end": LocksWithoutEnd,
     "ended-late": LocksEndedLate,
     "stale-tokens": StaleTokensTaken,
-    "short-renewals": ShortRenewals,
+    "unkept-renewals": UnkeptRenewals,
     "foreign-releases": ForeignReleases,
     "retries": RetriesApplied,
     "snapshots-without-sessions": SnapshotsWithoutSessions,
