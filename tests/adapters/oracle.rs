@@ -8,7 +8,8 @@ use squall::plan::{Plan, Profile, builtin_profiles};
 use squall::process::{DEFAULT_DEADLINE, Program, subjects};
 use squall::registry::RegisteredSubject;
 
-/// Plans of each profile, unless `SQUALL_ORACLE_PLANS` says otherwise.
+/// Plans of each profile, unless `SQUALL_ORACLE_PLANS` says otherwise; of all profiles, unless
+/// `SQUALL_ORACLE_PROFILES` names some, with commas between them.
 const PLANS: u64 = 200;
 
 fn rraft_py() -> RegisteredSubject {
@@ -50,7 +51,14 @@ fn runs_through_the_protocol_are_those_in_process() {
     println!("rraft-py lacks {lacks:?}");
     let plans = std::env::var("SQUALL_ORACLE_PLANS");
     let plans = plans.map_or(PLANS, |number| number.parse().expect("a number of plans"));
+    let only = std::env::var("SQUALL_ORACLE_PROFILES").ok();
     for (name, _) in builtin_profiles() {
+        if only
+            .as_ref()
+            .is_some_and(|only| !only.split(',').any(|one| one == name))
+        {
+            continue;
+        }
         let profile = Profile::load(name).unwrap();
         let (mut steps, mut failures) = (0, 0);
         for seed in 0..plans {

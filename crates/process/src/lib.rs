@@ -9,6 +9,7 @@
 //! - `request` and `answer`: what is in a frame, as CBOR.
 //! - `child`: the process, its deadline, what it prints.
 //! - `machine`: the state machine of a node, here or in the process.
+//! - `link`: the process of a run; `declared`: what it says of its subject.
 //! - `node`: one node, as the engine sees it.
 //! - `program`: the subject: a process for each run that goes on, kept from run to run.
 //!
@@ -16,7 +17,9 @@
 
 mod answer;
 mod child;
+mod declared;
 mod frame;
+mod link;
 mod machine;
 mod node;
 mod program;

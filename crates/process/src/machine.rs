@@ -10,7 +10,7 @@ use std::cell::RefCell;
 
 use bytes::Bytes;
 
-use super::program::Link;
+use super::link::Link;
 use squall_core::adapter::state_machine::StateMachine;
 use squall_core::ids::{Index, NodeId};
 use squall_core::replica::{BootContext, BootError, Effect, Observation, Output, Recovered, Start};

@@ -4,6 +4,9 @@
 //! As drivers do that call a library, it takes one input at a time, and takes none while it waits.
 //! Ticks that the process has said to be idle are counted and not sent.
 
+mod requests;
+mod snapshots;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -12,17 +15,23 @@ use bytes::Bytes;
 
 use super::answer::Action;
 use super::machine::Machine;
-use super::program::Link;
+use requests::Requests;
+use snapshots::OwnSnapshot;
+
+use super::link::Link;
 use super::request::{Disk, Told, skips_missed_ticks};
 use squall_core::adapter::reports::Reports;
 use squall_core::configuration::Configuration;
 use squall_core::ids::{Index, NodeId};
 use squall_core::log_vec::Indexed;
 use squall_core::replica::{
-    BootContext, Input, Label, LibraryEvent, LogSink, Next, Observation, Output, Replica, Reply,
-    ReplyOutcome, Request, Start, SyncId, SyncResult,
+    BootContext, Input, Label, LogSink, Next, Observation, Output, Replica, Reply, ReplyOutcome,
+    Start, SyncId, SyncResult,
 };
 use squall_core::storage::{Entry, EntryKind, HardState, Record, Snapshot};
+
+/// The number by which a process knows the sync of what was mended when the node started.
+const BOOT_SYNC: u64 = 0;
 
 /// Bytes that an entry takes in the log beside its data, as its growth is counted.
 const ENTRY_OVERHEAD: u64 = 24;
@@ -85,60 +94,6 @@ pub struct ProcessNode {
     actions: Vec<Action>,
 }
 
-/// A snapshot of its own on its way to the disk.
-struct OwnSnapshot {
-    snapshot: Box<Snapshot>,
-    sync: SyncId,
-    is_durable: bool,
-}
-
-/// What clients have asked for here. A client has one request under way.
-#[derive(Default)]
-struct Requests {
-    numbers: u64,
-    commands: Vec<(u64, Request)>,
-    reads: Vec<PendingRead>,
-}
-
-struct PendingRead {
-    number: u64,
-    request: Request,
-    /// From which index on it may be served, once that is known.
-    index: Option<Index>,
-}
-
-impl Requests {
-    fn take_command(&mut self, request: &Request) -> u64 {
-        self.numbers += 1;
-        self.commands
-            .retain(|(_, other)| other.client != request.client);
-        self.commands.push((self.numbers, request.clone()));
-        self.numbers
-    }
-
-    /// The client no longer waits for what it asked for before this read, if that was taken.
-    fn replaces_older(&mut self, number: u64) {
-        let Some(read) = self.reads.iter().find(|read| read.number == number) else {
-            return;
-        };
-        let client = read.request.client;
-        let goes_on =
-            |other: &PendingRead| other.request.client != client || other.number >= number;
-        self.reads.retain(goes_on);
-    }
-
-    /// A read that is not taken for want of a leader leaves the one before it waiting.
-    fn take_read(&mut self, request: &Request) -> u64 {
-        self.numbers += 1;
-        self.reads.push(PendingRead {
-            number: self.numbers,
-            request: request.clone(),
-            index: None,
-        });
-        self.numbers
-    }
-}
-
 impl ProcessNode {
     /// Starts a node from what its disk kept.
     pub(crate) fn boot(
@@ -195,7 +150,11 @@ impl ProcessNode {
             machine,
         };
         if start.next == Next::WaitForSync {
-            node.waits = Some(node.sync(out));
+            let sync = node.sync(out);
+            node.waits = Some(sync);
+            if node.link.borrow().says_waiting() {
+                node.told_of.push_back((sync, BOOT_SYNC));
+            }
         }
         node.carry_out(&mut actions, out);
         node
@@ -566,95 +525,6 @@ impl ProcessNode {
             }
             !is_ready
         });
-    }
-
-    fn term_at(&self, index: Index) -> Option<u64> {
-        match self.log.get(index) {
-            Some(entry) => Some(entry.term),
-            None if index + 1 == self.log.first() => Some(self.term_before),
-            None => None,
-        }
-    }
-
-    /// Takes a snapshot that a peer wants.
-    fn make_wanted(&mut self, out: &mut Output<Parcel>) {
-        out.observe(Observation::Did(LibraryEvent::SnapshotWanted));
-        self.begin_snapshot(out);
-    }
-
-    /// Takes a snapshot of the state machine as it is now, if none is under way.
-    fn begin_snapshot(&mut self, out: &mut Output<Parcel>) {
-        let index = self.applied;
-        let newest = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.index);
-        let Some(term) = self.term_at(index) else {
-            return;
-        };
-        if self.own_snapshot.is_some() || index <= newest {
-            return;
-        }
-        self.grown_bytes = 0;
-        let snapshot = Box::new(Snapshot {
-            index,
-            term,
-            configuration: self.configuration,
-            data: self.machine.snapshot(&self.link, self.id),
-        });
-        out.write(Record::Snapshot(snapshot.clone()));
-        out.observe(Observation::SnapshotTaken { index });
-        self.own_snapshot = Some(OwnSnapshot {
-            snapshot,
-            sync: self.sync(out),
-            is_durable: false,
-        });
-    }
-
-    /// Its own snapshot is durable: the log before it goes.
-    fn compact(&mut self, now_us: u64, out: &mut Output<Parcel>) {
-        let Some(own) = self.own_snapshot.take() else {
-            return;
-        };
-        let mut through = own.snapshot.index.saturating_sub(self.keep_entries);
-        if through >= self.log.first() {
-            self.drop_through(through);
-            out.write(Record::LogCompact { through });
-        } else {
-            through = 0;
-        }
-        self.snapshot = Some(own.snapshot.clone());
-        let snapshot = own.snapshot;
-        self.tell(now_us, &mut [Told::Compacted { through, snapshot }], out);
-    }
-
-    fn drop_through(&mut self, through: Index) {
-        if let Some(entry) = self.log.get(through) {
-            self.term_before = entry.term;
-        }
-        self.log.drop_through(through);
-    }
-
-    fn save_snapshot(&mut self, index: Index, out: &mut Output<Parcel>) {
-        let Some(snapshot) = self.arrived.iter().find(|one| one.index == index) else {
-            self.nonsense(&format!(
-                "saves the snapshot at {index}, which has not come"
-            ));
-        };
-        out.write(Record::Snapshot(Box::new(snapshot.clone())));
-    }
-
-    fn install_snapshot(&mut self, index: Index, out: &mut Output<Parcel>) {
-        let newest = self
-            .snapshot
-            .as_ref()
-            .filter(|newest| newest.index == index);
-        let Some(snapshot) = newest else {
-            self.nonsense(&format!(
-                "installs the snapshot at {index}, which its log does not begin after"
-            ));
-        };
-        let state = self.machine.restore(&self.link, self.id, &snapshot.data);
-        self.applied = index;
-        out.observe(Observation::Installed { index, state });
-        self.serve_reads(out);
     }
 }
 

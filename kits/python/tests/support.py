@@ -115,7 +115,7 @@ class Process:
 
 def vectors() -> list[tuple[str, bytes, Any]]:
     """Each of the vectors: what it is about, its bytes, its item."""
-    found = json.loads((TESTS / "vectors.json").read_text(encoding="utf-8"))
+    found = json.loads((TESTS.parents[2] / "docs/protocol/vectors.json").read_text(encoding="utf-8"))
     return [(one["about"], bytes.fromhex(one["hex"]), _plain(one["item"])) for one in found]
 
 
