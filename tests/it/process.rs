@@ -103,8 +103,17 @@ fn a_process_that_goes_wrong_is_told_with_step_and_print_and_the_sweep_goes_on()
             "writes an entry at 0 of a log that begins at 1",
         ),
         ("writes-at-index-2-to-the-63", "is above 2^62"),
-        ("sends-to-itself", "sends a message to n"),
-        ("sends-to-node-31", "sends a message to n31"),
+        ("sends-to-itself", "sends a message to itself"),
+        ("sends-to-node-31", "names n31, which this run has not"),
+        ("votes-for-node-31", "names n31, which this run has not"),
+        ("goes-by-node-31", "names n31, which this run has not"),
+        ("hands-over-to-node-31", "names n31, which this run has not"),
+        (
+            "empties-its-log-to-index-0",
+            "empties its log to go on at 0",
+        ),
+        ("waits-and-fails", "ValueError: after a sync"),
+        ("prints-much", "the process ended: exit status 7"),
         ("sends-to-node-200", "there is no node 200"),
         ("sends-an-unknown-kind", "there is no kind of message 99"),
         ("sends-no-snapshot", "none of its own is durable"),
@@ -289,4 +298,47 @@ fn subjects_of_the_users_own_file_are_started_when_they_are_named() {
         assert_eq!(output.status.code(), Some(2), "{text}: {told}");
         assert!(told.contains(why), "{text}: {told}");
     }
+}
+
+#[test]
+fn a_process_that_answers_twice_is_found_out_and_harms_no_other_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--seeds", "1", "--keep-going"];
+    let output = sweep("answers-twice", folder.path(), &more);
+    let page = stdout(&output);
+    assert!(
+        page.contains("it has answered a request more than once"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_script_around_a_process_is_killed_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (script, marker) = (folder.path().join("run.sh"), folder.path().join("pid"));
+    let text = format!("{} {}\ntrue\n", command("hangs"), marker.display());
+    std::fs::write(&script, text).unwrap();
+    let out = folder.path().join("out");
+    let output = squall(&[
+        "sweep",
+        "--command",
+        &format!("sh {}", script.display()),
+        "--profile",
+        "calm",
+        "--no-page",
+        "--no-shrink",
+        "--seeds",
+        "1",
+        "--deadline",
+        "500ms",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    let told = stdout(&output) + &stderr(&output);
+    assert!(told.contains("did not answer within 0.5 s"), "{told}");
+    let pid = std::fs::read_to_string(marker).unwrap();
+    // It may be left to be reaped by whoever its parent is now.
+    let stat = Path::new("/proc").join(pid.trim()).join("stat");
+    let goes_on = std::fs::read_to_string(stat).is_ok_and(|stat| !stat.contains(") Z "));
+    assert!(!goes_on, "process {pid} goes on: {told}");
 }

@@ -1,4 +1,5 @@
-"""A replica process that does nothing, or something wrong: what its argument says.
+"""A replica process that does nothing, or something wrong: what its argument says. Its process id
+goes into the file that a second argument names.
 
 It speaks the frames of docs/protocol by hand, for what a kit would not let it do. Nodes do nothing:
 no node ever stands for election.
@@ -9,6 +10,9 @@ import sys
 import time
 
 what = sys.argv[1] if len(sys.argv) > 1 else "nothing"
+if len(sys.argv) > 2:
+    with open(sys.argv[2], "w") as file:
+        file.write(str(os.getpid()))
 requests = os.fdopen(os.dup(0), "rb")
 answers = os.fdopen(os.dup(1), "wb")
 
@@ -70,6 +74,11 @@ TENTH = {
     "writes-at-index-0": cbor([[1, 0, 1, 0, b"x"]]),
     "writes-at-index-2-to-the-63": cbor([[1, 1 << 63, 1, 0, b"x"]]),
     "sends-to-itself": None,
+    "empties-its-log-to-index-0": cbor([[3, 0]]),
+    "votes-for-node-31": cbor([[0, 1, 31]]),
+    "goes-by-node-31": cbor([[10, 1, [[1, 2, 31], [], [], [], False]]]),
+    "hands-over-to-node-31": cbor([[13, 31]]),
+    "waits-and-fails": cbor([[5, True, False], [22, "ValueError: after a sync"]]),
     "sends-to-node-31": cbor([[6, 31, 0, 1, 0, 0, b"", False]]),
     "sends-to-node-200": cbor([[6, 200, 0, 1, 0, 0, b"", False]]),
     "sends-an-unknown-kind": cbor([[6, 1, 99, 1, 0, 0, b"", False]]),
@@ -124,6 +133,13 @@ while True:
                 answers.write(b"\xff\xff\xff\xff")
                 answers.flush()
                 continue
+            if what == "answers-twice":
+                answers.write((len(answer).to_bytes(4, "little") + answer) * 2)
+                answers.flush()
+                continue
+            if what == "prints-much":
+                sys.stderr.write("a line of a log\n" * 100_000)
+                os._exit(7)
             if what == "sends-half-a-frame":
                 answers.write(b"\x0a\x00\x00\x00\x80")
                 answers.flush()

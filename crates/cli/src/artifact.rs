@@ -32,9 +32,7 @@ pub fn read_plan(
     let is_blank = bytes.iter().all(u8::is_ascii_whitespace) && !is_named_by_libfuzzer(path);
     if named_json || is_json(&bytes) || is_blank {
         let text = fsutil::text_of(bytes).map_err(unreadable)?;
-        let plan = Plan::parse(&text, path)?;
-        check_own(subjects, subject.unwrap_or(&plan.subject), path, &plan)?;
-        return Ok(plan);
+        return Ok(Plan::parse(&text, path)?);
     }
     let folder = path.parent().and_then(Path::file_name);
     if let Some(target) = OTHER_TARGETS
@@ -72,10 +70,21 @@ pub fn subject_for<'s>(
         .find(|subject| !subject.named_with.is_empty());
     match (named, started) {
         (Some(name), _) => name.clone_into(&mut plan.subject),
-        (None, Some(started)) if plan.subject.split('+').next() != Some(started.name.as_str()) => {
-            started.name.clone_into(&mut plan.subject);
+        (None, Some(started)) => {
+            let (made_for, bug) = match plan.subject.split_once('+') {
+                Some((name, bug)) => (name, format!("+{bug}")),
+                None => (plan.subject.as_str(), String::new()),
+            };
+            if made_for != started.name {
+                let runs_on = started.name.clone() + &bug;
+                super::warn(&format!(
+                    "the plan was made for {}, and runs on {runs_on}, which --command starts",
+                    plan.subject
+                ));
+                plan.subject = runs_on;
+            }
         }
-        _ => {}
+        (None, None) => {}
     }
     let found = subjects.find(&plan.subject);
     let subject = found.map_err(|error| match (&error, &plan.command) {

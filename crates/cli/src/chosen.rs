@@ -10,7 +10,7 @@ use squall_core::plan::{DEFAULT_PROFILE, Plan};
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::strategy;
 
-use super::artifact::{profile_for, read_plan, subject_for};
+use super::artifact::{check_own, profile_for, read_plan, subject_for};
 use super::{CliError, replay_command, seed, seed_command};
 
 /// What plans run on.
@@ -82,6 +82,9 @@ impl OnePlan {
             }
         };
         let subject = subject_for(subjects, named, &mut plan)?.on(engine);
+        if let Some(path) = &file {
+            check_own(subjects, &plan.subject, path, &plan)?;
+        }
         let command = match &file {
             Some(path) => replay_command(path, &subject),
             None => seed_command(&plan, self.profile(), self.strategy, &subject),

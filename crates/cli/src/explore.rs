@@ -12,7 +12,7 @@ use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::scenario::Story;
 use squall_play::{Server, Session};
 
-use super::artifact::{read_plan, subject_for};
+use super::artifact::{check_own, read_plan, subject_for};
 use super::{CliError, say};
 
 #[derive(Debug, Args)]
@@ -112,6 +112,7 @@ fn begin(subjects: &Registry, options: &Options) -> Result<Session, CliError> {
     }
     let mut plan: Plan = read_plan(subjects, path, named)?;
     let subject = subject_for(subjects, named, &mut plan)?.clone();
+    check_own(subjects, &plan.subject, path, &plan)?;
     Session::of_plan(all, subject, path, &plan).map_err(in_file)
 }
 

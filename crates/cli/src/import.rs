@@ -8,7 +8,7 @@ use clap::Args;
 use squall_core::registry::Registry;
 use squall_explore::report;
 
-use super::artifact::{read_plan, subject_for};
+use super::artifact::{check_own, read_plan, subject_for};
 use super::chosen::On;
 use super::page::Pages;
 use super::shrink::{say_shrunk, shrink_and_show};
@@ -38,6 +38,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let mut plan = read_plan(subjects, &options.artifact, options.on.subject.as_deref())?;
     let engine = subjects.engine(&options.on.engine)?;
     let subject = &subject_for(subjects, options.on.subject.as_deref(), &mut plan)?.on(engine);
+    check_own(subjects, &plan.subject, &options.artifact, &plan)?;
     let out = options.out.clone().unwrap_or_else(|| {
         let mut name = options.artifact.clone().into_os_string();
         name.push(".json");

@@ -15,6 +15,9 @@ use squall_process::{DEFAULT_DEADLINE, Program, subjects};
 
 use super::{CliError, duration};
 
+/// After so long a sweep takes a run for one that hangs, and ends, unless it is told otherwise.
+const HANGS: Duration = Duration::from_secs(60);
+
 /// The file that names them, here or in a folder above.
 const FILE: &str = "squall.toml";
 
@@ -61,6 +64,12 @@ pub fn beside(registry: Registry, options: &Options) -> Result<Registry, CliErro
         Some(late) => registry.with_late(late),
         None => registry,
     };
+    if options.deadline.is_some_and(|deadline| deadline >= HANGS) {
+        return Err(CliError::Usage(
+            "--deadline: after 60s a sweep takes a run for one that hangs; legal: less than that"
+                .to_owned(),
+        ));
+    }
     let Some(command) = &options.command else {
         return Ok(registry);
     };

@@ -89,6 +89,28 @@ pub(crate) enum Action {
     },
 }
 
+impl Action {
+    /// The highest id of a node that it names; 0 where it names none.
+    pub(crate) fn highest_node(&self) -> u8 {
+        let id = |node: &Option<NodeId>| node.map_or(0, |node| node.0);
+        match self {
+            Action::HardState { vote, .. } => id(vote),
+            Action::Send { label, .. } => match label.claim {
+                Claim::Voted { candidate } => candidate.0.max(label.to.0),
+                Claim::Nothing | Claim::Appended { .. } => label.to.0,
+            },
+            Action::Configured { configuration, .. } => {
+                let named = configuration.members().with(configuration.learners_next);
+                named.iter().map(|node| node.0).max().unwrap_or(0)
+            }
+            Action::Refuse { leader, .. } => id(leader),
+            Action::Transfer(to) => id(to),
+            Action::Broke(BrokenPromise::HandedOverToNoVoter { to, .. }) => to.0,
+            _ => 0,
+        }
+    }
+}
+
 /// What a process says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Welcome {

@@ -61,7 +61,8 @@ pub enum ChildError {
 #[derive(Debug)]
 pub(crate) struct Child {
     shared: Arc<Shared>,
-    to: ChildStdin,
+    /// None once nothing more is asked.
+    to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
     printed: Arc<Mutex<Printed>>,
     reader: Option<JoinHandle<()>>,
@@ -140,7 +141,7 @@ impl Child {
             .map_err(failed)?;
         Ok(Self {
             shared,
-            to,
+            to: Some(to),
             from: BufReader::with_capacity(64 << 10, from),
             printed,
             reader: Some(reader),
@@ -153,9 +154,18 @@ impl Child {
 
     /// Asks what `write` puts into a frame, and returns the answer.
     pub(crate) fn ask(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<&[u8], ChildError> {
+        if !self.from.buffer().is_empty() {
+            return Err(ChildError::Nonsense(
+                "it has answered a request more than once".to_owned(),
+            ));
+        }
+        let Some(to) = &mut self.to else {
+            return Err(ChildError::Ended("it was ended before".to_owned()));
+        };
         write(self.request.begin());
+        self.request.fits().map_err(ChildError::Nonsense)?;
         self.shared.beat.fetch_add(1, Ordering::Relaxed);
-        let sent = self.request.send(&mut self.to);
+        let sent = self.request.send(to);
         // What it has answered before it ended is still to be read.
         let received = frame::receive(&mut self.from, &mut self.answer);
         self.shared.beat.fetch_add(1, Ordering::Relaxed);
@@ -178,8 +188,15 @@ impl Child {
         }
     }
 
-    /// Gives it a moment to end, and then ends it.
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        !matches!(lock(&self.shared.process).try_wait(), Ok(None))
+    }
+
+    /// Gives it a moment to end, now that nothing more is asked, and then ends it and all that it
+    /// has started.
     fn end(&mut self) -> Option<ExitStatus> {
+        self.to = None;
         let mut process = lock(&self.shared.process);
         let mut waited = Duration::ZERO;
         let status = loop {
@@ -192,11 +209,7 @@ impl Child {
                 Ok(None) | Err(_) => break None,
             }
         };
-        if status.is_none() {
-            // Whether it has ended by itself meanwhile makes no difference.
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        kill(&mut process);
         drop(process);
         if let Some(reader) = self.reader.take() {
             // All that it has printed is there once its end of the pipe is closed, which a process
@@ -249,10 +262,28 @@ impl Drop for Child {
     fn drop(&mut self) {
         let mut process = lock(&self.shared.process);
         // It holds no state that anybody needs, and may not end by itself.
-        let _ = process.kill();
-        let _ = process.wait();
+        kill(&mut process);
     }
 }
+
+/// Ends a process, with all that it has started: what was asked for may be a script around it.
+/// Whether it has ended by itself meanwhile makes no difference.
+fn kill(process: &mut std::process::Child) {
+    kill_group(process);
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+#[cfg(unix)]
+fn kill_group(process: &std::process::Child) {
+    let group = i32::try_from(process.id()).ok();
+    if let Some(group) = group.and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+}
+
+#[cfg(not(unix))]
+fn kill_group(_: &std::process::Child) {}
 
 #[allow(clippy::disallowed_methods)] // Outside of every simulation: a process is waited for.
 fn pause(time: Duration) {
@@ -295,8 +326,10 @@ fn look_on(shared: &Weak<Shared>, deadline: Duration) {
         seen = beat;
         if still >= deadline {
             shared.was_killed.store(true, Ordering::Relaxed);
-            // If it has ended by itself, that is told.
-            let _ = lock(&shared.process).kill();
+            // If it has ended by itself, that is told. It is waited for where its pipe is read.
+            let mut process = lock(&shared.process);
+            kill_group(&process);
+            let _ = process.kill();
             return;
         }
     }

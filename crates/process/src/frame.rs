@@ -26,14 +26,20 @@ impl Frame {
         &mut self.0
     }
 
-    /// Sends it.
+    /// Makes sure that it is not too long to be sent.
+    pub(crate) fn fits(&self) -> Result<(), String> {
+        match self.0.len() - HEAD {
+            0..=LONGEST => Ok(()),
+            length => Err(format!(
+                "what it is to be asked takes a frame of {length} bytes, of entries or messages that it \
+                 has made; legal: up to {LONGEST}"
+            )),
+        }
+    }
+
+    /// Sends it, which fits.
     pub(crate) fn send(&mut self, to: &mut impl Write) -> io::Result<()> {
         let length = self.0.len() - HEAD;
-        if length > LONGEST {
-            return Err(io::Error::other(format!(
-                "a frame of {length} bytes, which is more than {LONGEST}"
-            )));
-        }
         let length = u32::try_from(length).expect("shorter than the longest");
         self.0[..HEAD].copy_from_slice(&length.to_le_bytes());
         to.write_all(&self.0)?;

@@ -228,18 +228,30 @@ impl Link {
     pub(crate) fn describe(data: &[u8]) -> Option<String> {
         CURRENT.with_borrow(|current| {
             let mut link = current.as_ref()?.try_borrow_mut().ok()?;
-            let answer = link
-                .child
-                .as_mut()?
-                .ask(|into| request::describe(into, data));
-            answer::words(answer.ok()?).ok()?
+            let child = link.child.as_mut()?;
+            let asked = child.ask(|into| request::describe(into, data));
+            let why = match asked {
+                Ok(answer) => match answer::words(answer) {
+                    Ok(words) => return words,
+                    Err(error) => ChildError::Nonsense(error.to_string()),
+                },
+                Err(error) => error,
+            };
+            link.why_not = Some(why.to_string());
+            link.child = None;
+            None
         })
     }
 
-    /// A reason to halt, which lives as long as the program. Reasons are few: of more than
-    /// [`REASONS`], and of ever other ones, nobody would learn more.
-    pub(crate) fn keep(&mut self, reason: String) -> &'static str {
+    /// A reason to halt, which lives as long as the program: without its numbers, so that there are
+    /// few. Of more than [`REASONS`] nobody would learn more.
+    pub(crate) fn keep(&mut self, reason: &str) -> &'static str {
         static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let reason: String = reason
+            .chars()
+            .map(|one| if one.is_ascii_digit() { 'N' } else { one })
+            .take(200)
+            .collect();
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.get(reason.as_str()) {
             return known;

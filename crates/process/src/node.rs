@@ -294,6 +294,14 @@ impl ProcessNode {
 
     fn carry_out(&mut self, actions: &mut Vec<Action>, out: &mut Output<Parcel>) {
         for action in actions.drain(..) {
+            // It has failed, whatever it waits for.
+            if let Action::Failed { text, place } = action {
+                self.link.borrow_mut().failed(text, place);
+            }
+            let highest = action.highest_node();
+            if highest > self.link.borrow().nodes() {
+                self.nonsense(&format!("names n{highest}, which this run has not"));
+            }
             match self.waits {
                 Some(_) => self.held.push_back(action),
                 None => self.act(action, out),
@@ -384,7 +392,7 @@ impl ProcessNode {
             // The one under way may do.
             Action::WantSnapshot if self.own_snapshot.is_some() => self.is_wanted = true,
             Action::WantSnapshot => self.make_wanted(out),
-            Action::Halt(reason) => out.halt(self.link.borrow_mut().keep(reason)),
+            Action::Halt(reason) => out.halt(self.link.borrow_mut().keep(&reason)),
             Action::Note(line) => {
                 if let Some(lines) = &self.log_lines {
                     lines.add(line);
@@ -412,6 +420,9 @@ impl ProcessNode {
     }
 
     fn reset_log(&mut self, next: Index, out: &mut Output<Parcel>) {
+        if next == 0 {
+            self.nonsense("empties its log to go on at 0; indices begin at 1");
+        }
         let place = self.arrived.iter().position(|one| one.index + 1 == next);
         if let Some(place) = place {
             let snapshot = self.arrived.swap_remove(place);
@@ -425,8 +436,8 @@ impl ProcessNode {
     }
 
     fn send(&mut self, label: Label, data: Bytes, with_snapshot: bool, out: &mut Output<Parcel>) {
-        if label.to == self.id || label.to.0 > self.link.borrow().nodes() {
-            self.nonsense(&format!("sends a message to {}", label.to));
+        if label.to == self.id {
+            self.nonsense("sends a message to itself");
         }
         let snapshot = match (with_snapshot, &self.snapshot) {
             (false, _) => None,

@@ -165,6 +165,9 @@ impl Pool {
     }
 
     fn put_back(&self, child: Child) {
+        if child.has_ended() {
+            return;
+        }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(child);
     }

@@ -94,12 +94,10 @@ class Host:
         self._failed.clear()
         self._settings = settings
 
-        def begin() -> None:
-            for node in nodes:
-                node.close()
-            self._class.reset(settings)
-
-        failure = attempt(begin)
+        # Each node is closed, and the class begins anew, whatever fails of that.
+        failures = [attempt(node.close) for node in nodes]
+        failures.append(attempt(lambda: self._class.reset(settings)))
+        failure = next((failure for failure in failures if failure is not None), None)
         return answer([]) if failure is None else failed(failure)
 
     def _boot(self, request: cbor.Item) -> bytes:
