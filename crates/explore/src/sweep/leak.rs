@@ -17,7 +17,7 @@ const MOST_LINES: usize = 6;
 pub const USUAL_CAUSES: &str = "Usual causes, in a driver or a library: the order of a HashMap or HashSet, a clock, a \
      thread, a random number, an address, a static that outlives a run; \
      in a server also tokio::select! without `biased`; in a process of its own, what an earlier \
-     run left there.";
+     run left there, or an `idle` that is not true.";
 
 /// Two runs of one plan that were not the same.
 #[derive(Clone, Debug)]
