@@ -173,7 +173,12 @@ def test_an_interrupt_ends_the_sweep(stand_in: Any, tmp_path: Path) -> None:
     code = "from nodes import Plain; from squall_raft import check; check(Plain)"
     environment = {**os.environ, "PYTHONPATH": ENVIRONMENT["PYTHONPATH"]}
     child = subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background has it ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pid_file = tmp_path / "saw.json.pid"
     deadline = time.monotonic() + 20
