@@ -21,15 +21,17 @@ const HANGS: Duration = Duration::from_secs(60);
 /// The file that names them, here or in a folder above.
 const FILE: &str = "squall.toml";
 
+/// Over these flags in help.
+const HEADING: &str = "Raft in another language";
+
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Raft in another language")]
 pub struct Options {
     /// Test the Raft that this command starts: a process that speaks frames (docs/protocol). It is
     /// the default subject then.
-    #[arg(long, global = true, value_name = "COMMAND", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "COMMAND", help_heading = HEADING)]
     command: Option<String>,
     /// How long it may take for an answer, in wall time [default: 10s].
-    #[arg(long, global = true, value_name = "TIME", value_parser = duration, hide_short_help = true)]
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration, help_heading = HEADING, hide_short_help = true)]
     deadline: Option<Duration>,
 }
 

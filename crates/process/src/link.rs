@@ -14,6 +14,7 @@ use super::request::{self, Disk, Told};
 use squall_core::engine::fail_elsewhere;
 use squall_core::ids::NodeId;
 use squall_core::invariants::breach::{Panic, Place};
+use squall_core::options::Feature;
 use squall_core::plan::Plan;
 use squall_core::service::{Answer, Command};
 
@@ -32,7 +33,7 @@ pub(crate) struct Link {
     /// Ticks that are said to be idle are not told.
     pub(super) believes_idle: bool,
     pub(super) batch: usize,
-    pub(super) takes_snapshots: bool,
+    pub(super) supports: &'static [Feature],
     pub(super) has_machine: bool,
     pub(super) says_waiting: bool,
     pub(super) nodes: u8,
@@ -51,8 +52,9 @@ impl Link {
         self.says_waiting
     }
 
-    pub(crate) fn takes_snapshots(&self) -> bool {
-        self.takes_snapshots
+    /// Whether the process has said that it supports `feature`.
+    pub(crate) fn has(&self, feature: Feature) -> bool {
+        self.supports.contains(&feature)
     }
 
     /// The highest id of a node.

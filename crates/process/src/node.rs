@@ -21,9 +21,11 @@ use snapshots::OwnSnapshot;
 use super::link::Link;
 use super::request::{Disk, Told, skips_missed_ticks};
 use squall_core::adapter::reports::Reports;
-use squall_core::configuration::Configuration;
+use squall_core::configuration::{Configuration, Transition};
 use squall_core::ids::{Index, NodeId};
 use squall_core::log_vec::Indexed;
+use squall_core::operator::Admin;
+use squall_core::options::Feature;
 use squall_core::replica::{
     BootContext, Input, Label, LogSink, Next, Observation, Output, Replica, Reply, ReplyOutcome,
     Start, SyncId, SyncResult,
@@ -105,7 +107,7 @@ impl ProcessNode {
         let mut log = Indexed::starting_at(start.state.log.first());
         let entries = start.state.log.iter();
         entries.for_each(|(_, entry)| log.push(entry.clone()));
-        let has_snapshots = link.borrow().takes_snapshots();
+        let has_snapshots = link.borrow().has(Feature::Snapshots);
         let mut actions = Vec::new();
         let disk = Disk {
             incarnation: boot.incarnation,
@@ -191,6 +193,8 @@ impl ProcessNode {
             },
             Input::Request(request) => Told::Propose { number: 0, request },
             Input::Read(request) => Told::Read { number: 0, request },
+            // Only a plan that was made for another subject has these.
+            Input::Admin(admin) if !self.link.borrow().has(asks_for(&admin)) => return None,
             Input::Admin(admin) => Told::Admin(admin),
             Input::Unreachable { peer } => Told::Unreachable(peer),
             Input::SnapshotSent { peer, delivered } => Told::SnapshotSent { peer, delivered },
@@ -536,6 +540,21 @@ impl ProcessNode {
             }
             !is_ready
         });
+    }
+}
+
+/// The feature that such a request is for.
+fn asks_for(admin: &Admin) -> Feature {
+    match admin {
+        Admin::Change(change) => match change.transition {
+            Transition::Simple => Feature::SimpleChange,
+            Transition::Joint => Feature::JointChange,
+            Transition::JointExplicit | Transition::Leave => Feature::ExplicitLeave,
+        },
+        Admin::TransferLeader { .. } => Feature::Transfer,
+        Admin::RequestSnapshot => Feature::RequestSnapshot,
+        Admin::Campaign => Feature::Campaign,
+        Admin::Set(_) | Admin::Ping => Feature::Settings,
     }
 }
 

@@ -194,7 +194,7 @@ impl Storm {
             is_reset: false,
             believes_idle: !is_fresh,
             batch: usize::try_from(self.pool.welcome.batch).unwrap_or(usize::MAX),
-            takes_snapshots: self.declared.has(Feature::Snapshots),
+            supports: self.declared.supports,
             has_machine: self.pool.welcome.machine,
             says_waiting: self.pool.welcome.waiting,
             nodes: plan.cluster.nodes(),
