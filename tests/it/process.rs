@@ -301,6 +301,22 @@ fn subjects_of_the_users_own_file_are_started_when_they_are_named() {
 }
 
 #[test]
+fn a_plan_for_another_subject_asks_a_process_for_what_it_has_alone() {
+    let plan = "sims/findings/requested-snapshot-drops-entries.json";
+    let output = squall(&[
+        "replay",
+        plan,
+        "--no-page",
+        "--command",
+        &command("nothing"),
+    ]);
+    let (page, told) = (stdout(&output), stderr(&output));
+    assert!(page.contains("VIOLATION liveness: "), "{page}{told}");
+    let words = "the plan was made for raft-rs, and runs on nothing, which --command starts";
+    assert!(told.contains(words), "{told}");
+}
+
+#[test]
 fn a_process_that_answers_twice_is_found_out_and_harms_no_other_run() {
     let folder = tempfile::tempdir().unwrap();
     let more = ["--seeds", "1", "--keep-going"];

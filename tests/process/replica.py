@@ -110,6 +110,8 @@ while True:
         steps = 0
         runs += 1
         print(f"run {runs} begins", file=sys.stderr)
+        if b"snapshot-requests-ahead" in request:
+            answer = cbor([[22, "an option that is not ours"]])
     elif code == 3:
         steps += 1
         node = request[2]

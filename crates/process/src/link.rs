@@ -15,6 +15,7 @@ use squall_core::engine::fail_elsewhere;
 use squall_core::ids::NodeId;
 use squall_core::invariants::breach::{Panic, Place};
 use squall_core::options::Feature;
+use squall_core::own::DriverOption;
 use squall_core::plan::Plan;
 use squall_core::service::{Answer, Command};
 
@@ -34,6 +35,7 @@ pub(crate) struct Link {
     pub(super) believes_idle: bool,
     pub(super) batch: usize,
     pub(super) supports: &'static [Feature],
+    pub(super) options: &'static [DriverOption],
     pub(super) has_machine: bool,
     pub(super) says_waiting: bool,
     pub(super) nodes: u8,
@@ -75,7 +77,8 @@ impl Link {
         if let Some(child) = &mut self.child {
             child.begins_run();
         }
-        self.expect_nothing("reset", |into| request::reset(into, plan));
+        let options = self.options;
+        self.expect_nothing("reset", |into| request::reset(into, plan, options));
     }
 
     /// A node is gone. The process hears of it when it is next asked for something.

@@ -195,6 +195,7 @@ impl Storm {
             believes_idle: !is_fresh,
             batch: usize::try_from(self.pool.welcome.batch).unwrap_or(usize::MAX),
             supports: self.declared.supports,
+            options: self.declared.options,
             has_machine: self.pool.welcome.machine,
             says_waiting: self.pool.welcome.waiting,
             nodes: plan.cluster.nodes(),

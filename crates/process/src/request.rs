@@ -10,7 +10,7 @@ use squall_core::configuration::{Change, Configuration, Member, Transition};
 use squall_core::ids::{NodeId, NodeSet, Term};
 use squall_core::operator::{Admin, Setting};
 use squall_core::options::{DriverOptions, MissedTicks, Persistence, RaftOptions, ReadContext};
-use squall_core::own::OptionValue;
+use squall_core::own::{DriverOption, OptionValue};
 use squall_core::plan::Plan;
 use squall_core::replica::Request;
 use squall_core::service::{Command, Operation};
@@ -79,8 +79,8 @@ pub(crate) fn hello(into: &mut Vec<u8>) {
     write().expect(WRITTEN);
 }
 
-/// Begins a run of `plan`.
-pub(crate) fn reset(into: &mut Vec<u8>, plan: &Plan) {
+/// Begins a run of `plan`, for an adapter that has these options.
+pub(crate) fn reset(into: &mut Vec<u8>, plan: &Plan, options: &[DriverOption]) {
     let mut write = || -> Done {
         let mut cbor = Encoder::new(&mut *into);
         cbor.array(2)?.u8(1)?.map(5)?;
@@ -96,7 +96,8 @@ pub(crate) fn reset(into: &mut Vec<u8>, plan: &Plan) {
         driver(&mut cbor, &plan.driver)?;
         let on = plan.driver.own.iter().filter_map(|(name, value)| {
             let is_on = matches!(value, OptionValue::Flag(true));
-            is_on.then_some(name)
+            let is_its = options.iter().any(|option| option.name == name);
+            (is_on && is_its).then_some(name)
         });
         let on: Vec<&String> = on.collect();
         cbor.str("options")?.array(on.len() as u64)?;
