@@ -61,6 +61,7 @@ class Recorder(Replica):
         "settings at run time",
         "snapshots",
         "asynchronous persistence",
+        "streams",
     )
     batch = 8
     wants_waiting = True
@@ -122,6 +123,12 @@ class Recorder(Replica):
 
     def compacted(self, through: int, snapshot: Snapshot) -> None:
         self.seen("compacted", through, snapshot)
+
+    def connected(self, peer: int) -> None:
+        self.seen("connected", peer)
+
+    def disconnected(self, peer: int) -> None:
+        self.seen("disconnected", peer)
 
 
 class Plain(Replica):

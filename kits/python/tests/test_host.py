@@ -60,6 +60,8 @@ def test_a_node_gets_its_disk_as_values() -> None:
             [13, 2, [4, 2, configuration(1)]],
             ("compacted", 2, Snapshot(4, 2, Configuration((1,)))),
         ),
+        ([15, 2], ("connected", 2)),
+        ([16, 2], ("disconnected", 2)),
     ],
 )
 def test_each_input_calls_its_method(given: Any, seen: Any) -> None:

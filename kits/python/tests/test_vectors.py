@@ -27,7 +27,7 @@ def test_vectors_have_every_request_input_and_action() -> None:
     requests = {item[0] for about, item in ITEMS.items() if about.startswith("request")}
     assert requests == {3, *_REQUESTS} == set(range(10))
     steps = [item for about, item in ITEMS.items() if about.startswith("request: step")]
-    assert {one[0] for item in steps for one in item[4]} == {0, 1, 3, *_INPUTS} == set(range(15))
+    assert {one[0] for item in steps for one in item[4]} == {0, 1, 3, *_INPUTS} == set(range(17))
     actions = [item for about, item in ITEMS.items() if about.startswith("action")]
     assert {one[0] for item in actions for one in item} == set(range(23))
 

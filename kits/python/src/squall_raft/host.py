@@ -279,6 +279,8 @@ _INPUTS: dict[int, tuple[int, Callable[[Replica, cbor.Item], object]]] = {
     12: (3, lambda replica, item: replica.snapshot_sent(item[1], item[2])),
     13: (3, lambda replica, item: replica.compacted(item[1], _snapshot(item[2]))),
     14: (2, lambda replica, item: setattr(replica, "waiting", item[1])),
+    15: (2, lambda replica, item: replica.connected(item[1])),
+    16: (2, lambda replica, item: replica.disconnected(item[1])),
 }
 
 

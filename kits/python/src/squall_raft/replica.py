@@ -112,6 +112,16 @@ class Replica(Actions):
         disk, and may go from its memory (0: none) (``snapshots``)."""
         raise _missing(self, "compacted")
 
+    def connected(self, peer: int) -> None:
+        """A connection to this peer stands from now on (``streams``): what is sent on it arrives in
+        order, once, or the connection ends. A node is booted without any."""
+        raise _missing(self, "connected")
+
+    def disconnected(self, peer: int) -> None:
+        """The connection to this peer is over, and what was on its way is lost (``streams``). What
+        is sent to it until the next one stands goes nowhere."""
+        raise _missing(self, "disconnected")
+
     # ---- what may be ignored
 
     def ping(self) -> None:
@@ -168,6 +178,7 @@ OF_FEATURES = {
     "settings at run time": ("change_setting",),
     "snapshots": ("compacted",),
     "asynchronous persistence": ("synced",),
+    "streams": ("connected", "disconnected"),
 }
 
 
