@@ -1,0 +1,159 @@
+"""The library, and what it finds around it. It takes its clock, its randomness, its poller, its journal, its serializer
+and its pickle from globals of one module of its own. They are replaced here by those of the node that is being called,
+which says so with `enter`. The library's code is as it was installed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Callable, Protocol
+
+import pysyncobj.pickle as pickle
+import pysyncobj.syncobj as syncobj
+from pysyncobj import SyncObj, SyncObjConf, replicated
+from pysyncobj.config import SERIALIZER_STATE
+from pysyncobj.node import Node
+from pysyncobj.transport import Transport
+from squall_raft import cbor
+
+__all__ = ["SERIALIZER_STATE", "Library", "Node", "SyncObjConf", "Surroundings", "Transport", "enter"]
+
+FOLLOWER, CANDIDATE, LEADER = 0, 1, 2
+
+
+class Surroundings(Protocol):
+    """What a node has for its library."""
+
+    #: The time, in the library's seconds.
+    now: float
+    journal: Any
+    serializer: Any
+
+    def random(self) -> float: ...
+
+    def note(self, line: str) -> None: ...
+
+    def carry_out(self, data: bytes) -> None: ...
+
+
+class _Around:
+    """Whose library is running."""
+
+    node: Surroundings
+
+
+def enter(node: Surroundings) -> None:
+    """The library of this node is called next."""
+    _Around.node = node
+
+
+class Library(SyncObj):  # type: ignore[misc]
+    """What a user of the library writes: one method that is replicated."""
+
+    @replicated  # type: ignore[untyped-decorator]
+    def carry_out(self, data: bytes) -> None:
+        _Around.node.carry_out(data)
+
+    # ---- what the library keeps to itself
+
+    @property
+    def role(self) -> int:
+        role: int = self._SyncObj__raftState
+        return role
+
+    @property
+    def leader(self) -> int:
+        """The node that leads, as far as this one knows; 0: it knows none."""
+        leader = self._SyncObj__raftLeader
+        return 0 if leader is None else int(leader.id)
+
+    def start_applied_at(self, index: int) -> None:
+        """It starts from a dump that ends with the entry at `index`."""
+        self._SyncObj__raftLastApplied = index
+
+
+class _Random:
+    @staticmethod
+    def random() -> float:
+        return _Around.node.random()
+
+
+class _Poller:
+    """Has nothing to watch: what has arrived is handed over before the library's tick."""
+
+    def subscribe(self, *_: object) -> None:
+        pass
+
+    def unsubscribe(self, *_: object) -> None:
+        pass
+
+    def poll(self, timeout: float) -> None:
+        pass
+
+
+class _Pickle:
+    """What the library pickles, as bytes. A command of Squall's is what the one replicated method has as its argument,
+    and is written as it is. An entry that is sent in parts is pickled indeed, for its length matters."""
+
+    _COMMAND, _OTHER, _PICKLED = b"C", b"O", b"\x80"
+
+    def dumps(self, item: Any) -> bytes:
+        if type(item) is tuple and len(item) == 2 and item[0] == 0:
+            data: bytes = item[1][0]
+            return self._COMMAND + data
+        if type(item) is tuple:
+            entry: bytes = pickle.dumps(item)
+            return entry
+        if type(item) is list:
+            item = [member.id if isinstance(member, Node) else member for member in item]
+        return self._OTHER + cbor.encode(item)
+
+    def loads(self, data: bytes) -> Any:
+        if data[:1] == self._COMMAND:
+            return 0, (data[1:],)
+        if data[:1] == self._PICKLED:
+            return pickle.loads(data)
+        item = cbor.decode(data[1:])
+        return tuple(item) if type(item) is list else item
+
+
+class _Log(logging.Handler):
+    """The library's log goes into traces."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        node = getattr(_Around, "node", None)
+        if node is not None:
+            node.note(self.format(record))
+
+
+def _replace(name: str, replacement: Any) -> None:
+    if not hasattr(syncobj, name):
+        raise RuntimeError(f"pysyncobj.syncobj has no {name}")
+    setattr(syncobj, name, replacement)
+
+
+def _forbidden(what: str) -> Callable[..., Any]:
+    def call(*_: object) -> Any:
+        raise RuntimeError(f"the library calls {what}")
+
+    return call
+
+
+class _Time:
+    time = sleep = staticmethod(_forbidden("time"))
+
+
+_replace("monotonicTime", lambda: _Around.node.now)
+_replace("random", _Random)
+_replace("time", _Time)
+_replace("createPoller", lambda kind: _Poller())
+_replace("createJournal", lambda file: _Around.node.journal)
+_replace("Serializer", lambda *_: _Around.node.serializer)
+_replace("pickle", _Pickle())
+# It would open a pipe to wake its own loop, which is called anyhow.
+_replace("PIPE_NOTIFIER_ENABLED", False)
+
+logging.raiseExceptions = False
+_log = logging.getLogger("pysyncobj")
+_log.propagate = False
+_log.addHandler(_Log())
