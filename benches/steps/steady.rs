@@ -104,6 +104,7 @@ impl Steady {
                 settings_stay: false,
                 priorities_stay: false,
             },
+            streams: false,
             schedule: None,
             script: None,
             faults: Vec::new(),

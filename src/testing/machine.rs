@@ -196,6 +196,7 @@ impl Alone {
                 priorities_stay: false,
                 padding_max_bytes: 0,
             },
+            streams: false,
             schedule: None,
             script: Some(self.script.clone()),
             faults: self.faults.clone(),

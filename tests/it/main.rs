@@ -48,6 +48,7 @@ mod show;
 mod shrink;
 mod stories;
 mod strategies;
+mod streams;
 mod support;
 mod surface;
 mod sweep_page;

@@ -113,6 +113,7 @@ pub fn quiet_plan(voters: u8) -> Plan {
             settings_stay: false,
             priorities_stay: false,
         },
+        streams: false,
         schedule: None,
         script: None,
         faults: Vec::new(),

@@ -120,6 +120,11 @@ events! {
     MessageReordered = "message-reordered", "a message was reordered: later ones may arrive before it";
     MessageDelayed = "message-delayed", "a message was held back by a fault";
     MessageToDownNode = "message-to-down-node", "a message arrived at a node that was down";
+    MessageUnconnected = "message-unconnected", "a message was sent where nothing connects the two nodes";
+    MessageSentAgain = "message-sent-again", "a message on a connection was lost, and sent again";
+    MessageHeldInTurn = "message-held-in-turn", "a message on a connection waited for one that was sent before it";
+    Connected = "connected", "two nodes were connected";
+    Disconnected = "disconnected", "a node was told that a connection has ended";
     PeerUnreachable = "peer-unreachable", "a node was told that a peer cannot be reached";
     SnapshotTaken = "snapshot-taken", "a node took a snapshot of its state machine";
     SnapshotSent = "snapshot-sent", "a leader sent a snapshot";

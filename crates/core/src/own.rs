@@ -207,6 +207,9 @@ pub struct Own {
     /// Its nodes replicate a machine in place of keys and locks, of which clients ask for commands
     /// of that machine ([`Subject::service`](crate::replica::Subject::service)).
     pub has_machine: bool,
+    /// Its nodes talk over connections
+    /// ([`Subject::uses_streams`](crate::replica::Subject::uses_streams)).
+    pub uses_streams: bool,
 }
 
 /// Why options of a plan, or knobs of a profile, are none of the subject's.

@@ -68,6 +68,7 @@ where
             options: self.options(),
             issues: self.known_issues(),
             has_machine: self.service().kit().is_some(),
+            uses_streams: self.uses_streams(),
         }
     }
 }

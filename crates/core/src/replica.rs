@@ -56,6 +56,17 @@ pub trait Subject {
         &[]
     }
 
+    /// Whether its nodes talk over connections as TCP's, on which nothing arrives out of turn or
+    /// twice, and after whose end nothing arrives at all. Such a subject is told of its connections
+    /// ([`Input::Connection`]) and gets plans that have them ([`Plan::streams`]); all others get
+    /// what a bare network makes of messages, which most Raft libraries promise to stand. A subject
+    /// that wraps another passes this on.
+    ///
+    /// [`Plan::streams`]: ../plan/struct.Plan.html#structfield.streams
+    fn uses_streams(&self) -> bool {
+        false
+    }
+
     /// The service that its nodes replicate, in its first state: each gets it as
     /// [`BootContext::service`]. It is Squall's own, keys and locks, unless the subject has a
     /// machine in place of these, as `WithMachine` of `adapter::with_machine` has. A subject that
@@ -303,6 +314,15 @@ pub enum Input<M> {
         peer: NodeId,
         /// Whether the receiver got it, as far as the transport knows.
         delivered: bool,
+    },
+    /// A connection to this peer stands from now on, or no longer does. Comes only where links are
+    /// connections ([`Subject::uses_streams`]): a node starts with none, and what is sent where
+    /// none stands is lost.
+    Connection {
+        /// Which peer.
+        peer: NodeId,
+        /// Whether it stands.
+        stands: bool,
     },
 }
 

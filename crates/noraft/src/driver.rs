@@ -283,7 +283,7 @@ impl NoraftNode {
                 self.sending.remove(&peer);
             }
             // noraft asks for no such news: it keeps no state of its peers' connections.
-            Input::Unreachable { .. } => {}
+            Input::Unreachable { .. } | Input::Connection { .. } => {}
             Input::Synced { .. } => unreachable!("a sync's end is never queued"),
         }
         self.mind_timer();

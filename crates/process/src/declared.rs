@@ -18,7 +18,13 @@ pub(super) struct Declared {
     pub(super) issues: &'static [KnownIssue],
     /// Its nodes have state machines of their own.
     pub(super) has_machine: bool,
+    /// Its nodes talk over connections.
+    pub(super) uses_streams: bool,
 }
+
+/// The name, among what a process supports, of that it needs connections: no feature that plans may
+/// leave out.
+const STREAMS: &str = "streams";
 
 impl Declared {
     pub(super) fn of(program: &Program, welcome: &Welcome) -> Result<Self, String> {
@@ -29,7 +35,10 @@ impl Declared {
             return Err("its batch is 0; legal: 1 or more".to_owned());
         }
         let lacks = features(&program.lacks).map_err(|error| format!("lacks: {error}"))?;
-        let supports = features(&welcome.supports).map_err(|error| format!("supports: {error}"))?;
+        let mut named = welcome.supports.clone();
+        named.retain(|name| name != STREAMS);
+        let uses_streams = named.len() < welcome.supports.len();
+        let supports = features(&named).map_err(|error| format!("supports: {error}"))?;
         // A cluster that begins further up begins with a snapshot of Squall's own service.
         let beyond = |has: &Feature| welcome.machine && *has == Feature::LaterFirstTerm;
         let supports = supports
@@ -104,6 +113,7 @@ impl Declared {
             options: Vec::leak(options),
             issues: Vec::leak(issues),
             has_machine: welcome.machine,
+            uses_streams,
         })
     }
 

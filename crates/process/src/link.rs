@@ -38,6 +38,7 @@ pub(crate) struct Link {
     pub(super) options: &'static [DriverOption],
     pub(super) has_machine: bool,
     pub(super) says_waiting: bool,
+    pub(super) uses_streams: bool,
     pub(super) nodes: u8,
     /// Nodes that are gone, which the process is to hear of before anything else.
     pub(super) gone: Vec<NodeId>,
@@ -52,6 +53,11 @@ impl Link {
     /// Whether the process is told what waits.
     pub(crate) fn says_waiting(&self) -> bool {
         self.says_waiting
+    }
+
+    /// Whether the process is told of connections.
+    pub(crate) fn uses_streams(&self) -> bool {
+        self.uses_streams
     }
 
     /// Whether the process has said that it supports `feature`.

@@ -198,6 +198,8 @@ impl ProcessNode {
             Input::Admin(admin) => Told::Admin(admin),
             Input::Unreachable { peer } => Told::Unreachable(peer),
             Input::SnapshotSent { peer, delivered } => Told::SnapshotSent { peer, delivered },
+            Input::Connection { .. } if !self.link.borrow().uses_streams() => return None,
+            Input::Connection { peer, stands } => Told::Connection { peer, stands },
             Input::Synced { .. } => unreachable!("a sync's end is handled apart"),
         })
     }

@@ -198,6 +198,7 @@ impl Storm {
             options: self.declared.options,
             has_machine: self.pool.welcome.machine,
             says_waiting: self.pool.welcome.waiting,
+            uses_streams: self.declared.uses_streams,
             nodes: plan.cluster.nodes(),
             gone: Vec::new(),
         }));
@@ -242,6 +243,7 @@ impl Runner for Storm {
             options: self.declared.options,
             issues: self.declared.issues,
             has_machine: false,
+            uses_streams: self.declared.uses_streams,
         }
     }
 }
@@ -258,6 +260,10 @@ impl Subject for Run<'_> {
 
     fn supports(&self) -> &'static [Feature] {
         self.declared.supports
+    }
+
+    fn uses_streams(&self) -> bool {
+        self.declared.uses_streams
     }
 
     fn boot(

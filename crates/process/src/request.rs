@@ -52,6 +52,10 @@ pub(crate) enum Told {
         peer: NodeId,
         delivered: bool,
     },
+    Connection {
+        peer: NodeId,
+        stands: bool,
+    },
     Compacted {
         through: u64,
         snapshot: Box<Snapshot>,
@@ -397,6 +401,10 @@ fn input(cbor: &mut Cbor<'_>, told: &Told) -> Done {
         }
         Told::SnapshotSent { peer, delivered } => {
             cbor.array(3)?.u8(12)?.u8(peer.0)?.bool(*delivered)?;
+        }
+        Told::Connection { peer, stands } => {
+            let number = if *stands { 15 } else { 16 };
+            cbor.array(2)?.u8(number)?.u8(peer.0)?;
         }
         Told::Compacted {
             through,

@@ -78,6 +78,7 @@ impl Draft {
             network: self.network,
             disk,
             workload: self.workload,
+            streams: false,
             schedule: None,
             script: None,
             faults: Vec::new(),

@@ -185,7 +185,8 @@ impl<S: Backend> RaftNode<S> {
             Input::Request(request) => self.propose(request, out),
             Input::Read(request) => self.read(request, out),
             Input::Admin(admin) => self.administer(admin, out),
-            Input::Unreachable { peer } => {
+            Input::Connection { stands: true, .. } => {}
+            Input::Unreachable { peer } | Input::Connection { peer, .. } => {
                 self.raw.mut_store().note(|| Note::Unreachable(peer));
                 self.raw.report_unreachable(peer.0.into());
             }

@@ -356,7 +356,7 @@ impl Sequential for RaftbareDriver {
             Input::Read(request) => self.read(request, out),
             Input::Admin(admin) => self.administer(admin, out),
             // raftbare asks for no such news: it keeps no state of its peers' connections.
-            Input::Unreachable { .. } | Input::SnapshotSent { .. } => {}
+            Input::Unreachable { .. } | Input::SnapshotSent { .. } | Input::Connection { .. } => {}
             Input::Synced { .. } => unreachable!("a sync's end is handled outside"),
         }
         self.carry_out(out)

@@ -10,3 +10,4 @@ pub mod journal_disk;
 pub mod network;
 pub mod queue;
 pub mod rng;
+pub mod streams;

@@ -121,6 +121,9 @@ pub enum Lost {
     Full,
     /// By chance.
     Chance,
+    /// Nothing connects the two nodes, where they talk over connections: see [`crate::streams`]. No
+    /// fate of a message on the network itself.
+    Unconnected,
 }
 
 impl fmt::Display for Lost {
@@ -129,6 +132,7 @@ impl fmt::Display for Lost {
             Self::Cut => "the link is cut",
             Self::Full => "the link is full",
             Self::Chance => "by chance",
+            Self::Unconnected => "nothing connects them",
         })
     }
 }

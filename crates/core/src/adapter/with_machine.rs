@@ -140,6 +140,10 @@ impl<S: Subject> Subject for WithMachine<S> {
         self.subject.known_issues()
     }
 
+    fn uses_streams(&self) -> bool {
+        self.subject.uses_streams()
+    }
+
     fn service(&self) -> Service {
         self.service.clone().for_another_run()
     }

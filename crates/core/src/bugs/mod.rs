@@ -172,6 +172,10 @@ impl<S: Tamper> Subject for Injected<S> {
         self.subject.known_issues()
     }
 
+    fn uses_streams(&self) -> bool {
+        self.subject.uses_streams()
+    }
+
     fn service(&self) -> Service {
         self.subject.service()
     }

@@ -34,6 +34,9 @@ pub(super) fn input<M>(input: &Input<M>) -> u64 {
         Input::SnapshotSent { peer, delivered } => {
             7 | u64::from(peer.0) << 8 | u64::from(*delivered) << 16
         }
+        Input::Connection { peer, stands } => {
+            10 | u64::from(peer.0) << 8 | u64::from(*stands) << 16
+        }
     }
 }
 

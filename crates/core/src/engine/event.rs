@@ -31,6 +31,8 @@ pub(crate) enum Event {
         incarnation: u32,
         report: Report,
     },
+    /// Two nodes are to be connected.
+    Connect { one: NodeId, other: NodeId },
     /// A client's pause is over.
     ClientWakes { client: u32 },
     /// A client has waited long enough.
@@ -81,6 +83,16 @@ impl Event {
 /// What a transport tells a sender.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Report {
-    Unreachable { peer: NodeId },
-    SnapshotSent { peer: NodeId, delivered: bool },
+    Unreachable {
+        peer: NodeId,
+    },
+    SnapshotSent {
+        peer: NodeId,
+        delivered: bool,
+    },
+    /// The connection of this number has ended.
+    Disconnected {
+        peer: NodeId,
+        connection: u32,
+    },
 }

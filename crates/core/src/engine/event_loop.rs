@@ -182,6 +182,9 @@ impl<S: Subject> World<'_, '_, S> {
                     return Ok(());
                 }
                 let input = match report {
+                    Report::Disconnected { peer, connection } => {
+                        return self.disconnected(now_us, node, peer, connection);
+                    }
                     Report::Unreachable { peer } => {
                         self.counters.hit(Counter::PeerUnreachable);
                         Input::Unreachable { peer }
@@ -195,6 +198,7 @@ impl<S: Subject> World<'_, '_, S> {
                 };
                 self.step(now_us, node, input)
             }
+            Event::Connect { one, other } => self.connect(now_us, one, other),
             Event::ClientWakes { client } => self.client_wakes(now_us, client),
             Event::ScriptedTry { operation, nth } => self.scripted_try(now_us, operation, nth),
             Event::ClientGivesUp {
@@ -292,7 +296,24 @@ impl<S: Subject> World<'_, '_, S> {
         }
     }
 
+    /// The message is at the receiver's machine: the receiver gets it now or, on a connection, when
+    /// all that was sent before it has been handed over.
     pub(super) fn arrive(
+        &mut self,
+        now_us: u64,
+        from: NodeId,
+        to: NodeId,
+        parcel: SlabKey,
+        postmark: Postmark,
+    ) -> Verdict {
+        match self.connections {
+            None => self.reach(now_us, from, to, parcel, postmark),
+            Some(_) => self.arrive_on_stream(now_us, from, to, parcel, postmark),
+        }
+    }
+
+    /// The message has reached its receiver.
+    pub(super) fn reach(
         &mut self,
         now_us: u64,
         from: NodeId,

@@ -190,6 +190,7 @@ impl<S: Subject> World<'_, '_, S> {
             self.queue.push(now_us, event);
         }
         self.slots[position].drop_incarnation();
+        self.lose_connections(now_us, node);
     }
 
     /// The node starts on what its disk kept.
@@ -274,6 +275,7 @@ impl<S: Subject> World<'_, '_, S> {
         if let Some(reason) = halt {
             self.halt(now_us, node, reason);
         }
+        self.seek_connections(now_us, node);
         Ok(())
     }
 

@@ -94,6 +94,10 @@ where
         self.subject.known_issues()
     }
 
+    fn uses_streams(&self) -> bool {
+        self.subject.uses_streams()
+    }
+
     fn service(&self) -> Service {
         self.subject.service()
     }

@@ -62,12 +62,15 @@ impl<S: Subject> World<'_, '_, S> {
                 if kind == MessageKind::Snapshot {
                     self.report_snapshot(now_us, from, to, false);
                 }
+                self.end_connection(now_us, from, to);
             }
             OnItsWay::IsLate(by_us) => {
                 self.counters.hit(Counter::MessageDelayed);
                 self.answers.disturb(arrives_us + by_us);
                 self.queue.push(arrives_us + by_us, arrival);
             }
+            // It would come to nothing: a connection takes each message once.
+            OnItsWay::ComesAgain(_) if self.connections.is_some() => {}
             OnItsWay::ComesAgain(after_us) => {
                 self.counters.hit(Counter::MessageDuplicated);
                 self.answers.disturb(arrives_us + after_us);

@@ -4,6 +4,7 @@
 mod answers;
 mod client_io;
 mod clients;
+mod connections;
 mod convergence;
 mod coverage_probe;
 mod digest;

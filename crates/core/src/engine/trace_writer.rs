@@ -108,6 +108,13 @@ impl<S: Subject> World<'_, '_, S> {
                 let text = format!("is told that {peer} {got} its snapshot");
                 (Weight::Notable, text, Trigger::Transport)
             }
+            Input::Connection { peer, stands } => {
+                let text = match stands {
+                    true => format!("is connected to {peer}"),
+                    false => format!("is told that its connection to {peer} has ended"),
+                };
+                (Weight::Notable, text, Trigger::Transport)
+            }
         };
         self.tell_event(Some(node), weight, text, Happened::Began(trigger));
     }

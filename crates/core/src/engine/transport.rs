@@ -91,6 +91,10 @@ impl<S: Subject> World<'_, '_, S> {
             MessageKind::TimeoutNow => self.counters.hit(Counter::TimeoutNowSent),
             _ => {}
         }
+        if self.connections.is_some() && !self.put_on_stream(now_us, from, &label, parcel) {
+            drop(self.parcels.take(parcel));
+            return Ok(());
+        }
         let is_watched = self.watch.recording.is_some() || self.triggers.watches(from, to, kind);
         let calmly = match is_watched {
             true => None,
@@ -141,6 +145,7 @@ impl<S: Subject> World<'_, '_, S> {
         let tampering = self.tampering(from, to, kind);
         if tampering == Some(MessageFault::Lose) {
             self.lost(now_us, from, label, Lost::Chance);
+            self.end_connection(now_us, from, to);
             return None;
         }
         let fate = self.network.route(
@@ -158,6 +163,9 @@ impl<S: Subject> World<'_, '_, S> {
             recording.routed(from, to, kind, fate);
         }
         let (mut at_us, mut again_at_us, reorderable) = match fate {
+            Fate::Lost(lost) if self.connections.is_some() => {
+                return self.lost_on_stream(now_us, from, label, lost);
+            }
             Fate::Lost(lost) => {
                 self.lost(now_us, from, label, lost);
                 return None;
@@ -179,6 +187,10 @@ impl<S: Subject> World<'_, '_, S> {
                 again_at_us = Some(at_us + after_us);
             }
             _ => {}
+        }
+        if self.connections.is_some() && again_at_us.take().is_some() {
+            // The connection takes a copy for one, and it would come to nothing.
+            self.network.arrived(from.position(), to.position());
         }
         if reorderable {
             self.counters.hit(Counter::MessageReordered);
@@ -241,13 +253,14 @@ impl<S: Subject> World<'_, '_, S> {
     }
 
     #[cold]
-    fn lost(&mut self, now_us: u64, from: NodeId, label: &Label, lost: Lost) {
+    pub(super) fn lost(&mut self, now_us: u64, from: NodeId, label: &Label, lost: Lost) {
         let to = label.to;
         self.answers.disturb(now_us);
         self.counters.hit(match lost {
             Lost::Cut => Counter::MessageCut,
             Lost::Full => Counter::MessageOverflowed,
             Lost::Chance => Counter::MessageLost,
+            Lost::Unconnected => Counter::MessageUnconnected,
         });
         if self.watch.lines.is_some() {
             let text = format!("its {} to {to} is lost ({lost})", label.kind.words());
@@ -278,7 +291,8 @@ impl<S: Subject> World<'_, '_, S> {
 
     /// One time in four, a transport notices at once that a peer cannot be reached.
     pub(super) fn report_unreachable(&mut self, now_us: u64, from: NodeId, to: NodeId) {
-        if self.network_choices.below(4) == 0 {
+        // Whoever talks over connections is told of these.
+        if self.connections.is_none() && self.network_choices.below(4) == 0 {
             self.report(now_us, from, Report::Unreachable { peer: to });
         }
     }

@@ -5,6 +5,7 @@
 use super::Observer;
 use super::answers::Answers;
 use super::clients::Clients;
+use super::connections::Connections;
 use super::event::Event;
 use super::lease_keepers::LeaseKeeper;
 use super::node::Slot;
@@ -40,6 +41,8 @@ pub(crate) struct World<'p, 'w, S: Subject> {
     /// Of the messages being sent: where those lie that are not posted yet, the next one last.
     pub(super) places: Vec<SlabKey>,
     pub(crate) network: Network,
+    /// The connections of nodes, where they talk over such.
+    pub(super) connections: Option<Box<Connections>>,
     pub(crate) slots: Vec<Slot<S::Replica, Event>>,
     pub(super) views: Vec<NodeView>,
     pub(crate) disks: Vec<Disk<StableState>>,
@@ -145,6 +148,9 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             parcels: Slab::new(),
             places: Vec::new(),
             network: transport::network(plan),
+            connections: plan
+                .streams
+                .then(|| Box::new(Connections::new(nodes.len()))),
             slots: nodes.iter().map(slot).collect(),
             views: vec![NodeView::default(); nodes.len()],
             disks: nodes

@@ -58,6 +58,7 @@ pub(super) fn draw_plan(choices: Choices, seed: u64, space: PlanSpace<'_>) -> Pl
         raft,
         driver,
         network,
+        streams: space.own.uses_streams,
         schedule: None,
         script: None,
         faults: Vec::new(),

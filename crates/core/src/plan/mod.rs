@@ -81,6 +81,13 @@ pub struct Plan {
     pub driver: DriverOptions,
     /// How the network treats messages in ordinary times.
     pub network: LinkOptions,
+    /// Nodes talk over connections, as TCP's, on that network: messages arrive in order and once.
+    /// What the network loses is sent again and late, and holds up what is behind it; a link that
+    /// is cut, a node that goes down and a fault that takes a message end a connection, and
+    /// with it all that is on its way. Another one is made when both nodes are up and can
+    /// reach each other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub streams: bool,
     /// Whose messages go first, where that is not left to chance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,

@@ -59,6 +59,7 @@ impl Plan {
                             value,
                             legal,
                         }| NotDeclared::new(field, value, legal);
+        self.check_streams(own).map_err(not_done)?;
         self.check_script(own).map_err(not_done)
     }
 }

@@ -66,6 +66,16 @@ impl Plan {
         }
     }
 
+    /// Makes sure that nodes which need connections get them.
+    pub(super) fn check_streams(&self, own: Own) -> Result<(), Impossible> {
+        check(
+            self.streams || !own.uses_streams,
+            "streams",
+            self.streams.to_string(),
+            "true: this subject's nodes talk over connections".to_owned(),
+        )
+    }
+
     pub(super) fn validate_script(&self) -> Result<(), Impossible> {
         let Some(script) = &self.script else {
             return Ok(());

@@ -95,6 +95,7 @@ pub fn base(voters: u8, learners: u8, spares: u8) -> Plan {
             delay_max_us: 1_000,
             ..LinkOptions::default()
         },
+        streams: false,
         disk: DiskOptions {
             sync_min_us: 100,
             sync_max_us: 100,
