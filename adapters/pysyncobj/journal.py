@@ -131,6 +131,11 @@ class Journal:
         was_dirty, self.is_dirty = self.is_dirty, False
         return was_dirty
 
+    def has(self, index: int, term: int) -> bool:
+        """Whether this entry, which is committed, is in the log or before it, as the library counts."""
+        at = index - self._entries[0][1]
+        return at < 0 or (at < len(self._entries) and self._entries[at][2] == term)
+
     def compacted(self, snapshot: Snapshot) -> None:
         self.dump = snapshot.index + 1, snapshot.term
 
@@ -166,8 +171,10 @@ class Dumps:
     """What the library's `Serializer` does, with Squall's snapshots for dumps. As a dump is sent in parts, there are two
     here as well: the dump, and an empty one that ends it, with which the snapshot travels."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, takes_older: bool) -> None:
         self._journal = journal
+        #: A dump takes the place of a log that has all of it, and more.
+        self._takes_older = takes_older
         #: The last of the entries that a dump of this node's stands for, until the library has been told.
         self._finished: Optional[int] = None
         #: How many parts of the dump each peer has been sent.
@@ -177,8 +184,9 @@ class Dumps:
         self.arrived: Optional[Snapshot] = None
 
     def finish(self, through: int) -> None:
-        """A snapshot of the node's own is durable, and the log up to `through`, as Squall counts, may go."""
-        self._finished = through + 1
+        """A snapshot of the node's own is durable, and the log up to `through`, as Squall counts, may go. Of the entries
+        that go, the library keeps two."""
+        self._finished = through
 
     # ---- what the library calls
 
@@ -211,7 +219,10 @@ class Dumps:
         if not is_last:
             return False
         self._is_coming = False
-        return self.arrived is not None
+        arrived = self.arrived
+        if arrived is None:
+            return False
+        return self._takes_older or not self._journal.has(arrived.index + 1, arrived.term)
 
     def deserialize(self) -> tuple[None, Entry, Entry, tuple[int, ...]]:
         assert self.arrived is not None

@@ -91,7 +91,8 @@ class PySyncObjNode(Replica):
         key = disk.seed << 16 | self.id << 8 ^ disk.incarnation
         self.random = random.Random(key).random
         self.journal = Journal(disk, self)
-        self.serializer = Dumps(self.journal)
+        takes_older = "dump-over-newer-log" in self.settings.options
+        self.serializer = Dumps(self.journal, takes_older=takes_older)
         self.journal.before_write = self._before_write
         self._outbox: list[tuple[Any, ...]] = []
         self._refused: list[int] = []
@@ -179,6 +180,9 @@ class PySyncObjNode(Replica):
         self.journal.compacted(snapshot)
         self.serializer.finish(through)
         self._go_on()
+
+    def synced(self, number: int, ok: bool) -> None:
+        """What Squall mended of the disk as the node started is durable."""
 
     # ---- what the library wants
 
