@@ -35,15 +35,25 @@ def command_of(kind: int, data: bytes) -> bytes:
     return data
 
 
+def forgotten(disk: Disk) -> Disk:
+    """What is left of a disk to a node that keeps all in memory: nothing."""
+    return disk._replace(term=0, vote=0, commit=0, snapshot=None, first=1, before=0, entries=[])
+
+
 class Journal:
     """What the library's `Journal` asks for, written to Squall's disk."""
 
-    def __init__(self, disk: Disk, actions: Replica) -> None:
+    def __init__(self, disk: Disk, actions: Replica, *, keeps_behind_dump: bool) -> None:
         self._actions = actions
         base = disk.first
         self._entries: list[Entry] = [(NO_OP, base, disk.before)]
         for index, entry in enumerate(disk.entries, base + 1):
             self._entries.append((command_of(entry.kind, entry.data), index, entry.term))
+        if disk.snapshot is not None and keeps_behind_dump:
+            # A crash has come between a dump and the cut of the log that it stands for.
+            end, term = disk.snapshot.index + 1, disk.snapshot.term
+            if base < end <= self._entries[-1][1] and self._entries[end - base][2] == term:
+                self._entries = [(NO_OP, end, term), *self._entries[end - base + 1 :]]
         self._term, self._vote = disk.term, disk.vote
         self._stored_commit = self._commit = disk.commit + 1
         #: Where the newest durable dump ends, as the library counts, and its last entry's term.
@@ -55,6 +65,10 @@ class Journal:
         #: Entries have been cut off, and none has been written in their place.
         self._is_cut = False
         self._is_cleared = False
+        #: There is a dump, and nothing has been added behind it.
+        self._is_new = False
+        #: The library loads the dump that it starts from.
+        self.is_starting = True
         #: The dump that has taken the place of the log since `settle`.
         self.installed: Optional[int] = None
         #: Called before anything is written.
@@ -67,14 +81,14 @@ class Journal:
             self._take_place_of_log(index, term)
             return
         entries = self._entries
-        if self.installed is not None and entries[-1][1] == index:
+        if entries[-1][1] == index and self._is_new:
             # Both entries of a dump are its last one.
             return
         self.before_write(self._term, None)
         kind, data = kind_and_data(command)
         self._actions.write_entry(index - 1, term, data, kind)
         entries.append((command, index, term))
-        self._is_cut = False
+        self._is_cut = self._is_new = False
         self.is_dirty = True
 
     def clear(self) -> None:
@@ -95,7 +109,8 @@ class Journal:
         return self._entries[item]
 
     def __len__(self) -> int:
-        return len(self._entries)
+        # The library keeps one more entry of a dump.
+        return len(self._entries) + (self.dump is not None)
 
     def _destroy(self) -> None:
         pass
@@ -156,13 +171,15 @@ class Journal:
             self._actions.reset_log(index)
 
     def _take_place_of_log(self, index: int, term: int) -> None:
-        """A dump that came from a leader is durable before the log is given up for it."""
+        """A dump that comes from a leader is durable before the log is given up for it."""
         self._is_cleared, self._is_cut = False, False
         self._entries = [(NO_OP, index, term)]
         self.dump = index, term
-        self.installed = index - 1
-        self._actions.save_snapshot(index - 1)
-        self._actions.sync()
+        self._is_new = True
+        if not self.is_starting:
+            self.installed = index - 1
+            self._actions.save_snapshot(index - 1)
+            self._actions.sync()
         self._actions.reset_log(index)
         self.is_dirty = True
 
@@ -171,8 +188,10 @@ class Dumps:
     """What the library's `Serializer` does, with Squall's snapshots for dumps. As a dump is sent in parts, there are two
     here as well: the dump, and an empty one that ends it, with which the snapshot travels."""
 
-    def __init__(self, journal: Journal, *, takes_older: bool) -> None:
+    def __init__(self, journal: Journal, kept: Optional[Snapshot], *, takes_older: bool) -> None:
         self._journal = journal
+        #: The dump that the node starts from.
+        self.kept = kept
         #: A dump takes the place of a log that has all of it, and more.
         self._takes_older = takes_older
         #: The last of the entries that a dump of this node's stands for, until the library has been told.
@@ -225,6 +244,7 @@ class Dumps:
         return self._takes_older or not self._journal.has(arrived.index + 1, arrived.term)
 
     def deserialize(self) -> tuple[None, Entry, Entry, tuple[int, ...]]:
-        assert self.arrived is not None
-        last = (NO_OP, self.arrived.index + 1, self.arrived.term)
-        return None, last, last, self.arrived.configuration.voters
+        dump = self.arrived or self.kept
+        assert dump is not None
+        last = (NO_OP, dump.index + 1, dump.term)
+        return None, last, last, dump.configuration.voters

@@ -16,7 +16,15 @@ from pysyncobj.node import Node
 from pysyncobj.transport import Transport
 from squall_raft import cbor
 
-__all__ = ["SERIALIZER_STATE", "Library", "Node", "SyncObjConf", "Surroundings", "Transport", "enter"]
+__all__ = [
+    "SERIALIZER_STATE",
+    "Library",
+    "Node",
+    "SyncObjConf",
+    "Surroundings",
+    "Transport",
+    "enter",
+]
 
 FOLLOWER, CANDIDATE, LEADER = 0, 1, 2
 
@@ -67,9 +75,12 @@ class Library(SyncObj):  # type: ignore[misc]
         leader = self._SyncObj__raftLeader
         return 0 if leader is None else int(leader.id)
 
-    def start_applied_at(self, index: int) -> None:
-        """It starts from a dump that ends with the entry at `index`."""
-        self._SyncObj__raftLastApplied = index
+    def quiet_until(self) -> float:
+        """When a follower or a candidate does something by itself: it stands for election, unless it is connected to
+        nobody, or its journal's timer is due."""
+        second: float = self._SyncObj__startTime + self._SyncObj__numOneSecondDumps
+        deadline: float = self._SyncObj__raftElectionDeadline
+        return min(second, deadline) if self._SyncObj__connectedToAnyone() else second
 
 
 class _Random:
@@ -93,7 +104,8 @@ class _Poller:
 
 class _Pickle:
     """What the library pickles, as bytes. A command of Squall's is what the one replicated method has as its argument,
-    and is written as it is. An entry that is sent in parts is pickled indeed, for its length matters."""
+    and is written as it is. An entry that is sent in parts is pickled indeed, for its length matters.
+    """
 
     _COMMAND, _OTHER, _PICKLED = b"C", b"O", b"\x80"
 
@@ -139,6 +151,18 @@ def _forbidden(what: str) -> Callable[..., Any]:
     return call
 
 
+class _Path:
+    @staticmethod
+    def isfile(path: str) -> bool:
+        return _Around.node.serializer.kept is not None
+
+
+class _Os:
+    """Is asked for one thing: whether there is a dump to start from."""
+
+    path = _Path
+
+
 class _Time:
     time = sleep = staticmethod(_forbidden("time"))
 
@@ -146,6 +170,7 @@ class _Time:
 _replace("monotonicTime", lambda: _Around.node.now)
 _replace("random", _Random)
 _replace("time", _Time)
+_replace("os", _Os)
 _replace("createPoller", lambda kind: _Poller())
 _replace("createJournal", lambda file: _Around.node.journal)
 _replace("Serializer", lambda *_: _Around.node.serializer)

@@ -5,15 +5,14 @@ arrived is handed over by the poll at the end of a tick, and the next tick follo
 
 from __future__ import annotations
 
+import argparse
 import random
 from typing import Any, ClassVar, Optional
 
 from squall_raft import (
     Disk,
-    KnownIssue,
     LibraryEvent,
     MessageKind,
-    Option,
     Replica,
     Role,
     Settings,
@@ -23,9 +22,11 @@ from squall_raft import (
 
 import library
 import wire
-from journal import Dumps, Journal
+from journal import Dumps, Journal, forgotten
 from library import Library, Node, SyncObjConf, Transport
 from mended import MENDED
+from broken import PLANTED
+from issues import KNOWN_ISSUES, OPTIONS
 from patches import Patch, all_of, patched
 
 #: The library's seconds in a tick. An election time-out of 10 ticks is the library's own default.
@@ -40,6 +41,7 @@ _ROLES = {
 #: What has become of a command: done; and not done, as far as anybody can know.
 _SUCCESS, _LEADER_CHANGED, _UNKNOWN = 0, 5, 7
 _NOBODY = 0
+SEND_EARLY = "sends-before-sync"
 
 
 class PeerTransport(Transport):  # type: ignore[misc]
@@ -78,8 +80,12 @@ class PySyncObjNode(Replica):
     library_class: ClassVar[type[Library]]
     supports = ("streams", "message size", "snapshots", "leadership transfer", "forwarding")
     wants_waiting = True
+    options = OPTIONS
+    known_issues = KNOWN_ISSUES
     #: What is changed of the library beside what is mended: a planted mistake.
     planted: frozenset[Patch] = frozenset()
+    #: The same, of the adapter's: it sends before what it has written is durable.
+    sends_early = False
 
     @classmethod
     def reset(cls, settings: Settings) -> None:
@@ -87,13 +93,23 @@ class PySyncObjNode(Replica):
         cls.library_class = patched(all_of(mended, MENDED) | cls.planted)
 
     def boot(self, disk: Disk) -> None:
+        options = self.settings.options
+        self._ticks = 0
         self.now = 0.0
+        #: What has been handed over has not been followed by a tick.
+        self._has_more = False
         key = disk.seed << 16 | self.id << 8 ^ disk.incarnation
         self.random = random.Random(key).random
-        self.journal = Journal(disk, self)
-        takes_older = "dump-over-newer-log" in self.settings.options
-        self.serializer = Dumps(self.journal, takes_older=takes_older)
+        if "in-memory" in options:
+            disk = forgotten(disk)
+        self.journal = Journal(
+            disk, self, keeps_behind_dump="journal-cleared-at-start" not in options
+        )
+        self.serializer = Dumps(
+            self.journal, disk.snapshot, takes_older="dump-over-newer-log" in options
+        )
         self.journal.before_write = self._before_write
+        self._syncs_writes = "unsynced" not in options
         self._outbox: list[tuple[Any, ...]] = []
         self._refused: list[int] = []
         self._shown_role = library.FOLLOWER, disk.term
@@ -106,12 +122,12 @@ class PySyncObjNode(Replica):
         self.library = self.library_class(
             Node(self.id), others, self._conf(), transport=self.transport
         )
-        if disk.snapshot is not None:
-            self.library.start_applied_at(disk.snapshot.index + 1)
+        # The library loads its dump with the first tick.
         self._go_on(ticks=True)
+        self.journal.is_starting = False
 
     def _conf(self) -> SyncObjConf:
-        settings = self.settings.raft
+        settings, options = self.settings.raft, self.settings.options
         shortest = settings.election_ticks * _TICK
         # Between two ticks, so that it is over with the second.
         period = min((settings.heartbeat_ticks - 0.5) * _TICK, shortest / 3.5)
@@ -121,7 +137,9 @@ class PySyncObjNode(Replica):
             raftMaxTimeout=2 * shortest,
             appendEntriesPeriod=period,
             connectionTimeout=5 * shortest,
-            leaderFallbackTimeout=75 * shortest,
+            leaderFallbackTimeout=(2 if "fall-back-soon" in options else 75) * shortest,
+            appendEntriesUseBatch="append-at-once" not in options,
+            fullDumpFile="dump",
             appendEntriesBatchSizeBytes=max(_SMALLEST_BATCH, settings.max_size_per_message),
             logCompactionMinEntries=1 << 62,
             logCompactionMinTime=float(1 << 62),
@@ -130,9 +148,20 @@ class PySyncObjNode(Replica):
     # ---- what happens to the node
 
     def tick(self) -> None:
-        self.now += _TICK
+        self._ticks += 1
+        self.now = self._ticks * _TICK
         library.enter(self)
         self._go_on(ticks=True)
+
+    def idle_ticks(self) -> int:
+        if self._has_more or self.library.role == library.LEADER:
+            return 0
+        # The next tick that does something, and the one before it, which does nothing yet.
+        return max(0, int(self.library.quiet_until() / _TICK) - 1 - self._ticks)
+
+    def skip_ticks(self, count: int) -> None:
+        self._ticks += count
+        self.now = self._ticks * _TICK
 
     def deliver(self, sender: int, data: bytes, snapshot: Optional[Snapshot]) -> None:
         library.enter(self)
@@ -177,8 +206,10 @@ class PySyncObjNode(Replica):
 
     def compacted(self, through: int, snapshot: Snapshot) -> None:
         library.enter(self)
+        # Squall may keep entries that the snapshot stands for; the library keeps none but the last two.
+        self.compact_log(snapshot.index)
         self.journal.compacted(snapshot)
-        self.serializer.finish(through)
+        self.serializer.finish(snapshot.index)
         self._go_on()
 
     def synced(self, number: int, ok: bool) -> None:
@@ -221,10 +252,13 @@ class PySyncObjNode(Replica):
 
     def _go_on(self, ticks: bool = False) -> None:
         """The library has been told of something. Its tick goes on when the poll has handed over all that there is."""
-        if ticks or not self.waiting:
+        self._has_more = not ticks and self.waiting > 0
+        if not self._has_more:
             self.library.doTick(0.0)
         self._show_role()
-        if self.journal.settle():
+        if self.sends_early:
+            self._send_all()
+        if self.journal.settle() and self._syncs_writes:
             # What follows is done when it is over, and nothing is taken in before.
             self.sync()
         installed = self.journal.installed
@@ -243,14 +277,17 @@ class PySyncObjNode(Replica):
         if applied != self._applied:
             self._applied = applied
             self.apply(applied)
+        self._send_all()
+        for request in self._refused:
+            self.refuse(request, self.library.leader)
+        self._refused.clear()
+
+    def _send_all(self) -> None:
         for to, kind, term, data, voted_for, appended, carries in self._outbox:
             self.send(
                 to, kind, term, data, voted_for=voted_for, appended=appended, snapshot=carries
             )
         self._outbox.clear()
-        for request in self._refused:
-            self.refuse(request, self.library.leader)
-        self._refused.clear()
 
     # ---- what Squall is shown
 
@@ -276,5 +313,16 @@ class PySyncObjNode(Replica):
         return wire.describe(data)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Serves PySyncObj to Squall.")
+    parser.add_argument("--broken", choices=[*PLANTED, SEND_EARLY], help="with this mistake in it")
+    broken = parser.parse_args().broken
+    if broken == SEND_EARLY:
+        PySyncObjNode.sends_early = True
+    elif broken is not None:
+        PySyncObjNode.planted = all_of([broken], PLANTED)
     serve(PySyncObjNode)
+
+
+if __name__ == "__main__":
+    main()
