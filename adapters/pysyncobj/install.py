@@ -21,7 +21,8 @@ def main() -> None:
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
         run(sys.executable, "-m", "venv", VENV)
-    if subprocess.run([python, "-c", IS_INSTALLED], stderr=subprocess.DEVNULL).returncode != 0:
+    check = [str(python), "-c", IS_INSTALLED]
+    if subprocess.run(check, stderr=subprocess.DEVNULL, check=False).returncode != 0:
         options = ["--quiet", "--require-hashes", "--no-deps"]
         run(python, "-m", "pip", "install", *options, "-r", HERE / "requirements.txt")
     link_kit(python)

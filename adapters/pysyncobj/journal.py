@@ -7,7 +7,7 @@ Squall keeps of those no more than the last one's index and term, so here the jo
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from squall_raft import Disk, Replica, Snapshot
 
@@ -57,7 +57,7 @@ class Journal:
         self._term, self._vote = disk.term, disk.vote
         self._stored_commit = self._commit = disk.commit + 1
         #: Where the newest durable dump ends, as the library counts, and its last entry's term.
-        self.dump: Optional[tuple[int, int]] = None
+        self.dump: tuple[int, int] | None = None
         if disk.snapshot is not None:
             self.dump = disk.snapshot.index + 1, disk.snapshot.term
         #: Something has been written since `settle`.
@@ -70,9 +70,9 @@ class Journal:
         #: The library loads the dump that it starts from.
         self.is_starting = True
         #: The dump that has taken the place of the log since `settle`.
-        self.installed: Optional[int] = None
+        self.installed: int | None = None
         #: Called before anything is written.
-        self.before_write: Callable[[int, Optional[int]], None] = lambda term, vote: None
+        self.before_write: Callable[[int, int | None], None] = lambda term, vote: None
 
     # ---- what the library calls
 
@@ -121,7 +121,7 @@ class Journal:
     def getRaftCommitIndex(self) -> int:
         return self._commit
 
-    def setCurrentTerm(self, term: int, vote: Optional[int]) -> None:
+    def setCurrentTerm(self, term: int, vote: int | None) -> None:
         self.before_write(term, vote)
         self._term, self._vote = term, vote or 0
         self._actions.write_hard_state(term, self._vote)
@@ -131,7 +131,7 @@ class Journal:
     def getCurrentTerm(self) -> int:
         return self._term
 
-    def getVotedForNodeId(self) -> Optional[int]:
+    def getVotedForNodeId(self) -> int | None:
         return self._vote or None
 
     def onOneSecondTimer(self) -> None:
@@ -188,19 +188,19 @@ class Dumps:
     """What the library's `Serializer` does, with Squall's snapshots for dumps. As a dump is sent in parts, there are two
     here as well: the dump, and an empty one that ends it, with which the snapshot travels."""
 
-    def __init__(self, journal: Journal, kept: Optional[Snapshot], *, takes_older: bool) -> None:
+    def __init__(self, journal: Journal, kept: Snapshot | None, *, takes_older: bool) -> None:
         self._journal = journal
         #: The dump that the node starts from.
         self.kept = kept
         #: A dump takes the place of a log that has all of it, and more.
         self._takes_older = takes_older
         #: The last of the entries that a dump of this node's stands for, until the library has been told.
-        self._finished: Optional[int] = None
+        self._finished: int | None = None
         #: How many parts of the dump each peer has been sent.
         self._sent: dict[Any, int] = {}
         self._is_coming = False
         #: The snapshot that has come with the message that is being handled.
-        self.arrived: Optional[Snapshot] = None
+        self.arrived: Snapshot | None = None
 
     def finish(self, through: int) -> None:
         """A snapshot of the node's own is durable, and the log up to `through`, as Squall counts, may go. Of the entries
@@ -209,14 +209,14 @@ class Dumps:
 
     # ---- what the library calls
 
-    def checkSerializing(self) -> tuple[int, Optional[int]]:
+    def checkSerializing(self) -> tuple[int, int | None]:
         if self._finished is None:
             return SERIALIZER_STATE.NOT_SERIALIZING, None
         finished, self._finished = self._finished, None
         self._sent.clear()
         return SERIALIZER_STATE.SUCCESS, finished
 
-    def getTransmissionData(self, peer: Any) -> Optional[tuple[bytes, bool, bool]]:
+    def getTransmissionData(self, peer: Any) -> tuple[bytes, bool, bool] | None:
         sent = self._sent.get(peer, 0)
         if sent == 0:
             self._sent[peer] = 1

@@ -8,9 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Callable, Protocol
 
-import pysyncobj.pickle as pickle
-import pysyncobj.syncobj as syncobj
-from pysyncobj import SyncObj, SyncObjConf, replicated
+from pysyncobj import SyncObj, SyncObjConf, pickle, replicated, syncobj
 from pysyncobj.config import SERIALIZER_STATE
 from pysyncobj.node import Node
 from pysyncobj.transport import Transport
@@ -20,8 +18,8 @@ __all__ = [
     "SERIALIZER_STATE",
     "Library",
     "Node",
-    "SyncObjConf",
     "Surroundings",
+    "SyncObjConf",
     "Transport",
     "enter",
 ]

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import pysyncobj.syncobj as syncobj
+from pysyncobj import syncobj
 
 from library import Library
 
@@ -24,7 +24,7 @@ class Patch(NamedTuple):
     new: str
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def patched(patches: frozenset[Patch]) -> type[Library]:
     """The library's class with these changes."""
     changed: dict[str, list[str]] = {}

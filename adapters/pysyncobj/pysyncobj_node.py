@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar
 
 from squall_raft import (
     Disk,
@@ -22,11 +22,11 @@ from squall_raft import (
 
 import library
 import wire
+from broken import PLANTED
+from issues import KNOWN_ISSUES, OPTIONS
 from journal import Dumps, Journal, forgotten
 from library import Library, Node, SyncObjConf, Transport
 from mended import MENDED
-from broken import PLANTED
-from issues import KNOWN_ISSUES, OPTIONS
 from patches import Patch, all_of, patched
 
 #: The library's seconds in a tick. An election time-out of 10 ticks is the library's own default.
@@ -163,7 +163,7 @@ class PySyncObjNode(Replica):
         self._ticks += count
         self.now = self._ticks * _TICK
 
-    def deliver(self, sender: int, data: bytes, snapshot: Optional[Snapshot]) -> None:
+    def deliver(self, sender: int, data: bytes, snapshot: Snapshot | None) -> None:
         library.enter(self)
         self.serializer.arrived = snapshot
         self.transport.hand_over(self.peers[sender], wire.decode(data))
@@ -291,7 +291,7 @@ class PySyncObjNode(Replica):
 
     # ---- what Squall is shown
 
-    def _before_write(self, term: int, vote: Optional[int]) -> None:
+    def _before_write(self, term: int, vote: int | None) -> None:
         """The library writes. When it enters a term, its role comes after that."""
         if term > self._shown_role[1]:
             role = library.CANDIDATE if vote == self.id else library.FOLLOWER
@@ -309,7 +309,7 @@ class PySyncObjNode(Replica):
         self.report_role(_ROLES[role], term)
 
     @classmethod
-    def describe(cls, data: bytes) -> Optional[str]:
+    def describe(cls, data: bytes) -> str | None:
         return wire.describe(data)
 
 
