@@ -255,7 +255,7 @@ impl Counter {
     pub fn needs(self) -> &'static [Feature] {
         match self {
             Counter::PreVoteStarted => &[Feature::PreVote],
-            Counter::CommittedWithoutLeaderDisk => &[Feature::AsynchronousPersistence],
+            Counter::CommittedWithoutLeaderDisk => &[Feature::CommitBeforeLeaderDisk],
             Counter::SyncsInFlight => &[Feature::AsynchronousPersistence, Feature::Snapshots],
             Counter::CommandForwarded | Counter::ReadForwarded | Counter::ReadServedByFollower => {
                 &[Feature::Forwarding]

@@ -133,6 +133,9 @@ macro_rules! features {
 features! {
     /// Syncs in flight while the node goes on.
     AsynchronousPersistence = "asynchronous persistence",
+    /// An entry may be committed before it is durable on its leader, by the disks of others
+    /// (dissertation, section 10.2.1).
+    CommitBeforeLeaderDisk = "commit before the leader's disk",
     /// Pre-vote (dissertation, section 9.6).
     PreVote = "pre-vote",
     /// Check-quorum (dissertation, section 6.2).

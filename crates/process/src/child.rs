@@ -223,6 +223,11 @@ impl Child {
         status
     }
 
+    /// Its number in the system.
+    pub(crate) fn id(&self) -> u32 {
+        lock(&self.shared.process).id()
+    }
+
     /// A run begins: what was printed before is not about it.
     pub(crate) fn begins_run(&mut self) {
         self.runs += 1;

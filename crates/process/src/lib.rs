@@ -22,6 +22,7 @@ mod frame;
 mod link;
 mod machine;
 mod node;
+mod processor;
 mod program;
 mod request;
 

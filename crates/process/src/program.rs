@@ -14,6 +14,7 @@ use super::declared::Declared;
 use super::link::{CURRENT, Link};
 use super::machine;
 use super::node::{Parcel, ProcessNode};
+use super::processor::Bound;
 use super::request;
 use squall_core::bugs::{Bug, Change, Injected, Tamper};
 use squall_core::engine::{self, Observer, Outcome};
@@ -188,6 +189,7 @@ impl Storm {
         plan: &Plan,
         watch: Observer<'_>,
     ) -> Outcome {
+        let child_id = child.as_ref().ok().map(Child::id);
         let link = Rc::new(RefCell::new(Link {
             why_not: child.as_ref().err().map(ToString::to_string),
             child: child.ok(),
@@ -202,6 +204,7 @@ impl Storm {
             nodes: plan.cluster.nodes(),
             gone: Vec::new(),
         }));
+        let bound = child_id.map(Bound::with);
         let before = CURRENT.replace(Some(Rc::clone(&link)));
         let subject = Run {
             link: Rc::clone(&link),
@@ -213,6 +216,7 @@ impl Storm {
             Some(bug) => engine::run(plan, &Injected { subject, bug }, watch),
         };
         CURRENT.set(before);
+        drop(bound);
         // A fresh one has served: the next runs are of the one that has run others before, in which
         // something may be left.
         if let Some(child) = link.borrow_mut().child.take()

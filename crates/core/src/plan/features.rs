@@ -87,7 +87,9 @@ pub fn leave_out(
             | Feature::Transfer
             | Feature::Campaign
             | Feature::RequestSnapshot
-            | Feature::Settings => {}
+            | Feature::Settings
+            // What the library makes of asynchronous persistence: no plan asks for it.
+            | Feature::CommitBeforeLeaderDisk => {}
         }
     }
     // Leases need a leader that steps down when it hears from no quorum.
