@@ -33,7 +33,7 @@ done
 for case in commit-before-dump=state-machine-safety cut-what-matches=ack-before-durable \
     dump-over-newer-log=monotonic finish-early='no-panic.*EOFError' in-memory=monotonic \
     journal-cleared-at-start=monotonic optimistic-from-the-start=liveness \
-    unsynced=ack-before-durable; do
+    late-answers=durable-commit unsynced=ack-before-durable; do
     plan=findings/${case%=*}.json property=${case#*=}
     "$squall" replay "$plan" --command "$node" --no-page > build/replay.log 2>&1 || true
     grep "^VIOLATION $property" build/replay.log || { echo "$plan shows it no more"; exit 1; }

@@ -40,6 +40,10 @@ OPTIONS = (
         "of an entry that is sent in parts, each one that reaches the length of the command is called the last; "
         "otherwise the last is",
     ),
+    Option(
+        "late-answers",
+        "a leader takes answers to appends of an earlier term of its own; otherwise they are dropped",
+    ),
     Option("unsynced", "nothing is ever synced, as by the library's own journal"),
     Option("in-memory", "a node starts with nothing, as by the library's defaults"),
 )
@@ -83,6 +87,13 @@ KNOWN_ISSUES = (
         "liveness",
     ),
     _issue("finish-early", "a follower fails to read an entry that is sent in parts", "no-panic"),
+    _issue(
+        "late-answers",
+        "a leader counts an answer to an append of an earlier term of its own",
+        "durable-commit",
+        "leader-completeness",
+        "state-machine-safety",
+    ),
     _issue("unsynced", "acknowledgements and votes are not durable", "ack-before-durable"),
     _issue("in-memory", "a node that restarts has forgotten its term, vote and log", "monotonic"),
 )

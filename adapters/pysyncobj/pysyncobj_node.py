@@ -109,6 +109,7 @@ class PySyncObjNode(Replica):
             self.journal, disk.snapshot, takes_older="dump-over-newer-log" in options
         )
         self.journal.before_write = self._before_write
+        self._takes_late_answers = "late-answers" in options
         self._syncs_writes = "unsynced" not in options
         self._outbox: list[tuple[Any, ...]] = []
         self._refused: list[int] = []
@@ -166,7 +167,10 @@ class PySyncObjNode(Replica):
     def deliver(self, sender: int, data: bytes, snapshot: Snapshot | None) -> None:
         library.enter(self)
         self.serializer.arrived = snapshot
-        self.transport.hand_over(self.peers[sender], wire.decode(data))
+        message = wire.decode(data)
+        answered = message.get(wire.ANSWERED)
+        if answered is None or self._takes_late_answers or answered == self.library.raftCurrentTerm:
+            self.transport.hand_over(self.peers[sender], message)
         self._go_on()
 
     def connected(self, peer: int) -> None:
@@ -237,6 +241,7 @@ class PySyncObjNode(Replica):
         elif kind == "next_node_idx":
             label = MessageKind.APPEND_REPLY
             # It carries no term; it is an answer to who leads this one.
+            message[wire.ANSWERED] = term
             if message["success"] and message["next_node_idx"] > 2:
                 appended = message["next_node_idx"] - 2
         elif kind == "request_vote":

@@ -12,6 +12,9 @@ from squall_raft import cbor
 
 Message = dict[str, Any]
 
+#: The term of an answer to an append, which the library does not send: the adapter does.
+ANSWERED = "answered term"
+
 #: The type of a message, and what else it always has, in the order in which it is written.
 _FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("request_vote", ("term", "last_log_index", "last_log_term")),
@@ -22,7 +25,7 @@ _FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("term", "commit_index", "prevLogIdx", "prevLogTerm", "transmission", "data"),
     ),
     ("append_entries", ("term", "commit_index", "serialized")),
-    ("next_node_idx", ("next_node_idx", "reset", "success")),
+    ("next_node_idx", ("next_node_idx", "reset", "success", ANSWERED)),
     ("apply_command", ("command", "request_id")),
     ("apply_command_response", ("request_id", "log_idx", "log_term")),
     ("apply_command_response", ("request_id", "error")),
@@ -77,6 +80,7 @@ def describe(data: bytes) -> str:
     if kind == "next_node_idx":
         words = ["next_node_idx", f"goes on at {it['next_node_idx']}"]
         words += [key for key in ("success", "reset") if it[key]]
+        words.append(f"(in term {it[ANSWERED]})")
         return ", ".join(words)
     if kind == "request_vote":
         last = f"log to {it['last_log_index']} of term {it['last_log_term']}"
