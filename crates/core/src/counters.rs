@@ -247,6 +247,16 @@ impl Counter {
     }
 }
 
+impl Counter {
+    /// Whether it happens only where messages go over the bare network, and not over connections.
+    pub fn is_of_bare_network(self) -> bool {
+        matches!(
+            self,
+            Counter::MessageDuplicated | Counter::MessageOverflowed | Counter::PeerUnreachable
+        )
+    }
+}
+
 /// How many events there are.
 const COUNT: usize = Counter::ALL.len();
 
@@ -311,6 +321,14 @@ impl Counter {
             Counter::WithPriorities => &[Feature::Priorities],
             Counter::WithGroupCommit => &[Feature::GroupCommit],
             _ => &[],
+        }
+    }
+
+    /// What a subject must have besides one of [`Counter::needs`] for this to happen.
+    pub fn needs_besides(self) -> Option<Feature> {
+        match self {
+            Counter::ReadForwarded | Counter::ReadServedByFollower => Some(Feature::ReadIndex),
+            _ => None,
         }
     }
 

@@ -23,6 +23,7 @@ use crate::watchdog::{Hang, Watchdog};
 use squall_core::counters::{Counter, Counters};
 use squall_core::coverage::{Coverage, Map, RunCoverage};
 use squall_core::engine::{Failure, Observer, Outcome};
+use squall_core::options::Feature;
 use squall_core::plan::{Plan, PlanSpace, Profile};
 use squall_core::registry::RegisteredSubject;
 use squall_world::hash::mix;
@@ -453,13 +454,15 @@ impl Sweep<'_> {
             .iter()
             .filter_map(|name| Counter::named(name));
         let supports = self.subject.runner.supports();
-        let has_machine = self.subject.runner.own().has_machine;
+        let own = self.subject.runner.own();
         let can = |event: &Counter| {
-            if has_machine && event.is_of_keys_and_locks() {
-                return false;
-            }
+            let keys_and_locks = own.has_machine && event.is_of_keys_and_locks();
+            let bare_network = own.uses_streams && event.is_of_bare_network();
             let needs = event.needs();
-            needs.is_empty() || needs.iter().any(|feature| supports.contains(feature))
+            let has = |feature: &Feature| supports.contains(feature);
+            let lacks = event.needs_besides().is_some_and(|also| !has(&also));
+            let has_any = needs.is_empty() || needs.iter().any(has);
+            !keys_and_locks && !bare_network && !lacks && has_any
         };
         let never = required.filter(|event| can(event) && counters.get(*event) == 0);
         let shares = self.profile.shares.iter();
