@@ -97,3 +97,34 @@ KNOWN_ISSUES = (
     _issue("unsynced", "acknowledgements and votes are not durable", "ack-before-durable"),
     _issue("in-memory", "a node that restarts has forgotten its term, vote and log", "monotonic"),
 )
+
+#: With changes of the membership.
+MEMBERSHIP_OPTIONS = (
+    Option(
+        "changes-overlap",
+        "a leader begins a change of the membership while another is not committed; otherwise it refuses",
+    ),
+    Option(
+        "changes-when-applied",
+        "changes of the membership in a log are in force after a restart when they are applied, and are carried out "
+        "again then; otherwise they are in force from the start",
+    ),
+)
+MEMBERSHIP_ISSUES = (
+    _issue(
+        "changes-overlap",
+        "a leader begins a change of the membership while another is not committed",
+        "configuration",
+        "election-safety",
+        "leader-completeness",
+        "durable-commit",
+    ),
+    _issue(
+        "changes-when-applied",
+        "a node that has restarted goes by a membership that is older than its log",
+        "configuration",
+        "election-safety",
+        "leader-completeness",
+        "liveness",
+    ),
+)

@@ -19,6 +19,7 @@ _REGULAR, _NO_OP, _MEMBERSHIP = 0, 1, 2
 #: What begins the bytes of a command: its type, and the mark that `library` puts on what clients ask for.
 _COMMAND = b"\x00C"
 NO_OP = bytes((_NO_OP,))
+MEMBERSHIP = bytes((_MEMBERSHIP,))
 
 
 def kind_and_data(command: bytes) -> tuple[int, bytes]:
@@ -72,6 +73,7 @@ class Journal:
         #: The dump that has taken the place of the log since `settle`.
         self.installed: int | None = None
         #: Called before anything is written.
+        self.after_add: Callable[[int], None] = lambda index: None
         self.before_write: Callable[[int, int | None], None] = lambda term, vote: None
 
     # ---- what the library calls
@@ -90,6 +92,7 @@ class Journal:
         entries.append((command, index, term))
         self._is_cut = self._is_new = False
         self.is_dirty = True
+        self.after_add(index)
 
     def clear(self) -> None:
         self._entries = []
@@ -146,6 +149,16 @@ class Journal:
         was_dirty, self.is_dirty = self.is_dirty, False
         return was_dirty
 
+    def commands(self) -> list[bytes]:
+        return [command for command, _, _ in self._entries]
+
+    def change_after(self, index: int, head: bytes) -> int | None:
+        """The first entry after `index` whose command begins so."""
+        for command, at, _ in self._entries:
+            if at > index and command.startswith(head):
+                return at
+        return None
+
     def has(self, index: int, term: int) -> bool:
         """Whether this entry, which is committed, is in the log or before it, as the library counts."""
         at = index - self._entries[0][1]
@@ -199,6 +212,8 @@ class Dumps:
         #: How many parts of the dump each peer has been sent.
         self._sent: dict[Any, int] = {}
         self._is_coming = False
+        #: What the library calls the nodes.
+        self.nodes: dict[int, Any] = {}
         #: The snapshot that has come with the message that is being handled.
         self.arrived: Snapshot | None = None
 
@@ -243,8 +258,8 @@ class Dumps:
             return False
         return self._takes_older or not self._journal.has(arrived.index + 1, arrived.term)
 
-    def deserialize(self) -> tuple[None, Entry, Entry, tuple[int, ...]]:
+    def deserialize(self) -> tuple[None, Entry, Entry, list[Any]]:
         dump = self.arrived or self.kept
         assert dump is not None
         last = (NO_OP, dump.index + 1, dump.term)
-        return None, last, last, dump.configuration.voters
+        return None, last, last, [self.nodes[voter] for voter in dump.configuration.voters]

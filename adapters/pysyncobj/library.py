@@ -41,6 +41,8 @@ class Surroundings(Protocol):
 
     def carry_out(self, data: bytes) -> None: ...
 
+    def changed(self, request: Any, reverse: bool, applied: int | None) -> None: ...
+
 
 class _Around:
     """Whose library is running."""
@@ -61,6 +63,38 @@ class Library(SyncObj):  # type: ignore[misc]
         _Around.node.carry_out(data)
 
     # ---- what the library keeps to itself
+
+    def enter_changes(self, commands: list[bytes]) -> None:
+        """It goes by the changes of the membership among these."""
+        for command in commands:
+            request = self._SyncObj__parseChangeClusterRequest(command)
+            if request is not None:
+                self._SyncObj__doChangeCluster(request)
+
+    def _SyncObj__doChangeCluster(self, request: Any, reverse: bool = False) -> bool:
+        done: bool = super()._SyncObj__doChangeCluster(request, reverse)
+        # It takes itself for a member, whatever its log says.
+        if done or (request[1] == self.selfNode.id and not self._asks):
+            applied = self.raftLastApplied + 1 if self._applies else None
+            _Around.node.changed(request, reverse, applied)
+        return done
+
+    def _SyncObj__changeCluster(self, request: Any) -> bool:
+        self._asks = True
+        try:
+            return bool(super()._SyncObj__changeCluster(request))
+        finally:
+            self._asks = False
+
+    #: An entry is being applied; a change is asked for, and is not in the log.
+    _applies = _asks = False
+
+    def _SyncObj__doApplyCommand(self, command: bytes) -> Any:
+        self._applies = True
+        try:
+            return super()._SyncObj__doApplyCommand(command)
+        finally:
+            self._applies = False
 
     @property
     def role(self) -> int:
@@ -136,6 +170,11 @@ class _Log(logging.Handler):
             node.note(self.format(record))
 
 
+def pickled(item: Any) -> bytes:
+    """As the library has it in its log."""
+    return _PICKLE.dumps(item)
+
+
 def _replace(name: str, replacement: Any) -> None:
     if not hasattr(syncobj, name):
         raise RuntimeError(f"pysyncobj.syncobj has no {name}")
@@ -172,7 +211,8 @@ _replace("os", _Os)
 _replace("createPoller", lambda kind: _Poller())
 _replace("createJournal", lambda file: _Around.node.journal)
 _replace("Serializer", lambda *_: _Around.node.serializer)
-_replace("pickle", _Pickle())
+_PICKLE = _Pickle()
+_replace("pickle", _PICKLE)
 # It would open a pipe to wake its own loop, which is called anyhow.
 _replace("PIPE_NOTIFIER_ENABLED", False)
 

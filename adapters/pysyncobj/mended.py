@@ -89,4 +89,19 @@ MENDED: dict[str, tuple[Patch, ...]] = {
             """,
         ),
     ),
+    "changes-overlap": (
+        Patch(
+            "_checkCommandsToApply",
+            "self.__raftLog.add(command, idx, term)",
+            """
+            self.__raftLog.add(command, idx, term)
+            if changeClusterRequest is not None:
+                self.__changeClusterIDx = idx
+            """,
+        ),
+    ),
+    # The rest of it is in `PySyncObjNode.boot`.
+    "changes-when-applied": (
+        Patch("__doApplyCommand", "self.__doChangeCluster(clusterChangeRequest)", "pass"),
+    ),
 }

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from squall_raft import (
+    Becomes,
+    Configuration,
     Disk,
+    KnownIssue,
     LibraryEvent,
     MessageKind,
+    Option,
     Replica,
     Role,
     Settings,
@@ -23,8 +28,8 @@ from squall_raft import (
 import library
 import wire
 from broken import PLANTED
-from issues import KNOWN_ISSUES, OPTIONS
-from journal import Dumps, Journal, forgotten
+from issues import KNOWN_ISSUES, MEMBERSHIP_ISSUES, MEMBERSHIP_OPTIONS, OPTIONS
+from journal import MEMBERSHIP, Dumps, Journal, forgotten
 from library import Library, Node, SyncObjConf, Transport
 from mended import MENDED
 from patches import Patch, all_of, patched
@@ -39,7 +44,7 @@ _ROLES = {
     library.LEADER: Role.LEADER,
 }
 #: What has become of a command: done; and not done, as far as anybody can know.
-_SUCCESS, _LEADER_CHANGED, _UNKNOWN = 0, 5, 7
+_SUCCESS, _LEADER_CHANGED, _DENIED, _UNKNOWN = 0, 5, 6, 7
 _NOBODY = 0
 SEND_EARLY = "sends-before-sync"
 
@@ -72,23 +77,101 @@ class PeerTransport(Transport):  # type: ignore[misc]
         self._onNodeDisconnected(node)
 
 
+class ChangingTransport(PeerTransport):
+    """The same where members come and go. As over TCP, two nodes are connected when each knows the other: who does not
+    know a node turns it away."""
+
+    def __init__(self, node: PySyncObjNode) -> None:
+        super().__init__(node)
+        #: Peers that can be reached, those of them that have said hello, and those that have been said it to.
+        self._reached: set[int] = set()
+        self._greeted: set[int] = set()
+        self._said: set[int] = set()
+        self._known: set[int] = set()
+
+    def addNode(self, node: Node) -> None:
+        self._known.add(node.id)
+        if node.id in self._reached:
+            self._greet(node)
+
+    def dropNode(self, node: Node) -> None:
+        self._known.discard(node.id)
+        if node.id in self.connected:
+            self.connected.discard(node.id)
+            self._said.discard(node.id)
+            self._node.post(node.id, {"type": "bye"})
+
+    def _greet(self, node: Node) -> None:
+        if node.id not in self._said:
+            self._said.add(node.id)
+            self._node.post(node.id, {"type": "hello"})
+        if node.id in self._greeted and node.id not in self.connected:
+            self.connected.add(node.id)
+            self._onNodeConnected(node)
+
+    # The library's own names for these are for subclasses.
+
+    def hand_over(self, node: Node, message: wire.Message) -> None:
+        if message["type"] == "hello":
+            self._greeted.add(node.id)
+            if node.id in self._known:
+                self._greet(node)
+        elif message["type"] == "bye":
+            self._greeted.discard(node.id)
+            self._said.discard(node.id)
+            self._lose(node)
+            if node.id in self._known:
+                # It tries again, and will be told when it is known there.
+                self._said.add(node.id)
+                self._node.post(node.id, {"type": "hello"})
+        elif node.id in self.connected:
+            self._onMessageReceived(node, message)
+
+    def connect(self, node: Node) -> None:
+        self._reached.add(node.id)
+        if node.id in self._known:
+            self._greet(node)
+
+    def disconnect(self, node: Node) -> None:
+        for peers in (self._reached, self._greeted, self._said):
+            peers.discard(node.id)
+        self._lose(node)
+
+    def _lose(self, node: Node) -> None:
+        if node.id in self.connected:
+            self.connected.discard(node.id)
+            self._onNodeDisconnected(node)
+
+
 class PySyncObjNode(Replica):
     """One node of PySyncObj 0.3.17."""
 
     name = "pysyncobj"
     about = "PySyncObj 0.3.17, a Raft in Python"
     library_class: ClassVar[type[Library]]
-    supports = ("streams", "message size", "snapshots", "leadership transfer", "forwarding")
+    supports: ClassVar[Sequence[str]] = (
+        "streams",
+        "message size",
+        "snapshots",
+        "leadership transfer",
+        "forwarding",
+    )
     wants_waiting = True
-    options = OPTIONS
-    known_issues = KNOWN_ISSUES
+    options: ClassVar[Sequence[Option]] = OPTIONS
+    known_issues: ClassVar[Sequence[KnownIssue]] = KNOWN_ISSUES
     #: What is changed of the library beside what is mended: a planted mistake.
     planted: frozenset[Patch] = frozenset()
     #: The same, of the adapter's: it sends before what it has written is durable.
     sends_early = False
 
+    #: Changes of the membership are asked for.
+    members_change = False
+    #: Who was there from the start: whoever starts a node that is to join gives it their addresses.
+    founders: ClassVar[tuple[int, ...]] = ()
+
     @classmethod
     def reset(cls, settings: Settings) -> None:
+        PySyncObjNode.founders = ()
         mended = [name for name in MENDED if name not in settings.options]
         cls.library_class = patched(all_of(mended, MENDED) | cls.planted)
 
@@ -116,16 +199,35 @@ class PySyncObjNode(Replica):
         self._shown_role = library.FOLLOWER, disk.term
         self._shown_commit = disk.commit
         self._applied = 0 if disk.snapshot is None else disk.snapshot.index
-        self.peers = {peer: Node(peer) for peer in self.settings.nodes if peer != self.id}
-        self.transport = PeerTransport(self)
+        self.journal.after_add = self._after_add
+        self.peers = {peer: Node(peer) for peer in self.settings.nodes}
+        self.serializer.nodes = self.peers
+        self.transport = ChangingTransport(self) if self.members_change else PeerTransport(self)
         library.enter(self)
-        others = [self.peers[peer] for peer in disk.configuration.voters if peer != self.id]
+        voters = disk.configuration.voters
+        if voters and not self.founders:
+            PySyncObjNode.founders = voters
+        #: Where the configuration in force comes from, and what was in force before.
+        self._configurations = [(self._applied, voters)]
+        self._is_member = self.id in voters
+        self._change_to_show: tuple[int, ...] | None = None
+        others = [self.peers[peer] for peer in voters or self.founders if peer != self.id]
+        # Whoever starts a node that is to join gives it the addresses of the members by then.
+        for peer in others if self.id in voters else self.peers.values():
+            if peer.id != self.id:
+                self.transport.addNode(peer)
         self.library = self.library_class(
-            Node(self.id), others, self._conf(), transport=self.transport
+            self.peers[self.id],
+            others,
+            self._conf(),
+            nodeClass=self.peers.__getitem__,
+            transport=self.transport,
         )
         # The library loads its dump with the first tick.
         self._go_on(ticks=True)
         self.journal.is_starting = False
+        if "changes-when-applied" not in options:
+            self.library.enter_changes(self.journal.commands())
 
     def _conf(self) -> SyncObjConf:
         settings, options = self.settings.raft, self.settings.options
@@ -141,6 +243,7 @@ class PySyncObjNode(Replica):
             leaderFallbackTimeout=(2 if "fall-back-soon" in options else 75) * shortest,
             appendEntriesUseBatch="append-at-once" not in options,
             fullDumpFile="dump",
+            dynamicMembershipChange=self.members_change,
             appendEntriesBatchSizeBytes=max(_SMALLEST_BATCH, settings.max_size_per_message),
             logCompactionMinEntries=1 << 62,
             logCompactionMinTime=float(1 << 62),
@@ -208,6 +311,59 @@ class PySyncObjNode(Replica):
         self.library.transferLeadership(self.peers.get(to, self.library.selfNode), answered)
         self._go_on()
 
+    def change(self, changes: Sequence[tuple[int, int]], transition: int) -> None:
+        library.enter(self)
+
+        def answered(_: object, error: int) -> None:
+            if error == _DENIED:
+                self.report_event(LibraryEvent.DECLINED_CHANGE)
+
+        for peer, becomes in changes:
+            node = self.peers[peer]
+            if becomes == Becomes.VOTER:
+                self.library.addNodeToCluster(node, answered)
+            else:
+                self.library.removeNodeFromCluster(node, answered)
+        self._go_on()
+
+    def changed(self, request: Any, reverse: bool, applied: int | None) -> None:
+        """The library goes by another configuration."""
+        if request[1] == self.id:
+            is_member = (request[0] == "add") != reverse
+            if is_member == self._is_member:
+                return
+            self._is_member = is_member
+        voters = {node.id for node in self.library.otherNodes}
+        self._change_to(
+            request, reverse, applied, voters | {self.id} if self._is_member else voters
+        )
+
+    def _change_to(self, request: Any, reverse: bool, applied: int | None, nodes: set[int]) -> None:
+        voters = tuple(sorted(nodes))
+        if reverse:
+            self._configurations.pop()
+            index = self._configurations[-1][0] if self._configurations else 0
+            self._show_configuration(index, voters)
+            return
+        if applied is None:
+            head = MEMBERSHIP + library.pickled([request[0], request[1], request[1]])
+            applied = self.journal.change_after(self._configurations[-1][0] + 1, head)
+            if applied is None:
+                # A leader goes by it before it has written the entry.
+                self._change_to_show = voters
+                return
+        self._show_configuration(applied - 1, voters)
+
+    def _show_configuration(self, index: int, voters: tuple[int, ...]) -> None:
+        if not self._configurations or self._configurations[-1][0] < index:
+            self._configurations.append((index, voters))
+        self.report_configuration(index, Configuration(voters))
+
+    def _after_add(self, index: int) -> None:
+        if self._change_to_show is not None:
+            voters, self._change_to_show = self._change_to_show, None
+            self._show_configuration(index - 1, voters)
+
     def compacted(self, through: int, snapshot: Snapshot) -> None:
         library.enter(self)
         # Squall may keep entries that the snapshot stands for; the library keeps none but the last two.
@@ -226,8 +382,14 @@ class PySyncObjNode(Replica):
 
     def post(self, to: int, message: wire.Message) -> None:
         """Sends a message when the step is over, with what it is and what it promises by now."""
+        kind = message["type"]
+        if kind in ("hello", "bye"):
+            self._outbox.append(
+                (to, MessageKind.FORWARD, 0, wire.encode(message), None, None, False)
+            )
+            return
         self._show_role()
-        kind, term = message["type"], self.library.raftCurrentTerm
+        term = self.library.raftCurrentTerm
         voted_for = appended = None
         carries = False
         if kind == "append_entries":
@@ -272,12 +434,12 @@ class PySyncObjNode(Replica):
             self._applied = installed
             self.install_snapshot(installed)
             assert self.serializer.arrived is not None
-            self.report_configuration(installed, self.serializer.arrived.configuration)
+            configuration = self.serializer.arrived.configuration
+            self._configurations = [(installed, configuration.voters)]
+            self._is_member = self.id in configuration.voters
+            self.report_configuration(installed, configuration)
         self.serializer.arrived = None
-        commit = self.library.raftCommitIndex - 1
-        if commit != self._shown_commit:
-            self._shown_commit = commit
-            self.report_committed(commit)
+        self._show_commit()
         applied = self.library.raftLastApplied - 1
         if applied != self._applied:
             self._applied = applied
@@ -298,11 +460,23 @@ class PySyncObjNode(Replica):
 
     def _before_write(self, term: int, vote: int | None) -> None:
         """The library writes. When it enters a term, its role comes after that."""
+        if self.library.raftCommitIndex - 1 != self._shown_commit:
+            # What it has written it takes to be durable: a voter that is alone commits that at once.
+            if self.journal.is_dirty and self._syncs_writes:
+                self.sync()
+                self.journal.is_dirty = False
+            self._show_commit()
         if term > self._shown_role[1]:
             role = library.CANDIDATE if vote == self.id else library.FOLLOWER
             self._show(role, term)
         else:
             self._show_role()
+
+    def _show_commit(self) -> None:
+        commit = self.library.raftCommitIndex - 1
+        if commit != self._shown_commit:
+            self._shown_commit = commit
+            self.report_committed(commit)
 
     def _show_role(self) -> None:
         shown = self.library.role, self.library.raftCurrentTerm
@@ -318,15 +492,28 @@ class PySyncObjNode(Replica):
         return wire.describe(data)
 
 
+class ChangingNode(PySyncObjNode):
+    """The same, with changes of the membership."""
+
+    name = "pysyncobj-members"
+    about = "PySyncObj 0.3.17, with changes of the membership"
+    supports = (*PySyncObjNode.supports, "simple membership changes")
+    members_change = True
+    options = (*OPTIONS, *MEMBERSHIP_OPTIONS)
+    known_issues = (*KNOWN_ISSUES, *MEMBERSHIP_ISSUES)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serves PySyncObj to Squall.")
     parser.add_argument("--broken", choices=[*PLANTED, SEND_EARLY], help="with this mistake in it")
-    broken = parser.parse_args().broken
+    parser.add_argument("--members", action="store_true", help="with changes of the membership")
+    arguments = parser.parse_args()
+    broken = arguments.broken
     if broken == SEND_EARLY:
         PySyncObjNode.sends_early = True
     elif broken is not None:
         PySyncObjNode.planted = all_of([broken], PLANTED)
-    serve(PySyncObjNode)
+    serve(ChangingNode if arguments.members else PySyncObjNode)
 
 
 if __name__ == "__main__":

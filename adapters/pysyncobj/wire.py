@@ -31,6 +31,8 @@ _FORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("apply_command_response", ("request_id", "error")),
     ("timeout_now", ("term",)),
     ("apply_command", ("command",)),
+    ("hello", ()),
+    ("bye", ()),
 )
 _NUMBERS = {(kind, frozenset(keys)): number for number, (kind, keys) in enumerate(_FORMS)}
 _ENTRIES, _PIECE, _DUMP, _NEXT = 2, 3, 4, 5
@@ -91,4 +93,4 @@ def describe(data: bytes) -> str:
     if kind in ("apply_command", "apply_command_response"):
         error = f", error {it['error']}" if "error" in it else ""
         return f"{kind} {it.get('request_id', '')}{error}"
-    return f"{kind} of term {it['term']}"
+    return kind if kind in ("hello", "bye") else f"{kind} of term {it['term']}"
