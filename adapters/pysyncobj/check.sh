@@ -38,3 +38,9 @@ for case in commit-before-dump=state-machine-safety cut-what-matches=ack-before-
     "$squall" replay "$plan" --command "$node" --no-page > build/replay.log 2>&1 || true
     grep "^VIOLATION $property" build/replay.log || { echo "$plan shows it no more"; exit 1; }
 done
+
+for bug in changes-overlap changes-when-applied; do
+    plan=findings/$bug.json
+    "$squall" replay "$plan" --command "$node --members" --no-page > build/replay.log 2>&1 || true
+    grep "^VIOLATION configuration" build/replay.log || { echo "$plan shows it no more"; exit 1; }
+done

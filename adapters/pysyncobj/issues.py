@@ -7,7 +7,8 @@ from squall_raft import KnownIssue, Option
 OPTIONS = (
     Option(
         "append-at-once",
-        "appendEntriesUseBatch is off: commands are sent as they come, and not with the next heartbeat",
+        "appendEntriesUseBatch is off: commands are sent as they come, and not with the next "
+        "heartbeat",
         percent=50,
     ),
     Option(
@@ -25,7 +26,7 @@ OPTIONS = (
     ),
     Option(
         "journal-cleared-at-start",
-        "a node whose log reaches behind its dump's beginning starts from the dump alone; otherwise it keeps what follows",
+        "a node that crashed before its journal was cut for a dump starts from the dump alone",
     ),
     Option(
         "cut-what-matches",
@@ -33,16 +34,19 @@ OPTIONS = (
     ),
     Option(
         "optimistic-from-the-start",
-        "a leader sends all it has to a follower whose log it does not know yet; otherwise one message at a time",
+        "a leader sends all it has to a follower whose log it does not know yet; otherwise one "
+        "message at a time",
     ),
     Option(
         "finish-early",
-        "of an entry that is sent in parts, each one that reaches the length of the command is called the last; "
+        "of an entry that is sent in parts, each one that reaches the length of the command is "
+        "called the last; "
         "otherwise the last is",
     ),
     Option(
         "late-answers",
-        "a leader takes answers to appends of an earlier term of its own; otherwise they are dropped",
+        "a leader takes answers to appends of an earlier term of its own; otherwise they are "
+        "dropped",
     ),
     Option("unsynced", "nothing is ever synced, as by the library's own journal"),
     Option("in-memory", "a node starts with nothing, as by the library's defaults"),
@@ -56,7 +60,8 @@ def _issue(name: str, about: str, *breaks: str) -> KnownIssue:
 KNOWN_ISSUES = (
     _issue(
         "commit-before-dump",
-        "entries of a follower's own are committed while a dump that is to replace them is on its way",
+        "entries of a follower's own are committed while a dump that is to replace them is on its "
+        "way",
         "state-machine-safety",
         "leader-completeness",
         "monotonic",
@@ -70,7 +75,8 @@ KNOWN_ISSUES = (
     ),
     _issue(
         "journal-cleared-at-start",
-        "a node that has crashed after a dump, before its journal was cut, starts without what follows the dump",
+        "a node that has crashed after a dump, before its journal was cut, starts without what "
+        "follows the dump",
         "monotonic",
         "durable-commit",
     ),
@@ -102,11 +108,13 @@ KNOWN_ISSUES = (
 MEMBERSHIP_OPTIONS = (
     Option(
         "changes-overlap",
-        "a leader begins a change of the membership while another is not committed; otherwise it refuses",
+        "a leader begins a change of the membership while another is not committed; otherwise it "
+        "refuses",
     ),
     Option(
         "changes-when-applied",
-        "changes of the membership in a log are in force after a restart when they are applied, and are carried out "
+        "changes of the membership in a log are in force after a restart when they are applied, "
+        "and are carried out "
         "again then; otherwise they are in force from the start",
     ),
 )

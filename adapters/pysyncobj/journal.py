@@ -198,8 +198,9 @@ class Journal:
 
 
 class Dumps:
-    """What the library's `Serializer` does, with Squall's snapshots for dumps. As a dump is sent in parts, there are two
-    here as well: the dump, and an empty one that ends it, with which the snapshot travels."""
+    """What the library's `Serializer` does, with Squall's snapshots for dumps. As a dump is sent in
+    parts, there are two here as well: the dump, and an empty one that ends it, with which the
+    snapshot travels."""
 
     def __init__(self, journal: Journal, kept: Snapshot | None, *, takes_older: bool) -> None:
         self._journal = journal
@@ -218,8 +219,8 @@ class Dumps:
         self.arrived: Snapshot | None = None
 
     def finish(self, through: int) -> None:
-        """A snapshot of the node's own is durable, and the log up to `through`, as Squall counts, may go. Of the entries
-        that go, the library keeps two."""
+        """A snapshot of the node's own is durable, and the log up to `through`, as Squall counts,
+        may go. Of the entries that go, the library keeps two."""
         self._finished = through
 
     # ---- what the library calls
