@@ -4,8 +4,8 @@
 #
 #     SQUALL=../../target/release/squall ./check.sh
 #
-# SEEDS is how many seeds the sweep runs (900). From 1,000 on Squall demands events that connections
-# keep from happening: see README.md.
+# SEEDS is how many seeds the sweep runs (900). From 1,000 on Squall demands reads of followers, which
+# the library has not: see README.md.
 set -eu
 
 cd "$(dirname "$0")"
