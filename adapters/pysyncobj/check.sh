@@ -4,8 +4,7 @@
 #
 #     SQUALL=../../target/release/squall ./check.sh
 #
-# SEEDS is how many seeds the sweep runs (900). From 1,000 on Squall demands reads of followers, which
-# the library has not: see README.md.
+# SEEDS is how many seeds the sweep runs (900).
 set -eu
 
 cd "$(dirname "$0")"
