@@ -24,6 +24,8 @@ mod machine;
 mod node;
 mod program;
 mod request;
+#[cfg(test)]
+mod vectors;
 
 pub use child::{ChildError, DEFAULT_DEADLINE};
 pub use program::{Program, StartError, subjects};
