@@ -27,5 +27,5 @@ mod request;
 #[cfg(test)]
 mod vectors;
 
-pub use child::{ChildError, DEFAULT_DEADLINE};
-pub use program::{Program, StartError, subjects};
+pub use child::{ChildError, DEFAULT_DEADLINE, kill_all};
+pub use program::{Program, StartError, end_idle, subjects, why_gone};
