@@ -27,8 +27,8 @@ use squall_core::plan::{Plan, PlanSpace, Profile};
 use squall_core::registry::{RegisteredSubject, Runner};
 use squall_world::hash::mix;
 
-/// One seed in this many is run twice, to see that both runs are the same; of a subject in a process
-/// of its own the last seed is as well, before which that process has run others.
+/// One seed in this many is run twice, to see that both runs are the same; of a subject in a
+/// process of its own the last seed is as well, before which that process has run others.
 const DOUBLE_RUN_EVERY: u64 = 100;
 
 /// A profile's required events are demanded of sweeps of at least this many runs.
