@@ -793,7 +793,7 @@ static struct squall_bytes greet(struct squall_server *server, struct reader *in
     }
     server->greeted = true;
     put_uint(out, 0);
-    put(out, MAJOR_MAP, 7);
+    put(out, MAJOR_MAP, 8);
     put_text(out, "protocol");
     put_uint(out, SQUALL_PROTOCOL);
     put_text(out, "name");
@@ -804,6 +804,8 @@ static struct squall_bytes greet(struct squall_server *server, struct reader *in
     put_list(out, adapter->supports);
     put_text(out, "batch");
     put_uint(out, adapter->batch == 0 ? 1 : adapter->batch);
+    put_text(out, "waiting");
+    put_bool(out, adapter->waiting != NULL);
     put_text(out, "options");
     put_options(out, adapter->options);
     put_text(out, "known_issues");
@@ -981,7 +983,7 @@ static void read_change(struct reader *in, struct squall_change *change) {
 }
 
 /* Each input's items, its number among them. */
-static const uint8_t input_items[] = {1, 4, 3, 3, 2, 3, 2, 1, 1, 1, 3, 2, 3, 3};
+static const uint8_t input_items[] = {1, 4, 3, 3, 2, 3, 2, 1, 1, 1, 3, 2, 3, 3, 2, 2, 2};
 
 /* Whether the adapter has a function for the input; if not, Squall should not have sent it. */
 static bool handled(struct reader *in, bool has) {
@@ -1062,7 +1064,8 @@ static void take_input(const struct squall_adapter *to, void *node, struct reade
     case 2: {
         uint64_t number = read_uint(in);
         bool ok = read_bool(in);
-        if (handled(in, to->synced != NULL)) {
+        /* What was mended at boot is of no concern to who waits for no sync. */
+        if (handled(in, to->synced != NULL || number == 0) && to->synced != NULL) {
             to->synced(node, number, ok, out);
         }
         break;
@@ -1102,6 +1105,27 @@ static void take_input(const struct squall_adapter *to, void *node, struct reade
         struct squall_snapshot snapshot = read_snapshot(in);
         if (handled(in, to->compacted != NULL)) {
             to->compacted(node, through, &snapshot, out);
+        }
+        break;
+    }
+    case 14: {
+        uint64_t count = read_uint(in);
+        if (handled(in, to->waiting != NULL)) {
+            to->waiting(node, count, out);
+        }
+        break;
+    }
+    case 15: {
+        uint32_t peer = read_node(in);
+        if (to->connected != NULL && in->error == NULL) {
+            to->connected(node, peer, out);
+        }
+        break;
+    }
+    case 16: {
+        uint32_t peer = read_node(in);
+        if (to->disconnected != NULL && in->error == NULL) {
+            to->disconnected(node, peer, out);
         }
         break;
     }

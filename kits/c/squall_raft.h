@@ -260,6 +260,14 @@ struct squall_adapter {
     void (*snapshot_sent)(void *node, uint32_t peer, bool delivered, struct squall_out *out);
     void (*compacted)(void *node, uint64_t through, const struct squall_snapshot *snapshot,
                       struct squall_out *out);
+    /* So many inputs wait behind those of this step, whose first this is. The answer to hello asks
+     * for it where this is not NULL. Then `synced` is also called, with number 0, when what Squall
+     * mended on the disk before `boot` is durable, if that was something. */
+    void (*waiting)(void *node, uint64_t count, struct squall_out *out);
+    /* A connection to this peer stands; it is over. Both come with the feature `streams`, and NULL
+     * ignores them. */
+    void (*connected)(void *node, uint32_t peer, struct squall_out *out);
+    void (*disconnected)(void *node, uint32_t peer, struct squall_out *out);
 
     /* Puts a message into words by `squall_print`, for traces. May be NULL. */
     void (*describe)(void *context, struct squall_bytes data, struct squall_out *out);

@@ -36,6 +36,7 @@ mod page;
 mod play;
 mod play_server;
 mod process;
+mod process_ends;
 mod promises;
 mod resume;
 mod run_document;

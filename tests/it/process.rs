@@ -8,17 +8,27 @@ use super::support::{root, squall, stderr, stdout};
 
 const REPLICA: &str = "tests/process/replica.py";
 
-fn command(what: &str) -> String {
+/// The command of a process that does nothing, or something wrong.
+pub fn replica(what: &str) -> String {
     format!("python3 {REPLICA} {what}")
 }
 
-/// A sweep of one seed of calm over that process.
+/// The command of a small Raft that stands the storm, and what is changed about it.
+pub fn kit_example(what: &str) -> String {
+    format!("python3 tests/process/raft.py {what}")
+}
+
 fn sweep(what: &str, out: &Path, more: &[&str]) -> Output {
-    let (command, out) = (command(what), out.to_str().unwrap());
+    sweep_of(&replica(what), out, more)
+}
+
+/// A sweep of calm over the process of that command.
+pub fn sweep_of(command: &str, out: &Path, more: &[&str]) -> Output {
+    let out = out.to_str().unwrap();
     let base = [
         "sweep",
         "--command",
-        &command,
+        command,
         "--profile",
         "calm",
         "--no-page",
@@ -163,14 +173,14 @@ fn a_process_that_goes_wrong_is_told_with_step_and_print_and_the_sweep_goes_on()
 #[test]
 fn a_process_that_does_not_answer_is_killed_and_the_sweep_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let more = ["--seeds", "2", "--keep-going", "--deadline", "500ms"];
+    let more = ["--seeds", "2", "--keep-going", "--deadline", "2s"];
     let output = sweep("hangs", folder.path(), &more);
     let page = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{page}");
-    let why = "the process did not answer within 0.5 s, and was killed";
+    let why = "the process did not answer within 2 s, and was killed";
     // One is told whole, which names it twice.
     assert_eq!(page.matches(why).count(), 3, "{page}");
-    assert!(page.contains("--deadline 500ms"), "{page}");
+    assert!(page.contains("--deadline 2s"), "{page}");
 }
 
 #[test]
@@ -188,6 +198,81 @@ fn what_a_run_leaves_in_a_process_is_found_by_a_fresh_one() {
     let honest = sweep("fails-later", folder.path(), &more);
     assert_eq!(honest.status.code(), Some(1), "{}", stdout(&honest));
     assert!(!stdout(&honest).contains("nondeterministic"));
+    // The last seed is run twice, however few there are.
+    let more = ["--seeds", "10", "--keep-going"];
+    let output = sweep("remembers-soon", folder.path(), &more);
+    let page = stdout(&output);
+    assert_eq!(output.status.code(), Some(2), "{page}");
+    let told = "nondeterministic: two runs of seed 9 differ first at step 50:";
+    assert!(page.contains(told), "{page}");
+    assert!(
+        page.contains("10 of nothing with profile calm, 2 of them twice"),
+        "{page}"
+    );
+}
+
+#[test]
+fn an_idle_that_is_not_true_is_found_by_a_fresh_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--seeds", "1", "--keep-going"];
+    let output = sweep("idles-falsely", folder.path(), &more);
+    let page = stdout(&output);
+    assert_eq!(output.status.code(), Some(2), "{page}");
+    let told = "nondeterministic: two runs of seed 0 differ first at step ";
+    assert!(page.contains(told), "{page}");
+    assert!(page.contains("is pre-candidate in term 0"), "{page}");
+    assert!(page.contains("an `idle` that is not true"), "{page}");
+}
+
+#[test]
+fn a_process_that_takes_batches_gets_them_and_stands_the_storm() {
+    let folder = tempfile::tempdir().unwrap();
+    let most = folder.path().join("most");
+    let command = kit_example(&format!("takes-batches {}", most.display()));
+    let out = folder.path().to_str().unwrap();
+    let output = squall(&[
+        "sweep",
+        "--command",
+        &command,
+        "--seeds",
+        "20",
+        "--out",
+        out,
+    ]);
+    let page = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{page}{}", stderr(&output));
+    let most: usize = std::fs::read_to_string(most).unwrap().parse().unwrap();
+    assert!((2..=8).contains(&most), "{most} inputs at once");
+}
+
+#[test]
+fn a_state_machine_that_answers_what_cannot_be_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    for (what, why) in [
+        ("tells-what-is-no-item", "does not speak the protocol"),
+        ("tells-half-an-item", "does not speak the protocol"),
+        ("tells-too-much", "1 bytes behind the item"),
+        ("tells-a-text", "does not speak the protocol"),
+        ("tells-nothing", "does not speak the protocol"),
+        (
+            "tells-too-short-a-grant",
+            "the answer 3 has 4 items, and this one has 2",
+        ),
+        ("tells-an-unknown-answer", "there is no answer 99"),
+        ("tells-a-number-below-0", "does not speak the protocol"),
+        ("tells-actions", "does not speak the protocol"),
+        ("tells-bytes", "does not speak the protocol"),
+        ("tells-of-a-failure", "KeyError: 3 (locks.py:17)"),
+    ] {
+        let more = ["--seeds", "2", "--keep-going"];
+        let output = sweep_of(&kit_example(what), folder.path(), &more);
+        let page = stdout(&output);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{what}: {page}{told}");
+        let both = "2 of 2 runs failed (no-panic in 2)";
+        assert!(page.contains(both), "{what}: {page}");
+        assert!(page.contains(why), "{what}: {page}");
+    }
 }
 
 #[test]
@@ -197,11 +282,11 @@ fn no_plan_starts_anything() {
     let plan = folder.path().join("nothing-calm-seed-0-liveness.json");
     let text = std::fs::read_to_string(&plan).unwrap();
     assert!(
-        text.contains(&format!("\"command\": \"{}\"", command("nothing"))),
+        text.contains(&format!("\"command\": \"{}\"", replica("nothing"))),
         "{text}"
     );
     let marker = folder.path().join("started");
-    let stranger = text.replace(&command("nothing"), &format!("touch {}", marker.display()));
+    let stranger = text.replace(&replica("nothing"), &format!("touch {}", marker.display()));
     std::fs::write(&plan, stranger).unwrap();
     let plan = plan.to_str().unwrap();
     for arguments in [
@@ -224,7 +309,7 @@ fn no_plan_starts_anything() {
     }
     assert!(!marker.exists());
     // It is said again.
-    let output = squall(&["replay", plan, "--command", &command("nothing")]);
+    let output = squall(&["replay", plan, "--command", &replica("nothing")]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
 }
 
@@ -242,7 +327,9 @@ fn subjects_of_the_users_own_file_are_started_when_they_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let (here, below) = (folder.path(), folder.path().join("a/b"));
     std::fs::create_dir_all(&below).unwrap();
-    std::fs::copy(root().join(REPLICA), here.join("replica.py")).unwrap();
+    let copy = here.join("replica.py");
+    std::fs::copy(root().join(REPLICA), &copy).unwrap();
+    let in_folder = format!("python3 {} nothing", copy.display());
     let file = here.join("squall.toml");
     let text = "[subjects.mine]\ncommand = [\"python3\", \"replica.py\"]\nlacks = [\"snapshots\"]\n\
                 [subjects.broken]\ncommand = \"no-such-program\"\n";
@@ -270,6 +357,22 @@ fn subjects_of_the_users_own_file_are_started_when_they_are_named() {
     assert!(page.contains(&format!("replay {plan}\n")), "{page}");
     let again = squall_in(&below, &["replay", plan]);
     assert_eq!(again.status.code(), Some(1), "{}", stderr(&again));
+    // A command goes before the file where both have a name.
+    let as_well = file.display().to_string();
+    let named_so = text.replace("subjects.mine", "subjects.nothing");
+    std::fs::write(&file, named_so.replace("replica.py", "not-there.py")).unwrap();
+    let list = squall_in(&below, &["list", "subjects", "--command", &in_folder]);
+    assert_eq!(stdout(&list).matches("\nnothing ").count(), 0, "{as_well}");
+    assert!(
+        stdout(&list).contains("does nothing (python3"),
+        "{}",
+        stdout(&list)
+    );
+    assert!(!stdout(&list).contains("not-there"), "{}", stdout(&list));
+    let named = ["--subject", "nothing", "--command", &in_folder];
+    let swept = squall_in(&below, &[&sweep[..], &named].concat());
+    assert_eq!(swept.status.code(), Some(1), "{}", stderr(&swept));
+    std::fs::write(&file, text).unwrap();
     // Another one that cannot be started is in nobody's way.
     let broken = squall_in(&below, &[&sweep[..], &["--subject", "broken"]].concat());
     assert_eq!(broken.status.code(), Some(2));
@@ -291,12 +394,46 @@ fn subjects_of_the_users_own_file_are_started_when_they_are_named() {
             "another subject has that name",
         ),
         ("[subjects\n", "squall.toml: "),
+        (
+            "[subjects.mine]\ncommand = \"x\"\nlacks = [\"flying\"]\n",
+            "subjects.mine: lacks: unknown feature \"flying\"",
+        ),
+        (
+            "[subjects.\"My Raft\"]\ncommand = \"x\"\n",
+            "its name is \"My Raft\"; legal: lower case letters, digits and hyphens",
+        ),
+        (
+            "[subjects.\"mine+skip-fsync\"]\ncommand = \"x\"\n",
+            "its name is \"mine+skip-fsync\"",
+        ),
     ] {
         std::fs::write(&file, text).unwrap();
         let output = squall_in(&below, &["list", "subjects"]);
         let told = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{text}: {told}");
         assert!(told.contains(why), "{text}: {told}");
+    }
+}
+
+#[test]
+fn what_a_subject_of_the_users_own_file_lacks_is_in_no_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = root().join("tests/process/raft.py");
+    let command = format!("python3 {} fails-where-asked pre-vote", program.display());
+    let file = folder.path().join("squall.toml");
+    let arguments = ["sweep", "--subject", "mine", "--seeds", "12", "--no-shrink"];
+    for (lacks, status) in [("[]", 1), ("[\"pre-vote\"]", 0)] {
+        let text = format!("[subjects.mine]\ncommand = \"{command}\"\nlacks = {lacks}\n");
+        std::fs::write(&file, text).unwrap();
+        let output = squall_in(folder.path(), &arguments);
+        let page = stdout(&output);
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{page}{}",
+            stderr(&output)
+        );
+        assert_eq!(page.contains("asked for pre-vote"), status == 1, "{page}");
     }
 }
 
@@ -308,7 +445,7 @@ fn a_plan_for_another_subject_asks_a_process_for_what_it_has_alone() {
         plan,
         "--no-page",
         "--command",
-        &command("nothing"),
+        &replica("nothing"),
     ]);
     let (page, told) = (stdout(&output), stderr(&output));
     assert!(page.contains("VIOLATION liveness: "), "{page}{told}");
@@ -332,7 +469,7 @@ fn a_process_that_answers_twice_is_found_out_and_harms_no_other_run() {
 fn a_script_around_a_process_is_killed_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let (script, marker) = (folder.path().join("run.sh"), folder.path().join("pid"));
-    let text = format!("{} {}\ntrue\n", command("hangs"), marker.display());
+    let text = format!("{} {}\ntrue\n", replica("hangs"), marker.display());
     std::fs::write(&script, text).unwrap();
     let out = folder.path().join("out");
     let output = squall(&[
@@ -346,12 +483,12 @@ fn a_script_around_a_process_is_killed_with_it() {
         "--seeds",
         "1",
         "--deadline",
-        "500ms",
+        "3s",
         "--out",
         out.to_str().unwrap(),
     ]);
     let told = stdout(&output) + &stderr(&output);
-    assert!(told.contains("did not answer within 0.5 s"), "{told}");
+    assert!(told.contains("did not answer within 3 s"), "{told}");
     let pid = std::fs::read_to_string(marker).unwrap();
     // It may be left to be reaped by whoever its parent is now.
     let stat = Path::new("/proc").join(pid.trim()).join("stat");

@@ -1,5 +1,5 @@
 """A replica process that does nothing, or something wrong: what its argument says. Its process id
-goes into the file that a second argument names.
+goes into the file that a second argument names, beside which another says when it hangs.
 
 It speaks the frames of docs/protocol by hand, for what a kit would not let it do. Nodes do nothing:
 no node ever stands for election.
@@ -10,7 +10,9 @@ import sys
 import time
 
 what = sys.argv[1] if len(sys.argv) > 1 else "nothing"
-if len(sys.argv) > 2:
+if len(sys.argv) > 2 and what == "removes-itself":
+    os.remove(sys.argv[2])
+elif len(sys.argv) > 2:
     with open(sys.argv[2], "w") as file:
         file.write(str(os.getpid()))
 requests = os.fdopen(os.dup(0), "rb")
@@ -96,6 +98,7 @@ if what == "prints-and-ends":
     print("my_raft: no such option", file=sys.stderr)
     sys.exit(3)
 
+idle_nodes = set()
 steps = runs = 0
 while True:
     length = requests.read(4)
@@ -109,6 +112,7 @@ while True:
     elif code == 1:
         steps = 0
         runs += 1
+        idle_nodes.clear()
         print(f"run {runs} begins", file=sys.stderr)
         if b"snapshot-requests-ahead" in request:
             answer = cbor([[22, "an option that is not ours"]])
@@ -119,6 +123,19 @@ while True:
             answer = cbor([[22, "enough"]])
         if what == "remembers" and runs >= 50 and steps == 50:
             answer = cbor([[7, 1, 0]])
+        if what == "remembers-soon" and runs >= 5 and steps == 50:
+            answer = cbor([[7, 1, 0]])
+        if what == "idles-falsely":
+            # A tick alone, in the middle of what was said to be idle.
+            if node in idle_nodes and request.endswith(b"\x00\x81\x81\x00"):
+                answer = cbor([[7, 1, 0]])
+            else:
+                answer = cbor([[21, 30]])
+                idle_nodes.add(node)
+        # At a tick alone: what is sent for each message would never end.
+        if what == "dies-in-describe" and node in (1, 2) and request.endswith(b"\x81\x81\x00"):
+            # A pre-vote's answer says nothing that could be wrong.
+            answer = cbor([[6, 3 - node, 7, 0, 0, 0, b"?", False]])
         if steps == 10:
             print("the tenth step", file=sys.stderr, flush=True)
             if what == "dies":
@@ -126,6 +143,8 @@ while True:
             if what == "aborts":
                 os.abort()
             if what == "hangs":
+                if len(sys.argv) > 2:
+                    open(sys.argv[2] + ".hangs", "w").close()
                 time.sleep(3600)
             if what == "prints-on-standard-output":
                 answers.write(b"a line of a log\n")
@@ -153,5 +172,8 @@ while True:
             else:
                 answer = TENTH.get(what, answer)
     elif code == 5:
+        if what == "dies-in-describe":
+            print("no words for that", file=sys.stderr, flush=True)
+            os._exit(9)
         answer = cbor(None)
     send(answer)

@@ -13,6 +13,7 @@ use squall_explore::scenario::Story;
 use squall_play::{Server, Session};
 
 use super::artifact::{check_own, read_plan, subject_for};
+use super::interrupt::at_first_interrupt;
 use super::{CliError, say};
 
 #[derive(Debug, Args)]
@@ -47,9 +48,9 @@ pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     })?;
     let address = server.address();
     let stopper = server.stopper();
-    let set = ctrlc::set_handler(move || stopper.stop());
+    let is_caught = at_first_interrupt(move || stopper.stop());
     say(&format!("page       {address}\n"))?;
-    if set.is_ok() {
+    if is_caught {
         say("           Ctrl-C ends it\n")?;
     }
     // It is there as long as the server.

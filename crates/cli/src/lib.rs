@@ -249,9 +249,12 @@ pub fn run(subjects: impl Into<Registry>, arguments: impl IntoIterator<Item = Os
         Command::Import(options) => import::run(&subjects, &options, manner),
         Command::List(options) => list::run(&subjects, &options),
     };
-    match done {
-        Ok(status) => status,
-        Err(error) => fail(&error.to_string()),
+    squall_process::end_idle();
+    match (done, squall_process::why_gone()) {
+        (Err(error), _) => fail(&error.to_string()),
+        // What came of its runs since says nothing.
+        (Ok(_), Some(why)) => fail(&format!("a process could not be started again: {why}")),
+        (Ok(status), None) => status,
     }
 }
 

@@ -13,6 +13,7 @@ use squall_core::fsutil::{quoted, read_text};
 use squall_core::registry::{LateSubject, Registry};
 use squall_process::{DEFAULT_DEADLINE, Program, subjects};
 
+use super::interrupt::end_processes_at_interrupt;
 use super::{CliError, duration};
 
 /// After so long a sweep takes a run for one that hangs, and ends, unless it is told otherwise.
@@ -82,6 +83,7 @@ pub fn beside(registry: Registry, options: &Options) -> Result<Registry, CliErro
         lacks: Vec::new(),
         deadline: options.deadline.unwrap_or(DEFAULT_DEADLINE),
     };
+    end_processes_at_interrupt();
     let mut started = subjects(&program)?;
     for subject in &mut started {
         subject.named_with = format!(" --command {}", quoted(command));
@@ -96,6 +98,10 @@ pub fn beside(registry: Registry, options: &Options) -> Result<Registry, CliErro
             )));
         }
     }
+    // What is said on the command line goes before what a file says.
+    let registry = started
+        .iter()
+        .fold(registry, |registry, one| registry.without_late(&one.name));
     Ok(registry.with_first(started))
 }
 
@@ -137,7 +143,10 @@ fn of_file(registry: &Registry, options: &Options) -> Result<Option<Vec<LateSubj
         let words = program.command.iter().map(String::as_str);
         let command = shlex::try_join(words).unwrap_or_else(|_| program.command.join(" "));
         let about = format!("{command} ({})", path.display());
-        let make = move || subjects(&program).map_err(|error| error.to_string());
+        let make = move || {
+            end_processes_at_interrupt();
+            subjects(&program).map_err(|error| error.to_string())
+        };
         late.push(LateSubject::new(name, about, make));
     }
     Ok(Some(late))
@@ -155,11 +164,13 @@ fn program(
         Words::Whole(command) => split(&command)?,
     };
     let deadline = entry.deadline.as_deref().map(duration).transpose()?;
-    Ok(Program {
+    let program = Program {
         command,
         name: Some(name.to_owned()),
         folder,
         lacks: entry.lacks,
         deadline: options.deadline.or(deadline).unwrap_or(DEFAULT_DEADLINE),
-    })
+    };
+    program.check()?;
+    Ok(program)
 }

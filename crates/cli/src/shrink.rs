@@ -54,6 +54,7 @@ pub(super) fn shrink_and_show(
         if let Err(failed) = watch::tell_of_shrinking(&out.with_extension(""), subject, hang) {
             warn(&failed.to_string());
         }
+        squall_process::kill_all();
         // The thread that hangs can be ended in no other way.
         std::process::exit(2);
     };

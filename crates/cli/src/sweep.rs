@@ -206,6 +206,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         }
         // The thread that hangs can be ended in no other way.
         desk.running().remove();
+        squall_process::kill_all();
         std::process::exit(status.into());
     };
     let watcher = Watcher {
@@ -299,6 +300,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
             warn(&failed.to_string());
         }
         desk.running().remove();
+        squall_process::kill_all();
         std::process::exit(summary.verdict().status().into());
     };
     // A violation comes last, where it is seen.

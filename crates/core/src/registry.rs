@@ -2,6 +2,7 @@
 //! carried out on one whatever its types. Knows no Raft library: a program makes its own list.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::bugs::{Bug, Injected, Tamper};
 use crate::engine::{self, Engine, Observer, Outcome, UnknownEngine};
@@ -37,6 +38,17 @@ pub trait Runner: Send + Sync {
     /// live in one of their own: what an earlier run left there shows by another outcome.
     fn run_fresh(&self, plan: &Plan, watch: Observer<'_>) -> Outcome {
         self.run(plan, watch)
+    }
+
+    /// Processor time that processes of its own have taken so far, beside this one's.
+    fn time_elsewhere(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Why it cannot run any plan now, where that is so: what it runs them with is gone. What it
+    /// has run since says nothing of its subject.
+    fn is_gone(&self) -> Option<String> {
+        None
     }
 
     /// The engine that it always runs on, whichever is asked for, if there is one.
@@ -300,6 +312,13 @@ impl Registry {
     #[must_use]
     pub fn with_late(mut self, late: Vec<LateSubject>) -> Self {
         self.late.extend(late);
+        self
+    }
+
+    /// The same, without the one of this name among those that are made when they are asked for.
+    #[must_use]
+    pub fn without_late(mut self, name: &str) -> Self {
+        self.late.retain(|late| late.name != name);
         self
     }
 

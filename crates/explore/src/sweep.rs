@@ -25,10 +25,11 @@ use squall_core::coverage::{Coverage, Map, RunCoverage};
 use squall_core::engine::{Failure, Observer, Outcome};
 use squall_core::options::Feature;
 use squall_core::plan::{Plan, PlanSpace, Profile};
-use squall_core::registry::RegisteredSubject;
+use squall_core::registry::{RegisteredSubject, Runner};
 use squall_world::hash::mix;
 
-/// One seed in this many is run twice, to see that both runs are the same.
+/// One seed in this many is run twice, to see that both runs are the same; of a subject in a
+/// process of its own the last seed is as well, before which that process has run others.
 const DOUBLE_RUN_EVERY: u64 = 100;
 
 /// A profile's required events are demanded of sweeps of at least this many runs.
@@ -109,7 +110,7 @@ pub struct Summary {
     pub steps: u64,
     /// Simulated time of all runs, in microseconds.
     pub simulated_us: u64,
-    /// Processor time that the whole process took for the sweep.
+    /// Processor time that the whole process took for the sweep, and those of its subject.
     pub cpu: Duration,
     /// Wall-clock time.
     pub wall: Duration,
@@ -130,7 +131,7 @@ pub struct Summary {
     /// Events that the profile requires and that never happened, or not as often as it says;
     /// judged in sweeps of [`RUNS_FOR_REQUIRED`] runs or more.
     pub missing: Vec<String>,
-    /// The sweep was ended from outside.
+    /// The sweep was ended from outside, or its subject is gone ([`Runner::is_gone`]).
     pub interrupted: bool,
     /// A run that hung, where that ended the sweep.
     pub hang: Option<Hang>,
@@ -331,7 +332,8 @@ impl Sweep<'_> {
         let mut summary = lock(shared);
         let (cpu_then, wall_then) = (summary.cpu, summary.wall);
         let began = Instant::now();
-        let cpu_before = process_cpu();
+        let runner = &*self.subject.runner;
+        let cpu_before = cpu_of(runner);
         if self.coverage || strategy.learns() {
             summary.coverage.get_or_insert_default();
         }
@@ -350,7 +352,8 @@ impl Sweep<'_> {
             let last = AtomicU64::new(u64::MAX);
             let one = |seed| {
                 let counts = self.keep_going || seed < last.load(Ordering::Relaxed);
-                let go = counts && !self.stop.load(Ordering::Relaxed) && !out_of_time();
+                let ends = self.stop.load(Ordering::Relaxed) || runner.is_gone().is_some();
+                let go = counts && !ends && !out_of_time();
                 let run = go.then(|| self.run_seed(source, seed, threads.watchdog))??;
                 if run.outcome.failure.is_some() {
                     last.fetch_min(seed, Ordering::Relaxed);
@@ -385,11 +388,11 @@ impl Sweep<'_> {
                 steps: summary.steps,
                 states: summary.coverage.as_ref().map(Map::states),
             });
-            if self.stop.load(Ordering::Relaxed) {
+            if self.stop.load(Ordering::Relaxed) || runner.is_gone().is_some() {
                 summary.interrupted = true;
                 break;
             }
-            summary.cpu = cpu_then + process_cpu().saturating_sub(cpu_before);
+            summary.cpu = cpu_then + cpu_of(runner).saturating_sub(cpu_before);
             summary.wall = wall_then + began.elapsed();
             next = end;
             if whole && !stops(&summary) {
@@ -397,7 +400,7 @@ impl Sweep<'_> {
                 tell(SweepEvent::Batch { next, summary });
             }
         }
-        summary.cpu = cpu_then + process_cpu().saturating_sub(cpu_before);
+        summary.cpu = cpu_then + cpu_of(runner).saturating_sub(cpu_before);
         summary.wall = wall_then + began.elapsed();
         if summary.runs >= RUNS_FOR_REQUIRED {
             summary.missing = self.missing(&*strategy, &summary.counters);
@@ -421,17 +424,18 @@ impl Sweep<'_> {
             pulse: Some(pulse.clone()),
             ..Observer::default()
         };
+        let counts_for_nothing = || pulse.was_cut() || self.subject.runner.is_gone().is_some();
         let outcome = self.subject.runner.run(&plan, watch);
-        if pulse.was_cut() {
+        if counts_for_nothing() {
             return None;
         }
-        let duplicated = (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY);
+        let duplicated = self.is_run_twice(seed);
         let leak = if duplicated {
             find_leak(self.subject, &plan, &outcome, Some(pulse))
         } else {
             None
         };
-        if pulse.was_cut() {
+        if counts_for_nothing() {
             return None;
         }
         drop(watched);
@@ -445,6 +449,11 @@ impl Sweep<'_> {
             duplicated,
             trail: coverage.map(|coverage| coverage.trail()),
         })
+    }
+
+    fn is_run_twice(&self, seed: u64) -> bool {
+        let is_last_of_process = self.subject.command.is_some() && seed + 1 == self.seeds.end;
+        is_last_of_process || (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY)
     }
 
     fn missing(&self, strategy: &dyn Strategy, counters: &Counters) -> Vec<String> {
@@ -528,8 +537,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Processor time of this process so far, all threads together.
-pub(crate) fn process_cpu() -> Duration {
+/// Processor time so far of this process, all threads together, and of those that `runner` has.
+pub(crate) fn cpu_of(runner: &dyn Runner) -> Duration {
+    process_cpu() + runner.time_elsewhere()
+}
+
+fn process_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(
         time.tv_sec.unsigned_abs(),

@@ -57,6 +57,44 @@ pub enum ChildError {
     Nonsense(String),
 }
 
+/// All processes of this program, for what is to be done with each: to end it, to ask for its time.
+static ALL: Mutex<All> = Mutex::new(All {
+    going: Vec::new(),
+    time_of_ended: Duration::ZERO,
+    is_over: false,
+});
+
+#[derive(Debug)]
+struct All {
+    /// Those that go on.
+    going: Vec<Weak<Shared>>,
+    /// Processor time of those that do not.
+    time_of_ended: Duration,
+    /// This program ends: no other is started.
+    is_over: bool,
+}
+
+/// Ends all processes, with all that they have started, at once, for good: no other can be started
+/// afterwards. For a program that ends in the middle of runs. A process has a process group of its
+/// own, and what ends this program does not reach it.
+pub fn kill_all() {
+    let mut all = lock(&ALL);
+    all.is_over = true;
+    for shared in all.going.iter().filter_map(Weak::upgrade) {
+        let mut process = lock(&shared.process);
+        kill_group(&process);
+        let _ = process.kill();
+    }
+}
+
+/// Processor time that all processes have taken so far, those that they have started and waited
+/// for among them. Of one that ends by itself the last moments may be missing.
+pub(crate) fn time_of_all() -> Duration {
+    let all = lock(&ALL);
+    let going = all.going.iter().filter_map(Weak::upgrade);
+    all.time_of_ended + going.map(|shared| shared.time()).sum::<Duration>()
+}
+
 /// A process.
 #[derive(Debug)]
 pub(crate) struct Child {
@@ -80,6 +118,25 @@ struct Shared {
     /// Odd while an answer is due.
     beat: AtomicU64,
     was_killed: AtomicBool,
+    /// Processor time as it was last seen, in microseconds.
+    time_us: AtomicU64,
+}
+
+impl Shared {
+    /// Its processor time, as of now if it can be had.
+    fn time(&self) -> Duration {
+        if let Ok(process) = self.process.try_lock() {
+            self.look_at_time(&process);
+        }
+        Duration::from_micros(self.time_us.load(Ordering::Relaxed))
+    }
+
+    /// To be done before it is waited for, when nobody knows of it any more.
+    fn look_at_time(&self, process: &std::process::Child) {
+        let time = time_of(process).unwrap_or_default();
+        let time_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.time_us.fetch_max(time_us, Ordering::Relaxed);
+    }
 }
 
 /// The newest of what it has printed in this run.
@@ -115,6 +172,10 @@ impl Child {
         // Ctrl-C on the terminal is for Squall, which ends what it has begun.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut all = lock(&ALL);
+        if all.is_over {
+            return Err(failed(ErrorKind::Interrupted.into()));
+        }
         let mut process = command.spawn().map_err(failed)?;
         let (Some(to), Some(from), Some(errors)) = (
             process.stdin.take(),
@@ -128,7 +189,10 @@ impl Child {
             process: Mutex::new(process),
             beat: AtomicU64::new(0),
             was_killed: AtomicBool::new(false),
+            time_us: AtomicU64::new(0),
         });
+        all.going.push(Arc::downgrade(&shared));
+        drop(all);
         let into = Arc::clone(&printed);
         let reader = Builder::new()
             .name("standard error".to_owned())
@@ -193,13 +257,19 @@ impl Child {
         !matches!(lock(&self.shared.process).try_wait(), Ok(None))
     }
 
+    /// Nothing more is asked, which it hears by the end of its standard input.
+    pub(crate) fn hang_up(&mut self) {
+        self.to = None;
+    }
+
     /// Gives it a moment to end, now that nothing more is asked, and then ends it and all that it
     /// has started.
-    fn end(&mut self) -> Option<ExitStatus> {
-        self.to = None;
+    pub(crate) fn end(&mut self) -> Option<ExitStatus> {
+        self.hang_up();
         let mut process = lock(&self.shared.process);
         let mut waited = Duration::ZERO;
         let status = loop {
+            self.shared.look_at_time(&process);
             match process.try_wait() {
                 Ok(Some(status)) => break Some(status),
                 Ok(None) if waited < GRACE => {
@@ -266,8 +336,14 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         let mut process = lock(&self.shared.process);
+        self.shared.look_at_time(&process);
         // It holds no state that anybody needs, and may not end by itself.
         kill(&mut process);
+        drop(process);
+        let mut all = lock(&ALL);
+        all.time_of_ended += self.shared.time();
+        let this = Arc::downgrade(&self.shared);
+        all.going.retain(|other| !other.ptr_eq(&this));
     }
 }
 
@@ -289,6 +365,23 @@ fn kill_group(process: &std::process::Child) {
 
 #[cfg(not(unix))]
 fn kill_group(_: &std::process::Child) {}
+
+/// The processor time of a process that has not been waited for, where the system says it.
+#[cfg(target_os = "linux")]
+fn time_of(process: &std::process::Child) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).ok()?;
+    // Its name may have anything in it, and is the last that has a bracket (man 5 proc).
+    let (_, fields) = stat.rsplit_once(')')?;
+    let times = fields.split_whitespace().skip(11).take(4);
+    let ticks: u64 = times.map_while(|ticks| ticks.parse::<u64>().ok()).sum();
+    let a_second = rustix::param::clock_ticks_per_second();
+    Some(Duration::from_secs_f64(ticks as f64 / a_second as f64))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn time_of(_: &std::process::Child) -> Option<Duration> {
+    None
+}
 
 #[allow(clippy::disallowed_methods)] // Outside of every simulation: a process is waited for.
 fn pause(time: Duration) {

@@ -25,6 +25,8 @@ mod node;
 mod processor;
 mod program;
 mod request;
+#[cfg(test)]
+mod vectors;
 
-pub use child::{ChildError, DEFAULT_DEADLINE};
-pub use program::{Program, StartError, subjects};
+pub use child::{ChildError, DEFAULT_DEADLINE, kill_all};
+pub use program::{Program, StartError, end_idle, subjects, why_gone};

@@ -59,7 +59,9 @@ pub struct ProcessNode {
     log: Indexed<Entry>,
     /// The term of the entry before its first.
     term_before: u64,
-    configuration: Configuration,
+    /// The configuration that was in force when `applied` was, and those that have come into force
+    /// since by entries that are not applied: each with its entry's index, oldest first.
+    configurations: Vec<(Index, Configuration)>,
     applied: Index,
     /// Log growth since the last snapshot.
     grown_bytes: u64,
@@ -123,7 +125,7 @@ impl ProcessNode {
             reports: Reports::new(&start),
             log,
             term_before: start.state.term_before_log,
-            configuration: start.configuration,
+            configurations: vec![(start.state.snapshot_index(), start.configuration)],
             applied: start.state.snapshot_index(),
             grown_bytes: 0,
             snapshot_every_bytes: match has_snapshots {
@@ -382,7 +384,7 @@ impl ProcessNode {
                 index,
                 configuration,
             } => {
-                self.configuration = configuration;
+                self.goes_by(index, configuration);
                 out.observe(Observation::Configured {
                     index,
                     configuration,

@@ -5,11 +5,11 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::answer::{self, Welcome};
-use super::child::{Child, ChildError};
+use super::child::{self, Child, ChildError};
 use super::declared::Declared;
 use super::link::{CURRENT, Link};
 use super::machine;
@@ -40,6 +40,20 @@ pub struct Program {
 }
 
 impl Program {
+    /// What is wrong with the name or the features that the user has given, where something is.
+    ///
+    /// # Errors
+    /// Says what is legal.
+    pub fn check(&self) -> Result<(), String> {
+        if let Some(name) = &self.name {
+            check_name(name)?;
+        }
+        for feature in &self.lacks {
+            Feature::try_from(feature.clone()).map_err(|error| format!("lacks: {error}"))?;
+        }
+        Ok(())
+    }
+
     fn start(&self) -> Result<Child, ChildError> {
         Child::start(&self.command, self.folder.as_deref(), self.deadline)
     }
@@ -66,25 +80,18 @@ pub fn subjects(program: &Program) -> Result<Vec<RegisteredSubject>, StartError>
         why,
     };
     let mut child = program.start().map_err(|error| failed(error.to_string()))?;
-    let welcome = welcome(&mut child).map_err(|error| {
-        let printed = child.printed_at_end();
-        let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let printed = printed.map(|text| format!("; on standard error: {}", one_line(text)));
-        failed(format!("{error}{}", printed.unwrap_or_default()))
-    })?;
+    let welcome = welcome(&mut child).map_err(|error| failed(with_printed(&error, &mut child)))?;
     let declared = Declared::of(program, &welcome).map_err(failed)?;
     let about = format!("{} ({command})", welcome.about);
     let name = program.name.clone().unwrap_or_else(|| welcome.name.clone());
-    if !is_name(&name) {
-        return Err(failed(format!(
-            "its name is \"{name}\"; legal: lower case letters, digits and hyphens"
-        )));
-    }
+    check_name(&name).map_err(failed)?;
     let pool = &*Box::leak(Box::new(Pool {
         program: program.clone(),
         welcome,
         idle: Mutex::new(vec![child]),
+        gone: Mutex::new(None),
     }));
+    lock(&POOLS).push(pool);
     let honest = RegisteredSubject {
         command: Some(command.clone()),
         ..RegisteredSubject::new(
@@ -114,9 +121,45 @@ pub fn subjects(program: &Program) -> Result<Vec<RegisteredSubject>, StartError>
     Ok(std::iter::once(honest).chain(injected).collect())
 }
 
-fn is_name(name: &str) -> bool {
+fn check_name(name: &str) -> Result<(), String> {
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !name.is_empty() && name.bytes().all(legal)
+    match !name.is_empty() && name.bytes().all(legal) {
+        true => Ok(()),
+        false => Err(format!(
+            "its name is \"{name}\"; legal: lower case letters, digits and hyphens"
+        )),
+    }
+}
+
+/// What is wrong with a process, and what it has printed about it, in one line.
+fn with_printed(error: &ChildError, child: &mut Child) -> String {
+    let printed = child.printed_at_end();
+    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let printed = printed.map(|text| format!("; on standard error: {}", one_line(text)));
+    format!("{error}{}", printed.unwrap_or_default())
+}
+
+/// The processes of all programs.
+static POOLS: Mutex<Vec<&'static Pool>> = Mutex::new(Vec::new());
+
+/// Ends the processes that are in no run: each hears that nothing more comes, and has a moment to
+/// end by itself. What is run afterwards starts others.
+pub fn end_idle() {
+    let pools = lock(&POOLS).clone();
+    let idle = pools
+        .iter()
+        .flat_map(|pool| std::mem::take(&mut *lock(&pool.idle)));
+    let mut idle: Vec<Child> = idle.collect();
+    idle.iter_mut().for_each(Child::hang_up);
+    for mut child in idle {
+        child.end();
+    }
+}
+
+/// Why a process could not be started for a run, where one could not, though it had been before.
+pub fn why_gone() -> Option<String> {
+    let pools = lock(&POOLS).clone();
+    pools.iter().find_map(|pool| lock(&pool.gone).clone())
 }
 
 fn welcome(child: &mut Child) -> Result<Welcome, ChildError> {
@@ -140,15 +183,13 @@ struct Pool {
     welcome: Welcome,
     /// Those that are in no run.
     idle: Mutex<Vec<Child>>,
+    /// Why one could not be started. Whatever is wrong, no run is to blame.
+    gone: Mutex<Option<String>>,
 }
 
 impl Pool {
     fn take(&self) -> Result<Child, ChildError> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = lock(&self.idle).pop();
         match idle {
             Some(child) => Ok(child),
             None => self.start(),
@@ -156,12 +197,25 @@ impl Pool {
     }
 
     fn start(&self) -> Result<Child, ChildError> {
-        let mut child = self.program.start()?;
-        match welcome(&mut child)? == self.welcome {
-            true => Ok(child),
+        let gone = |why: String| {
+            lock(&self.gone).get_or_insert(why);
+        };
+        let mut child = self
+            .program
+            .start()
+            .inspect_err(|error| gone(error.to_string()))?;
+        let welcome = welcome(&mut child).and_then(|welcome| match welcome == self.welcome {
+            true => Ok(()),
             false => Err(ChildError::Nonsense(
                 "it says something else of itself than when it was first started".to_owned(),
             )),
+        });
+        match welcome {
+            Ok(()) => Ok(child),
+            Err(error) => {
+                gone(with_printed(&error, &mut child));
+                Err(error)
+            }
         }
     }
 
@@ -169,9 +223,12 @@ impl Pool {
         if child.has_ended() {
             return;
         }
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(child);
+        lock(&self.idle).push(child);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs plans on a program.
@@ -249,6 +306,14 @@ impl Runner for Storm {
             has_machine: false,
             uses_streams: self.declared.uses_streams,
         }
+    }
+
+    fn time_elsewhere(&self) -> Duration {
+        child::time_of_all()
+    }
+
+    fn is_gone(&self) -> Option<String> {
+        lock(&self.pool.gone).clone()
     }
 }
 

@@ -66,12 +66,14 @@ static void make_requests(void) {
     add_reset(&requests[1], 7, squall_one(1) | squall_one(2));
     add_boot(&requests[2], 1, false);
     add_boot(&requests[3], 2, true);
-    add(fresh(&requests[4]), "[uuuu[", 5u, (uint64_t)3, (uint64_t)1, (uint64_t)9, (uint64_t)3, 4u);
+    add(fresh(&requests[4]), "[uuuu[", 5u, (uint64_t)3, (uint64_t)1, (uint64_t)9, (uint64_t)3, 5u);
+    add(&requests[4], "[uu", 2u, (uint64_t)14, (uint64_t)3);
     add(&requests[4], "[u[uubN[uub", 1u, (uint64_t)0, 4u, (uint64_t)1, (uint64_t)2, "data", 3u,
         (uint64_t)3, (uint64_t)9, "propose");
     add(&requests[4], "[uub", 4u, (uint64_t)1, (uint64_t)2, "more");
     add_snapshot(&requests[4]);
-    add(fresh(&requests[5]), "[uuuu[", 5u, (uint64_t)3, (uint64_t)2, (uint64_t)9, (uint64_t)0, 4u);
+    add(fresh(&requests[5]), "[uuuu[", 5u, (uint64_t)3, (uint64_t)2, (uint64_t)9, (uint64_t)0, 6u);
+    add(&requests[5], "[uu[uu", 2u, (uint64_t)15, (uint64_t)1, 2u, (uint64_t)16, (uint64_t)1);
     add(&requests[5], "[u[[uu[uuu[utT[uuF", 3u, (uint64_t)5, 2u, 2u, (uint64_t)4, (uint64_t)0, 2u,
         (uint64_t)3, (uint64_t)2, (uint64_t)1, 3u, (uint64_t)10, "check_quorum", 3u, (uint64_t)2,
         (uint64_t)1);

@@ -230,6 +230,24 @@ static void record_compacted(void *node, uint64_t through, const struct squall_s
     say_snapshot(snapshot);
 }
 
+static void record_waiting(void *node, uint64_t count, struct squall_out *out) {
+    (void)node;
+    (void)out;
+    say(" waiting %llu", (unsigned long long)count);
+}
+
+static void record_connected(void *node, uint32_t peer, struct squall_out *out) {
+    (void)node;
+    (void)out;
+    say(" connected %u", peer);
+}
+
+static void record_disconnected(void *node, uint32_t peer, struct squall_out *out) {
+    (void)node;
+    (void)out;
+    say(" disconnected %u", peer);
+}
+
 static void record_describe(void *context, struct squall_bytes data, struct squall_out *out) {
     (void)context;
     for (size_t at = 0; at < data.len; at++) {
@@ -252,6 +270,7 @@ static const struct squall_adapter recorder = {
     NULL,             record_tick,             record_deliver,  record_propose,
     record_synced,    record_read,             record_change,   record_transfer,
     record_campaign,  record_request_snapshot, record_ping,     record_set,
-    record_unreachable, record_snapshot_sent,  record_compacted, record_describe};
+    record_unreachable, record_snapshot_sent,  record_compacted, record_waiting,
+    record_connected, record_disconnected,     record_describe};
 
 #endif

@@ -14,8 +14,8 @@ static struct answer ask(struct squall_server *server) {
 }
 
 /* A server in the middle of a run of nodes 1, 2 and 31, of which 1 runs. */
-static void set_up(struct squall_server *server) {
-    squall_server_init(server, &recorder);
+static void set_up_with(struct squall_server *server, const struct squall_adapter *adapter) {
+    squall_server_init(server, adapter);
     add_hello(&frame);
     ask(server);
     add_reset(&frame, 7, squall_one(1) | squall_one(2) | squall_one(31));
@@ -29,6 +29,10 @@ static void set_up(struct squall_server *server) {
     words_len = 0;
 }
 
+static void set_up(struct squall_server *server) {
+    set_up_with(server, &recorder);
+}
+
 static void expect(const char *expected) {
     words[words_len] = '\0';
     if (strcmp(words, expected) != 0) {
@@ -40,14 +44,15 @@ static void expect(const char *expected) {
 
 static void hello_is_answered_with_the_table(void) {
     static const char *const expected[] = {
-        "name", "recorder", "about", "puts calls into words", "supports", NULL, "batch", NULL};
+        "name",  "recorder", "about", "puts calls into words", "supports", NULL,
+        "batch", NULL,       "waiting"};
     struct squall_server server;
     squall_server_init(&server, &recorder);
     add_hello(&frame);
     struct answer answer = ask(&server);
-    CHECK(get(&answer, 4) == 2 && get(&answer, 0) == 0 && get(&answer, 5) == 7);
+    CHECK(get(&answer, 4) == 2 && get(&answer, 0) == 0 && get(&answer, 5) == 8);
     CHECK(get_string(&answer, 3).len == strlen("protocol") && get(&answer, 0) == 1);
-    for (size_t text = 0; text < 8; text++) {
+    for (size_t text = 0; text < 9; text++) {
         if (expected[text] != NULL) {
             struct squall_bytes got = get_string(&answer, 3);
             CHECK(got.len == strlen(expected[text]));
@@ -60,6 +65,7 @@ static void hello_is_answered_with_the_table(void) {
             CHECK(get(&answer, 0) == 4);
         }
     }
+    CHECK(get_bool(&answer));
     get_string(&answer, 3);
     CHECK(get(&answer, 4) == 2);
     for (unsigned option = 0; option < 2; option++) {
@@ -157,9 +163,51 @@ static void each_input_reaches_its_function(void) {
     ask(&server);
     expect("1 at 99: request snapshot ping set name 2:70000: unreachable 2 snapshot sent 2 0 "
            "compacted 7 snapshot 8 of 2 1////0\n");
+    begin_step(4, 1);
+    add(&frame, "[uu[uuT[uu[uu", 2u, (uint64_t)14, (uint64_t)70000, 3u, (uint64_t)2, (uint64_t)0,
+        2u, (uint64_t)15, (uint64_t)2, 2u, (uint64_t)16, (uint64_t)31);
+    ask(&server);
+    expect("1 at 99: tick waiting 70000 synced 0 1 connected 2 disconnected 31\n");
     add(fresh(&frame), "[uu", 2u, (uint64_t)4, (uint64_t)1);
     ask(&server);
     expect("kill 1\n");
+    squall_server_free(&server);
+}
+
+/* An adapter that has what is needed, and no more. */
+static void what_nobody_asked_for_is_refused_and_news_are_left(void) {
+    struct squall_adapter least = {0};
+    struct squall_server server;
+    struct squall_bytes request = {frame.bytes, 0}, bytes;
+    least.name = recorder.name;
+    least.about = recorder.about;
+    least.boot = recorder.boot;
+    least.kill = recorder.kill;
+    least.tick = recorder.tick;
+    least.deliver = recorder.deliver;
+    least.propose = recorder.propose;
+    squall_server_init(&server, &least);
+    add_hello(&frame);
+    request.len = frame.len;
+    CHECK(squall_answer(&server, request, &bytes));
+    static const char no[] = "waiting\xf4";
+    size_t at = 0, size = sizeof no - 1;
+    while (at + size <= bytes.len && memcmp(bytes.base + at, no, size) != 0) {
+        at++;
+    }
+    CHECK(at + size <= bytes.len);
+    squall_server_free(&server);
+    set_up_with(&server, &least);
+    begin_step(5, 0);
+    add(&frame, "[uu[uuT[uu[uu[uuT", 2u, (uint64_t)11, (uint64_t)2, 3u, (uint64_t)12, (uint64_t)2,
+        2u, (uint64_t)15, (uint64_t)2, 2u, (uint64_t)16, (uint64_t)2, 3u, (uint64_t)2, (uint64_t)0);
+    ask(&server);
+    CHECK(words_len == 0);
+    begin_step(1, 0);
+    add(&frame, "[uu", 2u, (uint64_t)14, (uint64_t)1);
+    request.len = frame.len;
+    CHECK(!squall_answer(&server, request, &bytes));
+    CHECK(strstr(server.error, "no function for") != NULL);
     squall_server_free(&server);
 }
 
@@ -306,7 +354,7 @@ static void malformed_requests_are_refused(void) {
     refused("820301", "more, or fewer");
     refused("850301000080", "no input");
     refused("8503020000818100", "does not run");
-    refused("850301000081810e", "no such input");
+    refused("8503010000818111", "no such input");
     refused("850301000081820000", "more, or fewer, items");
     refused("850301000082818100", "a number is missing");
     refused("8503010020818100", "number is missing");
@@ -369,6 +417,7 @@ int main(void) {
     reset_kills_and_hands_settings_over();
     boot_has_what_the_disk_kept();
     each_input_reaches_its_function();
+    what_nobody_asked_for_is_refused_and_news_are_left();
     a_node_that_cannot_start_has_failed();
     messages_are_put_into_words();
     actions_become_bytes();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::{Clean, Ended, Progress, Shrinker, Shrunk, Size, Tried};
-use crate::sweep::{pool, process_cpu};
+use crate::sweep::{cpu_of, pool};
 use crate::watchdog::{Watchdog, Watched};
 use squall_core::engine::{Failure, Observer, Outcome, Recording};
 use squall_core::invariants::{Property, Violation};
@@ -115,8 +115,8 @@ impl<'a> Trial<'a> {
         plan: &Plan,
         tell: &'a mut dyn FnMut(Progress<'_>),
     ) -> Result<Self, Clean> {
-        let cpu_before = process_cpu();
         let subject = shrinker.subject;
+        let cpu_before = cpu_of(&*subject.runner);
         let (outcome, recording) = record(subject, watchdog, plan);
         let drawn = recording.script.len();
         let Some(failure) = outcome.failure else {
@@ -378,7 +378,7 @@ impl<'a> Trial<'a> {
             before: self.before,
             after: self.size(),
             runs: self.runs(),
-            cpu: process_cpu().saturating_sub(self.cpu_before),
+            cpu: cpu_of(&*self.subject.runner).saturating_sub(self.cpu_before),
             plan: self.best,
             failure: self.failure,
             tried: self.tried,

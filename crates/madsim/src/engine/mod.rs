@@ -53,6 +53,14 @@ impl Runner for OnMadsim {
     fn own(&self) -> Own {
         self.0.own()
     }
+
+    fn time_elsewhere(&self) -> Duration {
+        self.0.time_elsewhere()
+    }
+
+    fn is_gone(&self) -> Option<String> {
+        self.0.is_gone()
+    }
 }
 
 /// What the world waits for.

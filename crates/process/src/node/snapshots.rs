@@ -3,6 +3,7 @@
 
 use super::{Parcel, ProcessNode};
 use crate::request::Told;
+use squall_core::configuration::Configuration;
 use squall_core::ids::Index;
 use squall_core::replica::{LibraryEvent, Observation, Output, SyncId};
 use squall_core::storage::{Record, Snapshot};
@@ -21,6 +22,22 @@ impl ProcessNode {
             None if index + 1 == self.log.first() => Some(self.term_before),
             None => None,
         }
+    }
+
+    /// The node goes by `configuration` from now on, because of the entry at `index`. Entries from
+    /// there on that had brought others are gone.
+    pub(super) fn goes_by(&mut self, index: Index, configuration: Configuration) {
+        let before = self.configurations.partition_point(|(at, _)| *at < index);
+        self.configurations.truncate(before);
+        self.configurations.push((index, configuration));
+    }
+
+    /// The configuration that is in force where all up to `index` is applied and no more: a library
+    /// may go by one before its entry is applied, and a snapshot may not.
+    fn configuration_at(&mut self, index: Index) -> Configuration {
+        let known = self.configurations.partition_point(|(at, _)| *at <= index);
+        self.configurations.drain(..known.saturating_sub(1));
+        self.configurations[0].1
     }
 
     /// Takes a snapshot that a peer wants.
@@ -43,7 +60,7 @@ impl ProcessNode {
         let snapshot = Box::new(Snapshot {
             index,
             term,
-            configuration: self.configuration,
+            configuration: self.configuration_at(index),
             data: self.machine.snapshot(&self.link, self.id),
         });
         out.write(Record::Snapshot(snapshot.clone()));
