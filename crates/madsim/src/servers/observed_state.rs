@@ -327,6 +327,7 @@ impl Stage {
                     Lost::Cut => Counter::MessageCut,
                     Lost::Full => Counter::MessageOverflowed,
                     Lost::Chance => Counter::MessageLost,
+                    Lost::Unconnected => Counter::MessageUnconnected,
                 };
                 (
                     Some(event),
