@@ -69,6 +69,7 @@
 //! | `protobuf-codec`, `prost-codec` | raft's messages by one or the other: `raft-rs` needs one |
 //! | `noraft` | `noraft`, the adapter for sile's noraft 0.7.1 |
 //! | `raftbare` | `raftbare`, the adapter for sile's raftbare 0.2.2 |
+//! | `openraft` | `openraft`, the adapter for databend's openraft 0.10.0-alpha.37 |
 //! | `process` | `process`, a Raft in another language as a subject |
 //! | `proptest` | `proptest`, plans as strategies, and `testing::machine` |
 //! | `madsim` | `madsim`, another engine, and async servers under the storm; needs `--cfg madsim` |
@@ -126,6 +127,9 @@ pub use squall_madsim as madsim;
 #[cfg(feature = "noraft")]
 #[doc(inline)]
 pub use squall_noraft as noraft;
+#[cfg(feature = "openraft")]
+#[doc(inline)]
+pub use squall_openraft as openraft;
 #[cfg(feature = "process")]
 #[doc(inline)]
 pub use squall_process as process;

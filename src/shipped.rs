@@ -15,6 +15,8 @@ pub fn subjects() -> Registry {
         squall_noraft::subjects(),
         #[cfg(feature = "raftbare")]
         squall_raftbare::subjects(),
+        #[cfg(feature = "openraft")]
+        squall_openraft::subjects(),
     ];
     let subjects = Registry::new(all.concat());
     #[cfg(all(feature = "madsim", madsim))]

@@ -83,6 +83,7 @@ where
         id: setting.id,
         configuration: setting.configuration,
         incarnation: 0,
+        tick_us: setting.tick.as_micros() as u64,
         seed: setting.seed,
         raft: &setting.raft,
         driver: &setting.driver,

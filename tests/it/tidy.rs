@@ -16,6 +16,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("raft-rs", &["core", "world"]),
     ("noraft", &["core", "world"]),
     ("raftbare", &["core"]),
+    ("openraft", &["core", "world"]),
     ("process", &["core", "world"]),
     ("explore", &["core", "world"]),
     ("page", &["core", "explore"]),
@@ -35,6 +36,7 @@ const CRATES: &[(&str, &[&str])] = &[
 /// The Raft libraries, and what they bring along, by the crates that may name them.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("noraft", &["noraft"]),
+    ("openraft", &["openraft"]),
     ("protobuf", &["raft-rs"]),
     ("raft", &["madsim", "raft-rs"]),
     ("raftbare", &["raftbare"]),

@@ -148,6 +148,9 @@ pub struct BootContext<'a> {
     pub configuration: Configuration,
     /// 0 for the first start, one more for each restart.
     pub incarnation: u32,
+    /// How long a tick is, in microseconds of the node's own clock: for libraries that keep time
+    /// themselves, where the plan counts ticks.
+    pub tick_us: u64,
     /// The seed of everything this node may draw at random (election time-outs).
     pub seed: u64,
     /// Settings of the library.

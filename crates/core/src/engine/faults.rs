@@ -221,6 +221,7 @@ impl<S: Subject> World<'_, '_, S> {
             id: node,
             configuration: self.first_configuration_of(node),
             incarnation,
+            tick_us: self.plan.cluster.tick_us,
             seed: self.plan.seed,
             raft: &self.plan.raft,
             driver: &self.plan.driver,

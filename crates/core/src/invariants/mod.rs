@@ -181,8 +181,12 @@ impl Checks {
                 counters.hit(Counter::LogCompacted);
             }
             Record::Snapshot(snapshot) => {
+                // A log that is about to be given up for it may have another entry there.
+                let held = view.entry_at(snapshot.index);
+                let is_other = held.is_some_and(|(term, _)| term != snapshot.term);
                 chain = view
                     .chain_at(snapshot.index)
+                    .filter(|_| !is_other)
                     .or_else(|| ledger.committed(snapshot.index))
                     .unwrap_or_default();
                 view.snapshot = (snapshot.index, chain);

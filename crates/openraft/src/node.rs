@@ -1,0 +1,256 @@
+//! One node: openraft's tasks on an executor of its own, which is run for each input until nothing
+//! in it can go on.
+
+use std::sync::{Arc, Mutex};
+
+use openraft::vote::RaftVote;
+use openraft::{Config, Raft};
+use openraft_rt::{AsyncRuntime, WatchReceiver};
+use squall_core::adapter::reports::Reports;
+use squall_core::ids::{NodeId, Role};
+use squall_core::options::DriverOptions;
+use squall_core::replica::{
+    BootContext, Input, Label, Next, Output, Replica, Start, SyncId, SyncResult,
+};
+use squall_world::hash::mix;
+
+use super::desk::{Desk, Then, Things};
+use super::log::Log;
+use super::log_storage::LogStorage;
+use super::membership;
+use super::messages::{self, Asked, Body, Content, Message, Request, Response};
+use super::network::Network;
+use super::own_options::{self, Triggers};
+use super::runtime::{Executor, NodeRuntime};
+use super::state_machine::{Machine, StateMachine};
+use super::types::{self, Mode, Snapshot};
+
+/// openraft, as a node has it.
+pub(super) type RaftOf<C> = Raft<C, StateMachine<C>>;
+
+/// One node of openraft.
+pub struct OpenraftNode<C: Mode> {
+    /// Dropped first: what its tasks drop may look for the rest.
+    executor: Executor,
+    pub(super) id: NodeId,
+    pub(super) desk: Desk<C>,
+    config: Arc<Config>,
+    options: DriverOptions,
+    keeps_commit: bool,
+    pub(super) lease_reads: bool,
+    pub(super) triggers: Triggers,
+    /// openraft starts when this sync is done, which covers what recovery wrote.
+    starts_after: Option<SyncId>,
+    has_started: bool,
+    /// There once it has started.
+    raft: Arc<Mutex<Option<RaftOf<C>>>>,
+    /// A sync has failed.
+    has_failed: bool,
+}
+
+impl<C: Mode> OpenraftNode<C> {
+    pub(super) fn new(
+        boot: &BootContext<'_>,
+        config: Arc<Config>,
+        mut start: Start,
+        snapshot: Option<Snapshot<C>>,
+        out: &mut Output<Message<C>>,
+    ) -> Self {
+        let is_new = start.state.snapshot.is_none() && start.state.log.last() == 0;
+        let reports = Reports::new(&start);
+        let service = std::mem::take(&mut start.service);
+        let mut log = Log::<C>::of(&start.state, start.configuration);
+        log.show_configurations(out);
+        // A founder finds the first configuration in its log, as `Raft::initialize` puts it there.
+        let founds = is_new && !start.configuration.is_empty();
+        if founds {
+            let members = membership::membership(&start.configuration);
+            log.append(first_entry::<C>(members), out);
+        }
+        let machine = Machine::new(service, snapshot);
+        let mut things = Things::new(boot.id, boot.incarnation, reports, log, machine);
+        let must_wait = founds || start.next == Next::WaitForSync;
+        std::mem::swap(&mut things.out, out);
+        let starts_after = must_wait.then(|| things.sync(Then::Nothing));
+        std::mem::swap(&mut things.out, out);
+        let node = u64::from(boot.id.0) << 32 | u64::from(boot.incarnation);
+        Self {
+            executor: Executor::new(mix(boot.seed, node)),
+            id: boot.id,
+            desk: Desk::new(things),
+            config,
+            options: boot.driver.clone(),
+            keeps_commit: boot.driver.flag(own_options::KEEP_COMMIT.name),
+            lease_reads: boot.raft.lease_reads,
+            triggers: Triggers::of(boot.driver),
+            starts_after,
+            has_started: false,
+            raft: Arc::default(),
+            has_failed: false,
+        }
+    }
+
+    /// openraft, once it has started.
+    pub(super) fn raft(&self) -> Option<RaftOf<C>> {
+        self.raft.lock().expect("no holder panics").clone()
+    }
+
+    /// Starts openraft from what the disk kept.
+    fn start(&mut self) {
+        self.has_started = true;
+        let desk = &self.desk;
+        let log = LogStorage::new(desk.clone(), &self.options, self.keeps_commit);
+        let machine = StateMachine::new(desk.clone(), self.options.clone());
+        let network = Network(desk.clone());
+        let (id, config) = (types::id(self.id), self.config.clone());
+        let place = self.raft.clone();
+        spawn(async move {
+            let started = Raft::new(id, config, network, log, machine).await;
+            // Where its storage fails it does not start: the harness stops the node then.
+            *place.lock().expect("no holder panics") = started.ok();
+        });
+    }
+
+    fn take(&mut self, input: Input<Message<C>>) {
+        match input {
+            Input::Tick => {}
+            Input::Deliver { from, message } => self.receive(from, message.message),
+            Input::Synced { sync, result } => {
+                self.has_failed |= result == SyncResult::Failed;
+                self.starts_after = self.starts_after.filter(|awaited| *awaited > sync);
+                self.desk.sync_is_over(sync, result);
+            }
+            Input::Request(request) => self.propose(request),
+            Input::Read(request) => self.read(request),
+            Input::Admin(admin) => self.administer(admin),
+            Input::Unreachable { peer }
+            | Input::SnapshotSent {
+                peer,
+                delivered: false,
+            } => self.desk.open().hang_up(peer),
+            Input::SnapshotSent { .. } | Input::Connection { .. } => {}
+        }
+    }
+
+    fn receive(&mut self, from: NodeId, content: Content<C>) {
+        let Content { call, body } = content;
+        let request = match body {
+            Body::Response(response) => {
+                self.desk.open().answered(from, call, response);
+                return;
+            }
+            Body::Request(request) => request,
+        };
+        // Before it has started, nobody listens.
+        let Some(raft) = self.raft() else { return };
+        let desk = self.desk.clone();
+        let asked = Asked::by(&request);
+        let at_once = self.triggers.answer_old_snapshot_at_once;
+        let waits = matches!(request, Request::Snapshot { .. }) && !at_once;
+        spawn(async move {
+            if let Some(response) = handle(&raft, request).await {
+                // What it has of the log itself openraft does not wait for.
+                if waits && desk.synced().await.is_err() {
+                    return;
+                }
+                let answer = asked.answer(from, call, response);
+                desk.open().out.send(answer);
+            }
+        });
+    }
+
+    /// What its own votes do not show: that it leads no longer because it is no voter.
+    fn show_role(&self) {
+        let Some(raft) = self.raft() else { return };
+        let metrics = raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        let term = types::term_of_vote::<C>(&metrics.vote);
+        let mut things = self.desk.open();
+        let leads = things.reports.last_role() == Role::Leader;
+        let vote_is_its_own = things.log.vote == Some(metrics.vote) && metrics.vote.is_committed();
+        if leads && vote_is_its_own && !metrics.state.is_leader() {
+            things.show_role(Role::Follower, term);
+        }
+    }
+
+    /// Asks for a snapshot when the log has grown by so much.
+    fn mind_growth(&self) -> bool {
+        let mut things = self.desk.open();
+        let due = things.machine.grown_bytes >= self.options.snapshot_every_bytes;
+        let Some(raft) = self.raft().filter(|_| due) else {
+            return false;
+        };
+        things.machine.grown_bytes = 0;
+        drop(things);
+        spawn(async move { drop(raft.trigger().snapshot().await) });
+        true
+    }
+}
+
+/// Adds a task, for which nobody waits.
+pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    drop(NodeRuntime::spawn(task));
+}
+
+/// The entry that a cluster begins with.
+fn first_entry<C: Mode>(members: types::Membership) -> C::Entry {
+    use openraft::entry::{RaftEntry, RaftPayload};
+    let id = types::entry_id::<C>(1, 0).expect("it has an index");
+    C::Entry::new(id, types::Payload::membership(members))
+}
+
+/// Hands a call to openraft. None when it has stopped.
+async fn handle<C: Mode>(raft: &RaftOf<C>, request: Request<C>) -> Option<Response<C>> {
+    let response = match request {
+        Request::Append(append) => Response::Append(raft.append_entries(append).await.ok()?),
+        Request::Vote(ask) => Response::Vote(raft.vote(ask).await.ok()?),
+        Request::PreVote(ask) => Response::Vote(raft.pre_vote(ask).await.ok()?),
+        Request::Snapshot { vote, meta, data } => {
+            let snapshot = Snapshot::<C> {
+                meta,
+                snapshot: data,
+            };
+            Response::Snapshot(raft.install_full_snapshot(vote, snapshot).await.ok()?)
+        }
+        Request::Transfer(transfer) => {
+            Response::Transfer(raft.handle_transfer_leader(transfer).await.ok()?)
+        }
+    };
+    Some(response)
+}
+
+impl<C: Mode> Replica for OpenraftNode<C> {
+    type Message = Message<C>;
+
+    fn step(&mut self, now_us: u64, input: Input<Message<C>>, out: &mut Output<Message<C>>) {
+        std::mem::swap(&mut self.desk.open().out, out);
+        let entered = self.executor.enter(now_us);
+        self.take(input);
+        if !self.has_started && self.starts_after.is_none() {
+            self.start();
+        }
+        self.executor.run();
+        if self.mind_growth() {
+            self.executor.run();
+        }
+        drop(entered);
+        self.show_role();
+        {
+            let mut things = self.desk.open();
+            let things = &mut *things;
+            things.log.write_end(&mut things.out);
+            std::mem::swap(&mut things.out, out);
+        }
+        if self.has_failed {
+            out.halt("a sync failed");
+        }
+    }
+
+    fn label(message: &Message<C>) -> Label {
+        message.label
+    }
+
+    fn describe(message: &Message<C>) -> String {
+        messages::describe(message)
+    }
+}

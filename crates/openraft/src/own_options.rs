@@ -1,0 +1,74 @@
+//! Options that plans draw for openraft alone.
+
+use squall_core::options::DriverOptions;
+use squall_core::own::{DriverOption, KnownIssue, Values};
+
+/// Storage may keep the commit index (`RaftLogStorage::save_committed`), or leave that out.
+pub(super) const KEEP_COMMIT: DriverOption = DriverOption {
+    name: "keep-commit",
+    about: "the storage keeps the commit index, and a restart applies up to it",
+    values: Values::Flag { percent: 50 },
+};
+
+const ASK_REMOVED_LEADER: DriverOption = DriverOption::trigger(
+    "ask-removed-leader",
+    "a leader that does not vote, or is removed and leads on for a while, is asked for changes",
+);
+
+const TRANSFER_TO_ANYONE: DriverOption = DriverOption::trigger(
+    "transfer-to-anyone",
+    "a leader is asked to hand leadership to itself, and to nodes that do not vote",
+);
+
+const ANSWER_OLD_SNAPSHOT_AT_ONCE: DriverOption = DriverOption::trigger(
+    "answer-old-snapshot-at-once",
+    "the answer to a snapshot leaves at once, while what the node has itself of it is not durable",
+);
+
+/// All of them.
+pub(super) const OPTIONS: &[DriverOption] = &[
+    KEEP_COMMIT,
+    ASK_REMOVED_LEADER,
+    TRANSFER_TO_ANYONE,
+    ANSWER_OLD_SNAPSHOT_AT_ONCE,
+];
+
+/// Known defects of openraft 0.10.0-alpha.37.
+pub(super) const ISSUES: &[KnownIssue] = &[
+    KnownIssue::new(
+        "change-asked-of-a-removed-leader",
+        "a leader that is no member, by an earlier change or by this one, fails an assertion",
+        &["no-panic"],
+    )
+    .without(|_, driver| driver.set_flag(ASK_REMOVED_LEADER.name, false)),
+    KnownIssue::new(
+        "transfer-that-nobody-takes",
+        "a leader that is to hand over to itself, or to no voter, takes no commands any more",
+        &["liveness"],
+    )
+    .without(|_, driver| driver.set_flag(TRANSFER_TO_ANYONE.name, false)),
+    KnownIssue::new(
+        "snapshot-acknowledged-before-the-log",
+        "a node that has committed what a snapshot holds takes it for installed, durable or not",
+        &["ack-before-durable"],
+    )
+    .without(|_, driver| driver.set_flag(ANSWER_OLD_SNAPSHOT_AT_ONCE.name, false)),
+];
+
+/// The options that bring known issues about, read once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Triggers {
+    pub(super) ask_removed_leader: bool,
+    pub(super) transfer_to_anyone: bool,
+    pub(super) answer_old_snapshot_at_once: bool,
+}
+
+impl Triggers {
+    pub(super) fn of(driver: &DriverOptions) -> Self {
+        Self {
+            ask_removed_leader: driver.flag(ASK_REMOVED_LEADER.name),
+            transfer_to_anyone: driver.flag(TRANSFER_TO_ANYONE.name),
+            answer_old_snapshot_at_once: driver.flag(ANSWER_OLD_SNAPSHOT_AT_ONCE.name),
+        }
+    }
+}

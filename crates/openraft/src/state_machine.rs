@@ -1,0 +1,295 @@
+//! openraft's state machine: the service that is replicated, in memory, and its snapshots, which
+//! the disk keeps.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+use openraft::entry::RaftEntry;
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use openraft_rt::{AsyncRuntime, Instant};
+use squall_core::ids::Index;
+use squall_core::options::DriverOptions;
+use squall_core::replica::Observation;
+use squall_core::service::Service;
+use squall_core::storage::{self, Record};
+
+use super::desk::Desk;
+use super::membership;
+use super::runtime::{NodeInstant, NodeRuntime};
+use super::types::{self, Command, EntryId, Mode, Snapshot, SnapshotMeta, StoredMembership};
+
+/// Bytes that an entry takes in the log beside its data, as the node counts growth.
+const ENTRY_OVERHEAD: u64 = 24;
+
+/// The service, and how far it is.
+pub(super) struct Machine<C: Mode> {
+    pub(super) service: Service,
+    pub(super) applied: Option<EntryId<C>>,
+    membership: StoredMembership<C>,
+    /// The newest durable snapshot.
+    snapshot: Option<Snapshot<C>>,
+    /// How far the newest goes that is written, durable or not.
+    written: Index,
+    /// Log growth since the last snapshot.
+    pub(super) grown_bytes: u64,
+    /// Up to where entries may be applied from when on, in order.
+    due: VecDeque<(Index, NodeInstant)>,
+}
+
+impl<C: Mode> Machine<C> {
+    /// The service as a snapshot has it, or in its first state.
+    pub(super) fn new(service: Service, snapshot: Option<Snapshot<C>>) -> Self {
+        let meta = snapshot.as_ref().map(|snapshot| snapshot.meta.clone());
+        let meta = meta.unwrap_or_default();
+        Self {
+            service,
+            written: meta.last_log_id.as_ref().map_or(0, types::index::<C>),
+            applied: meta.last_log_id,
+            membership: meta.last_membership,
+            snapshot,
+            grown_bytes: 0,
+            due: VecDeque::new(),
+        }
+    }
+
+    /// Entries up to `index` are committed, and the service takes its time to get to them.
+    pub(super) fn applies_later(&mut self, index: Index, lag_us: u64) {
+        if lag_us > 0 {
+            let due = NodeInstant::now() + Duration::from_micros(lag_us);
+            self.due.push_back((index, due));
+        }
+    }
+
+    /// From when on the entry at `index` may be applied, if not at once.
+    fn due(&mut self, index: Index) -> Option<NodeInstant> {
+        let over = self.due.iter().take_while(|(last, _)| *last < index);
+        self.due.drain(..over.count());
+        self.due.front().map(|(_, due)| *due)
+    }
+
+    pub(super) fn applied_index(&self) -> Index {
+        self.applied.as_ref().map_or(0, types::index::<C>)
+    }
+}
+
+/// The state machine, as openraft is given it.
+pub(super) struct StateMachine<C: Mode> {
+    desk: Desk<C>,
+    options: DriverOptions,
+}
+
+/// A snapshot that is being built.
+pub(super) struct SnapshotBuilder<C: Mode> {
+    desk: Desk<C>,
+    build_us: u64,
+    meta: SnapshotMeta<C>,
+    data: Bytes,
+}
+
+impl<C: Mode> StateMachine<C> {
+    pub(super) fn new(desk: Desk<C>, options: DriverOptions) -> Self {
+        Self { desk, options }
+    }
+}
+
+/// Lets simulated time go by.
+async fn wait(time_us: u64) {
+    if time_us > 0 {
+        NodeRuntime::sleep(Duration::from_micros(time_us)).await;
+    }
+}
+
+impl<C: Mode> RaftStateMachine<C> for StateMachine<C> {
+    type SnapshotData = Bytes;
+    type SnapshotBuilder = SnapshotBuilder<C>;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<EntryId<C>>, StoredMembership<C>)> {
+        let things = self.desk.open();
+        let machine = &things.machine;
+        Ok((machine.applied.clone(), machine.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<C>>> + Unpin + OptionalSend,
+    {
+        while let Some((entry, responder)) = entries.try_next().await? {
+            let id: EntryId<C> = entry.log_id();
+            let due = self.desk.open().machine.due(types::index::<C>(&id));
+            if let Some(due) = due {
+                NodeRuntime::sleep_until(due).await;
+            }
+            let outcome = {
+                let mut things = self.desk.open();
+                let things = &mut *things;
+                let machine = &mut things.machine;
+                let data: &[u8] = match C::payload(&entry) {
+                    EntryPayload::Blank => &[],
+                    EntryPayload::Normal(Command(data)) => data,
+                    EntryPayload::Membership(members) => {
+                        machine.membership =
+                            StoredMembership::<C>::new(Some(id.clone()), members.clone());
+                        &[]
+                    }
+                };
+                machine.grown_bytes += data.len() as u64 + ENTRY_OVERHEAD;
+                let applied = machine.service.apply(data);
+                let (index, state) = (types::index::<C>(&id), machine.service.state());
+                machine.applied = Some(id);
+                things.out.observe(Observation::Applied { index, state });
+                applied.map(|applied| applied.answer)
+            };
+            if let Some(responder) = responder {
+                responder.send(outcome);
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder<C> {
+        let things = self.desk.open();
+        let machine = &things.machine;
+        SnapshotBuilder {
+            desk: self.desk.clone(),
+            build_us: self.options.snapshot_build_us,
+            meta: SnapshotMeta::<C> {
+                last_log_id: machine.applied.clone(),
+                last_membership: machine.membership.clone(),
+            },
+            data: machine.service.encode(),
+        }
+    }
+
+    /// The snapshot is durable before the state machine is replaced by it.
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta<C>, data: Bytes) -> io::Result<()> {
+        let index = {
+            let mut things = self.desk.open();
+            let things = &mut *things;
+            let record = record::<C>(meta, &data);
+            let index = record.index;
+            // Of two logs it is to be told which one the snapshot stands for.
+            things.log.write_end(&mut things.out);
+            things.out.write(Record::Snapshot(Box::new(record)));
+            things.machine.written = things.machine.written.max(index);
+            index
+        };
+        self.desk.synced().await?;
+        wait(self.options.snapshot_install_us).await;
+        let mut things = self.desk.open();
+        let things = &mut *things;
+        let machine = &mut things.machine;
+        let whole = machine.service.restore(&data);
+        assert!(whole, "snapshots arrive whole");
+        machine.applied = meta.last_log_id.clone();
+        machine.membership = meta.last_membership.clone();
+        machine.grown_bytes = 0;
+        machine.snapshot = Some(Snapshot::<C> {
+            meta: meta.clone(),
+            snapshot: data,
+        });
+        let state = machine.service.state();
+        // The log goes by the snapshot from now on, as openraft is about to ask.
+        let last = meta.last_log_id.clone().expect("a snapshot has an entry");
+        things.log.purge(last, &mut things.out);
+        let configuration = membership::configuration(meta.last_membership.membership());
+        things.log.installed(index, configuration, &mut things.out);
+        things.out.observe(Observation::Installed { index, state });
+        things.reports.commit(index, &mut things.out);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot<C>>> {
+        Ok(self.desk.open().machine.snapshot.clone())
+    }
+}
+
+impl<C: Mode> RaftSnapshotBuilder<C> for SnapshotBuilder<C> {
+    type SnapshotData = Bytes;
+
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot<C>> {
+        wait(self.build_us).await;
+        let snapshot = Snapshot::<C> {
+            meta: self.meta.clone(),
+            snapshot: self.data.clone(),
+        };
+        let record = record::<C>(&self.meta, &self.data);
+        {
+            let mut things = self.desk.open();
+            let index = record.index;
+            // A leader's may have come meanwhile.
+            if index <= things.machine.written {
+                return Ok(snapshot);
+            }
+            things.machine.written = index;
+            things.machine.grown_bytes = 0;
+            things.out.write(Record::Snapshot(Box::new(record)));
+            things.out.observe(Observation::SnapshotTaken { index });
+        }
+        self.desk.synced().await?;
+        let mut things = self.desk.open();
+        let held = things.machine.snapshot.as_ref();
+        let held = held.and_then(|held| held.meta.last_log_id.clone());
+        if held < self.meta.last_log_id {
+            things.machine.snapshot = Some(snapshot.clone());
+        }
+        Ok(snapshot)
+    }
+}
+
+/// What follows the service in a snapshot's bytes: which entry the membership comes from.
+const MARK: [u8; 8] = *b"openraft";
+
+/// A snapshot as it is written.
+fn record<C: Mode>(meta: &SnapshotMeta<C>, data: &Bytes) -> storage::Snapshot {
+    let last = meta.last_log_id.as_ref().expect("a snapshot has an entry");
+    let (index, term) = place::<C>(Some(last));
+    let (since, since_term) = place::<C>(meta.last_membership.log_id().as_ref());
+    let numbers = [since.to_le_bytes(), since_term.to_le_bytes(), MARK];
+    let data = [data, &*numbers.concat()].concat();
+    storage::Snapshot {
+        index,
+        term,
+        configuration: membership::configuration(meta.last_membership.membership()),
+        data: data.into(),
+    }
+}
+
+fn place<C: Mode>(entry: Option<&EntryId<C>>) -> (Index, u64) {
+    entry.map_or((0, 0), |entry| {
+        let term = C::term_of_entry(entry.committed_leader_id());
+        (types::index::<C>(entry), term)
+    })
+}
+
+/// A snapshot as it was written, and its service without what follows it. One that was there
+/// before the cluster has nothing after the service: its membership is as old as it is.
+pub(super) fn read<C: Mode>(written: &mut storage::Snapshot) -> Snapshot<C> {
+    let bytes = written.data.clone();
+    let length = bytes
+        .len()
+        .checked_sub(24)
+        .filter(|at| bytes[at + 16..] == MARK);
+    let number = |at: usize| {
+        let bytes = bytes[at..at + 8].try_into().expect("they are eight");
+        u64::from_le_bytes(bytes)
+    };
+    let since = match length {
+        Some(at) => {
+            written.data = bytes.slice(..at);
+            types::entry_id::<C>(number(at), number(at + 8))
+        }
+        None => types::entry_id::<C>(written.index, written.term),
+    };
+    let members = membership::membership(&written.configuration);
+    Snapshot::<C> {
+        meta: SnapshotMeta::<C> {
+            last_log_id: types::entry_id::<C>(written.index, written.term),
+            last_membership: StoredMembership::<C>::new(since, members),
+        },
+        snapshot: written.data.clone(),
+    }
+}
