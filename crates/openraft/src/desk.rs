@@ -64,8 +64,8 @@ impl<C: Mode> Desk<C> {
                 Then::Flushed(index, callback) => {
                     if result.is_ok() {
                         let mut things = self.open();
-                        let id = things.id;
-                        things.tally.accepted(id, index);
+                        let (id, term) = (things.id, things.tally.term());
+                        things.tally.accepted(term, id, index);
                     }
                     callback.io_completed(result);
                 }
@@ -167,7 +167,7 @@ impl<C: Mode> Things<C> {
         let call = self.calls.remove(&number);
         if let Some(call) = call.filter(|call| call.to == from) {
             if let Some(index) = call.asked.accepted(&response) {
-                self.tally.accepted(from, index);
+                self.tally.accepted(call.asked.term, from, index);
             }
             drop(call.answer.send(response));
         }

@@ -18,6 +18,7 @@ mod desk;
 mod log;
 mod log_storage;
 mod membership;
+mod message_mutation;
 mod messages;
 mod network;
 mod node;
@@ -32,7 +33,7 @@ use std::marker::PhantomData;
 
 use squall_core::options::Feature;
 use squall_core::own::{DriverOption, KnownIssue};
-use squall_core::registry::RegisteredSubject;
+use squall_core::registry::{RegisteredSubject, with_bugs};
 use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
 
 pub use messages::{Body, Content, Message, Request, Response};
@@ -43,20 +44,19 @@ pub use types::{Command, Mode, OneLeaderATerm, SeveralLeadersATerm};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Openraft<C>(PhantomData<C>);
 
-/// The subjects `openraft` and `openraft-adv`.
+/// The subjects `openraft` and `openraft-adv`, each then with every injected bug that shows in it.
 pub fn subjects() -> Vec<RegisteredSubject> {
-    vec![
-        RegisteredSubject::new(
-            "openraft",
-            "openraft 0.10.0-alpha.37, unmodified, one leader a term",
-            Openraft::<OneLeaderATerm>::default(),
-        ),
-        RegisteredSubject::new(
-            "openraft-adv",
-            "openraft 0.10.0-alpha.37, unmodified, several leaders a term",
-            Openraft::<SeveralLeadersATerm>::default(),
-        ),
-    ]
+    let one = with_bugs(
+        "openraft",
+        "openraft 0.10.0-alpha.37, unmodified, one leader a term",
+        Openraft::<OneLeaderATerm>::default(),
+    );
+    let several = with_bugs(
+        "openraft-adv",
+        "openraft 0.10.0-alpha.37, unmodified, several leaders a term",
+        Openraft::<SeveralLeadersATerm>::default(),
+    );
+    one.into_iter().chain(several).collect()
 }
 
 impl<C: Mode> Subject for Openraft<C> {

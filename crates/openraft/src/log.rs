@@ -73,8 +73,10 @@ impl<C: Mode> Log<C> {
             true => state.snapshot.as_ref().map(|snapshot| snapshot.term),
             false => Some(state.term_before_log),
         };
+        let purged_term = purged;
         let purged = purged.and_then(|term| types::entry_id::<C>(first - 1, term));
         let last = entries.back().map(|last| written::<C>(last).term);
+        let last = last.or(purged_term);
         let vote = (state.hard.term > 0).then(|| {
             // A leader is elected before it makes an entry.
             let is_elected = last == Some(state.hard.term);

@@ -115,7 +115,8 @@ pub(super) fn call<C: Mode>(to: NodeId, call: u64, request: Request<C>) -> Messa
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     kind: MessageKind,
-    term: u64,
+    /// The term of the caller.
+    pub(super) term: u64,
     /// How far the answerer's log is the caller's, if it agrees.
     index: Option<Index>,
 }
@@ -137,6 +138,11 @@ impl Asked {
             term: types::term_of_vote::<C>(&vote),
             index,
         }
+    }
+
+    /// How far the caller's log goes that the call is about.
+    pub(super) fn index(self) -> Index {
+        self.index.unwrap_or(0)
     }
 
     /// How far the answerer's log is the caller's, by its answer.

@@ -44,6 +44,8 @@ pub struct OpenraftNode<C: Mode> {
     has_started: bool,
     /// There once it has started.
     raft: Arc<Mutex<Option<RaftOf<C>>>>,
+    /// Why it has not started, where it will not.
+    refusal: Arc<Mutex<Option<String>>>,
     /// A sync has failed.
     has_failed: bool,
 }
@@ -86,6 +88,7 @@ impl<C: Mode> OpenraftNode<C> {
             starts_after,
             has_started: false,
             raft: Arc::default(),
+            refusal: Arc::default(),
             has_failed: false,
         }
     }
@@ -103,12 +106,23 @@ impl<C: Mode> OpenraftNode<C> {
         let machine = StateMachine::new(desk.clone(), self.options.clone());
         let network = Network(desk.clone());
         let (id, config) = (types::id(self.id), self.config.clone());
-        let place = self.raft.clone();
+        let (place, refusal) = (self.raft.clone(), self.refusal.clone());
         spawn(async move {
-            let started = Raft::new(id, config, network, log, machine).await;
-            // Where its storage fails it does not start: the harness stops the node then.
-            *place.lock().expect("no holder panics") = started.ok();
+            match Raft::new(id, config, network, log, machine).await {
+                Ok(raft) => *place.lock().expect("no holder panics") = Some(raft),
+                Err(why) => *refusal.lock().expect("no holder panics") = Some(why.to_string()),
+            }
         });
+    }
+
+    /// Why openraft has given up, where it has: by its own judgement, unless a sync has failed.
+    fn has_given_up(&self) -> Option<String> {
+        if let Some(why) = self.refusal.lock().expect("no holder panics").take() {
+            return Some(why);
+        }
+        let metrics = self.raft()?.metrics();
+        let running = &metrics.borrow_watched().running_state;
+        running.as_ref().err().map(ToString::to_string)
     }
 
     fn take(&mut self, input: Input<Message<C>>) {
@@ -146,7 +160,9 @@ impl<C: Mode> OpenraftNode<C> {
         let desk = self.desk.clone();
         let asked = Asked::by(&request);
         let at_once = self.triggers.answer_old_snapshot_at_once;
-        let waits = matches!(request, Request::Snapshot { .. }) && !at_once;
+        // It takes what it has committed itself for installed.
+        let is_committed = asked.index() <= desk.open().reports.last_commit();
+        let waits = matches!(request, Request::Snapshot { .. }) && is_committed && !at_once;
         spawn(async move {
             if let Some(response) = handle(&raft, request).await {
                 // What it has of the log itself openraft does not wait for.
@@ -243,6 +259,8 @@ impl<C: Mode> Replica for OpenraftNode<C> {
         }
         if self.has_failed {
             out.halt("a sync failed");
+        } else if let Some(why) = self.has_given_up() {
+            panic!("openraft gives up: {why}");
         }
     }
 

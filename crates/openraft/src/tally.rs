@@ -26,13 +26,22 @@ impl Tally {
         }
     }
 
+    /// The term that the node leads; 0 where it leads none.
+    pub(super) fn term(&self) -> Term {
+        self.leads.unwrap_or(0)
+    }
+
     /// The node leads no longer; returns the term that it led.
     pub(super) fn end(&mut self) -> Option<Term> {
         self.leads.take()
     }
 
-    /// `node` has the log up to `index`, durably.
-    pub(super) fn accepted(&mut self, node: NodeId, index: Index) {
+    /// `node` has the log of the leader of `term` up to `index`, durably.
+    pub(super) fn accepted(&mut self, term: Term, node: NodeId, index: Index) {
+        // An answer to an earlier leadership says nothing of this one's log.
+        if self.leads != Some(term) {
+            return;
+        }
         let known = self.accepted.entry(node).or_default();
         *known = index.max(*known);
     }

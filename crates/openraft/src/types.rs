@@ -77,6 +77,9 @@ pub trait Mode:
 
     /// What an entry is for.
     fn payload(entry: &Self::Entry) -> &Payload;
+
+    /// The same, to be changed.
+    fn payload_mut(entry: &mut Self::Entry) -> &mut Payload;
 }
 
 /// Leaders as in the Raft paper: one a term.
@@ -132,6 +135,10 @@ impl Mode for OneLeaderATerm {
     fn payload(entry: &Self::Entry) -> &Payload {
         &entry.payload
     }
+
+    fn payload_mut(entry: &mut Self::Entry) -> &mut Payload {
+        &mut entry.payload
+    }
 }
 
 impl Mode for SeveralLeadersATerm {
@@ -153,6 +160,10 @@ impl Mode for SeveralLeadersATerm {
 
     fn payload(entry: &Self::Entry) -> &Payload {
         &entry.payload
+    }
+
+    fn payload_mut(entry: &mut Self::Entry) -> &mut Payload {
+        &mut entry.payload
     }
 }
 

@@ -87,6 +87,16 @@ pub fn kill_all() {
     }
 }
 
+/// Gives all of these a moment to end, now that nothing more is asked, and then ends them.
+pub(crate) fn end_all(mut children: Vec<Child>) {
+    children.iter_mut().for_each(Child::hang_up);
+    let mut waited = Duration::ZERO;
+    while waited < GRACE && !children.iter().all(Child::has_ended) {
+        pause(Duration::from_millis(2));
+        waited += Duration::from_millis(2);
+    }
+}
+
 /// Processor time that all processes have taken so far, those that they have started and waited
 /// for among them. Of one that ends by itself the last moments may be missing.
 pub(crate) fn time_of_all() -> Duration {
@@ -240,6 +250,12 @@ impl Child {
     }
 
     fn why(&mut self, error: &io::Error) -> ChildError {
+        // This program ends, and has killed it: nobody is to take that for a finding.
+        if lock(&ALL).is_over {
+            loop {
+                std::thread::park();
+            }
+        }
         if self.shared.was_killed.load(Ordering::Relaxed) {
             return ChildError::TooSlow(self.deadline);
         }
@@ -266,19 +282,22 @@ impl Child {
     /// has started.
     pub(crate) fn end(&mut self) -> Option<ExitStatus> {
         self.hang_up();
-        let mut process = lock(&self.shared.process);
         let mut waited = Duration::ZERO;
         let status = loop {
+            let mut process = lock(&self.shared.process);
             self.shared.look_at_time(&process);
             match process.try_wait() {
                 Ok(Some(status)) => break Some(status),
                 Ok(None) if waited < GRACE => {
+                    // Others may want to kill it meanwhile.
+                    drop(process);
                     pause(Duration::from_millis(2));
                     waited += Duration::from_millis(2);
                 }
                 Ok(None) | Err(_) => break None,
             }
         };
+        let mut process = lock(&self.shared.process);
         kill(&mut process);
         drop(process);
         if let Some(reader) = self.reader.take() {

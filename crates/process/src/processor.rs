@@ -1,6 +1,8 @@
 //! Which processor a run and its process are on: the same. Of the two, one always waits for the
 //! other, and waking a processor that has gone to sleep takes longer than a step.
 //!
+//! This is for processes of one thread; others run where the system puts them.
+//!
 //! Left to itself, the system spreads the two over two processors. So for the length of a run both
 //! are bound to one, each thread to one of its own as far as there are so many; once a second the
 //! system is asked again where the thread would run. No result depends on any of this.
@@ -90,10 +92,27 @@ mod linux {
         }
     }
 
-    /// Where it is not allowed, both run where the system puts them.
+    /// The threads of a process.
+    fn threads(process: u32) -> Vec<Pid> {
+        let Ok(all) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+            return Vec::new();
+        };
+        let number = |name: std::ffi::OsString| name.to_str()?.parse().ok();
+        let all = all.filter_map(|entry| Pid::from_raw(number(entry.ok()?.file_name())?));
+        all.collect()
+    }
+
+    /// Where it is not allowed, both run where the system puts them. So does a process of several
+    /// threads, as Go's are: those that it has started while it was bound are set free again.
     fn bind(process: u32) -> Option<CpuSet> {
-        let process = Pid::from_raw(i32::try_from(process).ok()?)?;
         let allowed = sched_getaffinity(None).ok()?;
+        let threads = threads(process);
+        let [process] = threads[..] else {
+            for thread in threads {
+                let _ = sched_setaffinity(Some(thread), &allowed);
+            }
+            return None;
+        };
         let processor = PLACE.with_borrow_mut(|place| {
             if place
                 .as_ref()

@@ -149,11 +149,7 @@ pub fn end_idle() {
     let idle = pools
         .iter()
         .flat_map(|pool| std::mem::take(&mut *lock(&pool.idle)));
-    let mut idle: Vec<Child> = idle.collect();
-    idle.iter_mut().for_each(Child::hang_up);
-    for mut child in idle {
-        child.end();
-    }
+    child::end_all(idle.collect());
 }
 
 /// Why a process could not be started for a run, where one could not, though it had been before.

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Event, Report};
+use super::panics;
 use super::trace::Weight;
 use super::world::World;
 use crate::counters::Counter;
 use crate::ids::NodeId;
 use crate::invariants::{Postmark, Verdict};
-use crate::replica::{Input, Label, Subject};
-use squall_world::network::Lost;
+use crate::replica::{Input, Label, MessageKind, Replica, Subject};
+use squall_world::network::{Fate, Lost};
 use squall_world::queue::SlabKey;
 use squall_world::streams::{Stamp, Streams};
 
@@ -70,36 +71,49 @@ impl<S: Subject> World<'_, '_, S> {
         }
     }
 
-    /// What becomes of a message that the network has lost: it is sent again, and arrives then; or
-    /// the link is cut, and nothing that is sent after it will be handed over.
-    pub(super) fn lost_on_stream(
+    /// What a connection makes of a message's fate: what is lost by chance, or for want of room, is
+    /// sent again and arrives late, and a copy comes to nothing.
+    pub(super) fn fate_on_stream(
         &mut self,
         now_us: u64,
         from: NodeId,
         label: &Label,
-        lost: Lost,
-    ) -> Option<u64> {
-        if lost == Lost::Cut {
-            self.lost(now_us, from, label, lost);
-            self.end_connection(now_us, from, label.to);
-            return None;
+        fate: Fate,
+    ) -> Fate {
+        let (node, peer) = (from.position(), label.to.position());
+        match fate {
+            Fate::Lost(Lost::Chance | Lost::Full) => {
+                self.counters.hit(Counter::MessageSentAgain);
+                self.network.add_in_flight(node, peer);
+                let late_us = self.some_time(self.plan.election_us());
+                if self.is_watched() {
+                    let kind = label.kind.words();
+                    let text = format!("its {kind} to {} is lost, and sent again", label.to);
+                    self.tell(Some(from), Weight::Notable, text);
+                }
+                Fate::Arrives {
+                    at_us: now_us + late_us,
+                    again_at_us: None,
+                    reorderable: false,
+                    late_us,
+                }
+            }
+            Fate::Arrives {
+                at_us,
+                again_at_us: Some(_),
+                reorderable,
+                late_us,
+            } => {
+                self.network.arrived(node, peer);
+                Fate::Arrives {
+                    at_us,
+                    again_at_us: None,
+                    reorderable,
+                    late_us,
+                }
+            }
+            other => other,
         }
-        self.counters.hit(Counter::MessageSentAgain);
-        self.network
-            .add_in_flight(from.position(), label.to.position());
-        let at_us = now_us + self.some_time(self.plan.election_us());
-        if at_us > now_us + self.plan.prompt_us() {
-            self.answers.disturb(at_us);
-        }
-        if self.is_watched() {
-            let kind = label.kind.words();
-            let text = format!(
-                "its {kind} to {} is lost ({lost}), and sent again",
-                label.to
-            );
-            self.tell(Some(from), Weight::Notable, text);
-        }
-        Some(at_us)
     }
 
     /// The message at `parcel` has come to the end of its link: it is handed over when all that was
@@ -127,20 +141,12 @@ impl<S: Subject> World<'_, '_, S> {
             None => false,
         };
         if !is_new {
-            drop(self.parcels.take(parcel));
-            self.counters.hit(Counter::MessageUnconnected);
-            if self.is_watched() {
-                let text = format!("a message of {from} arrives after their connection has ended");
-                self.tell(Some(to), Weight::Routine, text);
-            }
+            self.discard(now_us, to, from, parcel);
             return Ok(());
         }
-        let mut is_any = false;
-        while let Some((parcel, postmark)) = self.next_on_stream(to, from) {
-            is_any = true;
-            self.reach(now_us, from, to, parcel, postmark)?;
-        }
-        if !is_any {
+        let before = self.step;
+        self.hand_over_in_turn(now_us, to, from)?;
+        if self.step == before {
             self.counters.hit(Counter::MessageHeldInTurn);
             if self.is_watched() {
                 let text = format!("a message of {from} waits for one that was sent before it");
@@ -148,6 +154,48 @@ impl<S: Subject> World<'_, '_, S> {
             }
         }
         Ok(())
+    }
+
+    /// Hands over what has arrived from `peer` and is next, as long as the node runs.
+    pub(super) fn hand_over_in_turn(&mut self, now_us: u64, node: NodeId, peer: NodeId) -> Verdict {
+        loop {
+            if self.stands_still(node) {
+                self.slots[node.position()]
+                    .held
+                    .push(Event::InTurn { node, peer });
+                return Ok(());
+            }
+            let Some((parcel, postmark)) = self.next_on_stream(node, peer) else {
+                return Ok(());
+            };
+            if self.is_snapshot(parcel) {
+                self.report_snapshot(now_us, peer, node, true);
+            }
+            self.reach(now_us, peer, node, parcel, postmark)?;
+        }
+    }
+
+    fn is_snapshot(&self, parcel: SlabKey) -> bool {
+        let Some(message) = self.parcels.get(parcel) else {
+            return false;
+        };
+        panics::enter();
+        let label = S::Replica::label(message);
+        panics::leave();
+        label.kind == MessageKind::Snapshot
+    }
+
+    /// What has arrived at `node`, and comes to nothing for its connection has ended.
+    fn discard(&mut self, now_us: u64, node: NodeId, peer: NodeId, parcel: SlabKey) {
+        self.counters.hit(Counter::MessageUnconnected);
+        if self.is_snapshot(parcel) {
+            self.report_snapshot(now_us, peer, node, false);
+        }
+        drop(self.parcels.take(parcel));
+        if self.is_watched() {
+            let text = format!("a message of {peer} is lost: their connection has ended");
+            self.tell(Some(node), Weight::Routine, text);
+        }
     }
 
     fn next_on_stream(&mut self, node: NodeId, peer: NodeId) -> Option<(SlabKey, Postmark)> {
@@ -205,7 +253,7 @@ impl<S: Subject> World<'_, '_, S> {
         if standing != Some(connection) {
             return Ok(());
         }
-        self.close(node, peer);
+        self.close(now_us, node, peer);
         self.seek_connection(now_us, node, peer);
         self.hear_of_connection(now_us, node, peer, false)
     }
@@ -221,16 +269,28 @@ impl<S: Subject> World<'_, '_, S> {
             self.counters.hit(Counter::Disconnected);
         }
         self.answers.disturb(now_us);
+        if self.stands_still(node) {
+            let incarnation = self.views[node.position()].incarnation;
+            let report = Report::Connection { peer, stands };
+            let event = Event::Report {
+                node,
+                incarnation,
+                report,
+            };
+            self.slots[node.position()].held.push(event);
+            return Ok(());
+        }
         self.step(now_us, node, Input::Connection { peer, stands })
     }
 
     /// Closes a node's end, and drops what waits there.
-    fn close(&mut self, node: NodeId, peer: NodeId) {
-        if let Some(connections) = &mut self.connections {
-            let waiting = connections.streams.close(node.position(), peer.position());
-            for (parcel, _) in waiting {
-                drop(self.parcels.take(parcel));
-            }
+    fn close(&mut self, now_us: u64, node: NodeId, peer: NodeId) {
+        let Some(connections) = &mut self.connections else {
+            return;
+        };
+        let waiting = connections.streams.close(node.position(), peer.position());
+        for (parcel, _) in waiting {
+            self.discard(now_us, node, peer, parcel);
         }
     }
 
@@ -241,7 +301,7 @@ impl<S: Subject> World<'_, '_, S> {
         }
         for at in 0..self.nodes.len() {
             let peer = self.nodes[at];
-            self.close(node, peer);
+            self.close(now_us, node, peer);
             let connections = self.connections.as_ref();
             let standing = connections.and_then(|connections| connections.standing(peer, node));
             if let Some(connection) = standing {
@@ -292,7 +352,7 @@ impl<S: Subject> World<'_, '_, S> {
         for (node, peer) in [(one, other), (other, one)] {
             let standing = self.connections.as_ref();
             if standing.is_some_and(|connections| connections.standing(node, peer).is_some()) {
-                self.close(node, peer);
+                self.close(now_us, node, peer);
                 self.hear_of_connection(now_us, node, peer, false)?;
             }
         }

@@ -31,6 +31,8 @@ pub(crate) enum Event {
         incarnation: u32,
         report: Report,
     },
+    /// A node goes on with what a peer has sent on their connection.
+    InTurn { node: NodeId, peer: NodeId },
     /// Two nodes are to be connected.
     Connect { one: NodeId, other: NodeId },
     /// A client's pause is over.
@@ -89,6 +91,12 @@ pub(crate) enum Report {
     SnapshotSent {
         peer: NodeId,
         delivered: bool,
+    },
+    /// A connection stands from now on, or no longer: for a node that stood still when it was to
+    /// hear of that.
+    Connection {
+        peer: NodeId,
+        stands: bool,
     },
     /// The connection of this number has ended.
     Disconnected {

@@ -151,6 +151,7 @@ impl<S: Subject> World<'_, '_, S> {
             | Event::Arrival { to: node, .. }
             | Event::Synced { node, .. }
             | Event::Report { node, .. }
+            | Event::InTurn { node, .. }
                 if self.stands_still(node) =>
             {
                 self.slots[node.position()].held.push(event);
@@ -182,6 +183,7 @@ impl<S: Subject> World<'_, '_, S> {
                     return Ok(());
                 }
                 let input = match report {
+                    Report::Connection { peer, stands } => Input::Connection { peer, stands },
                     Report::Disconnected { peer, connection } => {
                         return self.disconnected(now_us, node, peer, connection);
                     }
@@ -198,6 +200,7 @@ impl<S: Subject> World<'_, '_, S> {
                 };
                 self.step(now_us, node, input)
             }
+            Event::InTurn { node, peer } => self.hand_over_in_turn(now_us, node, peer),
             Event::Connect { one, other } => self.connect(now_us, one, other),
             Event::ClientWakes { client } => self.client_wakes(now_us, client),
             Event::ScriptedTry { operation, nth } => self.scripted_try(now_us, operation, nth),
@@ -291,7 +294,8 @@ impl<S: Subject> World<'_, '_, S> {
         kind: MessageKind,
     ) {
         self.network.arrived(from.position(), to.position());
-        if kind == MessageKind::Snapshot {
+        // On a connection, one that has arrived may still be lost.
+        if kind == MessageKind::Snapshot && self.connections.is_none() {
             self.report_snapshot(now_us, from, to, self.is_up(to));
         }
     }

@@ -148,12 +148,15 @@ impl<S: Subject> World<'_, '_, S> {
             self.end_connection(now_us, from, to);
             return None;
         }
-        let fate = self.network.route(
+        let mut fate = self.network.route(
             now_us,
             from.position(),
             to.position(),
             &mut self.network_choices,
         );
+        if self.connections.is_some() {
+            fate = self.fate_on_stream(now_us, from, label, fate);
+        }
         if let Some(recording) = self
             .watch
             .recording
@@ -163,11 +166,9 @@ impl<S: Subject> World<'_, '_, S> {
             recording.routed(from, to, kind, fate);
         }
         let (mut at_us, mut again_at_us, reorderable) = match fate {
-            Fate::Lost(lost) if self.connections.is_some() => {
-                return self.lost_on_stream(now_us, from, label, lost);
-            }
             Fate::Lost(lost) => {
                 self.lost(now_us, from, label, lost);
+                self.end_connection(now_us, from, to);
                 return None;
             }
             Fate::Arrives {
@@ -182,15 +183,13 @@ impl<S: Subject> World<'_, '_, S> {
                 self.counters.hit(Counter::MessageDelayed);
                 at_us += by_us;
             }
+            // A connection takes each message once.
+            Some(MessageFault::Duplicate { .. }) if self.connections.is_some() => {}
             Some(MessageFault::Duplicate { after_us }) if again_at_us.is_none() => {
                 self.network.add_in_flight(from.position(), to.position());
                 again_at_us = Some(at_us + after_us);
             }
             _ => {}
-        }
-        if self.connections.is_some() && again_at_us.take().is_some() {
-            // The connection takes a copy for one, and it would come to nothing.
-            self.network.arrived(from.position(), to.position());
         }
         if reorderable {
             self.counters.hit(Counter::MessageReordered);
