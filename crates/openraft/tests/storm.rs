@@ -53,3 +53,13 @@ fn each_finding_shows_with_its_option_and_not_without() {
         assert_eq!(outcome.failure, None, "{name} without its option");
     }
 }
+
+#[test]
+fn a_log_that_a_snapshot_has_replaced_may_come_back_and_go_again() {
+    // The disk loses that the log was given up, and keeps the snapshot: recovery gives it up again.
+    let file = "regressions/log-given-up-twice.json";
+    let plan = Plan::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let subject = subject("openraft-adv");
+    let outcome = subject.runner.run(&plan, Observer::default());
+    assert_eq!(outcome.failure, None);
+}

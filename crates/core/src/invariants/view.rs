@@ -64,7 +64,8 @@ impl NodeView {
         let mut log = Indexed::starting_at(durable.log.first());
         let mut changes = Vec::new();
         for (index, entry) in durable.log.iter() {
-            let chain = durable.chain_at(index).unwrap_or_default();
+            // Not the snapshot's, where that is of another log: this one is about to be given up.
+            let chain = durable.log.chain_at(index).unwrap_or_default();
             log.push((entry.term, chain));
             if entry.kind != EntryKind::Normal {
                 changes.push(index);
