@@ -1,4 +1,4 @@
-//! The catalogue of mutants in `sims/mutants` holds: each is a change of the library that can be
+//! The catalogues of mutants in `sims/mutants` hold: each is a change of the library that can be
 //! made, and what it names exists. `cargo xtask mutants` shows what catches them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use squall_core::invariants::Property;
 use squall_core::plan::Profile;
 
-use super::support::{library_source, root};
+use super::support::{library_folder, root};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,11 +46,22 @@ const PARTS: &[&str] = &[
     "transfer",
 ];
 
-fn catalogue() -> BTreeMap<String, Vec<Mutant>> {
-    let entries = std::fs::read_dir(root().join("sims/mutants")).unwrap();
-    entries
-        .map(|entry| {
-            let path = entry.unwrap().path();
+/// The parts of openraft.
+const PARTS_OF_OPENRAFT: &[&str] = &[
+    "commit",
+    "elections",
+    "issues",
+    "log",
+    "membership",
+    "reads",
+];
+
+fn catalogue(folder: &str) -> BTreeMap<String, Vec<Mutant>> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.is_file())
+        .map(|path| {
             let text = std::fs::read_to_string(&path).unwrap();
             let file: File = toml::from_str(&text).unwrap();
             let part = path.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -61,26 +72,38 @@ fn catalogue() -> BTreeMap<String, Vec<Mutant>> {
 
 #[test]
 fn every_part_of_the_library_has_mutants() {
-    let catalogue = catalogue();
-    let parts: Vec<&str> = catalogue.keys().map(String::as_str).collect();
-    assert_eq!(parts, PARTS);
-    for (part, mutants) in &catalogue {
-        assert!(mutants.len() >= 3, "{part} has {} only", mutants.len());
+    let all = [
+        ("sims/mutants", PARTS, 40),
+        ("sims/mutants/openraft", PARTS_OF_OPENRAFT, 20),
+    ];
+    for (folder, expected, least) in all {
+        let catalogue = catalogue(folder);
+        let parts: Vec<&str> = catalogue.keys().map(String::as_str).collect();
+        assert_eq!(parts, expected);
+        for (part, mutants) in &catalogue {
+            assert!(mutants.len() >= 3, "{part} has {} only", mutants.len());
+        }
+        assert!(catalogue.values().flatten().count() >= least);
     }
-    assert!(catalogue.values().flatten().count() >= 40);
 }
 
 #[test]
 fn every_mutant_can_be_made_and_names_what_exists() {
-    let catalogue = catalogue();
-    let mut sources = BTreeMap::new();
     let mut ids = BTreeSet::new();
-    for mutant in catalogue.values().flatten() {
+    for (folder, library) in [
+        ("sims/mutants", "raft"),
+        ("sims/mutants/openraft", "openraft"),
+    ] {
+        can_be_made(folder, library, &mut ids);
+    }
+}
+
+fn can_be_made(folder: &str, library: &str, ids: &mut BTreeSet<String>) {
+    let sources = library_folder(library);
+    for mutant in catalogue(folder).values().flatten() {
         let id = &mutant.id;
-        assert!(ids.insert(id), "two mutants are called {id}");
-        let source = sources
-            .entry(mutant.file.clone())
-            .or_insert_with(|| library_source(&mutant.file));
+        assert!(ids.insert(id.clone()), "two mutants are called {id}");
+        let source = std::fs::read_to_string(sources.join(&mutant.file)).unwrap();
         let times = source.matches(&mutant.find).count();
         assert_eq!(times, 1, "{id}: what to find in {}", mutant.file);
         assert_ne!(mutant.find, mutant.put, "{id} changes nothing");

@@ -123,8 +123,13 @@ pub fn quiet_plan(voters: u8) -> Plan {
     }
 }
 
-/// The text of a file of the library's `src`, where cargo keeps it.
+/// The text of a file of the `src` of raft-rs, where cargo keeps it.
 pub fn library_source(file: &str) -> String {
+    std::fs::read_to_string(library_folder("raft").join(file)).unwrap()
+}
+
+/// The `src` of the library of that name, where cargo keeps it.
+pub fn library_folder(name: &str) -> PathBuf {
     let run = |program: &str, arguments: &[&str]| {
         let mut command = Command::new(program);
         let output = command.args(arguments).current_dir(root()).output();
@@ -145,9 +150,9 @@ pub fn library_source(file: &str) -> String {
     );
     let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    let raft = packages.iter().find(|package| package["name"] == "raft");
-    let manifest = PathBuf::from(raft.unwrap()["manifest_path"].as_str().unwrap());
-    std::fs::read_to_string(manifest.with_file_name("src").join(file)).unwrap()
+    let library = packages.iter().find(|package| package["name"] == name);
+    let manifest = PathBuf::from(library.unwrap()["manifest_path"].as_str().unwrap());
+    manifest.with_file_name("src")
 }
 
 /// The plan of a seed for the subject of that name.

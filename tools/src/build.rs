@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Error;
-use crate::library::{Library, NAME, put};
+use crate::library::{Library, put};
 use crate::operators::{self, Spot};
 use crate::schemata::{self, Edit};
+use crate::target::Target;
 
 /// The environment variable that chooses the mutant in a build that has many.
 pub const VARIABLE: &str = "SQUALL_MUTANT";
@@ -84,6 +85,8 @@ pub struct Builder<'a> {
     pub project: &'a Path,
     /// The library as it is.
     pub library: &'a Library,
+    /// Which library that is.
+    pub target: Target,
 }
 
 impl Builder<'_> {
@@ -120,7 +123,7 @@ impl Builder<'_> {
     /// compile, until all does.
     fn build(&self, name: &str, ids: &[&str], write: &Write<'_>) -> Result<Switched, Error> {
         let workspace = self.folder().join(name);
-        let copy = workspace.join(copy_of(&workspace));
+        let copy = workspace.join(self.copy_of(&workspace));
         let mut unviable = BTreeMap::new();
         loop {
             let without: BTreeSet<&str> = unviable.keys().map(String::as_str).collect();
@@ -186,7 +189,7 @@ impl Builder<'_> {
     /// When it does not compile, or a file cannot be written.
     pub fn apart(&self, change: &Change) -> Result<PathBuf, Error> {
         let workspace = self.folder().join("apart");
-        let copy = workspace.join(copy_of(&workspace));
+        let copy = workspace.join(self.copy_of(&workspace));
         self.library.copy(&copy)?;
         let mut text = self.library.read(&change.file)?;
         text.replace_range(change.place.clone(), &change.put);
@@ -220,7 +223,7 @@ impl Builder<'_> {
         let mut sources = Sources::default();
         for (file, edits) in of_file {
             let switched = schemata::switch(&self.library.read(file)?, &edits)
-                .map_err(|error| Error::Cargo(format!("{NAME}/src/{file}: {error}")))?;
+                .map_err(|error| self.no_rust(file, &error))?;
             let id = |number: usize| changes[number - 1].id.clone();
             let lines = switched.lines.into_iter();
             sources
@@ -244,7 +247,7 @@ impl Builder<'_> {
             let left = |spot: &&Spot| !without.contains(ids[spot.number - 1]);
             let left: Vec<Spot> = spots.iter().filter(left).cloned().collect();
             let switched = operators::switch(&self.library.read(file)?, &left)
-                .map_err(|error| Error::Cargo(format!("{NAME}/src/{file}: {error}")))?;
+                .map_err(|error| self.no_rust(file, &error))?;
             let id = |number: usize| ids[number - 1].to_owned();
             for (index, line) in switched.text.lines().enumerate() {
                 for number in operators::marks(line) {
@@ -295,11 +298,13 @@ impl Builder<'_> {
         let mut own: toml::Table = toml::from_str(&format!(
             "[workspace]\n[package]\nname = \"squall-mutants\"\nedition = \"2024\"\n\
              [[bin]]\nname = \"{}\"\npath = \"main.rs\"\n\
-             [dependencies]\nsquall = {{ path = {:?} }}\n\
-             [patch.crates-io]\n{NAME} = {{ path = {:?} }}\n",
+             [dependencies]\nsquall = {{ path = {:?}, features = {:?} }}\n\
+             [patch.crates-io]\n{} = {{ path = {:?} }}\n",
             program(workspace),
             self.project,
-            copy_of(workspace)
+            self.target.feature().as_slice(),
+            self.library.name,
+            self.copy_of(workspace)
         ))
         .expect("the manifest is ours");
         if let Some(profiles) = table.get("profile") {
@@ -315,6 +320,17 @@ impl Builder<'_> {
         let lock = self.project.join("Cargo.lock");
         let text = std::fs::read_to_string(&lock).map_err(|error| Error::file(&lock, &error))?;
         put(&workspace.join("Cargo.lock"), &text)
+    }
+
+    /// What the folder of the library's copy in a workspace is called.
+    fn copy_of(&self, workspace: &Path) -> String {
+        let name = workspace.file_name().unwrap_or_default();
+        format!("{}-{}", self.library.name, name.to_string_lossy())
+    }
+
+    /// A file of the library that cannot be parsed.
+    fn no_rust(&self, file: &str, error: &syn::Error) -> Error {
+        Error::Cargo(format!("{}/src/{file}: {error}", self.library.name))
     }
 
     /// The names of Squall's crates.
@@ -373,12 +389,6 @@ impl Builder<'_> {
 fn program(workspace: &Path) -> String {
     let name = workspace.file_name().unwrap_or_default();
     format!("squall-{}", name.to_string_lossy())
-}
-
-/// What the folder of the library's copy in a workspace is called.
-fn copy_of(workspace: &Path) -> String {
-    let name = workspace.file_name().unwrap_or_default();
-    format!("{NAME}-{}", name.to_string_lossy())
 }
 
 /// What tells a build of these texts and numbers from every other.
@@ -478,12 +488,24 @@ mod tests {
 
     #[test]
     fn no_two_workspaces_have_the_library_in_the_same_place() {
-        let folders = ["catalogue", "generic", "apart"];
-        let places: BTreeSet<String> = folders
-            .iter()
-            .map(|folder| copy_of(&Path::new("target/mutants").join(folder)))
-            .collect();
-        assert_eq!(places.len(), folders.len());
+        let project = Path::new(".");
+        let library = |target: Target| Library {
+            folder: PathBuf::new(),
+            name: target.package().to_owned(),
+            version: String::new(),
+        };
+        let mut places = BTreeSet::new();
+        for target in [Target::RaftRs, Target::Openraft] {
+            let builder = Builder {
+                project,
+                library: &library(target),
+                target,
+            };
+            for folder in ["generic", "apart", target.workspace()] {
+                places.insert(builder.copy_of(&Path::new("target/mutants").join(folder)));
+            }
+        }
+        assert_eq!(places.len(), 6);
     }
 
     #[test]

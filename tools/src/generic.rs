@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::build::{Builder, Switched};
 use crate::hunt::Hunt;
-use crate::library::{Library, NAME, put};
+use crate::library::{Library, put};
 use crate::operators::{Genre, Spot};
 use crate::survivors::{Class, Survivors};
 
@@ -104,7 +104,7 @@ impl At {
 /// # Errors
 /// When it is not installed, or fails.
 pub fn list(library: &Library, folder: &Path) -> Result<Vec<Generic>, Error> {
-    let copy = folder.join("list").join(NAME);
+    let copy = folder.join("list").join(&library.name);
     library.copy(&copy)?;
     let manifest = copy.join("Cargo.toml");
     let text =

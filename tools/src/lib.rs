@@ -23,6 +23,7 @@ mod side_by_side;
 mod strategies;
 mod survivors;
 mod table;
+mod target;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

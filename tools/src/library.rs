@@ -5,31 +5,22 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// The library: its name at the registry.
-pub const NAME: &str = "raft";
-
 /// The source of the library as the project's lock file has it.
 #[derive(Debug)]
 pub struct Library {
     /// The package's folder at cargo's.
     pub folder: PathBuf,
+    /// Its name there.
+    pub name: String,
     /// Its version.
     pub version: String,
 }
 
 impl Library {
-    /// Asks cargo where it is.
+    /// Asks cargo where the library of that name is.
     ///
     /// # Errors
     /// When cargo cannot say, or the project does not depend on it.
-    pub fn locate(project: &Path) -> Result<Self, Error> {
-        Self::named(project, NAME)
-    }
-
-    /// The same for another library.
-    ///
-    /// # Errors
-    /// As [`Library::locate`].
     pub fn named(project: &Path, name: &str) -> Result<Self, Error> {
         // Without this, cargo would fetch what the dependencies need on other platforms.
         let mut options = vec!["--locked".to_owned()];
@@ -53,6 +44,7 @@ impl Library {
         let manifest = package.manifest_path.as_std_path();
         Ok(Self {
             folder: manifest.parent().unwrap_or(manifest).to_path_buf(),
+            name: name.to_owned(),
             version: package.version.to_string(),
         })
     }
@@ -90,6 +82,7 @@ impl Library {
             table.remove(key);
         }
         put(&to.join("Cargo.toml"), &table.to_string())?;
+        // The compiler reads texts of the documentation, too.
         for file in self.files()? {
             if !but.contains(&file) {
                 put(&to.join("src").join(&file), &self.read(&file)?)?;
@@ -98,11 +91,11 @@ impl Library {
         Ok(())
     }
 
-    /// The Rust files in `src`, relative to it, in order of name.
+    /// The Rust files and the Markdown files in `src`, relative to it, in order of name.
     ///
     /// # Errors
     /// When a folder cannot be read.
-    pub fn files(&self) -> Result<Vec<String>, Error> {
+    fn files(&self) -> Result<Vec<String>, Error> {
         let root = self.folder.join("src");
         let (mut folders, mut files) = (vec![root.clone()], Vec::new());
         while let Some(folder) = folders.pop() {
@@ -111,7 +104,10 @@ impl Library {
                 let path = entry.map_err(cannot)?.path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path.extension().is_some_and(|ending| ending == "rs") {
+                } else if path
+                    .extension()
+                    .is_some_and(|ending| ending == "rs" || ending == "md")
+                {
                     let inner = path.strip_prefix(&root).unwrap_or(&path);
                     files.push(inner.to_string_lossy().replace('\\', "/"));
                 }

@@ -15,9 +15,7 @@ use crate::library::{Library, put};
 use crate::round;
 use crate::side_by_side::side_by_side;
 use crate::table::{self, Row};
-
-/// The subject that drives the library.
-const SUBJECT: &str = "raft-rs";
+use crate::target::Target;
 
 /// The default profile, which every mutant is swept with.
 const DEFAULT: &str = "portfolio";
@@ -30,6 +28,9 @@ const SHRINK: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Args)]
 pub struct Options {
+    /// Which library's mutants.
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["generic", "bugs"])]
+    library: Target,
     /// Only these mutants: ids, separated by commas [default: all].
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub only: Vec<String>,
@@ -97,29 +98,28 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     if options.bugs {
         return bugs(project, options);
     }
-    let mutants = catalogue::select(
-        catalogue::read(&project.join("sims/mutants"))?,
-        &options.only,
-    )?;
+    let target = options.library;
+    let mutants = catalogue::select(catalogue::read(&target.catalogue(project))?, &options.only)?;
     if options.list {
         print!("{}", table::list(&mutants));
         return Ok(0);
     }
-    let library = Library::locate(project)?;
+    let library = Library::named(project, target.package())?;
     let changes = changes(&library, &mutants)?;
     let builder = Builder {
         project,
         library: &library,
+        target,
     };
     // All of them, whatever is asked for, so that the next call finds the program as it is.
-    let all = self::changes(&library, &catalogue::read(&project.join("sims/mutants"))?)?;
+    let all = self::changes(&library, &catalogue::read(&target.catalogue(project))?)?;
     eprintln!(
         "building Squall against {} {} with {} mutants behind a switch",
-        crate::library::NAME,
+        library.name,
         library.version,
         all.len()
     );
-    let built = builder.switched("catalogue", &all)?;
+    let built = builder.switched(target.workspace(), &all)?;
     if let Some((id, why)) = built.unviable.first_key_value() {
         return Err(Error::Untrue(format!(
             "mutant {id} does not compile: {why}"
@@ -131,15 +131,16 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
         return Ok(0);
     }
     let stop = stop_at_interrupt();
-    let out = builder.folder().join("out");
+    let out = builder.folder().join("out").join(target.subject());
     let budget = options.budget.unwrap_or(BUDGET);
     let work = Work {
         options,
         budget,
         out: &out,
         stop,
+        target,
     };
-    same_digests(project, &built.program, &out)?;
+    same_digests(target, project, &built.program, &out)?;
     if options.apart {
         return work.compare(&builder, &built.program, &mutants, &changes);
     }
@@ -163,15 +164,18 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     };
     let rows = work.sweep_each(&mutants, |mutant, profile, shrink| {
         let (program, id) = program(mutant);
-        let prey = prey(&program, id.as_deref(), profile, &out.join(profile));
+        let prey = prey(target, &program, id.as_deref(), profile, &out.join(profile));
         prey.hunt(budget, shrink, stop)
     })?;
     work.conclude(
         project,
         &rows,
         mutants.len(),
-        "mutants",
-        "cargo xtask mutants",
+        target.table(),
+        match target {
+            Target::RaftRs => "cargo xtask mutants",
+            Target::Openraft => "cargo xtask mutants --library openraft",
+        },
     )
 }
 
@@ -181,10 +185,12 @@ fn bugs(project: &Path, options: &Options) -> Result<u8, Error> {
         catalogue::bugs(&project.join("docs/driver-bugs.md"))?,
         &options.only,
     )?;
-    let library = Library::locate(project)?;
+    let target = Target::RaftRs;
+    let library = Library::named(project, target.package())?;
     let builder = Builder {
         project,
         library: &library,
+        target,
     };
     eprintln!("building Squall");
     let program = builder.plain()?;
@@ -195,12 +201,13 @@ fn bugs(project: &Path, options: &Options) -> Result<u8, Error> {
         budget,
         out: &out,
         stop: stop_at_interrupt(),
+        target,
     };
     let rows = work.sweep_each(&bugs, |bug, profile, shrink| {
-        let subject = format!("{SUBJECT}+{}", bug.id);
+        let subject = format!("{}+{}", target.subject(), bug.id);
         let prey = Prey {
             subject: &subject,
-            ..prey(&program, None, profile, &out)
+            ..prey(target, &program, None, profile, &out)
         };
         prey.hunt(budget, shrink, work.stop)
     })?;
@@ -231,21 +238,20 @@ pub fn changes(library: &Library, mutants: &[Mutant]) -> Result<Vec<Change>, Err
 
 /// Makes sure that the build with the switch off is the library as it is: its digests are those of
 /// the project's tests.
-pub fn same_digests(project: &Path, program: &Path, out: &Path) -> Result<(), Error> {
-    let path = project.join("tests/golden.txt");
-    let golden = std::fs::read_to_string(&path).map_err(|error| Error::file(&path, &error))?;
-    for line in golden.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [SUBJECT, profile, digest] = words[..] else {
-            continue;
-        };
-        let prey = prey(program, None, profile, out);
+pub fn same_digests(
+    target: Target,
+    project: &Path,
+    program: &Path,
+    out: &Path,
+) -> Result<(), Error> {
+    for (profile, digest) in target.digests(project)? {
+        let prey = prey(target, program, None, &profile, out);
         let got = prey
             .digest(64, &AtomicBool::new(false))?
             .unwrap_or_default();
         if got != digest {
             return Err(Error::Untrue(format!(
-                "with the switch off, {profile} has the digest {got}, and tests/golden.txt says {digest}"
+                "with the switch off, {profile} has the digest {got}, and the library as it is has {digest}"
             )));
         }
     }
@@ -254,6 +260,7 @@ pub fn same_digests(project: &Path, program: &Path, out: &Path) -> Result<(), Er
 
 /// What is swept: a mutant of the build at `program`, or the library as it is.
 pub fn prey<'a>(
+    target: Target,
     program: &'a Path,
     mutant: Option<&'a str>,
     profile: &'a str,
@@ -262,7 +269,7 @@ pub fn prey<'a>(
     Prey {
         program,
         mutant: mutant.map(|id| (VARIABLE, id)),
-        subject: SUBJECT,
+        subject: target.subject(),
         profile,
         out: out.join(mutant.unwrap_or("none")),
     }
@@ -285,6 +292,7 @@ struct Work<'a> {
     budget: Duration,
     out: &'a Path,
     stop: &'static AtomicBool,
+    target: Target,
 }
 
 impl Work<'_> {
@@ -305,7 +313,13 @@ impl Work<'_> {
             self.options.jobs(),
             self.stop,
             &profiles,
-            |profile| prey(program, None, profile, self.out).hunt(self.budget, None, self.stop),
+            |profile| {
+                prey(self.target, program, None, profile, self.out).hunt(
+                    self.budget,
+                    None,
+                    self.stop,
+                )
+            },
         )?;
         for hunt in &hunts {
             println!(
@@ -404,11 +418,9 @@ impl Work<'_> {
             eprintln!("building mutant {} by itself", mutant.id);
             let apart = builder.apart(change)?;
             let hunt = |program: &Path, id| {
-                prey(program, id, &mutant.profile, &self.out.join("apart")).hunt(
-                    self.budget,
-                    None,
-                    self.stop,
-                )
+                let out = self.out.join("apart");
+                let prey = prey(self.target, program, id, &mutant.profile, &out);
+                prey.hunt(self.budget, None, self.stop)
             };
             let (Some(switched), Some(own)) =
                 (hunt(program, Some(&mutant.id))?, hunt(&apart, None)?)

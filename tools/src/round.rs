@@ -17,20 +17,23 @@ use crate::mutants::{self, Options};
 use crate::side_by_side::side_by_side;
 use crate::survivors::Survivors;
 use crate::table;
+use crate::target::Target;
 
 /// Runs the round: 0 when there is a verdict for each survivor, 1 when there is not, or one for
 /// what does not survive, 2 when it was interrupted.
 pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     let survivors = Survivors::read(&project.join("sims/survivors.toml"))?;
-    let library = Library::locate(project)?;
+    let target = Target::RaftRs;
+    let library = Library::named(project, target.package())?;
     let builder = Builder {
         project,
         library: &library,
+        target,
     };
     let all = generic::list(&library, &builder.folder())?;
     eprintln!(
         "building Squall against {} {} with {} mutants behind a switch",
-        crate::library::NAME,
+        library.name,
         library.version,
         all.len()
     );
@@ -46,8 +49,8 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     let asked = select(&viable, &options.only)?;
     let out = builder.folder().join("out-generic");
     let stop = mutants::stop_at_interrupt();
-    mutants::same_digests(project, &built.program, &out)?;
-    let prey = |mutant, profile| mutants::prey(&built.program, mutant, profile, &out);
+    mutants::same_digests(target, project, &built.program, &out)?;
+    let prey = |mutant, profile| mutants::prey(target, &built.program, mutant, profile, &out);
     eprintln!("sweeping the library as it is");
     let Some(ladder) =
         Ladder::climbed(project, options.times, |profile| prey(None, profile), stop)?

@@ -13,6 +13,7 @@ use crate::Error;
 use crate::hunt::{Prey, Violation, cpu_time, interrupt};
 use crate::mutants::{duration, prey, stop_at_interrupt};
 use crate::table::{median, record};
+use crate::target::Target;
 
 /// Seeds that are swept at a time for failures, and after how many the mutant is held for too rare.
 const PORTION: u64 = 5_000;
@@ -90,7 +91,13 @@ pub fn run(project: &Path, options: &Options) -> Result<u8, Error> {
     let finder = options.programs.last().expect("clap demands one");
     let mut rows = Vec::new();
     for profile in &options.profiles {
-        let prey = prey(finder, Some(&options.mutant), profile, &out.join(profile));
+        let prey = prey(
+            Target::RaftRs,
+            finder,
+            Some(&options.mutant),
+            profile,
+            &out.join(profile),
+        );
         let Some(found) = find(&prey, options, stop)? else {
             return Ok(2);
         };

@@ -67,6 +67,8 @@ impl<C: Mode> Subject for Openraft<C> {
             Feature::AsynchronousPersistence,
             Feature::MessageSize,
             Feature::PreVote,
+            // It cannot be switched off: a leader that hears from no quorum takes no commands.
+            Feature::CheckQuorum,
             Feature::Snapshots,
             Feature::JointChange,
             Feature::Learners,
@@ -74,6 +76,7 @@ impl<C: Mode> Subject for Openraft<C> {
             Feature::Transfer,
             Feature::Campaign,
             Feature::ReadIndex,
+            Feature::LeaseReads,
         ]
     }
 

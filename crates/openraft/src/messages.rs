@@ -93,8 +93,12 @@ pub(super) fn call<C: Mode>(to: NodeId, call: u64, request: Request<C>) -> Messa
         Request::PreVote(_) => (MessageKind::PreVote, 0, Claim::Nothing),
         Request::Snapshot { vote, .. } => (MessageKind::Snapshot, term(vote), Claim::Nothing),
         Request::Transfer(transfer) => {
-            let term = term(transfer.from_leader());
-            (MessageKind::TimeoutNow, term, Claim::Nothing)
+            // All others are told, too, so that they vote for it.
+            let kind = match types::node(*transfer.to_node_id()) == to {
+                true => MessageKind::TimeoutNow,
+                false => MessageKind::Forward,
+            };
+            (kind, term(transfer.from_leader()), Claim::Nothing)
         }
     };
     Message {
@@ -138,11 +142,6 @@ impl Asked {
             term: types::term_of_vote::<C>(&vote),
             index,
         }
-    }
-
-    /// How far the caller's log goes that the call is about.
-    pub(super) fn index(self) -> Index {
-        self.index.unwrap_or(0)
     }
 
     /// How far the answerer's log is the caller's, by its answer.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use openraft::raft::AppendEntriesRequest;
 use openraft::vote::RaftVote;
 use openraft::{Config, Raft};
 use openraft_rt::{AsyncRuntime, WatchReceiver};
@@ -23,7 +24,7 @@ use super::network::Network;
 use super::own_options::{self, Triggers};
 use super::runtime::{Executor, NodeRuntime};
 use super::state_machine::{Machine, StateMachine};
-use super::types::{self, Mode, Snapshot};
+use super::types::{self, Mode, Snapshot, SnapshotMeta};
 
 /// openraft, as a node has it.
 pub(super) type RaftOf<C> = Raft<C, StateMachine<C>>;
@@ -159,14 +160,23 @@ impl<C: Mode> OpenraftNode<C> {
         let Some(raft) = self.raft() else { return };
         let desk = self.desk.clone();
         let asked = Asked::by(&request);
-        let at_once = self.triggers.answer_old_snapshot_at_once;
-        // It takes what it has committed itself for installed.
-        let is_committed = asked.index() <= desk.open().reports.last_commit();
-        let waits = matches!(request, Request::Snapshot { .. }) && is_committed && !at_once;
+        let (over_log, at_once) = (
+            self.triggers.snapshot_over_log,
+            self.triggers.answer_old_snapshot_at_once,
+        );
+        let (mut first, mut installs) = (None, None);
+        if let Request::Snapshot { vote, meta, .. } = &request {
+            first = (!over_log && !at_once).then(|| up_to_snapshot::<C>(vote, meta));
+            installs = meta.last_log_id.clone().filter(|_| over_log && !at_once);
+        }
         spawn(async move {
+            if let Some(append) = first {
+                drop(raft.append_entries(append).await);
+            }
             if let Some(response) = handle(&raft, request).await {
-                // What it has of the log itself openraft does not wait for.
-                if waits && desk.synced().await.is_err() {
+                let holds = desk.open().machine.snapshot_end();
+                // It takes what it has committed itself for installed, durable or not.
+                if holds < installs && desk.synced().await.is_err() {
                     return;
                 }
                 let answer = asked.answer(from, call, response);
@@ -213,6 +223,18 @@ fn first_entry<C: Mode>(members: types::Membership) -> C::Entry {
     use openraft::entry::{RaftEntry, RaftPayload};
     let id = types::entry_id::<C>(1, 0).expect("it has an index");
     C::Entry::new(id, types::Payload::membership(members))
+}
+
+/// An append of the leader's that has openraft compare its log with a snapshot before that is
+/// installed: what disagrees is cut off, what agrees is committed, and its answer waits until all
+/// of that is durable.
+fn up_to_snapshot<C: Mode>(vote: &C::Vote, meta: &SnapshotMeta<C>) -> AppendEntriesRequest<C> {
+    AppendEntriesRequest {
+        vote: *vote,
+        prev_log_id: meta.last_log_id.clone(),
+        entries: Vec::new(),
+        leader_commit: meta.last_log_id.clone(),
+    }
 }
 
 /// Hands a call to openraft. None when it has stopped.

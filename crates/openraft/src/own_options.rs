@@ -25,12 +25,24 @@ const ANSWER_OLD_SNAPSHOT_AT_ONCE: DriverOption = DriverOption::trigger(
     "the answer to a snapshot leaves at once, while what the node has itself of it is not durable",
 );
 
+const SNAPSHOT_OVER_LOG: DriverOption = DriverOption::trigger(
+    "snapshot-over-log",
+    "a snapshot is installed over a log that goes as far, without an append that compares them first",
+);
+
+const LEASE_READS_WHEN_REMOVED: DriverOption = DriverOption::trigger(
+    "lease-reads-when-removed",
+    "a leader that does not vote any more serves reads by its lease",
+);
+
 /// All of them.
 pub(super) const OPTIONS: &[DriverOption] = &[
     KEEP_COMMIT,
     ASK_REMOVED_LEADER,
     TRANSFER_TO_ANYONE,
     ANSWER_OLD_SNAPSHOT_AT_ONCE,
+    SNAPSHOT_OVER_LOG,
+    LEASE_READS_WHEN_REMOVED,
 ];
 
 /// Known defects of openraft 0.10.0-alpha.37.
@@ -53,6 +65,24 @@ pub(super) const ISSUES: &[KnownIssue] = &[
         &["ack-before-durable"],
     )
     .without(|_, driver| driver.set_flag(ANSWER_OLD_SNAPSHOT_AT_ONCE.name, false)),
+    KnownIssue::new(
+        "snapshot-behind-the-log",
+        "a snapshot of entries that the log has, and more, moves what is submitted back",
+        &["no-panic"],
+    )
+    .without(|_, driver| driver.set_flag(SNAPSHOT_OVER_LOG.name, false)),
+    KnownIssue::new(
+        "snapshot-over-changes-that-disagree",
+        "a snapshot over a log that disagrees cuts off a change that is taken for committed",
+        &["no-panic"],
+    )
+    .without(|_, driver| driver.set_flag(SNAPSHOT_OVER_LOG.name, false)),
+    KnownIssue::new(
+        "lease-of-a-removed-leader",
+        "a leader that has removed itself serves reads while the only voter left leads already",
+        &["linearizability"],
+    )
+    .without(|_, driver| driver.set_flag(LEASE_READS_WHEN_REMOVED.name, false)),
 ];
 
 /// The options that bring known issues about, read once.
@@ -61,6 +91,8 @@ pub(super) struct Triggers {
     pub(super) ask_removed_leader: bool,
     pub(super) transfer_to_anyone: bool,
     pub(super) answer_old_snapshot_at_once: bool,
+    pub(super) snapshot_over_log: bool,
+    pub(super) lease_reads_when_removed: bool,
 }
 
 impl Triggers {
@@ -69,6 +101,8 @@ impl Triggers {
             ask_removed_leader: driver.flag(ASK_REMOVED_LEADER.name),
             transfer_to_anyone: driver.flag(TRANSFER_TO_ANYONE.name),
             answer_old_snapshot_at_once: driver.flag(ANSWER_OLD_SNAPSHOT_AT_ONCE.name),
+            snapshot_over_log: driver.flag(SNAPSHOT_OVER_LOG.name),
+            lease_reads_when_removed: driver.flag(LEASE_READS_WHEN_REMOVED.name),
         }
     }
 }

@@ -67,18 +67,28 @@ impl<C: Mode> OpenraftNode<C> {
             return;
         };
         let desk = self.desk.clone();
-        let policy = match self.lease_reads {
+        let votes = desk.open().log.configuration().electors().has(self.id);
+        let by_lease = self.lease_reads && (votes || self.triggers.lease_reads_when_removed);
+        let policy = match by_lease {
             true => ReadPolicy::LeaseRead,
             false => ReadPolicy::ReadIndex,
         };
         spawn(async move {
-            let read = raft.ensure_linearizable(policy).await;
+            // `Raft::ensure_linearizable`, in its two halves.
+            let read = match raft.get_read_linearizer(policy).await {
+                Ok(confirmed) => {
+                    let index = confirmed.read_log_id().index() + 1;
+                    let event = Observation::ReadConfirmed { index };
+                    desk.open().out.observe(event);
+                    let ready = confirmed.await_ready(&raft).await;
+                    ready.map(|_| ()).map_err(RaftError::Fatal)
+                }
+                Err(error) => Err(error),
+            };
             let mut things = desk.open();
             let things = &mut *things;
             let outcome = match read {
-                Ok(at) => {
-                    let at = at.index() + 1;
-                    things.out.observe(Observation::ReadConfirmed { index: at });
+                Ok(()) => {
                     let index = things.machine.applied_index();
                     let answer = things.machine.service.query(&request.command);
                     answer.map(|answer| ReplyOutcome::Read { index, answer })

@@ -71,6 +71,12 @@ impl<C: Mode> Machine<C> {
         self.due.front().map(|(_, due)| *due)
     }
 
+    /// The last entry of the newest durable snapshot.
+    pub(super) fn snapshot_end(&self) -> Option<EntryId<C>> {
+        let snapshot = self.snapshot.as_ref()?;
+        snapshot.meta.last_log_id.clone()
+    }
+
     pub(super) fn applied_index(&self) -> Index {
         self.applied.as_ref().map_or(0, types::index::<C>)
     }
@@ -231,9 +237,7 @@ impl<C: Mode> RaftSnapshotBuilder<C> for SnapshotBuilder<C> {
         }
         self.desk.synced().await?;
         let mut things = self.desk.open();
-        let held = things.machine.snapshot.as_ref();
-        let held = held.and_then(|held| held.meta.last_log_id.clone());
-        if held < self.meta.last_log_id {
+        if things.machine.snapshot_end() < self.meta.last_log_id {
             things.machine.snapshot = Some(snapshot.clone());
         }
         Ok(snapshot)

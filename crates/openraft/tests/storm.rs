@@ -39,6 +39,9 @@ fn each_finding_shows_with_its_option_and_not_without() {
             "snapshot-acknowledged-before-the-log",
             Property::AckBeforeDurable,
         ),
+        ("lease-of-a-removed-leader", Property::Linearizability),
+        ("snapshot-behind-the-log", Property::NoPanic),
+        ("snapshot-over-changes-that-disagree", Property::NoPanic),
     ];
     let own = subject.runner.own();
     assert_eq!(own.issues.len(), findings.len());

@@ -20,6 +20,7 @@ use crate::hunt::{Prey, Trial};
 use crate::library::{Library, put};
 use crate::mutants::{changes, duration, stop_at_interrupt};
 use crate::side_by_side::{Told, side_by_side};
+use crate::target::Target;
 
 /// The profile whose shares these are.
 const PORTFOLIO: &str = "portfolio";
@@ -249,7 +250,7 @@ fn bugs(project: &Path, program: &Path, only: &[String]) -> Result<Vec<Bug>, Err
         let mut lines = listed.lines();
         lines.any(|line| line.split(' ').next() == Some(&bug.subject))
     };
-    let mutants = catalogue::read(&project.join("sims/mutants"))?;
+    let mutants = catalogue::read(&Target::RaftRs.catalogue(project))?;
     let mut bugs: Vec<Bug> = mutants
         .into_iter()
         .map(|mutant| Bug {
@@ -284,14 +285,16 @@ fn bugs(project: &Path, program: &Path, only: &[String]) -> Result<Vec<Bug>, Err
 
 /// Squall's program with all mutants behind its switch.
 fn build(project: &Path) -> Result<PathBuf, Error> {
-    let library = Library::locate(project)?;
-    let all = changes(&library, &catalogue::read(&project.join("sims/mutants"))?)?;
+    let target = Target::RaftRs;
+    let library = Library::named(project, target.package())?;
+    let all = changes(&library, &catalogue::read(&target.catalogue(project))?)?;
     let builder = Builder {
         project,
         library: &library,
+        target,
     };
     eprintln!("building Squall with {} mutants behind a switch", all.len());
-    Ok(builder.switched("catalogue", &all)?.program)
+    Ok(builder.switched(target.workspace(), &all)?.program)
 }
 
 /// Findings a second of processor time, for each arm: as many as it found, through the time that it
