@@ -20,13 +20,15 @@ pub(super) fn config(boot: &BootContext<'_>) -> Arc<Config> {
     let ms = |ticks: u32| u64::from(ticks) * boot.tick_us / 1_000;
     let longest_ms = ms(raft.election_ticks).max(8);
     let shortest_ms = longest_ms * 3 / 4;
+    // A leader that gives a snapshot up sends another, and its peer installs one after the other.
+    let install_ms = boot.driver.snapshot_install_us / 1_000;
     let heartbeat_ms = ms(raft.heartbeat_ticks).max(longest_ms * 3 / 5);
     let config = Config {
         cluster_name: "squall".to_owned(),
         election_timeout_min: shortest_ms,
         election_timeout_max: longest_ms,
         heartbeat_interval: heartbeat_ms.min(shortest_ms - 1),
-        install_snapshot_timeout: longest_ms,
+        install_snapshot_timeout: longest_ms + 2 * install_ms,
         max_payload_entries: (raft.max_size_per_message / ENTRY_BYTES).clamp(1, 300),
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: boot.driver.keep_entries,
