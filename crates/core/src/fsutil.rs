@@ -85,8 +85,8 @@ pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`write_whole`].
-pub fn write_by(scratch: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let file = temporary(scratch, text)?;
+pub fn write_by(scratch: &Path, path: &Path, text: impl AsRef<[u8]>) -> io::Result<()> {
+    let file = temporary(scratch, text.as_ref())?;
     // Whoever may read a file may read what replaces it.
     if let Ok(before) = fs::symlink_metadata(path)
         && before.is_file()
@@ -146,7 +146,7 @@ impl NewName {
 /// # Errors
 /// As the file system has them.
 pub fn write_new(scratch: &Path, name: &NewName, text: &str, equal: Equal) -> io::Result<PathBuf> {
-    let mut file = temporary(scratch, text)?;
+    let mut file = temporary(scratch, text.as_bytes())?;
     for number in 1..=MOST_NAMES {
         let path = name.numbered(number);
         file = match file.persist_noclobber(&path) {
@@ -189,14 +189,14 @@ fn says(path: &Path, text: &str) -> bool {
 
 /// A new file in `folder` that nobody else has, with `text` in it and on the disk; it is gone when
 /// it is dropped.
-fn temporary(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
+fn temporary(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(".squall-")
         .suffix(".part")
         // As any file is made: less what the process's mask takes away.
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.as_file().sync_all()?;
     Ok(file)
 }
