@@ -284,7 +284,7 @@ pub fn read(path: &Path) -> Result<SweepDocument, CliError> {
 }
 
 /// What tells a violation from others of its property.
-fn kind(breach: &Breach) -> String {
+pub fn kind(breach: &Breach) -> String {
     match breach {
         Breach::NoPanic(NoPanic::Panicked { panic }) => match &panic.place {
             Some(place) => format!("{}:{}", place.file, place.line),

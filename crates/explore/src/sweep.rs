@@ -212,7 +212,7 @@ impl Summary {
             Verdict::Violation
         } else if self.hang.is_some() {
             Verdict::Hung
-        } else if self.interrupted || self.runs == 0 {
+        } else if self.interrupted || self.runs == 0 && self.shard.is_none() {
             Verdict::Interrupted
         } else if !self.missing.is_empty() {
             Verdict::Incomplete
