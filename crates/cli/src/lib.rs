@@ -6,7 +6,6 @@ mod artifact;
 mod chosen;
 mod corpus;
 mod diff;
-mod digests;
 #[cfg(feature = "explore")]
 mod explore;
 mod export;

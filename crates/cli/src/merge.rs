@@ -30,7 +30,7 @@ use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::report::{self, Files, JsonSummary, Swept, many};
 use squall_explore::shard::{Chained, Shard};
 use squall_explore::strategy;
-use squall_explore::sweep::{Finding, RUNS_FOR_REQUIRED, Summary, Sweep, Tally};
+use squall_explore::sweep::{Leak, RUNS_FOR_REQUIRED, Summary, Sweep, Tally};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -117,7 +117,10 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         )));
     }
     can_write_all(options)?;
-    let (json_to_stdout, out) = (options.json.as_deref() == Some(Path::new("-")), &options.out);
+    let (json_to_stdout, out) = (
+        options.json.as_deref() == Some(Path::new("-")),
+        &options.out,
+    );
     let talks = !json_to_stdout && !manner.quiet;
     let chained = found.chain();
     let mut merged = add_up(found, chained, subject, &profile, out)?;
@@ -312,9 +315,7 @@ fn add(all: &mut Summary, one: &Summary, map: Option<Map>) {
         all.steps += one.steps;
         all.violations += one.violations;
     }
-    let earlier = |leak: &&squall_explore::sweep::Leak| {
-        (all.leak.as_ref()).is_none_or(|other| leak.seed < other.seed)
-    };
+    let earlier = |leak: &&Leak| (all.leak.as_ref()).is_none_or(|other| leak.seed < other.seed);
     if let Some(leak) = one.leak.as_ref().filter(earlier) {
         all.leak = Some(leak.clone());
     }
@@ -523,15 +524,9 @@ fn page(
     // The first of its kind gets a page.
     let others = (0..findings.len()).filter(|place| !smallest.contains(place));
     let order = smallest.iter().copied().chain(others);
-    let ordered: Vec<(&Finding, String)> = order
-        .map(|place| {
-            let files = &merged.files[place];
-            let plan = files.shrunk.as_ref().unwrap_or(&files.plan);
-            (&findings[place], replay_command(plan, subject))
-        })
-        .collect();
-    for (finding, command) in ordered {
-        page.finding(subject, finding, &command);
+    for place in order {
+        let command = replay_command(&merged.files[place].plan, subject);
+        page.finding(subject, &findings[place], &command);
     }
     page.stands(json, true)?;
     Ok(page.file())

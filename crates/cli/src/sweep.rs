@@ -32,8 +32,8 @@ use super::unfinished::{Batch, Shards, Stand, Unfinished, hash_of};
 use super::watch::{self, Desk, HangAfter, Watcher};
 use super::written::{Writing, Written, sweep_name};
 use super::{
-    CliError, Manner, can_write, default_jobs, duration, replay_command, say, say_json, seed,
-    warn, write_file,
+    CliError, Manner, can_write, default_jobs, duration, replay_command, say, say_json, seed, warn,
+    write_file,
 };
 
 /// Seeds of a sweep when neither a number nor a time is given.
@@ -182,8 +182,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
                 tell_of_unfinished(&out);
             }
             let plans = strategy.over(subject.plans(&profile), asked.seeds.start, Vec::new());
-            let begin =
-                || Unfinished::begin(&out, scratch, &name, asked.clone(), subject, &*plans);
+            let begin = || Unfinished::begin(&out, scratch, &name, asked.clone(), subject, &*plans);
             (goes_on.then(begin).transpose()?, Stand::before(&asked))
         }
     };
@@ -219,7 +218,13 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let of_sweep = |summary: &Summary| as_json(summary, subject, swept, lock().files());
     let page = options.html.as_deref().map(|folder| {
         let so_far = of_sweep(&stand.summary);
-        SweepPage::begin(&in_shard(folder), &out, goes_on_before, &stand.summary, so_far)
+        SweepPage::begin(
+            &in_shard(folder),
+            &out,
+            goes_on_before,
+            &stand.summary,
+            so_far,
+        )
     });
     let page = SharedPage::new(page.transpose()?);
     page.with(|page| {

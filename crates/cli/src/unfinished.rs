@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use self::file::{File, Known, OfShard};
-use super::digests::{Digests, read_words, with, write_words};
 use super::{CliError, shard};
 use squall_core::coverage::{Map, RunCoverage};
 use squall_core::engine::Engine;
@@ -20,6 +19,7 @@ use squall_core::plan::Profile;
 use squall_core::registry::RegisteredSubject;
 use squall_explore::report::Files;
 use squall_explore::shard::Shard;
+use squall_explore::shard::digests::{Digests, read_words, with, write_words};
 use squall_explore::strategy::{Kind, Strategy};
 use squall_explore::sweep::Summary;
 use squall_world::hash::mix_bytes;
@@ -90,7 +90,9 @@ impl Asked {
             ]
         };
         let mut pairs = fields(self).into_iter().zip(fields(other));
-        pairs.find_map(|((name, mine), (_, theirs))| (mine != theirs).then_some((name, mine, theirs)))
+        pairs.find_map(|((name, mine), (_, theirs))| {
+            (mine != theirs).then_some((name, mine, theirs))
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 //! sweep, and at any time have covered about the same of it from its beginning. Knows no files and
 //! no clusters; of these it knows the variables by which they say which task this one is.
 
+#[doc(hidden)] // Of use to the command line alone.
+pub mod digests;
 mod environment;
 
 use std::fmt;
@@ -216,7 +218,8 @@ mod tests {
                 seeds: seeds.end - seeds.start,
             };
             assert_eq!(chained(&shares), expected);
-            // One shard stops after its first portion: the digest is of what lies before its second.
+            // One shard stops after its first portion: the digest is of what lies before its
+            // second.
             let mut shares = shares;
             let last = shares.len() - 1;
             if shares[last].len() as u64 > portion {
@@ -224,7 +227,10 @@ mod tests {
                 let reached = (count * 2 - 1) * portion;
                 let prefix = chained(&shares);
                 assert_eq!(prefix.seeds, reached.min(expected.seeds));
-                assert_eq!(prefix.digest, whole(seeds.start..seeds.start + prefix.seeds));
+                assert_eq!(
+                    prefix.digest,
+                    whole(seeds.start..seeds.start + prefix.seeds)
+                );
             }
         }
     }
@@ -245,9 +251,22 @@ mod tests {
         let shard: Shard = "3/16".parse().unwrap();
         assert_eq!((shard.number(), shard.count()), (3, 16));
         assert_eq!(shard.to_string(), "3/16");
-        for wrong in ["", "3", "0/4", "5/4", "1/0", "+1/2", "1/-2", "1/1000001", "1/2/3"] {
+        for wrong in [
+            "",
+            "3",
+            "0/4",
+            "5/4",
+            "1/0",
+            "+1/2",
+            "1/-2",
+            "1/1000001",
+            "1/2/3",
+        ] {
             let refused = wrong.parse::<Shard>().unwrap_err().to_string();
-            assert!(refused.contains(&format!("\"{wrong}\" is no shard")), "{refused}");
+            assert!(
+                refused.contains(&format!("\"{wrong}\" is no shard")),
+                "{refused}"
+            );
         }
     }
 }

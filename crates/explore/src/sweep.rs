@@ -50,8 +50,8 @@ pub struct Sweep<'a> {
     pub corpus: Vec<Plan>,
     /// The seeds; `u64::MAX` as the end means: until the time is up.
     pub seeds: Range<u64>,
-    /// Which of the portions of the seeds are run: all of them for [`Shard::WHOLE`]. Of a shard that
-    /// is a part, the events that the profile requires are not demanded.
+    /// Which of the portions of the seeds are run: all of them for [`Shard::WHOLE`]. Of a shard
+    /// that is a part, the events that the profile requires are not demanded.
     pub shard: Shard,
     /// Threads; at least 1.
     pub jobs: usize,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::interrupt::stop_at_interrupt;
 use super::super::sweep_page::kind;
-use super::super::{CliError, Manner, replay_command, say, watch, warn, write_beside};
+use super::super::{CliError, Manner, replay_command, say, warn, watch, write_beside};
 use squall_core::fsutil::read_text;
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
@@ -71,7 +71,11 @@ pub fn distinct(findings: &[Finding], files: &[Files]) -> Vec<(Distinct, usize)>
     }
     let size = |at: &usize| {
         let finding = &findings[*at];
-        (finding.plan.faults.len(), finding.failure.step, finding.seed)
+        (
+            finding.plan.faults.len(),
+            finding.failure.step,
+            finding.seed,
+        )
     };
     let name = |path: &Path| PathBuf::from(path.file_name().unwrap_or_default());
     let mut all: Vec<(Distinct, usize)> = groups
@@ -156,11 +160,8 @@ pub fn shrink_shard(
     let mine = places.filter(|(place, _)| place % shard.count() == shard.number() - 1);
     let plans: Vec<PathBuf> = mine.map(|(_, one)| out.join(&one.plan)).collect();
     if !shrinking.manner.quiet {
-        say(&format!(
-            "shard {shard}: {} of {}\n",
-            many(plans.len() as u64, "failure"),
-            list.distinct.len()
-        ))?;
+        let all = many(list.distinct.len() as u64, "failure");
+        say(&format!("{} of {all}\n", plans.len()))?;
     }
     let Some(first) = plans.first() else {
         return Ok(0);

@@ -139,9 +139,8 @@ impl Parts {
                         Some(Ok(all)) => Some(all),
                         _ => None,
                     };
-                    let of_number = move |digest: Result<u64, String>| {
-                        digest.map_err(|why| (number, why))
-                    };
+                    let of_number =
+                        move |digest: Result<u64, String>| digest.map_err(|why| (number, why));
                     all.into_iter().flatten().map(of_number)
                 })
                 .collect();
@@ -247,7 +246,10 @@ fn compare(first: &Part, other: &Part) -> Result<(), CliError> {
             ("build", part.of_shard.build.clone()),
             ("command", words(&part.of_shard.command)),
             ("number of shards", part.shard.count().to_string()),
-            ("number of seeds in a portion", part.of_shard.portion.to_string()),
+            (
+                "number of seeds in a portion",
+                part.of_shard.portion.to_string(),
+            ),
         ]
     };
     let pairs = fields(first).into_iter().zip(fields(other));

@@ -1,5 +1,5 @@
-//! Before a sweep begins: what it is asked for, the corpus that it begins with, and what there is of
-//! it already.
+//! Before a sweep begins: what it is asked for, the corpus that it begins with, and what there is
+//! of it already.
 
 use std::path::Path;
 use std::time::Duration;
@@ -57,8 +57,8 @@ pub fn asked_for(
     })
 }
 
-/// The corpus that the sweep keeps, and the plans in it that it can begin with. A shard whose folder
-/// is `of_shard` adds to none that others read, but keeps what it finds for `squall merge`.
+/// The corpus that the sweep keeps, and the plans in it that it can begin with. A shard whose
+/// folder is `of_shard` adds to none that others read, but keeps what it finds for `squall merge`.
 pub fn corpus(
     options: &Options,
     subject: &RegisteredSubject,
@@ -119,7 +119,10 @@ pub fn is_over(
     let files = plans.into_iter().map(|plan| Files { plan, shrunk: None });
     let files: Vec<Files> = files.collect();
     if options.json.as_deref() != Some(Path::new("-")) && !manner.quiet {
-        say(&format!("this shard has ended before: {}\n\n", path.display()))?;
+        say(&format!(
+            "this shard has ended before: {}\n\n",
+            path.display()
+        ))?;
         say_summary(options, manner, &summary, swept, subject.runner.supports())?;
     }
     write_summaries(options, &summary, subject, swept, &files)?;

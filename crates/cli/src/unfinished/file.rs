@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::super::CliError;
-use super::super::digests::Digests;
 use super::Asked;
 use squall_core::counters::Counters;
 use squall_core::engine::Failure;
@@ -20,6 +19,7 @@ use squall_core::invariants::{Property, Violation};
 use squall_core::plan::Plan;
 use squall_explore::report::Files;
 use squall_explore::shard::Shard;
+use squall_explore::shard::digests::Digests;
 use squall_explore::sweep::{Finding, Leak, Summary, Tally};
 
 /// The version of the file's format. In version 1 a profile's hash was of another form of it.
@@ -370,7 +370,9 @@ impl File {
         let shard = self.asked.shard.unwrap_or(Shard::WHOLE);
         let Some(of_shard) = &self.shard else {
             if self.asked.shard.is_some() {
-                return Err(format!("it is of shard {shard}, and lacks what a shard has"));
+                return Err(format!(
+                    "it is of shard {shard}, and lacks what a shard has"
+                ));
             }
             let done = next - seeds.start;
             return match runs == done {
@@ -396,7 +398,9 @@ impl File {
         }
         let digests = of_shard.digests(PathBuf::new())?.len();
         if digests != done {
-            return Err(format!("it has {digests} digests, and {done} seeds are done"));
+            return Err(format!(
+                "it has {digests} digests, and {done} seeds are done"
+            ));
         }
         Ok(last)
     }

@@ -45,8 +45,8 @@ struct Told {
 /// of the environment; `count` is how many shards there are, where the user says so.
 ///
 /// # Errors
-/// One line: when no variable says it, when two contradict one another, or when the number of shards
-/// is not known or another one.
+/// One line: when no variable says it, when two contradict one another, or when the number of
+/// shards is not known or another one.
 pub fn from_environment(
     variable: impl Fn(&str) -> Option<String>,
     count: Option<u64>,
@@ -63,7 +63,9 @@ pub fn from_environment(
                 ));
             }
             (told, said) => told.or(said).ok_or_else(|| {
-                format!("{source} does not say how many tasks there are; legal: --shards N beside it")
+                format!(
+                    "{source} does not say how many tasks there are; legal: --shards N beside it"
+                )
             })?,
         };
         let shard = Shard::new(told.place + 1, count).map_err(|_| {
@@ -84,7 +86,9 @@ pub fn from_environment(
     }
     found.ok_or_else(|| {
         let names = Source::ALL.map(Source::variable).join(", ");
-        format!("--shard without I/N takes the shard from the environment, which has none of {names}")
+        format!(
+            "--shard without I/N takes the shard from the environment, which has none of {names}"
+        )
     })
 }
 
@@ -195,7 +199,10 @@ mod tests {
             ("CI_NODE_TOTAL", "8"),
         ];
         let two = of(&two, Some(8)).unwrap_err();
-        assert!(two.contains("says shard 1/8, and CI_NODE_INDEX says shard 2/8"), "{two}");
+        assert!(
+            two.contains("says shard 1/8, and CI_NODE_INDEX says shard 2/8"),
+            "{two}"
+        );
         let odd = of(&[("JOB_COMPLETION_INDEX", "a")], Some(8)).unwrap_err();
         assert!(odd.contains("JOB_COMPLETION_INDEX is \"a\""), "{odd}");
         let zero = of(&[("CI_NODE_INDEX", "0"), ("CI_NODE_TOTAL", "8")], None).unwrap_err();

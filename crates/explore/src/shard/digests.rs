@@ -154,3 +154,59 @@ pub fn read_words(path: &Path) -> Result<Vec<u64>, String> {
         _ => Err("it is damaged: its checksum is not that of what is in it".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(digests: &Digests) -> Result<Vec<u64>, String> {
+        digests.clone().into_iter().collect()
+    }
+
+    #[test]
+    fn digests_of_many_portions_are_read_as_they_were_added() {
+        let folder = tempfile::tempdir().unwrap();
+        let stem = folder.path().join("a-0-9");
+        let many = SEGMENT as u64 * 2 + 100;
+        let mut digests = Digests::new(stem.clone());
+        for portion in 0..many / 64 {
+            let of_portion: Vec<u64> = (portion * 64..portion * 64 + 64).collect();
+            digests.add(&of_portion);
+            digests.settle(folder.path()).unwrap();
+        }
+        let expected: Vec<u64> = (0..many / 64 * 64).collect();
+        assert_eq!(digests.len(), expected.len() as u64);
+        assert_eq!(all(&digests).unwrap(), expected);
+        let again = Digests::of(stem, digests.segments(), &digests.rest()).unwrap();
+        assert_eq!(digests.segments(), 2);
+        assert_eq!(all(&again).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let stem = folder.path().join("a");
+        let mut digests = Digests::new(stem.clone());
+        digests.add(&vec![7; SEGMENT]);
+        digests.settle(folder.path()).unwrap();
+        let path = segment(&stem, 0);
+        let whole = std::fs::read(&path).unwrap();
+        let mut flipped = whole.clone();
+        flipped[SEGMENT] ^= 4;
+        for spoilt in [&flipped[..], &whole[..whole.len() - 1], &whole[8..], &[]] {
+            std::fs::write(&path, spoilt).unwrap();
+            let why = all(&digests).unwrap_err();
+            assert!(why.contains("a.digests-00000: it is damaged"), "{why}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(all(&digests).unwrap_err().contains("a.digests-00000"));
+        for wrong in [
+            "0",
+            "+00000000000000f",
+            "00000000000000fg",
+            "0000000000000001f",
+        ] {
+            assert!(Digests::of(stem.clone(), 0, wrong).is_err(), "{wrong}");
+        }
+    }
+}
