@@ -24,7 +24,7 @@ use super::{
     say, say_json, shard, warn, warn_of_command, write_file,
 };
 use squall_core::coverage::Map;
-use squall_core::fsutil::{Equal, NewName, write_new};
+use squall_core::fsutil::{NewName, copy_new};
 use squall_core::plan::{Plan, Profile};
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::report::{self, Files, JsonSummary, Swept, many};
@@ -359,7 +359,8 @@ fn keep(out: &Path, from: &Path, plan: &Plan) -> Result<Files, CliError> {
         stem: out.join(stem),
         ending: ".json",
     };
-    let kept = write_new(out, &name, &plan.to_json(), Equal::Serves);
+    // It lies with its shard as well, so that it need not be forced to the disk.
+    let kept = copy_new(out, &name, &plan.to_json());
     let plan = kept.map_err(|error| CliError::file(&name.stem, &error))?;
     let smaller = distinct::beside(&plan);
     let shrunk = Plan::read(&smaller).is_ok().then_some(smaller);

@@ -156,9 +156,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     if chosen.is_some() {
         match Unfinished::of_shard(&out, &name, &asked)? {
             Shards::None => {}
-            Shards::Begun(unfinished, stand) => resumed = Some((unfinished, stand)),
+            Shards::Begun(begun) => resumed = Some(*begun),
             Shards::Over(path, stand) => {
-                return is_over(options, manner, &path, stand, subject, swept);
+                return is_over(options, manner, &path, *stand, subject, swept);
             }
         }
     }

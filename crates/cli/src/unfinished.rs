@@ -151,9 +151,9 @@ pub enum Shards {
     /// Nothing.
     None,
     /// It has begun.
-    Begun(Unfinished, Stand),
+    Begun(Box<(Unfinished, Stand)>),
     /// It has ended, in this file.
-    Over(PathBuf, Stand),
+    Over(PathBuf, Box<Stand>),
 }
 
 /// How far a sweep is: see `SweepEvent::Batch`.
@@ -302,7 +302,7 @@ impl Unfinished {
             let file = File::read(&over).map_err(|error| wrong(error.to_string()))?;
             same(&over, &file.asked)?;
             let stand = Stand::of(&file, &over, wrong)?;
-            return Ok(Shards::Over(over, stand));
+            return Ok(Shards::Over(over, Box::new(stand)));
         }
         let path = with(&stem, ENDING);
         if !path.exists() {
@@ -310,7 +310,7 @@ impl Unfinished {
         }
         let (unfinished, stand) = Self::read(&path)?;
         same(&path, &unfinished.asked)?;
-        Ok(Shards::Begun(unfinished, stand))
+        Ok(Shards::Begun(Box::new((unfinished, stand))))
     }
 
     pub fn asked(&self) -> &Asked {

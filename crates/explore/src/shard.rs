@@ -148,9 +148,8 @@ pub fn chain<E>(
         digest: 0,
         seeds: 0,
     };
-    let mut order = (0..shards.len()).cycle();
     let mut of_portion = Vec::new();
-    while let Some(place) = order.next() {
+    for place in (0..shards.len()).cycle() {
         let left = seeds.end - seeds.start - chained.seeds;
         let wanted = portion.min(left) as usize;
         of_portion.clear();

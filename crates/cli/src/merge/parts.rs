@@ -176,7 +176,7 @@ impl Parts {
 /// The digests of a shard.
 fn digests(part: &Part) -> Result<impl Iterator<Item = Result<u64, String>> + use<>, String> {
     let digests = part.of_shard.digests(stem_of_shard(&part.path))?;
-    Ok(digests.into_iter())
+    Ok(digests.read())
 }
 
 /// All files of shards in these folders, in the order of their paths, and those that are damaged.

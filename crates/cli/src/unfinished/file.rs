@@ -396,7 +396,7 @@ impl File {
         if !(done..=most).contains(&runs) {
             return Err(format!("runs is {runs}, and {done} seeds are done"));
         }
-        let digests = of_shard.digests(PathBuf::new())?.len();
+        let digests = of_shard.digests(PathBuf::new())?.count();
         if digests != done {
             return Err(format!(
                 "it has {digests} digests, and {done} seeds are done"

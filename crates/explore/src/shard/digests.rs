@@ -60,7 +60,7 @@ impl Digests {
     }
 
     /// How many there are.
-    pub fn len(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         (self.segments.saturating_mul(SEGMENT as u64)).saturating_add(self.rest.len() as u64)
     }
 
@@ -90,7 +90,7 @@ impl Digests {
     }
 
     /// All of them. Each error is one line, and names a file.
-    pub fn into_iter(self) -> impl Iterator<Item = Result<u64, String>> {
+    pub fn read(self) -> impl Iterator<Item = Result<u64, String>> {
         let stem = self.stem;
         let segments = (0..self.segments).flat_map(move |number| {
             let path = segment(&stem, number);
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn all(digests: &Digests) -> Result<Vec<u64>, String> {
-        digests.clone().into_iter().collect()
+        digests.clone().read().collect()
     }
 
     #[test]
@@ -175,7 +175,7 @@ mod tests {
             digests.settle(folder.path()).unwrap();
         }
         let expected: Vec<u64> = (0..many / 64 * 64).collect();
-        assert_eq!(digests.len(), expected.len() as u64);
+        assert_eq!(digests.count(), expected.len() as u64);
         assert_eq!(all(&digests).unwrap(), expected);
         let again = Digests::of(stem, digests.segments(), &digests.rest()).unwrap();
         assert_eq!(digests.segments(), 2);
