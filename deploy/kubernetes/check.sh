@@ -9,8 +9,10 @@ SQUALL=$(realpath "${SQUALL-target/release/squall}")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 if ! python3 -m venv "$dir/venv" > "$dir/log"; then
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends python3-venv
+    sudo=()
+    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" apt-get install -y -qq --no-install-recommends python3-venv
     python3 -m venv --clear "$dir/venv"
 fi
 "$dir/venv/bin/pip" install --quiet kubernetes-validate==1.36.0 pyyaml
@@ -20,7 +22,7 @@ mkdir "$dir/bin"
 ln -s "$SQUALL" "$dir/bin/squall"
 export PATH=$dir/bin:$PATH
 "$dir/venv/bin/python" - "$dir" <<'PYTHON'
-import json, os, signal, subprocess, sys, time, yaml
+import glob, json, os, signal, subprocess, sys, time, yaml
 
 out = sys.argv[1] + "/out"
 
@@ -35,7 +37,7 @@ def pod(spec, index=None, seeds=None):
     if index is not None:
         variables["JOB_COMPLETION_INDEX"] = str(index)
     words = [seeds if seeds and ".." in word else word for word in container["args"]]
-    words = ["raft-rs+apply-retries" if word == "raft-rs" else word for word in words]
+    words = " ".join(words).replace("raft-rs", "raft-rs+apply-retries --profile smoke").split()
     return subprocess.Popen(["deploy/kubernetes/entry.sh", *words], env=os.environ | variables, text=True,
                             stdout=subprocess.PIPE, start_new_session=True)
 
@@ -43,24 +45,28 @@ sweep, merge = job("sweep"), job("merge")
 shards = sweep["completions"]
 variables = {it["name"]: it["value"] for it in sweep["template"]["spec"]["containers"][0]["env"]}
 assert variables["SHARDS"] == str(shards), "SHARDS is not the number of completions"
-seeds = "0..6400"
+seeds = "0..8000"
 for index in range(shards):
     began = pod(sweep, index, seeds)
     if index == 3:
-        while "seed" not in began.stdout.readline().split(":")[0]:
-            pass
+        # When it has noted how far it is.
+        note = f"{out}/shards/shard-{index + 1}-of-{shards}/*.unfinished.json"
+        while not any('"runs":0,' not in open(it).read() for it in glob.glob(note)):
+            assert began.poll() is None, "it has ended: more seeds are needed"
+            time.sleep(0.01)
         os.killpg(began.pid, signal.SIGKILL)
         began.wait()
         began = pod(sweep, index, seeds)
     said = began.communicate()[0]
     assert began.returncode == 0, said
     first = said.splitlines()[0]
-    print(first)
+    print(first, flush=True)
+    assert index != 3 or "going on at seed" in first
     assert f", shard {index + 1}/{shards} by JOB_COMPLETION_INDEX" in first
 merged = pod(merge)
 print(merged.communicate()[0])
 assert merged.returncode == 0
-whole = ["squall", "sweep", "--subject", "raft-rs+apply-retries", "--seeds", seeds, "--no-page", "--no-shrink", "--keep-going"]
+whole = ["squall", "sweep", "--subject", "raft-rs+apply-retries", "--profile", "smoke", "--seeds", seeds, "--no-page", "--no-shrink", "--keep-going"]
 subprocess.run([*whole, "--out", out + "/whole", "--json", out + "/whole.json"], stdout=subprocess.DEVNULL)
 digests = [json.load(open(f"{out}/{name}.json"))["digest"] for name in ("summary", "whole")]
 print("digest of the shards {}, of one sweep {}".format(*digests))

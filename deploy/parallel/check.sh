@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The recipe, over ssh to this machine: an ssh daemon of its own on a port of the loopback address, with keys made for it.
-# Needs Debian's parallel, openssh-server, openssh-client and rsync, which are installed where they are missing (by root).
+# Needs Debian's parallel, openssh-server, openssh-client and rsync, which are installed where they are missing.
 #
 #     SQUALL=target/release/squall deploy/parallel/check.sh
 set -euo pipefail
@@ -8,8 +8,10 @@ cd "$(dirname "$0")/../.."
 SQUALL=$(realpath "${SQUALL-target/release/squall}")
 for program in parallel ssh rsync /usr/sbin/sshd; do
     command -v "$program" > /dev/null && continue
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends parallel openssh-client openssh-server rsync
+    sudo=()
+    [ "$(id -u)" = 0 ] || sudo=(sudo)
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" apt-get install -y -qq --no-install-recommends parallel openssh-client openssh-server rsync
     break
 done
 dir=$(mktemp -d)
@@ -20,7 +22,8 @@ ssh-keygen -q -t ed25519 -N '' -f "$dir/host"
 ssh-keygen -q -t ed25519 -N '' -f "$dir/key"
 cp "$dir/key.pub" "$dir/authorized"
 port=$((20000 + RANDOM % 20000))
-mkdir -p /run/sshd
+# Where root runs it, it wants that folder.
+[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
 /usr/sbin/sshd -D -f /dev/null -h "$dir/host" -E "$dir/sshd.log" -o "Port=$port" -o ListenAddress=127.0.0.1 -o StrictModes=no \
     -o "AuthorizedKeysFile=$dir/authorized" -o "PidFile=none" -o MaxStartups=100 &
 daemon=$!
