@@ -9,7 +9,7 @@ use clap::Args;
 
 use squall_core::fsutil::quoted;
 use squall_explore::shard::{MOST_SHARDS, Shard, Source, from_environment};
-use squall_world::hash::{finish, mix_bytes};
+use squall_world::hash::of_bytes;
 
 use super::CliError;
 
@@ -108,7 +108,7 @@ pub fn build() -> Result<String, CliError> {
     let unreadable = |path: PathBuf| move |source| CliError::Unreadable { path, source };
     let program = std::env::current_exe().map_err(unreadable("this program".into()))?;
     let bytes = std::fs::read(&program).map_err(unreadable(program))?;
-    let build = format!("{:016x}", finish(mix_bytes(0, &bytes)));
+    let build = format!("{:016x}", of_bytes(&bytes));
     Ok(BUILD.get_or_init(|| build).clone())
 }
 
