@@ -102,7 +102,7 @@ compile_error!(
 /// fails.
 pub mod explore {
     #[doc(inline)]
-    pub use squall_explore::{explain, report, scenario, shrink, strategy, sweep, watchdog};
+    pub use squall_explore::{explain, report, scenario, shard, shrink, strategy, sweep, watchdog};
 }
 pub mod prelude;
 mod shipped;

@@ -4,6 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use squall_core::plan::Profile;
+use squall_explore::shard::Shard;
 use squall_explore::strategy::Kind;
 use squall_explore::sweep::Sweep;
 
@@ -26,6 +27,7 @@ fn main() {
             coverage,
             corpus: Vec::new(),
             seeds: first..first + SEEDS,
+            shard: Shard::WHOLE,
             jobs: 1,
             time_limit: None,
             keep_going: true,

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use squall_core::bugs::Bug;
 use squall_core::plan::Profile;
 use squall_core::registry::RegisteredSubject;
+use squall_explore::shard::Shard;
 use squall_explore::shrink::{Shrinker, Shrunk, Size};
 use squall_explore::sweep::{Finding, Sweep, SweepEvent};
 
@@ -72,6 +73,7 @@ fn failing(subject: &RegisteredSubject, bug: Bug) -> Vec<Finding> {
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..SEEDS,
+        shard: Shard::WHOLE,
         jobs: 1,
         time_limit: None,
         keep_going: true,

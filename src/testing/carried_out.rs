@@ -16,6 +16,7 @@ use squall_core::fsutil::{Equal, NewName, folder_of, settle, write_new};
 use squall_core::plan::{Plan, Profile};
 use squall_core::registry::RegisteredSubject;
 use squall_explore::report;
+use squall_explore::shard::Shard;
 use squall_explore::shrink::{Ended, Shrinker, Shrunk};
 use squall_explore::strategy::Kind;
 use squall_explore::sweep::{Finding, Leak, Summary, Sweep, SweepEvent, find_leak};
@@ -83,6 +84,7 @@ impl Test {
             coverage: false,
             corpus: Vec::new(),
             seeds,
+            shard: Shard::WHOLE,
             jobs: self.jobs,
             time_limit,
             keep_going: false,

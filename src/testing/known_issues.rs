@@ -8,6 +8,7 @@ use super::{Check, Failed, done, processors, profile_of, type_name};
 use squall_core::plan::Profile;
 use squall_core::registry::{RegisteredSubject, Runner};
 use squall_explore::report;
+use squall_explore::shard::Shard;
 use squall_explore::strategy::Kind;
 use squall_explore::sweep::Sweep;
 
@@ -48,6 +49,7 @@ impl<S: Runner + 'static> Check<S> {
                 coverage: false,
                 corpus: Vec::new(),
                 seeds: seeds.clone(),
+                shard: Shard::WHOLE,
                 jobs,
                 time_limit,
                 keep_going: false,

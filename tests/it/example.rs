@@ -6,6 +6,7 @@ use squall_core::invariants::Property;
 use squall_core::own::{KnownIssue, OptionValue, OwnOptions, check_issues};
 use squall_core::plan::{Plan, Profile, builtin_profiles};
 use squall_core::registry::RegisteredSubject;
+use squall_explore::shard::Shard;
 use squall_explore::strategy::Strategy as _;
 use squall_explore::sweep::Sweep;
 use squall_proptest::Drawn;
@@ -40,6 +41,7 @@ fn a_driver_of_ones_own_passes_the_storm() {
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..super::support::seeds(1_000),
+        shard: Shard::WHOLE,
         jobs: 2,
         time_limit: None,
         keep_going: true,
@@ -264,6 +266,7 @@ fn a_strategy_that_learns_is_written_against_the_facade() {
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..64,
+        shard: squall::explore::shard::Shard::WHOLE,
         jobs: 1,
         time_limit: None,
         keep_going: false,

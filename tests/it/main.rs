@@ -45,6 +45,7 @@ mod search;
 mod servers;
 #[cfg(all(feature = "madsim", madsim))]
 mod servers_on_raft_rs;
+mod shards;
 mod show;
 mod shrink;
 mod stories;

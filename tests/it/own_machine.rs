@@ -12,6 +12,7 @@ use squall::raft_rs::RaftRs;
 use squall_core::engine::Observer;
 use squall_explore::report;
 use squall_explore::scenario::{Story, of_plan};
+use squall_explore::shard::Shard;
 use squall_explore::sweep::Sweep;
 
 #[allow(dead_code)] // Its main.
@@ -155,6 +156,7 @@ fn a_machine_of_ones_own_passes_the_storm() {
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..super::support::seeds(1_000),
+        shard: Shard::WHOLE,
         jobs: 2,
         time_limit: None,
         keep_going: true,

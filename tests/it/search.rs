@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use squall_core::coverage::Coverage;
 use squall_core::engine::Observer;
 use squall_core::plan::{Plan, Profile};
+use squall_explore::shard::Shard;
 use squall_explore::shrink::Shrinker;
 use squall_explore::strategy::{Kind, Pct, Strategy as _};
 use squall_explore::sweep::{Summary, Sweep};
@@ -22,6 +23,7 @@ fn sweep(kind: Kind, subject: &str, runs: u64, jobs: usize, corpus: Vec<Plan>) -
         coverage: true,
         corpus,
         seeds: 0..runs,
+        shard: Shard::WHOLE,
         jobs,
         time_limit: None,
         keep_going: true,

@@ -10,6 +10,7 @@ use squall_core::invariants::{Property, Violation};
 use squall_core::options::Feature;
 use squall_core::plan::{Fault, Plan, Profile, What, When};
 use squall_core::registry::{RegisteredSubject, Runner};
+use squall_explore::shard::Shard;
 use squall_explore::shrink::{Clean, Ended, Shrinker, Shrunk, Size};
 use squall_explore::sweep::{Sweep, SweepEvent};
 use squall_world::network::LinkDegradation;
@@ -58,6 +59,7 @@ fn failing(bug: Bug) -> Plan {
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..960,
+        shard: Shard::WHOLE,
         jobs: 2,
         time_limit: None,
         keep_going: true,

@@ -8,6 +8,7 @@ use squall_core::options::{DriverOptions, RaftOptions};
 use squall_core::plan::{
     ClockOptions, Cluster, DiskOptions, Heal, Plan, Profile, VERSION, Workload,
 };
+use squall_explore::shard::Shard;
 use squall_explore::sweep::{Summary, Sweep};
 use squall_world::network::LinkOptions;
 
@@ -45,6 +46,7 @@ pub fn sweep(subject: &str, profile: &str, count: u64, jobs: usize) -> Summary {
         coverage: false,
         corpus: Vec::new(),
         seeds: 0..count,
+        shard: Shard::WHOLE,
         jobs,
         time_limit: None,
         keep_going: true,

@@ -13,6 +13,9 @@ use squall_explore::strategy::{Contents, Folder};
 
 use super::{CliError, quoted, say, warn};
 
+/// The folder in that of a shard where it keeps plans, and in that of a merge.
+pub const FOLDER: &str = "corpus";
+
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(subcommand)]
@@ -56,7 +59,7 @@ struct Entry {
 pub fn run(subjects: &Registry, options: &Options) -> Result<u8, CliError> {
     match &options.command {
         Command::List { dir } => list(subjects, dir),
-        Command::Merge { into, from } => merge(subjects, into, from),
+        Command::Merge { into, from } => say(&merge(subjects, into, from)?),
         Command::Minimise { dir, dry_run } => minimise(subjects, dir, *dry_run),
     }
     .map(|()| 0)
@@ -141,7 +144,9 @@ fn list(subjects: &Registry, dir: &Path) -> Result<(), CliError> {
     say(&format!("{text}{}", total(&map, entries.len())))
 }
 
-fn merge(subjects: &Registry, into: &Path, from: &[PathBuf]) -> Result<(), CliError> {
+/// Adds to the corpus `into` the plans of others that reach what it does not, and says what came of
+/// it.
+pub fn merge(subjects: &Registry, into: &Path, from: &[PathBuf]) -> Result<String, CliError> {
     let mut map = Map::default();
     let mut plans = 0;
     if into.exists() {
@@ -165,7 +170,7 @@ fn merge(subjects: &Registry, into: &Path, from: &[PathBuf]) -> Result<(), CliEr
         }
     }
     let seen = group(others.len() as u64);
-    say(&format!(
+    Ok(format!(
         "{} of {seen} plans reach something new\n{}",
         group(added),
         total(&map, plans + added as usize)

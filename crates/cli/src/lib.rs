@@ -12,10 +12,12 @@ mod export;
 mod import;
 mod interrupt;
 mod list;
+mod merge;
 mod page;
 mod processes;
 mod replay;
 mod report;
+mod shard;
 mod show;
 mod shrink;
 mod story;
@@ -53,6 +55,11 @@ Without a command, it sweeps the profile portfolio over the first of its subject
 
 const EXIT_STATUS: &str = "Exit status: 0 clean, 1 violation, 2 bad input or could not tell.
 A seed is a decimal number, a 0x number, or a 40-digit commit hash.";
+
+const MERGE_STATUS: &str = "\
+What is missing or unfinished is named with the command that does it; what is damaged is
+named and left out.
+Exit status: 0 clean, 1 violation, 2 bad input, something damaged, or could not tell.";
 
 const STORY_STATUS: &str = "\
 A story is a text file: commands, a line ----, and what is expected to happen; see sims/stories.
@@ -117,6 +124,10 @@ enum Command {
     /// Run many plans, each drawn from a seed, and report the first violation.
     #[command(after_help = EXIT_STATUS)]
     Sweep(sweep::Options),
+    /// Make one sweep of shards that ran on any number of machines: its digest, its counters, and
+    /// each failure once.
+    #[command(after_help = MERGE_STATUS)]
+    Merge(merge::Options),
     /// Run one plan again, from its file or its seed; or every plan of a folder.
     #[command(after_help = EXIT_STATUS)]
     Replay(replay::Options),
@@ -235,6 +246,7 @@ pub fn run(subjects: impl Into<Registry>, arguments: impl IntoIterator<Item = Os
         .unwrap_or_else(|| Command::Sweep(sweep::Options::default()))
     {
         Command::Sweep(options) => sweep::run(&subjects, &options, manner),
+        Command::Merge(options) => merge::run(&subjects, &options, manner),
         Command::Replay(options) => replay::run(&subjects, &options, manner),
         Command::Diff(options) => diff::run(&subjects, &options),
         Command::Story(options) => story::run(&subjects, &options),

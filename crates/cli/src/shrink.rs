@@ -15,7 +15,9 @@ use squall_explore::watchdog::{Hang, Patience, USUAL_PATIENCE};
 
 use super::chosen::OnePlan;
 use super::interrupt::stop_at_interrupt;
+use super::merge::distinct::{self, Shrinking};
 use super::page::Pages;
+use super::shard::{self, Chosen};
 use super::{
     CliError, Manner, can_write, default_jobs, duration, replay_command, say, warn, watch, write_to,
 };
@@ -26,6 +28,8 @@ pub struct Options {
     pages: Pages,
     #[command(flatten)]
     one: OnePlan,
+    #[command(flatten)]
+    shard: shard::ShardOptions,
     /// Where the smaller plan is written [default: PLAN.shrunk.json, or seed-N.shrunk.json].
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -74,6 +78,9 @@ pub(super) fn shrink_and_show(
 }
 
 pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8, CliError> {
+    if let Some(chosen) = options.shard.choose()? {
+        return shrink_shard(subjects, options, chosen, manner);
+    }
     let chosen = options.one.choose(subjects)?;
     let (plan, subject) = (&chosen.plan, &chosen.subject);
     let out = match (&options.out, &chosen.file) {
@@ -98,6 +105,34 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let page = report::failure(subject, &shrunk.plan, &out, &html, &command);
     say(&format!("\n{}", page.unwrap_or_default()))?;
     Ok(1)
+}
+
+/// Shrinks the part of a shard of the failures that `squall merge` has listed.
+fn shrink_shard(
+    subjects: &Registry,
+    options: &Options,
+    chosen: Chosen,
+    manner: Manner,
+) -> Result<u8, CliError> {
+    let folder = options.one.plan.as_deref().filter(|path| path.is_dir());
+    let (Some(folder), None) = (folder, &options.out) else {
+        return Err(CliError::Usage(
+            "--shard shrinks what `squall merge -o OUT` has found, beside it; legal: shrink OUT --shard I/N".to_owned(),
+        ));
+    };
+    if !manner.quiet {
+        say(&format!(
+            "squall {}: {chosen} of the failures in {}\n",
+            env!("CARGO_PKG_VERSION"),
+            folder.display()
+        ))?;
+    }
+    let shrinking = Shrinking {
+        jobs: options.jobs.map_or_else(default_jobs, usize::from),
+        time: options.time,
+        manner,
+    };
+    distinct::shrink_shard(subjects, folder, chosen.shard, shrinking)
 }
 
 /// Says what a shrinker came to.

@@ -1,6 +1,8 @@
 //! `squall sweep`: many seeds, a progress bar, the first violation, a summary.
 
-use std::io::IsTerminal as _;
+mod before;
+mod words;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -8,27 +10,30 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, Parser};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use squall_core::options::Feature;
-use squall_core::plan::{DEFAULT_PROFILE, Plan, Profile};
+use squall_core::plan::DEFAULT_PROFILE;
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::report::{self, Files, JsonSummary, Swept};
-use squall_explore::strategy::{self, Folder};
+use squall_explore::shard::Shard;
+use squall_explore::strategy;
 use squall_explore::sweep::{Summary, Sweep, SweepEvent, Verdict};
 use squall_explore::watchdog::Hang;
 
+use self::before::{asked_for, corpus, is_over, tell_of_unfinished};
+use self::words::{banner, progress};
 use super::artifact::profile_for;
 use super::chosen::On;
 use super::interrupt::stop_at_interrupt;
 use super::page::{DEFAULT_OUT, Pages};
+use super::shard;
 use super::sweep_page::{SharedPage, SweepPage};
-use super::unfinished::{Asked, Stand, Unfinished, hash_of};
+use super::unfinished::{Batch, Shards, Stand, Unfinished, hash_of};
 use super::watch::{self, Desk, HangAfter, Watcher};
 use super::written::{Writing, Written, sweep_name};
 use super::{
-    CliError, Manner, can_write, default_jobs, duration, replay_command, say, say_json, seed,
-    unfinished, warn, write_file,
+    CliError, Manner, can_write, default_jobs, duration, replay_command, say, say_json, seed, warn,
+    write_file,
 };
 
 /// Seeds of a sweep when neither a number nor a time is given.
@@ -93,9 +98,11 @@ pub struct Options {
     /// failure, and keep it up to date while the sweep goes on. `squall report` reads many.
     #[arg(long, value_name = "DIR")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    shard: shard::ShardOptions,
     /// Go on with a sweep that was interrupted or killed, from the folder that it wrote to (its
     /// --out), or from its .unfinished.json file there.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "engine", "corpus", "coverage", "seeds", "seed", "time", "keep_going", "out", "no_shrink", "shrink_for"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["subject", "profile", "strategy", "engine", "corpus", "coverage", "seeds", "seed", "time", "keep_going", "out", "no_shrink", "shrink_for", "shard"])]
     resume: Option<PathBuf>,
 }
 
@@ -113,10 +120,11 @@ impl Default for Options {
 
 pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8, CliError> {
     let resumed = options.resume.as_deref().map(Unfinished::read);
-    let resumed = resumed.transpose()?;
+    let mut resumed = resumed.transpose()?;
+    let chosen = options.shard.choose()?;
     let asked = match &resumed {
         Some((unfinished, _)) => unfinished.asked().clone(),
-        None => asked_for(subjects, options)?,
+        None => asked_for(subjects, options, chosen)?,
     };
     let engine = subjects.engine(&asked.engine)?;
     let subject = &subjects.find(&asked.subject)?.on(engine);
@@ -129,23 +137,52 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         )));
     }
     let jobs = options.jobs.map_or_else(default_jobs, usize::from);
+    let name = sweep_name(&subject.name, &profile.name, strategy, subject.engine);
+    let in_shard = |folder: &Path| match asked.shard {
+        Some(shard) => shard::folder(folder, shard),
+        None => folder.to_path_buf(),
+    };
     let out = match &resumed {
         Some((unfinished, _)) => unfinished.folder().to_path_buf(),
-        None => options.out.clone(),
+        None => in_shard(&options.out),
     };
-    let (folder, corpus) = corpus(options, subject, &profile)?;
+    let title = subject.title();
+    let swept = Swept {
+        subject: &title,
+        profile: &profile,
+        first_seed: asked.seeds.start,
+    };
+    // The same command, here or elsewhere, goes on with its shard.
+    if chosen.is_some() {
+        match Unfinished::of_shard(&out, &name, &asked)? {
+            Shards::None => {}
+            Shards::Begun(begun) => resumed = Some(*begun),
+            Shards::Over(path, stand) => {
+                return is_over(options, manner, &path, *stand, subject, swept);
+            }
+        }
+    }
+    let (folder, corpus) = corpus(
+        options,
+        subject,
+        &profile,
+        strategy,
+        asked.shard.map(|_| (&asked, &*out)),
+    )?;
     watch::tell_of_the_dead(&out);
-    let name = sweep_name(&subject.name, &profile.name, strategy, subject.engine);
     let desk = Desk::in_folder(&out, jobs, &name, &asked)?;
     let scratch = desk.running().scratch();
     can_write_summaries(options)?;
     let goes_on_before = resumed.is_some();
-    let goes_on = !options.coverage && !strategy.learns();
+    let goes_on = asked.shard.is_some() || !options.coverage && !strategy.learns();
     let (mut unfinished, stand) = match resumed {
         Some((unfinished, stand)) => (Some(unfinished), stand),
         None => {
-            tell_of_unfinished(&out);
-            let begin = || Unfinished::begin(&out, scratch, &name, asked.clone());
+            if asked.shard.is_none() {
+                tell_of_unfinished(&out);
+            }
+            let plans = strategy.over(subject.plans(&profile), asked.seeds.start, Vec::new());
+            let begin = || Unfinished::begin(&out, scratch, &name, asked.clone(), subject, &*plans);
             (goes_on.then(begin).transpose()?, Stand::before(&asked))
         }
     };
@@ -153,10 +190,13 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let seeds = asked.seeds.clone();
     let json_to_stdout = options.json.as_deref() == Some(Path::new("-"));
     if !json_to_stdout && !manner.quiet {
-        say(&banner(&asked, &subject.title(), &stand, jobs))?;
+        say(&banner(&asked, &title, &stand, jobs, chosen))?;
     }
     let stop = stop_at_interrupt();
-    let bar = progress(options, &seeds, manner);
+    let shard = asked.shard.unwrap_or(Shard::WHOLE);
+    let portion = strategy.over(subject.plans(&profile), seeds.start, Vec::new());
+    let all = shard.seeds_before(&seeds, portion.portion(), seeds.end);
+    let bar = progress(options, all, seeds.end, manner);
     let mut written = Written::new(Writing {
         subject,
         out: &out,
@@ -175,16 +215,16 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     // The watchdog looks at it when a run hangs, which is when nothing else does.
     let written = Mutex::new(written);
     let lock = || written.lock().unwrap_or_else(PoisonError::into_inner);
-    let title = subject.title();
-    let swept = Swept {
-        subject: &title,
-        profile: &profile,
-        first_seed: seeds.start,
-    };
     let of_sweep = |summary: &Summary| as_json(summary, subject, swept, lock().files());
     let page = options.html.as_deref().map(|folder| {
         let so_far = of_sweep(&stand.summary);
-        SweepPage::begin(folder, &out, goes_on_before, &stand.summary, so_far)
+        SweepPage::begin(
+            &in_shard(folder),
+            &out,
+            goes_on_before,
+            &stand.summary,
+            so_far,
+        )
     });
     let page = SharedPage::new(page.transpose()?);
     page.with(|page| {
@@ -220,9 +260,10 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         subject,
         profile: &profile,
         strategy,
-        coverage: options.coverage,
+        coverage: options.coverage || asked.coverage,
         corpus,
         seeds: seeds.clone(),
+        shard,
         jobs,
         time_limit: asked.time_ms.map(Duration::from_millis),
         keep_going: asked.keep_going,
@@ -251,10 +292,19 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
                 bar.set_message(parts.join(", "));
                 Ok(())
             }
-            SweepEvent::Batch { next, summary } => {
+            SweepEvent::Batch {
+                next,
+                summary,
+                digests,
+            } => {
                 page.with(|page| page.goes_on(|| of_sweep(summary)));
+                let batch = Batch {
+                    next,
+                    summary,
+                    digests,
+                };
                 match &mut unfinished {
-                    Some(unfinished) => unfinished.stands(scratch, next, summary, lock().files()),
+                    Some(unfinished) => unfinished.stands(scratch, batch, lock().files()),
                     None => Ok(()),
                 }
             }
@@ -317,7 +367,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         say(&format!("page       {}\n", file.display()))?;
     }
     match unfinished {
-        Some(unfinished) if !summary.interrupted => unfinished.end(),
+        Some(unfinished) if !summary.interrupted => unfinished.end(scratch, &summary, &files)?,
         Some(unfinished) => {
             if !json_to_stdout {
                 say(&unfinished.how_to_go_on())?;
@@ -327,97 +377,6 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         None => {}
     }
     Ok(summary.verdict().status())
-}
-
-/// What the command line asks for, with all that it leaves out.
-fn asked_for(subjects: &Registry, options: &Options) -> Result<Asked, CliError> {
-    let subject = subjects.find_or_first(options.on.subject.as_deref())?;
-    let profile = profile_for(subjects, &options.profile)?;
-    let strategy = strategy::Kind::asked_or_usual(options.strategy, &profile);
-    let end = if options.time.is_some() {
-        u64::MAX
-    } else {
-        DEFAULT_SEEDS
-    };
-    let seeds = match (options.seed, &options.seeds) {
-        (Some(u64::MAX), _) => {
-            return Err(CliError::Usage(format!(
-                "a sweep ends before the last seed, {}; replay runs that one",
-                u64::MAX
-            )));
-        }
-        (Some(seed), _) => seed..seed + 1,
-        (None, seeds) => seeds.clone().unwrap_or(0..end),
-    };
-    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    Ok(Asked {
-        subject: subject.name.clone(),
-        engine: subjects.engine(&options.on.engine)?.name().to_owned(),
-        profile: options.profile.clone(),
-        profile_hash: hash_of(&profile),
-        strategy: strategy.name().to_owned(),
-        seeds,
-        time_ms: options.time.map(ms),
-        keep_going: options.keep_going,
-        shrink_for_ms: (!options.no_shrink).then_some(ms(options.shrink_for)),
-    })
-}
-
-/// The corpus that the sweep keeps, and the plans in it that it can begin with.
-fn corpus(
-    options: &Options,
-    subject: &RegisteredSubject,
-    profile: &Profile,
-) -> Result<(Option<Folder>, Vec<Plan>), CliError> {
-    let Some(dir) = &options.corpus else {
-        return Ok((None, Vec::new()));
-    };
-    let strategy = strategy::Kind::asked_or_usual(options.strategy, profile);
-    if !strategy.learns() {
-        let name = strategy.name();
-        return Err(CliError::Usage(format!(
-            "--corpus goes with a strategy that learns, and {name} does not; legal: --strategy guided"
-        )));
-    }
-    std::fs::create_dir_all(dir).map_err(|error| CliError::file(dir, &error))?;
-    let writable = tempfile::NamedTempFile::new_in(dir).map(drop);
-    writable.map_err(|error| CliError::file(dir, &error))?;
-    let library = |name: &str| name.split('+').next().unwrap_or_default().to_owned();
-    let plans = super::corpus::read(dir)?.into_iter().map(|(_, plan)| plan);
-    // Another profile leaves out other things, and another library lacks others.
-    let variants = profile.variants.iter().map(|variant| &variant.profile);
-    let names: Vec<&str> = (std::iter::once(profile).chain(variants))
-        .map(|profile| profile.name.as_str())
-        .collect();
-    let (mut given, others): (Vec<Plan>, Vec<Plan>) = plans.partition(|plan| {
-        names.contains(&plan.profile.as_str()) && library(&plan.subject) == library(&subject.name)
-    });
-    if !others.is_empty() {
-        super::warn(&format!(
-            "left out: {} plans of {} that are of another library or profile",
-            others.len(),
-            dir.display()
-        ));
-    }
-    for plan in &mut given {
-        plan.subject.clone_from(&subject.name);
-    }
-    Ok((Some(Folder::at(dir)), given))
-}
-
-/// Says that there are sweeps in the folder that have not ended: they stay as they are.
-fn tell_of_unfinished(out: &Path) {
-    let others = unfinished::all_in(out).unwrap_or_default();
-    let Some(first) = others.first() else { return };
-    let which = match others.len() {
-        1 => "an unfinished sweep; unless it is still running, go on with it, or remove its file:"
-            .to_owned(),
-        many => format!(
-            "{many} unfinished sweeps; unless they are still running, go on with them, or remove their files:"
-        ),
-    };
-    warn(&format!("{} holds {which}", out.display()));
-    super::warn_of_command(&unfinished::command(first));
 }
 
 /// Says what the first finding is, and how to reproduce it.
@@ -554,48 +513,4 @@ pub fn strategy(name: &str) -> Result<strategy::Kind, String> {
         let legal = names.join(", ");
         format!("unknown strategy \"{name}\"{nearest}; legal: {legal}")
     })
-}
-
-fn banner(asked: &Asked, title: &str, stand: &Stand, jobs: usize) -> String {
-    let Range { start, end } = asked.seeds;
-    let seeds = match end {
-        u64::MAX => format!("seeds from {start}"),
-        end => format!("seeds {start}..{end}"),
-    };
-    let time = match asked.time_ms.map(Duration::from_millis) {
-        Some(time) => format!(", for {}", humantime::format_duration(time)),
-        None => String::new(),
-    };
-    let gone_on = match stand.next {
-        next if next == start => String::new(),
-        next => format!(", going on at seed {next}"),
-    };
-    format!(
-        "squall {}: {} under {}, {seeds}{time}, {jobs} jobs{gone_on}\n\n",
-        env!("CARGO_PKG_VERSION"),
-        title,
-        asked.profile
-    )
-}
-
-fn progress(options: &Options, seeds: &Range<u64>, manner: Manner) -> ProgressBar {
-    let (bar, style) = match seeds.end {
-        u64::MAX => (
-            ProgressBar::no_length(),
-            "{spinner} {elapsed}, {human_pos} runs, {msg}".to_owned(),
-        ),
-        _ => (
-            ProgressBar::new(seeds.end - seeds.start),
-            "{wide_bar} {human_pos}/{human_len} runs, {eta} left, {msg}".to_owned(),
-        ),
-    };
-    let style = ProgressStyle::with_template(&style).expect("the template is ours");
-    let bar = bar.with_style(style);
-    let hides = manner.quiet || !std::io::stderr().is_terminal();
-    if hides || options.json.as_deref() == Some(Path::new("-")) {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    } else {
-        bar.enable_steady_tick(Duration::from_millis(200));
-    }
-    bar
 }

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use squall_core::fsutil::{read_text, write_whole};
-use squall_core::invariants::breach::{Breach, NoPanic};
+use squall_core::invariants::breach::Breach;
 use squall_core::plan::Plan;
 use squall_core::registry::RegisteredSubject;
 use squall_explore::sweep::{Finding, Summary};
@@ -283,17 +285,17 @@ pub fn read(path: &Path) -> Result<SweepDocument, CliError> {
     }
 }
 
-/// What tells a violation from others of its property.
-fn kind(breach: &Breach) -> String {
-    match breach {
-        Breach::NoPanic(NoPanic::Panicked { panic }) => match &panic.place {
-            Some(place) => format!("{}:{}", place.file, place.line),
-            None => panic.message.clone(),
-        },
-        breach => {
-            let fields = serde_json::to_value(breach).unwrap_or_default();
-            fields["kind"].as_str().unwrap_or_default().to_owned()
-        }
+/// What tells a violation from others of its property: where a panic came from, or how the rule was
+/// broken. It is read from the form in which it is written, so that it is the same for one that was
+/// read from a file.
+pub fn kind(breach: &Breach) -> String {
+    let fields = serde_json::to_value(breach).unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (kind, panic) = (text(&fields["kind"]), &fields["panic"]);
+    match (kind.as_str(), &panic["place"]) {
+        ("panicked", Value::Null) => text(&panic["message"]),
+        ("panicked", place) => format!("{}:{}", text(&place["file"]), place["line"]),
+        _ => kind,
     }
 }
 

@@ -1,37 +1,43 @@
 //! A sweep that is under way, on the disk: what it was asked for, how far it is, and what it has
 //! found. Written whole and before anything of it is printed, so that a sweep that is killed goes
-//! on where it was.
+//! on where it was. A shard leaves the same when it has ended, for those who merge.
 
-use std::collections::BTreeMap;
+pub mod file;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
-use super::CliError;
-use squall_core::counters::Counters;
-use squall_core::engine::{Engine, Failure};
-use squall_core::fsutil::{Equal, NewName, read_text, write_by, write_new};
-use squall_core::ids::NodeId;
-use squall_core::invariants::{Property, Violation};
-use squall_core::plan::{Plan, Profile};
+use self::file::{File, Known, OfShard};
+use super::{CliError, shard};
+use squall_core::coverage::{Map, RunCoverage};
+use squall_core::engine::Engine;
+use squall_core::fsutil::{Equal, NewName, write_by, write_new};
+use squall_core::plan::Profile;
+use squall_core::registry::RegisteredSubject;
 use squall_explore::report::Files;
-use squall_explore::sweep::{Finding, Summary, Tally};
+use squall_explore::shard::Shard;
+use squall_explore::shard::digests::{Digests, read_words, with, write_words};
+use squall_explore::strategy::{Kind, Strategy};
+use squall_explore::sweep::Summary;
 use squall_world::hash::mix_bytes;
-
-/// The version of the file's format. In version 1 a profile's hash was of another form of it.
-const VERSION: u32 = 2;
 
 /// How such a file's name ends.
 const ENDING: &str = ".unfinished.json";
 
-/// No number in it is larger: no sweep comes near, and sums of such numbers are numbers.
-const MOST: u64 = 1 << 53;
+/// How it ends when its shard has ended.
+const OVER: &str = ".shard.json";
 
-/// How often it is written at most, but for the first time and as something is found.
+/// How the name of the file ends that says what a shard covers.
+const COVERAGE: &str = ".coverage";
+
+/// How often it is written at most, but for the first time.
 const EVERY: Duration = Duration::from_millis(500);
+
+/// The same, of a shard that has gone on for some time: many of them may share one disk.
+const EVERY_OF_SHARD: Duration = Duration::from_secs(10);
 
 /// What a sweep was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,49 +56,49 @@ pub struct Asked {
     pub time_ms: Option<u64>,
     pub keep_going: bool,
     pub shrink_for_ms: Option<u64>,
+    /// Which part of it, where it is not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Whether states that runs reach are counted: of a shard alone, which notes them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub coverage: bool,
+    /// The corpus that it begins with: of a shard alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<PathBuf>,
+}
+
+impl Asked {
+    /// In what another sweep differs from this one, shards and time aside: the name, and the two
+    /// values.
+    pub fn differs(&self, other: &Asked) -> Option<(&'static str, String, String)> {
+        let seeds = |Range { start, end }: &Range<u64>| match *end {
+            u64::MAX => format!("from {start}"),
+            end => format!("{start}..{end}"),
+        };
+        let fields = |asked: &Asked| {
+            [
+                ("subject", asked.subject.clone()),
+                ("engine", asked.engine.clone()),
+                ("profile", asked.profile.clone()),
+                (
+                    "profile's content, by its hash,",
+                    format!("{:016x}", asked.profile_hash),
+                ),
+                ("strategy", asked.strategy.clone()),
+                ("range of seeds", seeds(&asked.seeds)),
+                ("coverage", asked.coverage.to_string()),
+            ]
+        };
+        let mut pairs = fields(self).into_iter().zip(fields(other));
+        pairs.find_map(|((name, mine), (_, theirs))| {
+            (mine != theirs).then_some((name, mine, theirs))
+        })
+    }
 }
 
 /// What files of earlier versions mean, which do not say it.
 fn usual_engine() -> String {
     Engine::default().name().to_owned()
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    version: u32,
-    /// The version of this crate: another one may draw other plans from the same seeds.
-    squall: String,
-    asked: Asked,
-    next: u64,
-    runs: u64,
-    steps: u64,
-    simulated_us: u64,
-    cpu_us: u64,
-    wall_us: u64,
-    digest: u64,
-    double_runs: u64,
-    counters: BTreeMap<String, u64>,
-    /// Of each of the profile's variants. Files of earlier versions do not have them.
-    #[serde(default)]
-    variants: Vec<Tally>,
-    findings: Vec<Found>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Found {
-    seed: u64,
-    property: String,
-    node: Option<u8>,
-    message: String,
-    /// The same, as its fields. Files of earlier versions do not have it.
-    #[serde(default)]
-    violation: Option<Value>,
-    step: u64,
-    time_us: u64,
-    /// The plan's file, beside this one.
-    plan: PathBuf,
 }
 
 /// Where a sweep stands.
@@ -112,6 +118,50 @@ impl Stand {
             plans: Vec::new(),
         }
     }
+
+    /// Where the sweep of the file at `path` stands.
+    fn of(file: &File, path: &Path, wrong: impl Fn(String) -> CliError) -> Result<Self, CliError> {
+        let (mut summary, mut plans) = (file.summary(), Vec::new());
+        for known in file.findings(path, &wrong) {
+            let Known { finding, plan } = known?;
+            summary.findings.push(finding);
+            plans.push(plan);
+        }
+        Ok(Self {
+            next: file.next,
+            summary,
+            plans,
+        })
+    }
+}
+
+/// What a shard keeps besides what it adds up to.
+pub struct Book {
+    build: String,
+    command: Option<String>,
+    portion: u64,
+    /// It goes on where it was. Where the strategy learns, what it has learnt is not kept.
+    goes_on: bool,
+    next: u64,
+    digests: Digests,
+}
+
+/// What there is of a shard already.
+pub enum Shards {
+    /// Nothing.
+    None,
+    /// It has begun.
+    Begun(Box<(Unfinished, Stand)>),
+    /// It has ended, in this file.
+    Over(PathBuf, Box<Stand>),
+}
+
+/// How far a sweep is: see `SweepEvent::Batch`.
+#[derive(Clone, Copy)]
+pub struct Batch<'a> {
+    pub next: u64,
+    pub summary: &'a Summary,
+    pub digests: &'a [u64],
 }
 
 /// A sweep that is under way.
@@ -123,6 +173,8 @@ pub struct Unfinished {
     wait: Duration,
     /// It is new, and nothing has been done yet that could be lost.
     is_blank: bool,
+    /// Of a shard.
+    book: Option<Book>,
 }
 
 impl Drop for Unfinished {
@@ -135,26 +187,52 @@ impl Drop for Unfinished {
 
 impl Unfinished {
     /// One that begins in the folder `out`, by way of the folder `scratch`, as `name` calls its
-    /// sweep. It takes no other one's place.
-    pub fn begin(out: &Path, scratch: &Path, name: &str, asked: Asked) -> Result<Self, CliError> {
-        let Range { start, end } = asked.seeds;
-        let end = match end {
-            u64::MAX => "open".to_owned(),
-            end => end.to_string(),
+    /// sweep. It takes no other one's place. A shard of `subject` by `strategy` is there alone.
+    pub fn begin(
+        out: &Path,
+        scratch: &Path,
+        name: &str,
+        asked: Asked,
+        subject: &RegisteredSubject,
+        strategy: &dyn Strategy,
+    ) -> Result<Self, CliError> {
+        let stem = stem(out, name, &asked);
+        let book = match asked.shard {
+            None => None,
+            Some(_) => Some(Book {
+                build: shard::build()?,
+                command: subject.command.clone(),
+                portion: strategy.portion(),
+                goes_on: !strategy.learns(),
+                next: asked.seeds.start,
+                digests: Digests::new(stem.clone()),
+            }),
         };
-        let name = NewName {
-            stem: out.join(format!("{name}-{start}-{end}")),
-            ending: ENDING,
-        };
-        let text = text(&asked, start, &Summary::default(), &[]);
-        let path = write_new(scratch, &name, &text, Equal::IsAnother);
-        Ok(Self {
-            path: path.map_err(|error| CliError::file(out, &error))?,
+        let mut begun = Self {
+            path: with(&stem, ENDING),
             asked,
             written: None,
             wait: EVERY,
             is_blank: true,
-        })
+            book,
+        };
+        let text = begun.file(begun.asked.seeds.start, &Summary::default(), &[]);
+        let text = text.text();
+        let written = match begun.asked.shard {
+            Some(_) => write_by(scratch, &begun.path, text).map(|()| begun.path.clone()),
+            None => {
+                let name = NewName {
+                    stem,
+                    ending: ENDING,
+                };
+                write_new(scratch, &name, &text, Equal::IsAnother)
+            }
+        };
+        begun.path = written.map_err(|error| {
+            begun.is_blank = false;
+            CliError::file(out, &error)
+        })?;
+        Ok(begun)
     }
 
     /// The one at `path`, or the only one in that folder, and where it stands.
@@ -163,58 +241,33 @@ impl Unfinished {
             true => only_one(path)?,
             false => path.to_path_buf(),
         };
-        let wrong =
-            |why: String| CliError::Usage(format!("cannot go on with {}: {why}", path.display()));
-        let text = read_text(&path).map_err(|error| wrong(error.to_string()))?;
-        let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        let version = env!("CARGO_PKG_VERSION");
-        if file.version != VERSION {
-            return Err(wrong(format!(
-                "it is of version {} of such files, and this build reads version {VERSION}; begin the sweep anew",
-                file.version
-            )));
-        }
-        if file.squall != version {
-            return Err(wrong(format!(
-                "squall {} wrote it, and this is {version}, which may draw other plans from its seeds",
-                file.squall
-            )));
-        }
-        file.check().map_err(wrong)?;
-        let (mut findings, mut plans) = (Vec::new(), Vec::new());
-        for found in &file.findings {
-            let plan_path = super::folder_of(&path).join(&found.plan);
-            let plan = Plan::read(&plan_path)?;
-            plans.push(plan_path);
-            let failure = found.failure().map_err(wrong)?;
-            let seed = found.seed;
-            findings.push(Finding {
-                failure,
-                plan,
-                seed,
-            });
-        }
-        let counters = file
-            .counters
-            .iter()
-            .map(|(name, times)| (name.as_str(), *times));
-        let summary = Summary {
-            runs: file.runs,
-            steps: file.steps,
-            simulated_us: file.simulated_us,
-            cpu: Duration::from_micros(file.cpu_us),
-            wall: Duration::from_micros(file.wall_us),
-            digest: file.digest,
-            counters: Counters::of_named(counters),
-            double_runs: file.double_runs,
-            variants: file.variants,
-            findings,
-            ..Summary::default()
-        };
-        let stand = Stand {
-            next: file.next,
-            summary,
-            plans,
+        let shown = path.display().to_string();
+        let wrong = |why: String| CliError::Usage(format!("cannot go on with {shown}: {why}"));
+        let file = File::read(&path).map_err(|error| wrong(error.to_string()))?;
+        let mut stand = Stand::of(&file, &path, wrong)?;
+        let book = match &file.shard {
+            None => None,
+            Some(of_shard) => {
+                let build = shard::build()?;
+                if of_shard.build != build {
+                    return Err(wrong(
+                        "another build of this program wrote it, which may run other plans; begin the shard anew, in another folder".to_owned(),
+                    ));
+                }
+                let stem = with_ending(&path, ENDING, "");
+                if file.asked.coverage {
+                    stand.summary.coverage = Some(coverage(&stem, file.runs).map_err(wrong)?);
+                }
+                Some(Book {
+                    build,
+                    command: of_shard.command.clone(),
+                    portion: of_shard.portion,
+                    // Where its strategy learns, its file says that nothing is done.
+                    goes_on: !Kind::named(&file.asked.strategy).is_some_and(Kind::learns),
+                    next: file.next,
+                    digests: of_shard.digests(stem).map_err(wrong)?,
+                })
+            }
         };
         let unfinished = Self {
             path,
@@ -222,8 +275,42 @@ impl Unfinished {
             written: None,
             wait: EVERY,
             is_blank: false,
+            book,
         };
         Ok((unfinished, stand))
+    }
+
+    /// What there is in the folder `out` of the shard that is asked for.
+    pub fn of_shard(out: &Path, name: &str, asked: &Asked) -> Result<Shards, CliError> {
+        let stem = stem(out, name, asked);
+        let same = |path: &Path, theirs: &Asked| {
+            let differs = theirs.differs(asked).or_else(|| {
+                let [theirs, mine] = [theirs, asked].map(|asked| format!("{:?}", asked.shard));
+                (theirs != mine).then_some(("shard", theirs, mine))
+            });
+            match differs {
+                None => Ok(()),
+                Some((name, theirs, mine)) => Err(CliError::Usage(format!(
+                    "{} is of another sweep: its {name} is {theirs}, and not {mine}; name another --out",
+                    path.display()
+                ))),
+            }
+        };
+        let over = with(&stem, OVER);
+        if over.exists() {
+            let wrong = |why: String| CliError::Usage(format!("{}: {why}", over.display()));
+            let file = File::read(&over).map_err(|error| wrong(error.to_string()))?;
+            same(&over, &file.asked)?;
+            let stand = Stand::of(&file, &over, wrong)?;
+            return Ok(Shards::Over(over, Box::new(stand)));
+        }
+        let path = with(&stem, ENDING);
+        if !path.exists() {
+            return Ok(Shards::None);
+        }
+        let (unfinished, stand) = Self::read(&path)?;
+        same(&path, &unfinished.asked)?;
+        Ok(Shards::Begun(Box::new((unfinished, stand))))
     }
 
     pub fn asked(&self) -> &Asked {
@@ -251,25 +338,81 @@ impl Unfinished {
     pub fn stands(
         &mut self,
         scratch: &Path,
-        next: u64,
-        summary: &Summary,
+        batch: Batch<'_>,
         files: &[Files],
     ) -> Result<(), CliError> {
+        if let Some(book) = &mut self.book {
+            book.next = batch.next;
+            book.digests.add(batch.digests);
+            if !book.goes_on {
+                return Ok(());
+            }
+        }
         if self.written.is_some_and(|then| then.elapsed() < self.wait) {
             return Ok(());
         }
         let began = Instant::now();
-        let text = text(&self.asked, next, summary, files);
-        write_by(scratch, &self.path, &text).map_err(|error| CliError::file(&self.path, &error))?;
+        self.write_parts(scratch, batch.summary)?;
+        let text = self.file(batch.next, batch.summary, files).text();
+        write_by(scratch, &self.path, text).map_err(|error| CliError::file(&self.path, &error))?;
         self.is_blank = false;
-        self.wait = EVERY.max(20 * began.elapsed());
+        let least = match self.book {
+            Some(_) => (2 * self.wait).min(EVERY_OF_SHARD),
+            None => EVERY,
+        };
+        self.wait = least.max(20 * began.elapsed());
         self.written = Some(Instant::now());
         Ok(())
     }
 
-    /// The sweep is over, and all of it is written and told.
-    pub fn end(self) {
+    /// The sweep is over, and all of it is written and told. Of a shard, what it adds up to stays.
+    pub fn end(
+        mut self,
+        scratch: &Path,
+        summary: &Summary,
+        files: &[Files],
+    ) -> Result<(), CliError> {
+        self.write_parts(scratch, summary)?;
+        if let Some(book) = &self.book {
+            let mut file = self.file(book.next, summary, files);
+            if let Some(shard) = &mut file.shard {
+                shard.is_over = true;
+            }
+            let over = with_ending(&self.path, ENDING, OVER);
+            let written = write_by(scratch, &over, file.text());
+            written.map_err(|error| CliError::file(&over, &error))?;
+        }
         self.remove();
+        Ok(())
+    }
+
+    /// Writes what lies in files beside that of a shard, and has to be there before it.
+    fn write_parts(&mut self, scratch: &Path, summary: &Summary) -> Result<(), CliError> {
+        let Some(book) = &mut self.book else {
+            return Ok(());
+        };
+        let settled = book.digests.settle(scratch);
+        settled.map_err(|error| CliError::file(&self.path, &error))?;
+        if let Some(map) = &summary.coverage {
+            let RunCoverage {
+                states,
+                transitions,
+            } = map.listed();
+            let path = with_ending(&self.path, ENDING, COVERAGE);
+            let words = std::iter::once(states.len() as u64);
+            let written = write_words(scratch, &path, words.chain(states).chain(transitions));
+            written.map_err(|error| CliError::file(&path, &error))?;
+        }
+        Ok(())
+    }
+
+    fn file(&self, next: u64, summary: &Summary, files: &[Files]) -> File {
+        let of_shard = self.book.as_ref().map(|book| {
+            let (build, command) = (book.build.clone(), book.command.clone());
+            let leak = summary.leak.as_ref();
+            OfShard::of(build, command, book.portion, leak, &book.digests)
+        });
+        File::of(&self.asked, next, summary, files, of_shard)
     }
 
     fn remove(&self) {
@@ -278,141 +421,68 @@ impl Unfinished {
     }
 }
 
-/// What is written down of a sweep.
-fn text(asked: &Asked, next: u64, summary: &Summary, files: &[Files]) -> String {
-    let found = |(finding, files): (&Finding, &Files)| Found {
-        seed: finding.seed,
-        property: finding.failure.violation.property().name().to_owned(),
-        node: finding.failure.violation.node.map(|node| node.0),
-        message: finding.failure.violation.message(),
-        violation: Some(json!(finding.failure.violation)),
-        step: finding.failure.step,
-        time_us: finding.failure.time_us,
-        plan: files.plan.file_name().unwrap_or_default().into(),
+/// How the names of a sweep's files begin that say where it stands.
+fn stem(out: &Path, name: &str, asked: &Asked) -> PathBuf {
+    let Range { start, end } = asked.seeds;
+    let end = match end {
+        u64::MAX => "open".to_owned(),
+        end => end.to_string(),
     };
-    let named = summary.counters.named().into_iter();
-    let file = File {
-        version: VERSION,
-        squall: env!("CARGO_PKG_VERSION").to_owned(),
-        asked: asked.clone(),
-        next,
-        runs: summary.runs,
-        steps: summary.steps,
-        simulated_us: summary.simulated_us,
-        cpu_us: summary.cpu.as_micros() as u64,
-        wall_us: summary.wall.as_micros() as u64,
-        digest: summary.digest,
-        double_runs: summary.double_runs,
-        variants: summary.variants.clone(),
-        counters: named
-            .map(|(name, times)| (name.to_owned(), times))
-            .collect(),
-        findings: summary.findings.iter().zip(files).map(found).collect(),
-    };
-    serde_json::to_string(&file).expect("a sweep's stand is plain data") + "\n"
+    out.join(format!("{name}-{start}-{end}"))
 }
 
-impl File {
-    /// That a sweep can stand there.
-    fn check(&self) -> Result<(), String> {
-        let Range { start, end } = self.asked.seeds;
-        if start >= end {
-            return Err(format!("its seeds {start}..{end} hold no seed"));
-        }
-        if !(start..=end).contains(&self.next) {
-            let next = self.next;
-            return Err(format!(
-                "next is {next}; it must be {start} to {end}, as its seeds are"
-            ));
-        }
-        let done = self.next - start;
-        if self.runs != done {
-            let runs = self.runs;
-            return Err(format!("runs is {runs}, and {done} seeds are done"));
-        }
-        let numbers = [
-            ("steps", self.steps),
-            ("simulated_us", self.simulated_us),
-            ("cpu_us", self.cpu_us),
-            ("wall_us", self.wall_us),
-            ("double_runs", self.double_runs),
-        ];
-        let counters = self
-            .counters
-            .iter()
-            .map(|(name, times)| (name.as_str(), *times));
-        let mut large = numbers
-            .into_iter()
-            .chain(counters)
-            .filter(|(_, number)| *number > MOST);
-        if let Some((name, number)) = large.next() {
-            return Err(format!("{name} is {number}; it must be at most {MOST}"));
-        }
-        let of_variants = self.variants.iter();
-        let of_variants = of_variants.fold([0_u64; 2], |[runs, steps], tally| {
-            [
-                runs.saturating_add(tally.runs),
-                steps.saturating_add(tally.steps),
-            ]
-        });
-        if !self.variants.is_empty() && of_variants != [self.runs, self.steps] {
-            let [runs, steps] = of_variants;
-            return Err(format!(
-                "its variants have {runs} runs and {steps} steps, and all have {} and {}",
-                self.runs, self.steps
-            ));
-        }
-        let plain = |found: &&Found| found.plan.components().count() != 1;
-        if let Some(found) = self.findings.iter().find(plain) {
-            let plan = found.plan.display();
-            return Err(format!("plan {plan} must be the name of a file beside it"));
-        }
-        let outside = |found: &&Found| !(start..self.next).contains(&found.seed);
-        match self.findings.iter().find(outside) {
-            Some(found) => Err(format!("seed {} of a finding is not done", found.seed)),
-            None => Ok(()),
-        }
-    }
+/// The path of a file whose name ends in `from`, with `to` at its end.
+fn with_ending(path: &Path, from: &str, to: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(from).unwrap_or(&name);
+    path.with_file_name(format!("{stem}{to}"))
 }
 
-impl Found {
-    fn failure(&self) -> Result<Failure, String> {
-        let property = Property::ALL
-            .iter()
-            .copied()
-            .find(|property| property.name() == self.property);
-        let property = property.ok_or_else(|| format!("there is no property {}", self.property))?;
-        let fields = match self.violation.clone() {
-            None => Map::new(),
-            // Of an object that has no such field, this is null.
-            Some(whole @ Value::Object(_))
-                if whole["property"] != self.property || whole["node"] != json!(self.node) =>
-            {
-                return Err(self.contradicts(&whole));
-            }
-            Some(Value::Object(fields)) => fields,
-            Some(other) => return Err(self.contradicts(&other)),
-        };
-        let node = self.node.map(NodeId);
-        let violation = Violation::as_written(node, property, self.message.clone(), fields);
-        Ok(Failure {
-            violation,
-            step: self.step,
-            time_us: self.time_us,
-        })
-    }
+/// How the names of the other files of a shard begin, whose own is at `path`.
+pub fn stem_of_shard(path: &Path) -> PathBuf {
+    let ending = match is_one(path) {
+        true => ENDING,
+        false => OVER,
+    };
+    with_ending(path, ending, "")
+}
 
-    fn contradicts(&self, fields: &Value) -> String {
-        format!(
-            "the finding of seed {} is told as \"{}: {}\", and its fields are {fields}",
-            self.seed, self.property, self.message
-        )
+/// What so many runs of a shard cover whose files' names begin so.
+///
+/// # Errors
+/// One line, when that file is missing or damaged.
+pub fn coverage(stem: &Path, runs: u64) -> Result<Map, String> {
+    let path = with(stem, COVERAGE);
+    let damaged = |why: String| format!("{}: {why}", path.display());
+    if runs == 0 {
+        return Ok(Map::default());
     }
+    let words = read_words(&path).map_err(damaged)?;
+    let (states, rest) = words.split_first().unwrap_or((&0, &[]));
+    let states = usize::try_from(*states).unwrap_or(usize::MAX);
+    if states > rest.len() {
+        return Err(damaged(format!(
+            "it has {} words, and {states} states",
+            rest.len()
+        )));
+    }
+    let (states, transitions) = rest.split_at(states);
+    let mut map = Map::default();
+    map.add(&RunCoverage {
+        states: states.to_vec(),
+        transitions: transitions.to_vec(),
+    });
+    Ok(map)
 }
 
 /// Whether a file is where a sweep stands, by its name.
 pub fn is_one(path: &Path) -> bool {
     path.to_string_lossy().ends_with(ENDING)
+}
+
+/// Whether a file is that of a shard which has ended, by its name.
+pub fn is_over(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(OVER)
 }
 
 /// The unfinished sweeps in a folder.

@@ -85,8 +85,8 @@ pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`write_whole`].
-pub fn write_by(scratch: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let file = temporary(scratch, text)?;
+pub fn write_by(scratch: &Path, path: &Path, text: impl AsRef<[u8]>) -> io::Result<()> {
+    let file = temporary(scratch, text.as_ref())?;
     // Whoever may read a file may read what replaces it.
     if let Ok(before) = fs::symlink_metadata(path)
         && before.is_file()
@@ -146,14 +146,36 @@ impl NewName {
 /// # Errors
 /// As the file system has them.
 pub fn write_new(scratch: &Path, name: &NewName, text: &str, equal: Equal) -> io::Result<PathBuf> {
-    let mut file = temporary(scratch, text)?;
+    let file = temporary(scratch, text.as_bytes())?;
+    let path = persist_new(file, name, text, equal)?;
+    sync_folder_of(&path);
+    Ok(path)
+}
+
+/// As [`write_new`] with [`Equal::Serves`], of what lies elsewhere too: it is not waited for until
+/// the disk has it.
+///
+/// # Errors
+/// As the file system has them.
+pub fn copy_new(scratch: &Path, name: &NewName, text: &str) -> io::Result<PathBuf> {
+    if says(&name.numbered(1), text) {
+        return Ok(name.numbered(1));
+    }
+    let mut file = unwritten(scratch)?;
+    file.write_all(text.as_bytes())?;
+    persist_new(file, name, text, Equal::Serves)
+}
+
+fn persist_new(
+    mut file: NamedTempFile,
+    name: &NewName,
+    text: &str,
+    equal: Equal,
+) -> io::Result<PathBuf> {
     for number in 1..=MOST_NAMES {
         let path = name.numbered(number);
         file = match file.persist_noclobber(&path) {
-            Ok(_) => {
-                sync_folder_of(&path);
-                return Ok(path);
-            }
+            Ok(_) => return Ok(path),
             Err(PersistError { error, file }) if error.kind() == ErrorKind::AlreadyExists => file,
             Err(PersistError { error, .. }) => return Err(error),
         };
@@ -189,16 +211,21 @@ fn says(path: &Path, text: &str) -> bool {
 
 /// A new file in `folder` that nobody else has, with `text` in it and on the disk; it is gone when
 /// it is dropped.
-fn temporary(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
+fn temporary(folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = unwritten(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// The same, with nothing in it.
+fn unwritten(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
         .prefix(".squall-")
         .suffix(".part")
         // As any file is made: less what the process's mask takes away.
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    Ok(file)
+        .tempfile_in(folder)
 }
 
 /// A new name is on the disk when its folder is; where a folder cannot be synced, this is all there

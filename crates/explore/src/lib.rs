@@ -15,6 +15,7 @@ pub mod running;
 pub mod scenario;
 #[doc(hidden)] // Of use to the other crates of Squall alone.
 pub mod seed_range;
+pub mod shard;
 pub mod shrink;
 pub mod strategy;
 pub mod sweep;

@@ -353,10 +353,11 @@ pub fn summary(summary: &Summary, swept: Swept<'_>, supports: &[Feature], verbos
     row(
         "runs",
         format!(
-            "{} of {subject} with profile {}, {} of them twice",
+            "{} of {subject} with profile {}, {} of them twice{}",
             group(summary.runs),
             profile.name,
-            group(summary.double_runs)
+            group(summary.double_runs),
+            (summary.shard).map_or(String::new(), |shard| format!("; shard {shard}"))
         ),
     );
     row(
@@ -493,6 +494,9 @@ pub fn rounded(number: f64) -> String {
 pub fn verdict(summary: &Summary) -> String {
     let runs = many(summary.runs, "run");
     match summary.verdict() {
+        Verdict::Clean if summary.shard.is_some() => format!(
+            "clean: no violation in {runs} of this shard (required events are demanded of all shards together)\n"
+        ),
         Verdict::Clean if summary.runs < RUNS_FOR_REQUIRED => format!(
             "clean: no violation in {runs} ({} are needed to demand required events)\n",
             group(RUNS_FOR_REQUIRED)

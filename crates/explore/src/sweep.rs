@@ -18,6 +18,7 @@ pub use leak::{Leak, USUAL_CAUSES, find_leak};
 pub use lookout::{Lookout, NoThreads};
 pub(crate) use threads::pool;
 
+use crate::shard::Shard;
 use crate::strategy::{Feedback, Kind, Strategy};
 use crate::watchdog::{Hang, Watchdog};
 use squall_core::counters::{Counter, Counters};
@@ -49,6 +50,9 @@ pub struct Sweep<'a> {
     pub corpus: Vec<Plan>,
     /// The seeds; `u64::MAX` as the end means: until the time is up.
     pub seeds: Range<u64>,
+    /// Which of the portions of the seeds are run: all of them for [`Shard::WHOLE`]. Of a shard
+    /// that is a part, the events that the profile requires are not demanded.
+    pub shard: Shard,
     /// Threads; at least 1.
     pub jobs: usize,
     /// After this long, start no run, and end early those in progress: they count for nothing.
@@ -78,13 +82,15 @@ pub enum SweepEvent<'a> {
     },
     /// A run ended in a violation.
     Finding(&'a Finding),
-    /// All seeds before `next` are done, and add up to this: a sweep can go on from here
-    /// ([`Sweep::go_on`]).
+    /// All seeds of the shard before `next` are done, and add up to this: a sweep can go on from
+    /// here ([`Sweep::go_on`]).
     Batch {
-        /// The first seed that is not done.
+        /// The first seed after the portion.
         next: u64,
-        /// What the seeds before it add up to, `missing` aside.
+        /// What the shard's seeds before it add up to, `missing` aside.
         summary: &'a Summary,
+        /// The digests of the portion's runs, in the order of their seeds.
+        digests: &'a [u64],
     },
     /// The strategy keeps this plan, because it reached something new.
     Kept(&'a Plan),
@@ -133,6 +139,8 @@ pub struct Summary {
     pub missing: Vec<String>,
     /// The sweep was ended from outside, or its subject is gone ([`Runner::is_gone`]).
     pub interrupted: bool,
+    /// Which part of its sweep this is, where it is not all of it.
+    pub shard: Option<Shard>,
     /// A run that hung, where that ended the sweep.
     pub hang: Option<Hang>,
     /// What the runs covered, where that was recorded.
@@ -204,7 +212,7 @@ impl Summary {
             Verdict::Violation
         } else if self.hang.is_some() {
             Verdict::Hung
-        } else if self.interrupted || self.runs == 0 {
+        } else if self.interrupted || self.runs == 0 && self.shard.is_none() {
             Verdict::Interrupted
         } else if !self.missing.is_empty() {
             Verdict::Incomplete
@@ -341,11 +349,14 @@ impl Sweep<'_> {
             let variants = self.profile.variants.len();
             summary.variants.resize(variants, Tally::default());
         }
+        summary.shard = (!self.shard.is_whole()).then_some(self.shard);
+        let portion = strategy.portion();
+        let mine = |next| self.shard.go_to(&self.seeds, portion, next);
+        next = mine(next);
         let out_of_time = threads.is_out_of_time;
         let stops = |summary: &Summary| !summary.findings.is_empty() && !self.keep_going;
         while next < self.seeds.end && !out_of_time() && summary.leak.is_none() && !stops(&summary)
         {
-            let portion = strategy.portion();
             let end = self.seeds.end.min(next.saturating_add(portion));
             let source = &*strategy;
             // What comes after a violation that ends the sweep will not count: it need not run.
@@ -365,6 +376,8 @@ impl Sweep<'_> {
                 (threads.pool).install(|| (next..end).into_par_iter().map(one).collect());
             summary = lock(shared);
             let whole = runs.iter().all(Option::is_some);
+            let digests = runs.iter().flatten().map(|run| run.outcome.digest);
+            let digests: Vec<u64> = digests.collect();
             let mut feedback = Vec::new();
             for run in runs.into_iter().flatten() {
                 let (run_feedback, finding) = summary.take(run);
@@ -394,15 +407,18 @@ impl Sweep<'_> {
             }
             summary.cpu = cpu_then + cpu_of(runner).saturating_sub(cpu_before);
             summary.wall = wall_then + began.elapsed();
-            next = end;
             if whole && !stops(&summary) {
-                let summary = &*summary;
-                tell(SweepEvent::Batch { next, summary });
+                tell(SweepEvent::Batch {
+                    next: end,
+                    summary: &summary,
+                    digests: &digests,
+                });
             }
+            next = mine(end);
         }
         summary.cpu = cpu_then + cpu_of(runner).saturating_sub(cpu_before);
         summary.wall = wall_then + began.elapsed();
-        if summary.runs >= RUNS_FOR_REQUIRED {
+        if summary.runs >= RUNS_FOR_REQUIRED && self.shard.is_whole() {
             summary.missing = self.missing(&*strategy, &summary.counters);
         }
     }
@@ -456,7 +472,10 @@ impl Sweep<'_> {
         is_last_of_process || (seed - self.seeds.start).is_multiple_of(DOUBLE_RUN_EVERY)
     }
 
-    fn missing(&self, strategy: &dyn Strategy, counters: &Counters) -> Vec<String> {
+    /// The events that the profile requires and that never happened in all runs of a sweep
+    /// together, or not as often as it says.
+    #[doc(hidden)] // The command line judges by it what shards add up to.
+    pub fn missing(&self, strategy: &dyn Strategy, counters: &Counters) -> Vec<String> {
         let required = self
             .profile
             .require

@@ -34,6 +34,13 @@ pub fn mix_bytes(mut hash: u64, bytes: &[u8]) -> u64 {
     mix(mix(hash, tail), bytes.len() as u64)
 }
 
+/// A hash of many bytes, as those of a file. Compiled here, where it is fast in every build.
+#[doc(hidden)] // Of use to the other crates of Squall alone.
+#[inline(never)]
+pub fn of_bytes(bytes: &[u8]) -> u64 {
+    finish(mix_bytes(0, bytes))
+}
+
 /// The last step of a hash: spreads every input bit over the whole word (MurmurHash3's finaliser).
 #[inline]
 pub fn finish(mut hash: u64) -> u64 {

@@ -52,6 +52,18 @@ impl Map {
         trail.states.iter().all(state) && trail.transitions.iter().all(transition)
     }
 
+    /// The states and the transitions, each rising.
+    pub fn listed(&self) -> RunCoverage {
+        let mut states: Vec<u64> = self.states.iter().copied().collect();
+        let mut transitions: Vec<u64> = self.transitions.keys().copied().collect();
+        states.sort_unstable();
+        transitions.sort_unstable();
+        RunCoverage {
+            states,
+            transitions,
+        }
+    }
+
     /// How many states there are.
     pub fn states(&self) -> u64 {
         self.states.len() as u64

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Files, tallies};
+use crate::shard::Shard;
 use crate::sweep::Summary;
 use squall_core::invariants::Violation;
 use squall_core::plan::Profile;
@@ -76,6 +77,9 @@ pub struct JsonSummary<'a> {
     pub engine: &'static str,
     /// The first seed.
     pub first_seed: u64,
+    /// Which part of the sweep of those seeds this is, as `I/N`, where it is not all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// Runs done.
     pub runs: u64,
     /// Steps of all runs.
@@ -134,6 +138,7 @@ impl<'a> JsonSummary<'a> {
             profile: &profile.name,
             engine: subject.engine.name(),
             first_seed,
+            shard: summary.shard,
             runs: summary.runs,
             steps: summary.steps,
             cpu_seconds: summary.cpu.as_secs_f64(),
