@@ -57,7 +57,7 @@ pub struct OpenraftNode<C: Mode> {
 /// The executor of a node that starts.
 pub(super) fn executor(boot: &BootContext<'_>) -> Executor {
     let node = u64::from(boot.id.0) << 32 | u64::from(boot.incarnation);
-    Executor::new(mix(boot.seed, node))
+    Executor::with_stop(mix(boot.seed, node), boot.files.power_failure())
 }
 
 impl<C: Mode> OpenraftNode<C> {

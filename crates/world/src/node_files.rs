@@ -5,11 +5,12 @@
 //! calls* of code that makes several in one step, or a call may fail ([`NodeFiles::arm`]): code that
 //! waits for nothing would otherwise never be caught half way.
 //!
-//! A handle is of one life of the node. Once the power has failed its calls fail, so that what runs
-//! while the node is being dropped (destructors that write) changes nothing.
+//! A handle is of one life of the node. Once the power has failed its calls fail, and who runs the
+//! node stops doing so ([`NodeFiles::power_failure`]): what runs until then, or while the node is
+//! being dropped, changes nothing.
 
 use std::io;
-use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::file_disk::{self, Files, Inode, Reach, Target};
@@ -32,13 +33,15 @@ struct State {
     wipes: u64,
     armed: Option<(u64, Trouble)>,
     seen: Seen,
+    /// Set when the power fails within a step of the present life.
+    power_failure: Arc<AtomicBool>,
 }
 
 /// What is to go wrong, at a call that changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The power fails: what the call changed may survive in part, and the step that makes the call
-    /// unwinds with [`PowerFailed`].
+    /// The power fails: what the call changed may survive in part, and this call and all after it
+    /// fail.
     PowerFails,
     /// The call fails. A sync that fails never makes durable what it was to.
     CallFails,
@@ -52,10 +55,6 @@ pub struct Seen {
     /// A call has failed, because it was to or because the disk was full.
     pub call_failed: bool,
 }
-
-/// What a step unwinds with in which the power fails. It is no panic, and prints nothing.
-#[derive(Clone, Copy, Debug)]
-pub struct PowerFailed;
 
 fn no_power() -> io::Error {
     io::Error::other("the power has failed")
@@ -73,6 +72,12 @@ impl NodeFiles {
         state.is_on = true;
         state.armed = None;
         state.seen = Seen::default();
+        state.power_failure = Arc::default();
+    }
+
+    /// Whether the power has failed within a step of the present life, as a flag to look at.
+    pub fn power_failure(&self) -> Arc<AtomicBool> {
+        self.state().power_failure.clone()
     }
 
     /// The files for code of the present life.
@@ -326,16 +331,12 @@ fn end_sync(mut state: MutexGuard<'_, State>, target: &Target, reach: Reach) -> 
     }
 }
 
-/// The power fails in the middle of a step, which ends here.
+/// The power fails in the middle of a step.
 fn power_fails<T>(mut state: MutexGuard<'_, State>) -> io::Result<T> {
     state.is_on = false;
     state.seen.power_failed = true;
-    drop(state);
-    // A destructor that runs because of another unwinding must not unwind itself.
-    if std::thread::panicking() {
-        return Err(no_power());
-    }
-    resume_unwind(Box::new(PowerFailed))
+    state.power_failure.store(true, Ordering::Relaxed);
+    Err(no_power())
 }
 
 /// A file that is open.
@@ -451,8 +452,6 @@ impl Syncing {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
     use super::*;
 
     fn running() -> (NodeFiles, OpenFiles) {
@@ -478,21 +477,18 @@ mod tests {
     }
 
     #[test]
-    fn the_power_fails_after_so_many_calls_and_unwinds_once() {
+    fn the_power_fails_after_so_many_calls_and_then_all_fail() {
         let (files, open) = running();
         files.arm(3, Trouble::PowerFails);
-        let mut calls = 0;
-        let unwound = catch_unwind(AssertUnwindSafe(|| {
-            let file = open.open_or_create("log").unwrap();
-            for _ in 0..9 {
-                calls += 1;
-                file.append(b"x").unwrap();
-            }
-        }));
-        assert!(unwound.unwrap_err().is::<PowerFailed>());
-        assert_eq!(calls, 3);
-        assert!(files.seen().power_failed);
+        let failure = files.power_failure();
+        let file = open.open_or_create("log").unwrap();
+        let calls = (0..9).take_while(|_| file.append(b"x").is_ok()).count();
+        assert_eq!(calls, 2);
+        assert!(files.seen().power_failed && failure.load(Ordering::Relaxed));
         assert!(open.open("log").is_err());
+        files.crash(Loss::All, 1);
+        files.power_on();
+        assert!(!files.seen().power_failed && files.open().open_or_create("log").is_ok());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use openraft::entry::RaftEntry;
 use openraft::storage::IOFlushed;
 
 use super::own::{Flush, Found, OwnLog, OwnReader, Range};
-use super::{Keeper, broken};
+use super::{Keeper, Power, broken};
 use crate::desk::{Desk, Then};
 use crate::node::spawn;
 use crate::types::{self, EntryId, Mode};
@@ -19,12 +19,14 @@ pub(crate) struct LogOfOwn<C: Mode> {
     log: Box<dyn OwnLog<C>>,
     reader: Box<dyn OwnReader<C>>,
     keeper: Keeper<C>,
+    power: Power,
 }
 
 /// A user's log reader.
 pub(crate) struct ReaderOfOwn<C: Mode> {
     desk: Desk<C>,
     reader: Box<dyn OwnReader<C>>,
+    power: Power,
 }
 
 fn range_of(range: &impl RangeBounds<u64>) -> Range {
@@ -38,17 +40,19 @@ impl<C: Mode> LogOfOwn<C> {
         log: Box<dyn OwnLog<C>>,
         reader: Box<dyn OwnReader<C>>,
         keeper: Keeper<C>,
+        power: Power,
     ) -> Self {
         Self {
             desk,
             log,
             reader,
             keeper,
+            power,
         }
     }
 
     pub(crate) async fn ends(&mut self) -> io::Result<(Option<EntryId<C>>, Option<EntryId<C>>)> {
-        let ends = self.log.ends().await?;
+        let ends = self.power.after(self.log.ends().await)?;
         Ok((ends.purged, ends.last))
     }
 
@@ -56,15 +60,16 @@ impl<C: Mode> LogOfOwn<C> {
         ReaderOfOwn {
             desk: self.desk.clone(),
             reader: self.log.reader().await,
+            power: self.power.clone(),
         }
     }
 
     /// The vote is noted as durable when the call returns, and not before.
     pub(crate) async fn save_vote(&mut self, vote: C::Vote) -> io::Result<()> {
         self.keeper.saving_vote(vote);
-        self.log.save_vote(vote).await?;
+        self.power.after(self.log.save_vote(vote).await)?;
         self.keeper.saved_vote(vote);
-        let found = self.reader.read_vote().await?;
+        let found = self.power.after(self.reader.read_vote().await)?;
         if found != Some(vote) {
             let found = found.map_or_else(|| "None".to_owned(), |vote| vote.to_string());
             broken(&format!("after save_vote({vote}), read_vote() returns {found}"));
@@ -74,11 +79,11 @@ impl<C: Mode> LogOfOwn<C> {
 
     pub(crate) async fn save_committed(&mut self, committed: Option<EntryId<C>>) -> io::Result<()> {
         self.keeper.committing(committed.clone());
-        self.log.save_committed(committed).await
+        self.power.after(self.log.save_committed(committed).await)
     }
 
     pub(crate) async fn read_committed(&mut self) -> io::Result<Option<EntryId<C>>> {
-        self.log.read_committed().await
+        self.power.after(self.log.read_committed().await)
     }
 
     /// The entries are in the node's log already. openraft is told that they are durable when the
@@ -90,12 +95,13 @@ impl<C: Mode> LogOfOwn<C> {
         };
         let (first, last) = (first.log_id().index(), last.log_id());
         let number = self.keeper.appending(entries);
-        let flush = self.log.append(entries).await?;
+        let flush = self.power.after(self.log.append(entries).await)?;
         self.look_back(first, last.index(), entries).await?;
         let index = types::index::<C>(&last);
         let report = Report {
             desk: self.desk.clone(),
             keeper: self.keeper.clone(),
+            power: self.power.clone(),
             number,
             index,
             call: format!("append({first} to {})", last.index()),
@@ -107,15 +113,15 @@ impl<C: Mode> LogOfOwn<C> {
     /// What has just been appended can be read.
     async fn look_back(&mut self, first: u64, last: u64, entries: &[C::Entry]) -> io::Result<()> {
         let range = (Bound::Included(first), Bound::Included(last));
-        let found = self.reader.entries(range).await?;
+        let found = self.power.after(self.reader.entries(range).await)?;
         compare(&*self.reader, &found, entries, Least::All, "after append(..), try_get_log_entries");
         Ok(())
     }
 
     pub(crate) async fn truncate_after(&mut self, last: Option<EntryId<C>>) -> io::Result<()> {
         self.keeper.truncating(last.as_ref());
-        self.log.truncate_after(last.clone()).await?;
-        let ends = self.log.ends().await?;
+        self.power.after(self.log.truncate_after(last.clone()).await)?;
+        let ends = self.power.after(self.log.ends().await)?;
         if ends.last != last.clone().max(ends.purged.clone()) {
             let (last, found) = (told(last.as_ref()), told(ends.last.as_ref()));
             broken(&format!("after truncate_after({last}), get_log_state() has the last log id at {found}"));
@@ -125,9 +131,9 @@ impl<C: Mode> LogOfOwn<C> {
 
     pub(crate) async fn purge(&mut self, through: EntryId<C>) -> io::Result<()> {
         self.keeper.purging(through.clone());
-        let before = self.log.ends().await?;
-        self.log.purge(through.clone()).await?;
-        let ends = self.log.ends().await?;
+        let before = self.power.after(self.log.ends().await)?;
+        self.power.after(self.log.purge(through.clone()).await)?;
+        let ends = self.power.after(self.log.ends().await)?;
         let through = Some(through);
         let (purged, last) = (before.purged.max(through.clone()), before.last.max(through.clone()));
         if ends.purged != purged {
@@ -146,6 +152,7 @@ impl<C: Mode> LogOfOwn<C> {
 struct Report<C: Mode> {
     desk: Desk<C>,
     keeper: Keeper<C>,
+    power: Power,
     number: u64,
     index: u64,
     call: String,
@@ -153,7 +160,8 @@ struct Report<C: Mode> {
 
 impl<C: Mode> Report<C> {
     async fn when(self, flush: Flush, callback: IOFlushed<C>) {
-        match flush.await {
+        let flushed = flush.await.map(|flushed| self.power.after(flushed));
+        match flushed {
             Some(Ok(())) => {
                 self.keeper.flushed(self.number);
                 let mut things = self.desk.open();
@@ -170,19 +178,19 @@ impl<C: Mode> ReaderOfOwn<C> {
     pub(crate) async fn entries(&mut self, range: impl RangeBounds<u64>) -> io::Result<Vec<C::Entry>> {
         let range = range_of(&range);
         let before = self.desk.open().log.range(range);
-        let found = self.reader.entries(range).await?;
+        let found = self.power.after(self.reader.entries(range).await)?;
         Ok(self.held_against(&found, before, range, Least::All, "try_get_log_entries"))
     }
 
     pub(crate) async fn limited(&mut self, start: u64, end: u64) -> io::Result<Vec<C::Entry>> {
         let range = (Bound::Included(start), Bound::Excluded(end));
         let before = self.desk.open().log.range(range);
-        let found = self.reader.limited(start, end).await?;
+        let found = self.power.after(self.reader.limited(start, end).await)?;
         Ok(self.held_against(&found, before, range, Least::One, "limited_get_log_entries"))
     }
 
     pub(crate) async fn read_vote(&mut self) -> io::Result<Option<C::Vote>> {
-        self.reader.read_vote().await
+        self.power.after(self.reader.read_vote().await)
     }
 
     /// The entries that were written, as far as the reader has found them. Where they have changed

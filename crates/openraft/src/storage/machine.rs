@@ -10,7 +10,7 @@ use squall_core::replica::Observation;
 use squall_core::storage::Record;
 
 use super::own::{OwnBuilder, OwnMachine, OwnSnapshot};
-use super::{Keeper, broken};
+use super::{Keeper, Power, broken};
 use crate::desk::Desk;
 use crate::membership;
 use crate::state_machine::record;
@@ -21,6 +21,7 @@ pub(crate) struct MachineOfOwn<C: Mode> {
     desk: Desk<C>,
     machine: Box<dyn OwnMachine<C>>,
     keeper: Keeper<C>,
+    power: Power,
 }
 
 /// A user's snapshot builder.
@@ -28,6 +29,7 @@ pub(crate) struct BuilderOfOwn<C: Mode> {
     desk: Desk<C>,
     builder: Box<dyn OwnBuilder<C>>,
     keeper: Keeper<C>,
+    power: Power,
 }
 
 /// The service and the user's data, as they travel: the length of the one, and both.
@@ -43,18 +45,24 @@ fn parted(joined: &Bytes) -> (Bytes, Bytes) {
 }
 
 impl<C: Mode> MachineOfOwn<C> {
-    pub(super) fn new(desk: Desk<C>, machine: Box<dyn OwnMachine<C>>, keeper: Keeper<C>) -> Self {
+    pub(super) fn new(
+        desk: Desk<C>,
+        machine: Box<dyn OwnMachine<C>>,
+        keeper: Keeper<C>,
+        power: Power,
+    ) -> Self {
         Self {
             desk,
             machine,
             keeper,
+            power,
         }
     }
 
     pub(crate) async fn applied(
         &mut self,
     ) -> io::Result<(Option<EntryId<C>>, StoredMembership<C>)> {
-        self.machine.applied().await
+        self.power.after(self.machine.applied().await)
     }
 
     /// Gives entries to the machine; the service is fed by who calls.
@@ -64,14 +72,14 @@ impl<C: Mode> MachineOfOwn<C> {
         };
         let first = entries.first().map_or(0, |entry| entry.log_id().index());
         self.keeper.applying(last.clone());
-        self.machine.apply(entries).await?;
+        self.power.after(self.machine.apply(entries).await)?;
         let by = format!("apply({first} to {})", last.index());
         let members = {
             let things = self.desk.open();
             membership_after::<C>(&things.machine.membership, entries)
         };
         self.check_applied(&last, &members, &by).await?;
-        let state = self.machine.state().await?;
+        let state = self.power.after(self.machine.state().await)?;
         self.keeper.holds(Some(&last), state, &by);
         Ok(())
     }
@@ -82,7 +90,7 @@ impl<C: Mode> MachineOfOwn<C> {
         right: &StoredMembership<C>,
         by: &str,
     ) -> io::Result<()> {
-        let (applied, found) = self.machine.applied().await?;
+        let (applied, found) = self.power.after(self.machine.applied().await)?;
         if applied.as_ref() != Some(last) {
             let applied = applied.map_or_else(|| "None".to_owned(), |id| id.to_string());
             broken(&format!("after {by}, applied_state() has {applied}, not {last}"));
@@ -102,6 +110,7 @@ impl<C: Mode> MachineOfOwn<C> {
             desk: self.desk.clone(),
             builder,
             keeper: self.keeper.clone(),
+            power: self.power.clone(),
         })
     }
 
@@ -122,12 +131,12 @@ impl<C: Mode> MachineOfOwn<C> {
             meta: meta.clone(),
             data: own.to_vec(),
         };
-        self.machine.install(snapshot).await?;
+        self.power.after(self.machine.install(snapshot).await)?;
         self.keeper.has_snapshot(meta, service.clone(), "install_snapshot");
         self.check_applied(&last, &meta.last_membership, "install_snapshot").await?;
-        let state = self.machine.state().await?;
+        let state = self.power.after(self.machine.state().await)?;
         self.keeper.holds(Some(&last), state, "install_snapshot");
-        let held = self.machine.current_snapshot().await?;
+        let held = self.power.after(self.machine.current_snapshot().await)?;
         let held = held.and_then(|held| held.meta.last_log_id);
         if held.as_ref() != Some(&last) {
             let held = held.map_or_else(|| "none".to_owned(), |id| id.to_string());
@@ -160,7 +169,7 @@ impl<C: Mode> MachineOfOwn<C> {
     }
 
     pub(crate) async fn current_snapshot(&mut self) -> io::Result<Option<Snapshot<C>>> {
-        let Some(held) = self.machine.current_snapshot().await? else {
+        let Some(held) = self.power.after(self.machine.current_snapshot().await)? else {
             return Ok(None);
         };
         Ok(Some(sent(&self.keeper, &held, "get_current_snapshot()")))
@@ -200,7 +209,7 @@ fn sent<C: Mode>(keeper: &Keeper<C>, own: &OwnSnapshot<C>, by: &str) -> Snapshot
 
 impl<C: Mode> BuilderOfOwn<C> {
     pub(crate) async fn build(&mut self) -> io::Result<Snapshot<C>> {
-        let own = self.builder.build().await?;
+        let own = self.power.after(self.builder.build().await)?;
         let snapshot = sent(&self.keeper, &own, "build_snapshot()");
         let (service, _) = parted(&snapshot.snapshot);
         self.keeper.has_snapshot(&own.meta, service.clone(), "build_snapshot");

@@ -44,6 +44,8 @@ use std::fmt::{self, Debug, Formatter};
 use std::future::Future;
 use std::io::{self, Cursor};
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use openraft::RaftTypeConfig;
@@ -204,6 +206,21 @@ impl<S: OwnStorage> Subject for WithStorage<S> {
         out: &mut Output<Message<S::Leaders>>,
     ) -> Result<Self::Replica, BootError> {
         opening::boot::<S>(boot, disk, out)
+    }
+}
+
+/// Whether the power has failed while a user's storage ran.
+#[derive(Clone)]
+struct Power(Arc<AtomicBool>);
+
+impl Power {
+    /// What a call has come to, which is nothing where the power failed meanwhile, whatever the
+    /// storage made of that.
+    fn after<T>(&self, done: io::Result<T>) -> io::Result<T> {
+        match self.0.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("the power has failed")),
+            false => done,
+        }
     }
 }
 

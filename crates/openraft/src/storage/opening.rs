@@ -15,11 +15,11 @@ use squall_core::replica::{
 };
 use squall_core::storage::{Chain, ChainedRecord, HardState, Record, StableState};
 use squall_world::journal_disk::Image;
-use squall_world::node_files::{NodeFiles, PowerFailed};
+use squall_world::node_files::NodeFiles;
 
 use super::book::Shadow;
 use super::own::{Of, OwnLog, OwnMachine, OwnReader};
-use super::{Disk, Keeper, LogOfOwn, MachineOfOwn, OwnStorage, broken};
+use super::{Disk, Keeper, Power, LogOfOwn, MachineOfOwn, OwnStorage, broken};
 use crate::desk::Desk;
 use crate::log::written;
 use crate::messages::Message;
@@ -70,8 +70,9 @@ impl<C: Mode> Opened<C> {
             reader,
             machine,
         } = self.parts;
-        let log = LogOfOwn::new(desk.clone(), log, reader, self.keeper.clone());
-        let machine = MachineOfOwn::new(desk.clone(), machine, self.keeper);
+        let power = Power(self.files.power_failure());
+        let log = LogOfOwn::new(desk.clone(), log, reader, self.keeper.clone(), power.clone());
+        let machine = MachineOfOwn::new(desk.clone(), machine, self.keeper, power);
         let own = Own {
             files: self.files,
             parts: Some((log, machine)),
@@ -151,10 +152,7 @@ pub(super) fn boot<S: OwnStorage>(
         Ok(Err(_)) | Err(_) if seen.call_failed => return Ok(down(boot, files, DISK, out)),
         Ok(Ok(opened)) => opened,
         Ok(Err(why)) => broken(&format!("after the restart, a call returns the error \"{why}\"")),
-        Err(unwound) => {
-            debug_assert!(!unwound.is::<PowerFailed>(), "then it has failed");
-            resume_unwind(unwound)
-        }
+        Err(unwound) => resume_unwind(unwound),
     };
     let Some(shadow) = keeper.shadow(found.known.as_ref()) else {
         let known = found.known.map_or_else(String::new, |known| known.to_string());
