@@ -20,7 +20,7 @@ pub enum Bug {
     PurgedIdInMemory,
     /// `try_get_log_entries` gives one entry too few.
     RangeOffByOne,
-    /// The name of the log's file is not synced.
+    /// The names of the files are not synced.
     NameNotSynced,
     /// `build_snapshot` commits without a sync; then the log is purged.
     SnapshotNotDurable,

@@ -31,14 +31,27 @@ impl StorageBackend for OnDisk {
     }
 }
 
-fn database(disk: &Disk, name: &str, is_synced: bool) -> io::Result<Database> {
-    let file = disk.open_or_create(name)?;
-    if is_synced {
-        disk.sync_directory("")?;
-    }
+fn database(file: File) -> io::Result<Database> {
     let mut builder = Database::builder();
     let builder = builder.set_cache_size(1 << 20);
     builder.create_with_backend(OnDisk(file)).map_err(io::Error::other)
+}
+
+/// The database of that name. A new one gets its name when it is whole: redb takes a file for none
+/// of its own in which the power failed before that.
+fn open_database(disk: &Disk, name: &str, bug: Option<Bug>) -> io::Result<Database> {
+    if !disk.exists(name) {
+        let beside = format!("{name}.new");
+        if disk.exists(&beside) {
+            disk.remove(&beside)?;
+        }
+        drop(database(disk.open_or_create(&beside)?)?);
+        disk.rename(&beside, name)?;
+        if bug != Some(Bug::NameNotSynced) {
+            disk.sync_directory("")?;
+        }
+    }
+    database(disk.open(name)?)
 }
 
 /// The storage, with the mistake of that number; with none beyond the last.
@@ -52,8 +65,8 @@ impl<const BUG: usize> OwnStorage for Redb<BUG> {
 
     async fn open(disk: Disk) -> io::Result<(Log, Machine)> {
         let bug = Bug::ALL.get(BUG).copied();
-        let log = database(&disk, "log", bug != Some(Bug::NameNotSynced))?;
-        let machine = database(&disk, "machine", true)?;
+        let log = open_database(&disk, "log", bug)?;
+        let machine = open_database(&disk, "machine", bug)?;
         Ok((Log::open(log, bug)?, Machine::open(machine, bug)?))
     }
 
