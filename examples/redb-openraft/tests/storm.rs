@@ -1,20 +1,25 @@
 //! The storage as it is stands openraft's suite and Squall's storm; which mistakes are found by
 //! which is in README.md.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::type_config::TypeConfigExt;
+use openraft_memstore::{ClientRequest, MemLogStore, MemStateMachine};
 use redb::Database;
 use redb::backends::InMemoryBackend;
 use redb_openraft::storm::Redb;
 use redb_openraft::types::Types;
 use redb_openraft::{Bug, Log, Machine};
 use squall::engine::Observer;
-use squall::openraft::with_storage;
+use squall::openraft::storage::{Disk, OwnStorage, Put};
+use squall::openraft::{OneLeaderATerm, with_storage};
 use squall::plan::Profile;
 use squall::registry::RegisteredSubject;
 
@@ -57,6 +62,51 @@ fn it_passes_openrafts_suite() {
 #[test]
 fn it_stands_the_storm() {
     squall::check(with_storage::<Redb<NONE>>()).seeds(0..40).run();
+}
+
+/// openraft's own storage in memory, which keeps nothing over a restart.
+struct InMemoryOnly;
+
+impl OwnStorage for InMemoryOnly {
+    type Leaders = OneLeaderATerm;
+    type Config = openraft_memstore::TypeConfig;
+    type Log = Arc<MemLogStore>;
+    type Machine = Arc<MemStateMachine>;
+
+    async fn open(_: Disk) -> io::Result<(Self::Log, Self::Machine)> {
+        Ok(openraft_memstore::new_mem_store())
+    }
+
+    fn command(put: Put) -> ClientRequest {
+        ClientRequest {
+            client: put.key.to_string(),
+            serial: put.value,
+            status: put.value.to_string(),
+        }
+    }
+
+    async fn state(machine: &mut Self::Machine) -> io::Result<Vec<u8>> {
+        let held = machine.get_state_machine().await.client_status;
+        let held: BTreeMap<String, String> = held.into_iter().collect();
+        Ok(format!("{held:?}").into_bytes())
+    }
+}
+
+#[test]
+fn openrafts_storage_in_memory_stands_what_has_no_restart_and_forgets_with_one() {
+    let failure = |profile| {
+        let profile = Profile::load(profile).unwrap();
+        let subject = RegisteredSubject::new("memory", "", with_storage::<InMemoryOnly>());
+        let space = subject.plans(&profile);
+        (0..8).find_map(|seed| {
+            let outcome = subject.runner.run(&space.draw(seed), Observer::default());
+            Some(outcome.failure?.violation.to_string())
+        })
+    };
+    assert_eq!(failure("calm"), None);
+    let text = failure("storm").unwrap();
+    assert!(text.contains("the storage breaks its contract"), "{text}");
+    assert!(text.contains("after the restart"), "{text}");
 }
 
 #[test]

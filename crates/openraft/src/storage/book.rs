@@ -298,12 +298,18 @@ impl<C: Mode> Keeper<C> {
             if shadow.at.as_ref() == at {
                 return Some(shadow);
             }
-            let at = at?;
+            let at = at.filter(|at| at.index() >= book.base_place())?;
             for (_, written) in book.newest().range(book.base_place()..=at.index()) {
                 feed::<C>(&written.entry, &mut shadow);
             }
             (shadow.at.as_ref() == Some(at)).then_some(shadow)
         })
+    }
+
+    /// Whether a snapshot has come that goes further than one at `at`.
+    pub(super) fn is_overtaken(&self, at: Option<&EntryId<C>>) -> bool {
+        let newest = self.book(|book| book.base.as_ref().and_then(|(meta, _)| meta.last_log_id.clone()));
+        at < newest.as_ref()
     }
 
     /// The machine of this node holds this after the entry `at`, which it has come to by `by`.

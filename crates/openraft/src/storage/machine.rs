@@ -210,6 +210,13 @@ fn sent<C: Mode>(keeper: &Keeper<C>, own: &OwnSnapshot<C>, by: &str) -> Snapshot
 impl<C: Mode> BuilderOfOwn<C> {
     pub(crate) async fn build(&mut self) -> io::Result<Snapshot<C>> {
         let own = self.power.after(self.builder.build().await)?;
+        if self.keeper.is_overtaken(own.meta.last_log_id.as_ref()) {
+            // A leader's has come meanwhile, and openraft gives this one to nobody.
+            return Ok(Snapshot::<C> {
+                meta: own.meta,
+                snapshot: joined(&[], &own.data),
+            });
+        }
         let snapshot = sent(&self.keeper, &own, "build_snapshot()");
         let (service, _) = parted(&snapshot.snapshot);
         self.keeper.has_snapshot(&own.meta, service.clone(), "build_snapshot");

@@ -290,7 +290,7 @@ fn tell<C: Mode>(
     out.observe(Observation::Started {
         term: hard.term,
         vote: hard.vote,
-        last: log.last().max(disk.usable_last()),
+        last: disk.usable_last(),
         commit: commit.max(disk.snapshot_index()),
         applied: known,
         state: shadow.service.state(),
