@@ -89,6 +89,8 @@ where
         driver: &setting.driver,
         service: &Service::default(),
         log: None,
+        files: &NodeFiles::default(),
+        notes: &RunNotes::default(),
     };
     let mut out = Output::default();
     let booted = subject.boot(&boot, Recovered::default(), &mut out);

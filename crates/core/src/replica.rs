@@ -18,8 +18,9 @@ mod message;
 mod output;
 mod promise;
 
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::any::Any;
+use std::fmt::{self, Debug, Formatter};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -30,6 +31,7 @@ use crate::options::{DriverOptions, Feature, RaftOptions};
 use crate::own::{DriverOption, KnownIssue};
 use crate::service::{Answer, Service};
 use crate::storage::{Journal, Record, StableState};
+use squall_world::node_files::NodeFiles;
 
 pub use message::{Claim, Label, MessageKind};
 pub use output::{Effect, Output};
@@ -161,6 +163,35 @@ pub struct BootContext<'a> {
     pub service: &'a Service,
     /// Where the library's own log goes, if anyone reads it.
     pub log: Option<LogSink>,
+    /// Files of this node, for a subject that keeps some beside its records. They forget at a crash
+    /// as the plan says; of the records of such a node, every one that was not synced is lost.
+    pub files: &'a NodeFiles,
+    /// What the subject keeps for the whole run.
+    pub notes: &'a RunNotes,
+}
+
+/// A place where a subject keeps what it has to know over the lives of nodes and across nodes, to
+/// check a user's code: a run begins with none, and no crash takes it. An implementation of Raft has
+/// no use for it.
+#[derive(Clone, Default)]
+pub struct RunNotes(Arc<Mutex<Option<Box<dyn Any + Send>>>>);
+
+impl Debug for RunNotes {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("RunNotes")
+    }
+}
+
+impl RunNotes {
+    /// Looks at the notes, which begin as `T::default()`.
+    ///
+    /// # Panics
+    /// When they were of another type before.
+    pub fn with<T: Any + Default + Send, R>(&self, look: impl FnOnce(&mut T) -> R) -> R {
+        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let notes = place.get_or_insert_with(|| Box::<T>::default());
+        look(notes.downcast_mut().expect("a run has notes of one type"))
+    }
 }
 
 /// Collects a library's own log lines.

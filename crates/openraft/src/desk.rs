@@ -102,6 +102,10 @@ pub(super) struct Things<C: Mode> {
     pub(super) out: Output<Message<C>>,
     syncs: VecDeque<(SyncId, Then<C>)>,
     syncs_asked: u64,
+    /// Writes that a user's storage has not claimed to be durable.
+    unclaimed: u32,
+    /// What follows syncs that wait for these.
+    put_off: Vec<Then<C>>,
     calls: BTreeMap<u64, Call<C>>,
     calls_made: u64,
     pub(super) reports: Reports,
@@ -126,6 +130,8 @@ impl<C: Mode> Things<C> {
             out: Output::default(),
             syncs: VecDeque::new(),
             syncs_asked: 0,
+            unclaimed: 0,
+            put_off: Vec::new(),
             calls: BTreeMap::new(),
             // An answer to a call of an earlier incarnation is none to one of this.
             calls_made: u64::from(incarnation) << 32,
@@ -137,8 +143,32 @@ impl<C: Mode> Things<C> {
         }
     }
 
+    /// A user's storage is about to write something: no sync is to cover that before the storage says
+    /// that it is durable.
+    pub(super) fn hold(&mut self) {
+        self.unclaimed += 1;
+    }
+
+    /// It has said so.
+    pub(super) fn release(&mut self) {
+        self.unclaimed -= 1;
+        if self.unclaimed == 0 {
+            for then in std::mem::take(&mut self.put_off) {
+                self.sync_now(then);
+            }
+        }
+    }
+
+    /// Asks for a sync of everything so far, as soon as nothing is on hold.
+    pub(super) fn sync(&mut self, then: Then<C>) {
+        match self.unclaimed {
+            0 => drop(self.sync_now(then)),
+            _ => self.put_off.push(then),
+        }
+    }
+
     /// Asks for a sync of everything so far.
-    pub(super) fn sync(&mut self, then: Then<C>) -> SyncId {
+    pub(super) fn sync_now(&mut self, then: Then<C>) -> SyncId {
         self.log.write_end(&mut self.out);
         self.syncs_asked += 1;
         let sync = SyncId(self.syncs_asked);

@@ -26,6 +26,7 @@ mod own_options;
 mod requests;
 pub mod runtime;
 mod state_machine;
+pub mod storage;
 mod tally;
 mod types;
 
@@ -38,7 +39,24 @@ use squall_core::replica::{BootContext, BootError, Output, Recovered, Subject};
 
 pub use messages::{Body, Content, Message, Request, Response};
 pub use node::OpenraftNode;
+pub use storage::{OwnStorage, with_storage};
 pub use types::{Command, Mode, OneLeaderATerm, SeveralLeadersATerm};
+
+const FEATURES: &[Feature] = &[
+    Feature::AsynchronousPersistence,
+    Feature::MessageSize,
+    Feature::PreVote,
+    // It cannot be switched off: a leader that hears from no quorum takes no commands.
+    Feature::CheckQuorum,
+    Feature::Snapshots,
+    Feature::JointChange,
+    Feature::Learners,
+    Feature::Demotion,
+    Feature::Transfer,
+    Feature::Campaign,
+    Feature::ReadIndex,
+    Feature::LeaseReads,
+];
 
 /// openraft, with leaders named in this way.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,21 +81,7 @@ impl<C: Mode> Subject for Openraft<C> {
     type Replica = OpenraftNode<C>;
 
     fn supports(&self) -> &'static [Feature] {
-        &[
-            Feature::AsynchronousPersistence,
-            Feature::MessageSize,
-            Feature::PreVote,
-            // It cannot be switched off: a leader that hears from no quorum takes no commands.
-            Feature::CheckQuorum,
-            Feature::Snapshots,
-            Feature::JointChange,
-            Feature::Learners,
-            Feature::Demotion,
-            Feature::Transfer,
-            Feature::Campaign,
-            Feature::ReadIndex,
-            Feature::LeaseReads,
-        ]
+        FEATURES
     }
 
     fn options(&self) -> &'static [DriverOption] {
@@ -101,6 +105,7 @@ impl<C: Mode> Subject for Openraft<C> {
             config::config(boot),
             start,
             snapshot,
+            None,
             out,
         ))
     }

@@ -29,7 +29,7 @@ pub(super) struct Log<C: Mode> {
     configurations: Vec<(Index, Configuration)>,
 }
 
-fn written<C: Mode>(entry: &C::Entry) -> storage::Entry {
+pub(super) fn written<C: Mode>(entry: &C::Entry) -> storage::Entry {
     let (kind, data) = match C::payload(entry) {
         EntryPayload::Blank => (EntryKind::Normal, bytes::Bytes::new()),
         EntryPayload::Normal(Command(data)) => (EntryKind::Normal, data.clone()),
@@ -118,6 +118,20 @@ impl<C: Mode> Log<C> {
                 configuration: *configuration,
             });
         }
+    }
+
+    /// This configuration is in force at this index, by what a user's machine has applied, and what
+    /// comes after in the log is reported.
+    pub(super) fn goes_by(
+        &mut self,
+        (index, configuration): (Index, Configuration),
+        out: &mut Output<Message<C>>,
+    ) {
+        self.configurations = vec![(index, configuration)];
+        for change in self.changes(index + 1) {
+            self.configurations.push(change);
+        }
+        self.show_configurations(out);
     }
 
     fn get(&self, place: u64) -> Option<&C::Entry> {

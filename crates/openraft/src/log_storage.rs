@@ -12,6 +12,7 @@ use squall_core::options::{DriverOptions, Persistence};
 use squall_core::storage::{HardState, Record};
 
 use super::desk::{Desk, Then};
+use super::storage::{LogOfOwn, ReaderOfOwn};
 use super::types::{self, EntryId, Mode};
 
 /// The storage, and what reads from it.
@@ -23,32 +24,56 @@ pub(super) struct LogStorage<C: Mode> {
     keeps_commit: bool,
     /// How long the service takes to get to what is committed.
     apply_lag_us: u64,
+    /// A user's, which the log here is a copy of.
+    own: Option<LogOfOwn<C>>,
 }
 
 impl<C: Mode> LogStorage<C> {
-    pub(super) fn new(desk: Desk<C>, options: &DriverOptions, keeps_commit: bool) -> Self {
+    pub(super) fn new(
+        desk: Desk<C>,
+        options: &DriverOptions,
+        keeps_commit: bool,
+        own: Option<LogOfOwn<C>>,
+    ) -> Self {
         Self {
             desk,
             waits: options.persistence == Persistence::Synchronous,
             keeps_commit,
             apply_lag_us: options.apply_lag_us,
+            own,
         }
     }
 }
 
 /// What reads from the storage.
-pub(super) struct LogReader<C: Mode>(Desk<C>);
+pub(super) enum LogReader<C: Mode> {
+    Copy(Desk<C>),
+    Own(ReaderOfOwn<C>),
+}
 
 impl<C: Mode> RaftLogReader<C> for LogReader<C> {
     async fn try_get_log_entries<R>(&mut self, range: R) -> io::Result<Vec<C::Entry>>
     where
         R: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
-        Ok(self.0.open().log.range(range))
+        match self {
+            Self::Copy(desk) => Ok(desk.open().log.range(range)),
+            Self::Own(own) => own.entries(range).await,
+        }
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<C::Entry>> {
+        match self {
+            Self::Copy(desk) => Ok(desk.open().log.range(start..end)),
+            Self::Own(own) => own.limited(start, end).await,
+        }
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<C::Vote>> {
-        Ok(self.0.open().log.vote)
+        match self {
+            Self::Copy(desk) => Ok(desk.open().log.vote),
+            Self::Own(own) => own.read_vote().await,
+        }
     }
 }
 
@@ -56,6 +81,13 @@ impl<C: Mode> RaftLogStorage<C> for LogStorage<C> {
     type LogReader = LogReader<C>;
 
     async fn get_log_state(&mut self) -> io::Result<LogState<C>> {
+        if let Some(own) = &mut self.own {
+            let (last_purged_log_id, last_log_id) = own.ends().await?;
+            return Ok(LogState {
+                last_purged_log_id,
+                last_log_id,
+            });
+        }
         let things = self.desk.open();
         Ok(LogState {
             last_purged_log_id: things.log.purged(),
@@ -64,7 +96,10 @@ impl<C: Mode> RaftLogStorage<C> for LogStorage<C> {
     }
 
     async fn get_log_reader(&mut self) -> LogReader<C> {
-        LogReader(self.desk.clone())
+        match &mut self.own {
+            Some(own) => LogReader::Own(own.reader().await),
+            None => LogReader::Copy(self.desk.clone()),
+        }
     }
 
     /// A vote for the node itself makes it a candidate, and a leader once it is elected.
@@ -94,15 +129,25 @@ impl<C: Mode> RaftLogStorage<C> for LogStorage<C> {
                 }));
             }
             things.show_role(role, term);
+            if self.own.is_some() {
+                things.hold();
+            }
+        }
+        if let Some(own) = &mut self.own {
+            own.save_vote(*vote).await?;
+            self.desk.open().release();
         }
         self.desk.synced().await
     }
 
     async fn save_committed(&mut self, committed: Option<EntryId<C>>) -> io::Result<()> {
+        if let Some(own) = &mut self.own {
+            own.save_committed(committed.clone()).await?;
+        }
         let mut things = self.desk.open();
         let index = committed.as_ref().map_or(0, types::index::<C>);
         let things = &mut *things;
-        if self.keeps_commit {
+        if self.keeps_commit && self.own.is_none() {
             things.out.write(Record::Commit { index });
         }
         // What was reported when it was deposed openraft may have yet to say.
@@ -118,6 +163,9 @@ impl<C: Mode> RaftLogStorage<C> for LogStorage<C> {
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<EntryId<C>>> {
+        if let Some(own) = &mut self.own {
+            return own.read_committed().await;
+        }
         let things = self.desk.open();
         Ok(things.log.committed.clone().filter(|_| self.keeps_commit))
     }
@@ -127,6 +175,18 @@ impl<C: Mode> RaftLogStorage<C> for LogStorage<C> {
         I: IntoIterator<Item = C::Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
+        if let Some(own) = &mut self.own {
+            let entries: Vec<C::Entry> = entries.into_iter().collect();
+            {
+                let mut things = self.desk.open();
+                let things = &mut *things;
+                for entry in &entries {
+                    things.log.append(entry.clone(), &mut things.out);
+                }
+                things.hold();
+            }
+            return own.append(&entries, callback).await;
+        }
         {
             let mut things = self.desk.open();
             let things = &mut *things;
@@ -144,16 +204,26 @@ impl<C: Mode> RaftLogStorage<C> for LogStorage<C> {
     }
 
     async fn truncate_after(&mut self, last: Option<EntryId<C>>) -> io::Result<()> {
-        let mut things = self.desk.open();
-        let things = &mut *things;
-        things.log.cut_after(last.as_ref(), &mut things.out);
-        Ok(())
+        {
+            let mut things = self.desk.open();
+            let things = &mut *things;
+            things.log.cut_after(last.as_ref(), &mut things.out);
+        }
+        match &mut self.own {
+            Some(own) => own.truncate_after(last).await,
+            None => Ok(()),
+        }
     }
 
     async fn purge(&mut self, through: EntryId<C>) -> io::Result<()> {
-        let mut things = self.desk.open();
-        let things = &mut *things;
-        things.log.purge(through, &mut things.out);
-        Ok(())
+        {
+            let mut things = self.desk.open();
+            let things = &mut *things;
+            things.log.purge(through.clone(), &mut things.out);
+        }
+        match &mut self.own {
+            Some(own) => own.purge(through).await,
+            None => Ok(()),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One node: openraft's tasks on an executor of its own, which is run for each input until nothing
 //! in it can go on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use openraft::raft::AppendEntriesRequest;
@@ -24,6 +25,7 @@ use super::network::Network;
 use super::own_options::{self, Triggers};
 use super::runtime::{Executor, NodeRuntime};
 use super::state_machine::{Machine, StateMachine};
+use super::storage::{Opened, Own};
 use super::types::{self, Mode, Snapshot, SnapshotMeta};
 
 /// openraft, as a node has it.
@@ -49,6 +51,14 @@ pub struct OpenraftNode<C: Mode> {
     refusal: Arc<Mutex<Option<String>>>,
     /// A sync has failed.
     has_failed: bool,
+    /// A user's storage, until openraft has it, and what it writes to.
+    own: Option<Own<C>>,
+}
+
+/// The executor of a node that starts.
+pub(super) fn executor(boot: &BootContext<'_>) -> Executor {
+    let node = u64::from(boot.id.0) << 32 | u64::from(boot.incarnation);
+    Executor::with_stop(mix(boot.seed, node), boot.files.power_failure())
 }
 
 impl<C: Mode> OpenraftNode<C> {
@@ -57,30 +67,47 @@ impl<C: Mode> OpenraftNode<C> {
         config: Arc<Config>,
         mut start: Start,
         snapshot: Option<Snapshot<C>>,
+        opened: Option<Opened<C>>,
         out: &mut Output<Message<C>>,
     ) -> Self {
         let is_new = start.state.snapshot.is_none() && start.state.log.last() == 0;
         let reports = Reports::new(&start);
         let service = std::mem::take(&mut start.service);
         let mut log = Log::<C>::of(&start.state, start.configuration);
-        log.show_configurations(out);
+        if opened.is_none() {
+            log.show_configurations(out);
+        }
         // A founder finds the first configuration in its log, as `Raft::initialize` puts it there.
         let founds = is_new && !start.configuration.is_empty();
         if founds {
             let members = membership::membership(&start.configuration);
             log.append(first_entry::<C>(members), out);
         }
-        let machine = Machine::new(service, snapshot);
+        let mut machine = Machine::new(service, snapshot);
+        if let Some(opened) = &opened {
+            log.goes_by(opened.configuration(), out);
+            log.vote = opened.vote;
+            machine.applied.clone_from(&opened.shadow.at);
+            machine.membership = opened.shadow.members.clone();
+        }
         let mut things = Things::new(boot.id, boot.incarnation, reports, log, machine);
         let must_wait = founds || start.next == Next::WaitForSync;
         std::mem::swap(&mut things.out, out);
-        let starts_after = must_wait.then(|| things.sync(Then::Nothing));
+        let starts_after = must_wait.then(|| things.sync_now(Then::Nothing));
         std::mem::swap(&mut things.out, out);
-        let node = u64::from(boot.id.0) << 32 | u64::from(boot.incarnation);
+        let desk = Desk::new(things);
+        let (executor, own) = match opened {
+            Some(opened) => {
+                let (executor, own) = opened.running(&desk);
+                (executor, Some(own))
+            }
+            None => (executor(boot), None),
+        };
         Self {
-            executor: Executor::new(mix(boot.seed, node)),
+            executor,
             id: boot.id,
-            desk: Desk::new(things),
+            desk,
+            own,
             config,
             options: boot.driver.clone(),
             keeps_commit: boot.driver.flag(own_options::KEEP_COMMIT.name),
@@ -94,6 +121,15 @@ impl<C: Mode> OpenraftNode<C> {
         }
     }
 
+    /// The same on a user's storage that openraft never got.
+    pub(super) fn on(self, own: Own<C>) -> Self {
+        Self {
+            own: Some(own),
+            has_started: true,
+            ..self
+        }
+    }
+
     /// openraft, once it has started.
     pub(super) fn raft(&self) -> Option<RaftOf<C>> {
         self.raft.lock().expect("no holder panics").clone()
@@ -103,8 +139,9 @@ impl<C: Mode> OpenraftNode<C> {
     fn start(&mut self) {
         self.has_started = true;
         let desk = &self.desk;
-        let log = LogStorage::new(desk.clone(), &self.options, self.keeps_commit);
-        let machine = StateMachine::new(desk.clone(), self.options.clone());
+        let (log, machine) = self.own.as_mut().map_or((None, None), Own::take);
+        let log = LogStorage::new(desk.clone(), &self.options, self.keeps_commit, log);
+        let machine = StateMachine::new(desk.clone(), self.options.clone(), machine);
         let network = Network(desk.clone());
         let (id, config) = (types::id(self.id), self.config.clone());
         let (place, refusal) = (self.raft.clone(), self.refusal.clone());
@@ -261,6 +298,25 @@ impl<C: Mode> Replica for OpenraftNode<C> {
     type Message = Message<C>;
 
     fn step(&mut self, now_us: u64, input: Input<Message<C>>, out: &mut Output<Message<C>>) {
+        if self.own.is_none() {
+            return self.step_in(now_us, input, out);
+        }
+        let stepped = catch_unwind(AssertUnwindSafe(|| self.step_in(now_us, input, out)));
+        let own = self.own.as_ref().expect("it is there for as long as the node");
+        own.after_step(stepped, &self.desk, out);
+    }
+
+    fn label(message: &Message<C>) -> Label {
+        message.label
+    }
+
+    fn describe(message: &Message<C>) -> String {
+        messages::describe(message)
+    }
+}
+
+impl<C: Mode> OpenraftNode<C> {
+    fn step_in(&mut self, now_us: u64, input: Input<Message<C>>, out: &mut Output<Message<C>>) {
         std::mem::swap(&mut self.desk.open().out, out);
         let entered = self.executor.enter(now_us);
         self.take(input);
@@ -284,13 +340,5 @@ impl<C: Mode> Replica for OpenraftNode<C> {
         } else if let Some(why) = self.has_given_up() {
             panic!("openraft gives up: {why}");
         }
-    }
-
-    fn label(message: &Message<C>) -> Label {
-        message.label
-    }
-
-    fn describe(message: &Message<C>) -> String {
-        messages::describe(message)
     }
 }

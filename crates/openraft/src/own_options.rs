@@ -2,6 +2,9 @@
 
 use squall_core::options::DriverOptions;
 use squall_core::own::{DriverOption, KnownIssue, Values};
+use squall_core::replica::BootContext;
+use squall_world::node_files::Trouble;
+use squall_world::rng::Choices;
 
 /// Storage may keep the commit index (`RaftLogStorage::save_committed`), or leave that out.
 pub(super) const KEEP_COMMIT: DriverOption = DriverOption {
@@ -44,6 +47,46 @@ pub(super) const OPTIONS: &[DriverOption] = &[
     SNAPSHOT_OVER_LOG,
     LEASE_READS_WHEN_REMOVED,
 ];
+
+const POWER_FAILS_IN_CALLS: DriverOption = DriverOption {
+    name: "power-fails-in-calls",
+    about: "the power fails between two calls of a user's storage to its disk",
+    values: Values::Flag { percent: 60 },
+};
+
+const DISK_CALLS_FAIL: DriverOption = DriverOption {
+    name: "disk-calls-fail",
+    about: "a call of a user's storage to its disk fails",
+    values: Values::Flag { percent: 25 },
+};
+
+/// The same around a user's storage, which keeps the commit index or does not.
+pub(super) const OPTIONS_OF_OWN_STORAGE: &[DriverOption] = &[
+    ASK_REMOVED_LEADER,
+    TRANSFER_TO_ANYONE,
+    ANSWER_OLD_SNAPSHOT_AT_ONCE,
+    POWER_FAILS_IN_CALLS,
+    DISK_CALLS_FAIL,
+];
+
+/// What is to go wrong with a user's calls, and after how many of them.
+pub(super) fn trouble(boot: &BootContext<'_>) -> Option<(u64, Trouble)> {
+    let power = boot.driver.flag(POWER_FAILS_IN_CALLS.name);
+    let calls = boot.driver.flag(DISK_CALLS_FAIL.name);
+    let number = u64::from(boot.id.0) << 32 | u64::from(boot.incarnation);
+    let mut choices = Choices::labelled(boot.seed, "trouble", number);
+    let after = choices.skewed(0, 2_000);
+    let trouble = match choices.below(4) {
+        0 => return None,
+        1 | 2 => Trouble::PowerFails,
+        _ => Trouble::CallFails,
+    };
+    let is_on = match trouble {
+        Trouble::PowerFails => power,
+        Trouble::CallFails => calls,
+    };
+    is_on.then_some((after, trouble))
+}
 
 /// Known defects of openraft 0.10.0-alpha.37.
 pub(super) const ISSUES: &[KnownIssue] = &[

@@ -20,7 +20,10 @@ use squall_core::storage::{self, Record};
 use super::desk::Desk;
 use super::membership;
 use super::runtime::{NodeInstant, NodeRuntime};
-use super::types::{self, Command, EntryId, Mode, Snapshot, SnapshotMeta, StoredMembership};
+use super::storage::{BuilderOfOwn, MachineOfOwn};
+use super::types::{
+    self, Command, EntryId, Mode, Outcome, Snapshot, SnapshotMeta, StoredMembership,
+};
 
 /// Bytes that an entry takes in the log beside its data, as the node counts growth.
 const ENTRY_OVERHEAD: u64 = 24;
@@ -29,11 +32,11 @@ const ENTRY_OVERHEAD: u64 = 24;
 pub(super) struct Machine<C: Mode> {
     pub(super) service: Service,
     pub(super) applied: Option<EntryId<C>>,
-    membership: StoredMembership<C>,
+    pub(super) membership: StoredMembership<C>,
     /// The newest durable snapshot.
     snapshot: Option<Snapshot<C>>,
     /// How far the newest goes that is written, durable or not.
-    written: Index,
+    pub(super) written: Index,
     /// Log growth since the last snapshot.
     pub(super) grown_bytes: u64,
     /// Up to where entries may be applied from when on, in order.
@@ -86,19 +89,77 @@ impl<C: Mode> Machine<C> {
 pub(super) struct StateMachine<C: Mode> {
     desk: Desk<C>,
     options: DriverOptions,
+    /// A user's, beside the service.
+    own: Option<MachineOfOwn<C>>,
 }
 
 /// A snapshot that is being built.
 pub(super) struct SnapshotBuilder<C: Mode> {
     desk: Desk<C>,
     build_us: u64,
-    meta: SnapshotMeta<C>,
-    data: Bytes,
+    what: Building<C>,
+}
+
+/// What a snapshot is built of.
+enum Building<C: Mode> {
+    Service { meta: SnapshotMeta<C>, data: Bytes },
+    Own(BuilderOfOwn<C>),
 }
 
 impl<C: Mode> StateMachine<C> {
-    pub(super) fn new(desk: Desk<C>, options: DriverOptions) -> Self {
-        Self { desk, options }
+    pub(super) fn new(
+        desk: Desk<C>,
+        options: DriverOptions,
+        own: Option<MachineOfOwn<C>>,
+    ) -> Self {
+        Self { desk, options, own }
+    }
+
+    /// Gives entries to a user's machine, all at once, and then to the service.
+    async fn apply_to_own(
+        &mut self,
+        given: Vec<EntryResponder<C>>,
+    ) -> io::Result<()> {
+        let Some(own) = &mut self.own else {
+            return Ok(());
+        };
+        let entries: Vec<C::Entry> = given.iter().map(|(entry, _)| entry.clone()).collect();
+        if let Some(last) = entries.last() {
+            let due = self.desk.open().machine.due(types::index::<C>(&last.log_id()));
+            if let Some(due) = due {
+                NodeRuntime::sleep_until(due).await;
+            }
+        }
+        own.apply(&entries).await?;
+        for (entry, responder) in given {
+            let outcome = self.apply_one(&entry);
+            if let Some(responder) = responder {
+                responder.send(outcome);
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies an entry to the service.
+    fn apply_one(&self, entry: &C::Entry) -> Outcome {
+        let id: EntryId<C> = entry.log_id();
+        let mut things = self.desk.open();
+        let things = &mut *things;
+        let machine = &mut things.machine;
+        let data: &[u8] = match C::payload(entry) {
+            EntryPayload::Blank => &[],
+            EntryPayload::Normal(Command(data)) => data,
+            EntryPayload::Membership(members) => {
+                machine.membership = StoredMembership::<C>::new(Some(id.clone()), members.clone());
+                &[]
+            }
+        };
+        machine.grown_bytes += data.len() as u64 + ENTRY_OVERHEAD;
+        let applied = machine.service.apply(data);
+        let (index, state) = (types::index::<C>(&id), machine.service.state());
+        machine.applied = Some(id);
+        things.out.observe(Observation::Applied { index, state });
+        applied.map(|applied| applied.answer)
     }
 }
 
@@ -114,6 +175,9 @@ impl<C: Mode> RaftStateMachine<C> for StateMachine<C> {
     type SnapshotBuilder = SnapshotBuilder<C>;
 
     async fn applied_state(&mut self) -> io::Result<(Option<EntryId<C>>, StoredMembership<C>)> {
+        if let Some(own) = &mut self.own {
+            return own.applied().await;
+        }
         let things = self.desk.open();
         let machine = &things.machine;
         Ok((machine.applied.clone(), machine.membership.clone()))
@@ -123,32 +187,17 @@ impl<C: Mode> RaftStateMachine<C> for StateMachine<C> {
     where
         S: Stream<Item = io::Result<EntryResponder<C>>> + Unpin + OptionalSend,
     {
+        if self.own.is_some() {
+            let given = entries.try_collect().await?;
+            return self.apply_to_own(given).await;
+        }
         while let Some((entry, responder)) = entries.try_next().await? {
             let id: EntryId<C> = entry.log_id();
             let due = self.desk.open().machine.due(types::index::<C>(&id));
             if let Some(due) = due {
                 NodeRuntime::sleep_until(due).await;
             }
-            let outcome = {
-                let mut things = self.desk.open();
-                let things = &mut *things;
-                let machine = &mut things.machine;
-                let data: &[u8] = match C::payload(&entry) {
-                    EntryPayload::Blank => &[],
-                    EntryPayload::Normal(Command(data)) => data,
-                    EntryPayload::Membership(members) => {
-                        machine.membership =
-                            StoredMembership::<C>::new(Some(id.clone()), members.clone());
-                        &[]
-                    }
-                };
-                machine.grown_bytes += data.len() as u64 + ENTRY_OVERHEAD;
-                let applied = machine.service.apply(data);
-                let (index, state) = (types::index::<C>(&id), machine.service.state());
-                machine.applied = Some(id);
-                things.out.observe(Observation::Applied { index, state });
-                applied.map(|applied| applied.answer)
-            };
+            let outcome = self.apply_one(&entry);
             if let Some(responder) = responder {
                 responder.send(outcome);
             }
@@ -156,22 +205,39 @@ impl<C: Mode> RaftStateMachine<C> for StateMachine<C> {
         Ok(())
     }
 
-    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder<C> {
-        let things = self.desk.open();
-        let machine = &things.machine;
-        SnapshotBuilder {
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder<C>> {
+        let what = match &mut self.own {
+            Some(own) => Building::Own(own.builder(force).await?),
+            None => {
+                let things = self.desk.open();
+                let machine = &things.machine;
+                let meta = SnapshotMeta::<C> {
+                    last_log_id: machine.applied.clone(),
+                    last_membership: machine.membership.clone(),
+                };
+                let data = machine.service.encode();
+                Building::Service { meta, data }
+            }
+        };
+        Some(SnapshotBuilder {
             desk: self.desk.clone(),
             build_us: self.options.snapshot_build_us,
-            meta: SnapshotMeta::<C> {
-                last_log_id: machine.applied.clone(),
-                last_membership: machine.membership.clone(),
-            },
-            data: machine.service.encode(),
-        }
+            what,
+        })
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder<C> {
+        let builder = self.try_create_snapshot_builder(true).await;
+        builder.expect("a storage gives one where it must")
     }
 
     /// The snapshot is durable before the state machine is replaced by it.
     async fn install_snapshot(&mut self, meta: &SnapshotMeta<C>, data: Bytes) -> io::Result<()> {
+        if let Some(own) = &mut self.own {
+            own.install(meta, data).await?;
+            wait(self.options.snapshot_install_us).await;
+            return Ok(());
+        }
         let index = {
             let mut things = self.desk.open();
             let things = &mut *things;
@@ -209,7 +275,10 @@ impl<C: Mode> RaftStateMachine<C> for StateMachine<C> {
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot<C>>> {
-        Ok(self.desk.open().machine.snapshot.clone())
+        match &mut self.own {
+            Some(own) => own.current_snapshot().await,
+            None => Ok(self.desk.open().machine.snapshot.clone()),
+        }
     }
 }
 
@@ -218,11 +287,15 @@ impl<C: Mode> RaftSnapshotBuilder<C> for SnapshotBuilder<C> {
 
     async fn build_snapshot(&mut self) -> io::Result<Snapshot<C>> {
         wait(self.build_us).await;
-        let snapshot = Snapshot::<C> {
-            meta: self.meta.clone(),
-            snapshot: self.data.clone(),
+        let (meta, data) = match &mut self.what {
+            Building::Own(own) => return own.build().await,
+            Building::Service { meta, data } => (meta.clone(), data.clone()),
         };
-        let record = record::<C>(&self.meta, &self.data);
+        let record = record::<C>(&meta, &data);
+        let snapshot = Snapshot::<C> {
+            meta,
+            snapshot: data,
+        };
         {
             let mut things = self.desk.open();
             let index = record.index;
@@ -237,7 +310,7 @@ impl<C: Mode> RaftSnapshotBuilder<C> for SnapshotBuilder<C> {
         }
         self.desk.synced().await?;
         let mut things = self.desk.open();
-        if things.machine.snapshot_end() < self.meta.last_log_id {
+        if things.machine.snapshot_end() < snapshot.meta.last_log_id {
             things.machine.snapshot = Some(snapshot.clone());
         }
         Ok(snapshot)
@@ -248,7 +321,7 @@ impl<C: Mode> RaftSnapshotBuilder<C> for SnapshotBuilder<C> {
 const MARK: [u8; 8] = *b"openraft";
 
 /// A snapshot as it is written.
-fn record<C: Mode>(meta: &SnapshotMeta<C>, data: &Bytes) -> storage::Snapshot {
+pub(super) fn record<C: Mode>(meta: &SnapshotMeta<C>, data: &Bytes) -> storage::Snapshot {
     let last = meta.last_log_id.as_ref().expect("a snapshot has an entry");
     let (index, term) = place::<C>(Some(last));
     let (since, since_term) = place::<C>(meta.last_membership.log_id().as_ref());

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use openraft::impls::{InlineBatch, leader_id_adv, leader_id_std};
 use openraft::raft::responder::Responder;
 use openraft::vote::{RaftLeaderId, RaftVote, leader_id_std::CommittedLeaderId};
+use serde::{Deserialize, Serialize};
 use openraft::{AnyError, EntryPayload, LogId, OptionalSend, RaftTypeConfig};
 use squall_core::ids::{self, Index, NodeId};
 use squall_core::service::Answer;
@@ -35,7 +36,7 @@ pub type SnapshotMeta<C> = openraft::SnapshotMeta<Leader<C>, u64, ()>;
 pub type Snapshot<C> = openraft::Snapshot<Leader<C>, u64, (), Bytes>;
 
 /// A client's command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command(pub Bytes);
 
 impl fmt::Display for Command {

@@ -8,6 +8,7 @@ pub mod file_disk;
 pub mod hash;
 pub mod journal_disk;
 pub mod network;
+pub mod node_files;
 pub mod queue;
 pub mod rng;
 pub mod streams;

@@ -13,7 +13,7 @@ use crate::plan::Heal;
 use crate::replica::{BootContext, Recovered, Subject};
 use crate::storage::Journal;
 use crate::text::seconds;
-use squall_world::journal_disk::{Disk, Loss};
+use squall_world::journal_disk::{CrashReport, Disk, Loss};
 use squall_world::network::LinkOptions;
 
 /// Ticks that a node which stopped itself stays down.
@@ -156,9 +156,10 @@ impl<S: Subject> World<'_, '_, S> {
         self.answers.drop_node(node);
         self.drop_leases(node);
         let position = node.position();
-        let report = self.disks[position].crash(loss.unwrap_or(Loss::All), &mut self.disk_choices);
+        let report = self.crash_disk(position, loss.unwrap_or(Loss::All));
         if loss.is_none() {
             self.disks[position] = Disk::default();
+            self.slots[position].files.wipe();
         }
         self.counters.add(Counter::WriteKept, report.kept);
         self.counters.add(Counter::WriteLost, report.lost);
@@ -193,6 +194,22 @@ impl<S: Subject> World<'_, '_, S> {
         self.lose_connections(now_us, node);
     }
 
+    /// The power of a disk fails. Where a node keeps files of its own, these forget as `loss` says,
+    /// and of the records, which say what the node has claimed, all that were not synced are lost.
+    fn crash_disk(&mut self, position: usize, loss: Loss) -> CrashReport {
+        let files = &self.slots[position].files;
+        if !files.is_used() {
+            return self.disks[position].crash(loss, &mut self.disk_choices);
+        }
+        let of_files = files.crash(loss, self.plan.seed ^ position as u64);
+        let of_records = self.disks[position].crash(Loss::All, &mut self.disk_choices);
+        CrashReport {
+            kept: of_files.kept,
+            lost: of_files.lost + of_records.lost,
+            torn: of_files.torn,
+        }
+    }
+
     /// The node starts on what its disk kept.
     pub(super) fn boot(&mut self, node: NodeId) -> Verdict {
         let position = node.position();
@@ -217,6 +234,8 @@ impl<S: Subject> World<'_, '_, S> {
                 .map(|journal| Journal::ALL[*journal])
                 .collect(),
         };
+        let files = self.slots[position].files.clone();
+        files.power_on();
         let boot = BootContext {
             id: node,
             configuration: self.first_configuration_of(node),
@@ -227,6 +246,8 @@ impl<S: Subject> World<'_, '_, S> {
             driver: &self.plan.driver,
             service: &self.service,
             log: self.log.clone(),
+            files: &files,
+            notes: &self.notes,
         };
         let mut out = self.out.take().expect(OUT_IS_BACK);
         self.stepping = Some(node);
@@ -330,6 +351,7 @@ impl<S: Subject> World<'_, '_, S> {
         for position in 0..self.slots.len() {
             let slot = &mut self.slots[position];
             slot.fail_next = 0;
+            slot.files.calm();
             slot.clock.set_drift(now_us, 0);
             // A clock that had jumped back would keep the node from ticking for as long.
             let soon_us = slot.clock.local_us(now_us) + self.plan.cluster.tick_us;

@@ -4,6 +4,7 @@ use crate::ids::NodeId;
 use crate::replica::SyncId;
 use squall_world::clock::Clock;
 use squall_world::journal_disk::SyncPoint;
+use squall_world::node_files::NodeFiles;
 
 /// One node's place in the world.
 pub(crate) struct Slot<R, E> {
@@ -39,6 +40,8 @@ pub(crate) struct Slot<R, E> {
     pub(crate) fail_next: u32,
     /// Syncs take at least as long as the last of these.
     pub(crate) slow_us: Vec<u64>,
+    /// Files of the node's own, where the subject keeps some.
+    pub(crate) files: NodeFiles,
 }
 
 impl<R, E> Slot<R, E> {
@@ -61,6 +64,7 @@ impl<R, E> Slot<R, E> {
             disk_failed: false,
             fail_next: 0,
             slow_us: Vec::new(),
+            files: NodeFiles::default(),
         }
     }
 

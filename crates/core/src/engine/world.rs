@@ -19,7 +19,7 @@ use crate::invariants::breach::Unmet;
 use crate::invariants::{Checks, NodeView};
 use crate::options::Feature;
 use crate::plan::{Cluster, Plan};
-use crate::replica::{LogSink, Message, Output, Subject};
+use crate::replica::{LogSink, Message, Output, RunNotes, Subject};
 use crate::service::Service;
 use crate::storage::{Chain, ChainedRecord, HardState, Record, Snapshot, StableState};
 use squall_world::clock::Clock;
@@ -85,6 +85,8 @@ pub(crate) struct World<'p, 'w, S: Subject> {
     pub(super) retiring: Vec<NodeId>,
     /// The service that every replica starts with.
     pub(super) service: Service,
+    /// What the subject keeps for the whole run.
+    pub(super) notes: RunNotes,
     /// Who takes part after the storm.
     pub(super) participants: Vec<NodeId>,
     /// Whether some were left out that could have taken part.
@@ -186,6 +188,7 @@ impl<'p, 'w, S: Subject> World<'p, 'w, S> {
             isolated: Vec::new(),
             retiring: Vec::new(),
             service,
+            notes: RunNotes::default(),
             participants: Vec::new(),
             is_short_handed: false,
             healed: false,

@@ -70,12 +70,14 @@ impl Definition for FullDisk {
 
     fn strike<S: Subject>(&self, world: &mut World<'_, '_, S>, _: u64, _: usize) -> Verdict<Lasts> {
         world.disks[self.node.position()].fill_up();
+        world.slots[self.node.position()].files.fill_up();
         world.counters.hit(Counter::DiskFull);
         Ok(Lasts::ForUs(self.for_us))
     }
 
     fn end<S: Subject>(&self, world: &mut World<'_, '_, S>, _: u64, _: usize) {
         world.disks[self.node.position()].free_up();
+        world.slots[self.node.position()].files.free_up();
     }
 
     fn commands() -> &'static [Command] {

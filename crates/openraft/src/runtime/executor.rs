@@ -41,6 +41,8 @@ struct Core {
     now_ns: Cell<u64>,
     seed: u64,
     draws: Cell<u64>,
+    /// Nothing runs any more once this is set.
+    stopped: Arc<AtomicBool>,
 }
 
 /// Names a timer that is set: its deadline, and a number of its own.
@@ -176,9 +178,9 @@ impl Core {
         self.ready.queue().push_back(task);
     }
 
-    /// Polls everything that can go on until nothing can.
+    /// Polls everything that can go on until nothing can, or it is stopped.
     fn run(&self) {
-        loop {
+        while !self.stopped.load(Ordering::Relaxed) {
             let next = self.ready.queue().pop_front();
             match next {
                 Some(task) => self.poll(task),
@@ -238,6 +240,11 @@ impl Core {
 impl Executor {
     /// An executor without tasks, which draws from `seed`.
     pub fn new(seed: u64) -> Self {
+        Self::with_stop(seed, Arc::default())
+    }
+
+    /// The same, and it runs no task any more once `stopped` is set, by what one of them did.
+    pub fn with_stop(seed: u64, stopped: Arc<AtomicBool>) -> Self {
         Self(Rc::new(Core {
             ready: Arc::default(),
             tasks: RefCell::default(),
@@ -248,6 +255,7 @@ impl Executor {
             now_ns: Cell::new(EPOCH_NS),
             seed,
             draws: Cell::new(0),
+            stopped,
         }))
     }
 
