@@ -101,25 +101,22 @@ enum Building<C: Mode> {
 }
 
 impl<C: Mode> StateMachine<C> {
-    pub(super) fn new(
-        desk: Desk<C>,
-        options: DriverOptions,
-        own: Option<MachineOfOwn<C>>,
-    ) -> Self {
+    pub(super) fn new(desk: Desk<C>, options: DriverOptions, own: Option<MachineOfOwn<C>>) -> Self {
         Self { desk, options, own }
     }
 
     /// Gives entries to a user's machine, all at once, and then to the service.
-    async fn apply_to_own(
-        &mut self,
-        given: Vec<EntryResponder<C>>,
-    ) -> io::Result<()> {
+    async fn apply_to_own(&mut self, given: Vec<EntryResponder<C>>) -> io::Result<()> {
         let Some(own) = &mut self.own else {
             return Ok(());
         };
         let entries: Vec<C::Entry> = given.iter().map(|(entry, _)| entry.clone()).collect();
         if let Some(last) = entries.last() {
-            let due = self.desk.open().machine.due(types::index::<C>(&last.log_id()));
+            let due = self
+                .desk
+                .open()
+                .machine
+                .due(types::index::<C>(&last.log_id()));
             if let Some(due) = due {
                 NodeRuntime::sleep_until(due).await;
             }
