@@ -113,7 +113,7 @@ pub mod world {
     #[doc(hidden)]
     pub use squall_world::queue;
     #[doc(inline)]
-    pub use squall_world::{clock, file_disk, hash, journal_disk, network, rng};
+    pub use squall_world::{clock, file_disk, hash, journal_disk, network, node_files, rng};
 }
 
 #[cfg(feature = "cli")]

@@ -16,10 +16,11 @@ use squall_core::ids::{NodeId, Role};
 use squall_core::options::{DriverOptions, RaftOptions};
 use squall_core::plan::Plan;
 use squall_core::replica::{
-    BootContext, Effect, Input, Message, Observation, Output, Recovered, Replica, Request, Subject,
-    SyncResult,
+    BootContext, Effect, Input, Message, Observation, Output, Recovered, Replica, Request,
+    RunNotes, Subject, SyncResult,
 };
 use squall_core::service::{Command, Operation, Service};
+use squall_world::node_files::NodeFiles;
 
 const TAG: u64 = 1;
 

@@ -163,16 +163,17 @@ pub struct BootContext<'a> {
     pub service: &'a Service,
     /// Where the library's own log goes, if anyone reads it.
     pub log: Option<LogSink>,
-    /// Files of this node, for a subject that keeps some beside its records. They forget at a crash
-    /// as the plan says; of the records of such a node, every one that was not synced is lost.
+    /// Files of this node, for a subject that keeps some beside its records. They forget at a
+    /// crash as the plan says; of the records of such a node, every one that was not synced is
+    /// lost.
     pub files: &'a NodeFiles,
     /// What the subject keeps for the whole run.
     pub notes: &'a RunNotes,
 }
 
 /// A place where a subject keeps what it has to know over the lives of nodes and across nodes, to
-/// check a user's code: a run begins with none, and no crash takes it. An implementation of Raft has
-/// no use for it.
+/// check a user's code: a run begins with none, and no crash takes it. An implementation of Raft
+/// has no use for it.
 #[derive(Clone, Default)]
 pub struct RunNotes(Arc<Mutex<Option<Box<dyn Any + Send>>>>);
 

@@ -143,8 +143,8 @@ impl<C: Mode> Things<C> {
         }
     }
 
-    /// A user's storage is about to write something: no sync is to cover that before the storage says
-    /// that it is durable.
+    /// A user's storage is about to write something: no sync is to cover that before the storage
+    /// says that it is durable.
     pub(super) fn hold(&mut self) {
         self.unclaimed += 1;
     }

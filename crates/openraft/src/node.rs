@@ -302,7 +302,10 @@ impl<C: Mode> Replica for OpenraftNode<C> {
             return self.step_in(now_us, input, out);
         }
         let stepped = catch_unwind(AssertUnwindSafe(|| self.step_in(now_us, input, out)));
-        let own = self.own.as_ref().expect("it is there for as long as the node");
+        let own = self
+            .own
+            .as_ref()
+            .expect("it is there for as long as the node");
         own.after_step(stepped, &self.desk, out);
     }
 

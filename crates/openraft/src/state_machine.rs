@@ -103,29 +103,26 @@ pub(super) struct SnapshotBuilder<C: Mode> {
 /// What a snapshot is built of.
 enum Building<C: Mode> {
     Service { meta: SnapshotMeta<C>, data: Bytes },
-    Own(BuilderOfOwn<C>),
+    Own(Box<BuilderOfOwn<C>>),
 }
 
 impl<C: Mode> StateMachine<C> {
-    pub(super) fn new(
-        desk: Desk<C>,
-        options: DriverOptions,
-        own: Option<MachineOfOwn<C>>,
-    ) -> Self {
+    pub(super) fn new(desk: Desk<C>, options: DriverOptions, own: Option<MachineOfOwn<C>>) -> Self {
         Self { desk, options, own }
     }
 
     /// Gives entries to a user's machine, all at once, and then to the service.
-    async fn apply_to_own(
-        &mut self,
-        given: Vec<EntryResponder<C>>,
-    ) -> io::Result<()> {
+    async fn apply_to_own(&mut self, given: Vec<EntryResponder<C>>) -> io::Result<()> {
         let Some(own) = &mut self.own else {
             return Ok(());
         };
         let entries: Vec<C::Entry> = given.iter().map(|(entry, _)| entry.clone()).collect();
         if let Some(last) = entries.last() {
-            let due = self.desk.open().machine.due(types::index::<C>(&last.log_id()));
+            let due = self
+                .desk
+                .open()
+                .machine
+                .due(types::index::<C>(&last.log_id()));
             if let Some(due) = due {
                 NodeRuntime::sleep_until(due).await;
             }
@@ -207,7 +204,7 @@ impl<C: Mode> RaftStateMachine<C> for StateMachine<C> {
 
     async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder<C>> {
         let what = match &mut self.own {
-            Some(own) => Building::Own(own.builder(force).await?),
+            Some(own) => Building::Own(Box::new(own.builder(force).await?)),
             None => {
                 let things = self.desk.open();
                 let machine = &things.machine;

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use openraft::impls::{InlineBatch, leader_id_adv, leader_id_std};
 use openraft::raft::responder::Responder;
 use openraft::vote::{RaftLeaderId, RaftVote, leader_id_std::CommittedLeaderId};
-use serde::{Deserialize, Serialize};
 use openraft::{AnyError, EntryPayload, LogId, OptionalSend, RaftTypeConfig};
+use serde::{Deserialize, Serialize};
 use squall_core::ids::{self, Index, NodeId};
 use squall_core::service::Answer;
 

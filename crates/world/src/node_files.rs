@@ -1,9 +1,9 @@
 //! The files of one node, as code that runs on the node has them: handles with calls that come back
 //! at once. Knows no Raft, no runtime and no clock.
 //!
-//! Beside what [`file_disk`](crate::file_disk) does at a crash, here the power may fail *between two
-//! calls* of code that makes several in one step, or a call may fail ([`NodeFiles::arm`]): code that
-//! waits for nothing would otherwise never be caught half way.
+//! Beside what [`file_disk`](crate::file_disk) does at a crash, here the power may fail *between
+//! two calls* of code that makes several in one step, or a call may fail ([`NodeFiles::arm`]): code
+//! that waits for nothing would otherwise never be caught half way.
 //!
 //! A handle is of one life of the node. Once the power has failed its calls fail, and who runs the
 //! node stops doing so ([`NodeFiles::power_failure`]): what runs until then, or while the node is
@@ -115,8 +115,8 @@ impl NodeFiles {
         self.state().wipes
     }
 
-    /// The life ends, and with it goes what `loss` takes of what is not durable; where the power has
-    /// failed within a step, `seed` says how much.
+    /// The life ends, and with it goes what `loss` takes of what is not durable; where the power
+    /// has failed within a step, `seed` says how much.
     pub fn crash(&self, loss: Loss, seed: u64) -> CrashReport {
         let mut state = self.state();
         state.is_on = false;
@@ -197,8 +197,8 @@ impl OpenFiles {
         Ok(self.file(inode))
     }
 
-    /// The file of that name, new and empty if there is none. Its name is durable once the directory
-    /// is synced ([`OpenFiles::sync_directory`]).
+    /// The file of that name, new and empty if there is none. Its name is durable once the
+    /// directory is synced ([`OpenFiles::sync_directory`]).
     ///
     /// # Errors
     /// `StorageFull`; others when the disk fails.

@@ -138,7 +138,10 @@ impl RaftLogStorage<Types> for Log {
         let transaction = self.base.0.begin_read().map_err(failed)?;
         let table = transaction.open_table(ENTRIES).map_err(failed)?;
         let end = self.memory.lock().expect("nobody panics").end;
-        let last = table.range(..end.unwrap_or(u64::MAX)).map_err(failed)?.next_back();
+        let last = table
+            .range(..end.unwrap_or(u64::MAX))
+            .map_err(failed)?
+            .next_back();
         let last = match last.transpose().map_err(failed)? {
             Some((_, bytes)) => Some(decode::<EntryOf<Types>>(bytes.value())?.log_id()),
             None => None,
@@ -156,17 +159,21 @@ impl RaftLogStorage<Types> for Log {
 
     async fn save_vote(&mut self, vote: &VoteOf<Types>) -> io::Result<()> {
         let before: Option<VoteOf<Types>> = self.base.get("vote")?;
-        let is_same_term = before.is_some_and(|before| before.leader_id().term == vote.leader_id().term);
+        let is_same_term =
+            before.is_some_and(|before| before.leader_id().term == vote.leader_id().term);
         if self.has(Bug::VoteOfSameTermSkipped) && is_same_term {
             return Ok(());
         }
         let durability = self.durability_unless(Bug::VoteNotSynced);
-        self.base.write(durability, |transaction| put(transaction, "vote", vote))
+        self.base
+            .write(durability, |transaction| put(transaction, "vote", vote))
     }
 
     async fn save_committed(&mut self, committed: Option<LogIdOf<Types>>) -> io::Result<()> {
         // Nothing is lost with it: a restart applies a little less.
-        self.base.write(Durability::None, |transaction| put(transaction, "committed", &committed))
+        self.base.write(Durability::None, |transaction| {
+            put(transaction, "committed", &committed)
+        })
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<LogIdOf<Types>>> {
@@ -191,7 +198,9 @@ impl RaftLogStorage<Types> for Log {
             return Ok(());
         }
         self.base.write(Durability::Immediate, |transaction| {
-            transaction.open_table(ENTRIES)?.retain_in(end.., |_, _| false)?;
+            transaction
+                .open_table(ENTRIES)?
+                .retain_in(end.., |_, _| false)?;
             Ok(())
         })
     }
@@ -199,7 +208,9 @@ impl RaftLogStorage<Types> for Log {
     async fn purge(&mut self, through: LogIdOf<Types>) -> io::Result<()> {
         self.memory.lock().expect("nobody panics").purged = Some(through);
         self.base.write(Durability::Immediate, |transaction| {
-            transaction.open_table(ENTRIES)?.retain_in(..=through.index(), |_, _| false)?;
+            transaction
+                .open_table(ENTRIES)?
+                .retain_in(..=through.index(), |_, _| false)?;
             put(transaction, "purged", &Some(through))
         })
     }

@@ -1,8 +1,8 @@
 //! The service's state machine and its snapshot in a redb database.
 //!
 //! Applying commits without a sync, for what is lost is applied again from the log: a commit is
-//! durable with the next that is synced, and all of them in order. A snapshot is synced, and with it
-//! all that was applied before.
+//! durable with the next that is synced, and all of them in order. A snapshot is synced, and with
+//! it all that was applied before.
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor};
@@ -13,7 +13,9 @@ use openraft::alias::{LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf};
 use openraft::entry::RaftEntry;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, META, decode, encode, failed, put};
@@ -98,8 +100,11 @@ impl Machine {
 
     /// The applied id is durable before the state is, with this mistake.
     fn save_applied_apart(&self, applied: LogIdOf<Types>, values: &Values) -> io::Result<()> {
-        self.base.write(Durability::Immediate, |transaction| put(transaction, "applied", &Some(applied)))?;
-        self.base.write(Durability::None, |transaction| replace(transaction, values))
+        self.base.write(Durability::Immediate, |transaction| {
+            put(transaction, "applied", &Some(applied))
+        })?;
+        self.base
+            .write(Durability::None, |transaction| replace(transaction, values))
     }
 }
 
@@ -107,7 +112,9 @@ impl RaftStateMachine<Types> for Machine {
     type SnapshotData = Data;
     type SnapshotBuilder = Builder;
 
-    async fn applied_state(&mut self) -> io::Result<(Option<LogIdOf<Types>>, StoredMembershipOf<Types>)> {
+    async fn applied_state(
+        &mut self,
+    ) -> io::Result<(Option<LogIdOf<Types>>, StoredMembershipOf<Types>)> {
         Ok((self.applied()?, self.members()?))
     }
 
@@ -163,7 +170,11 @@ impl RaftStateMachine<Types> for Machine {
         }
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<Types>, data: Data) -> io::Result<()> {
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMetaOf<Types>,
+        data: Data,
+    ) -> io::Result<()> {
         let held = Held {
             meta: meta.clone(),
             values: decode(data.get_ref())?,
@@ -217,7 +228,9 @@ impl RaftSnapshotBuilder<Types> for Builder {
         // One of a leader may have come meanwhile.
         let is_newer = newest.is_none_or(|newest| newest.meta.last_log_id < held.meta.last_log_id);
         if is_newer {
-            machine.base.write(durability, |transaction| put(transaction, "snapshot", &held))?;
+            machine.base.write(durability, |transaction| {
+                put(transaction, "snapshot", &held)
+            })?;
         }
         sent(held)
     }

@@ -1,5 +1,5 @@
-//! The storage under the whole command line of Squall: `cargo run --release --package redb-openraft`,
-//! and `-- sweep --subject redb+vote-not-synced`, `-- replay PLAN.json`, ...
+//! The storage under the whole command line of Squall: `cargo run --release --package
+//! redb-openraft`, and `-- sweep --subject redb+vote-not-synced`, `-- replay PLAN.json`, ...
 
 use redb_openraft::Bug;
 use redb_openraft::storm::Redb;

@@ -34,7 +34,9 @@ impl StorageBackend for OnDisk {
 fn database(file: File) -> io::Result<Database> {
     let mut builder = Database::builder();
     let builder = builder.set_cache_size(1 << 20);
-    builder.create_with_backend(OnDisk(file)).map_err(io::Error::other)
+    builder
+        .create_with_backend(OnDisk(file))
+        .map_err(io::Error::other)
 }
 
 /// The database of that name. A new one gets its name when it is whole: redb takes a file for none

@@ -86,7 +86,9 @@ impl<C: Mode> Change<C> {
 
     fn words(&self) -> String {
         match self {
-            Self::Append(entries) => entries.first().map_or_else(String::new, |one| one.by.to_string()),
+            Self::Append(entries) => entries
+                .first()
+                .map_or_else(String::new, |one| one.by.to_string()),
             Self::Cut(0) => "truncate_after(None)".to_owned(),
             Self::Cut(place) => format!("truncate_after({})", place - 1),
         }
@@ -151,7 +153,10 @@ impl<C: Mode> Book<C> {
     }
 
     fn base_place(&self) -> u64 {
-        let last = self.base.as_ref().and_then(|(meta, _)| meta.last_log_id.as_ref());
+        let last = self
+            .base
+            .as_ref()
+            .and_then(|(meta, _)| meta.last_log_id.as_ref());
         last.map_or(0, |last| last.index() + 1)
     }
 
@@ -168,13 +173,19 @@ impl<C: Mode> Book<C> {
             change.apply(&mut self.log);
         }
         // Nobody asks for what both a snapshot stands for and a purge has gone over.
-        let purged = self.purged.as_ref().map_or(0, |through| through.index() + 1);
+        let purged = self
+            .purged
+            .as_ref()
+            .map_or(0, |through| through.index() + 1);
         self.log = self.log.split_off(&purged.min(self.base_place()));
     }
 }
 
 fn words<C: Mode>(id: Option<&EntryId<C>>) -> String {
-    id.map_or_else(|| "nothing".to_owned(), |id| format!("entry {} of term {}", id.index(), term::<C>(id)))
+    id.map_or_else(
+        || "nothing".to_owned(),
+        |id| format!("entry {} of term {}", id.index(), term::<C>(id)),
+    )
 }
 
 fn term<C: Mode>(id: &EntryId<C>) -> u64 {
@@ -217,7 +228,12 @@ impl<C: Mode> Keeper<C> {
 
     /// The log as it was found last.
     pub(super) fn entries(&self) -> Vec<C::Entry> {
-        self.book(|book| book.newest().into_values().map(|written| written.entry).collect())
+        self.book(|book| {
+            book.newest()
+                .into_values()
+                .map(|written| written.entry)
+                .collect()
+        })
     }
 
     pub(super) fn saving_vote(&self, vote: C::Vote) {
@@ -235,7 +251,11 @@ impl<C: Mode> Keeper<C> {
     /// Entries are about to be appended. Returns the number of the call.
     pub(super) fn appending(&self, entries: &[C::Entry]) -> u64 {
         let place = |entry: Option<&C::Entry>| entry.map_or(0, |entry| entry.log_id().index());
-        let by = format!("append({} to {})", place(entries.first()), place(entries.last()));
+        let by = format!(
+            "append({} to {})",
+            place(entries.first()),
+            place(entries.last())
+        );
         let by: Arc<str> = by.into();
         let written = |entry: &C::Entry| Written {
             entry: entry.clone(),
@@ -281,8 +301,8 @@ impl<C: Mode> Keeper<C> {
         });
     }
 
-    /// The service after the entry `at`, which the log had, or which the newest snapshot stands for.
-    /// None where the log has no such entry.
+    /// The service after the entry `at`, which the log had, or which the newest snapshot stands
+    /// for. None where the log has no such entry.
     pub(super) fn shadow(&self, at: Option<&EntryId<C>>) -> Option<Shadow<C>> {
         self.book(|book| {
             let mut shadow = Shadow {
@@ -308,7 +328,11 @@ impl<C: Mode> Keeper<C> {
 
     /// Whether a snapshot has come that goes further than one at `at`.
     pub(super) fn is_overtaken(&self, at: Option<&EntryId<C>>) -> bool {
-        let newest = self.book(|book| book.base.as_ref().and_then(|(meta, _)| meta.last_log_id.clone()));
+        let newest = self.book(|book| {
+            book.base
+                .as_ref()
+                .and_then(|(meta, _)| meta.last_log_id.clone())
+        });
         at < newest.as_ref()
     }
 
@@ -332,10 +356,12 @@ impl<C: Mode> Keeper<C> {
     /// What `read_vote` returned after a restart.
     pub(super) fn check_vote(&self, found: Option<C::Vote>) {
         let (sure, is_known) = self.book(|book| {
-            let is_known = found == book.vote || found.is_some_and(|found| book.votes_since.contains(&found));
+            let is_known =
+                found == book.vote || found.is_some_and(|found| book.votes_since.contains(&found));
             (book.vote, is_known)
         });
-        let told = |vote: Option<C::Vote>| vote.map_or_else(|| "None".to_owned(), |vote| vote.to_string());
+        let told =
+            |vote: Option<C::Vote>| vote.map_or_else(|| "None".to_owned(), |vote| vote.to_string());
         if !is_known {
             let (sure, found) = (told(sure), told(found));
             broken(&format!(
@@ -348,8 +374,8 @@ impl<C: Mode> Keeper<C> {
         });
     }
 
-    /// What the log was found to be after a restart: its ends, and its entries; `words` says what an
-    /// entry should be found as.
+    /// What the log was found to be after a restart: its ends, and its entries; `words` says what
+    /// an entry should be found as.
     pub(super) fn check_log(
         &self,
         ends: &Ends<C>,
@@ -359,7 +385,10 @@ impl<C: Mode> Keeper<C> {
         check_ends(ends, found);
         let asked = self.book(|book| book.purged.clone());
         if ends.purged > asked {
-            let (purged, asked) = (self::words::<C>(ends.purged.as_ref()), self::words::<C>(asked.as_ref()));
+            let (purged, asked) = (
+                self::words::<C>(ends.purged.as_ref()),
+                self::words::<C>(asked.as_ref()),
+            );
             broken(&format!(
                 "after the restart the log is purged up to {purged}, and purge was asked for up to {asked}"
             ));
@@ -373,14 +402,21 @@ impl<C: Mode> Keeper<C> {
                 change.apply(&mut next);
                 versions.push(next);
             }
-            let since: Vec<String> = book.since.iter().map(|(_, change)| change.words()).collect();
+            let since: Vec<String> = book
+                .since
+                .iter()
+                .map(|(_, change)| change.words())
+                .collect();
             (versions, since)
         });
         // What all versions have was flushed, and nothing has asked for it to go.
         let sure = &versions[0];
         let stays = |(place, written): &(&u64, &Written<C>)| {
             let id = written.entry.log_id();
-            versions.iter().all(|one| one.get(place).is_some_and(|other| other.entry.log_id() == id))
+            versions.iter().all(|one| {
+                one.get(place)
+                    .is_some_and(|other| other.entry.log_id() == id)
+            })
         };
         let last_sure = sure.iter().take_while(stays).last();
         if let Some((place, written)) = last_sure.filter(|(place, _)| **place >= end) {
@@ -397,7 +433,10 @@ impl<C: Mode> Keeper<C> {
         let known = |one: &&Found<C>| oldest.is_some_and(|oldest| one.id.index() >= *oldest);
         let fits = |version: &&Places<C>| found.iter().filter(known).all(|one| is_at(version, one));
         let Some(version) = versions.iter().rev().find(fits) else {
-            let odd = found.iter().filter(known).find(|one| !is_at(&versions[versions.len() - 1], one));
+            let odd = found
+                .iter()
+                .filter(known)
+                .find(|one| !is_at(&versions[versions.len() - 1], one));
             let odd = odd.map_or_else(String::new, |odd| self::words::<C>(Some(&odd.id)));
             let since = match since.is_empty() {
                 true => "nothing was asked for since an append was flushed".to_owned(),
@@ -412,7 +451,9 @@ impl<C: Mode> Keeper<C> {
             let should_be = words(&version[&one.id.index()].entry);
             if one.words != should_be {
                 let found = &one.words;
-                broken(&format!("after the restart an entry is {found}, and was {should_be}"));
+                broken(&format!(
+                    "after the restart an entry is {found}, and was {should_be}"
+                ));
             }
         }
         let mut kept = version.clone();
@@ -457,16 +498,25 @@ impl<C: Mode> Keeper<C> {
         );
         if let Some((last, by)) = claimed.filter(|(last, _)| known < Some(last)) {
             let last = words::<C>(Some(&last));
-            broken(&format!("{by} had returned a snapshot at {last}, and after the restart {at}"));
+            broken(&format!(
+                "{by} had returned a snapshot at {last}, and after the restart {at}"
+            ));
         }
         if known < purged {
             let purged = words::<C>(purged);
-            broken(&format!("after the restart the log is purged up to {purged}, while {at}"));
+            broken(&format!(
+                "after the restart the log is purged up to {purged}, while {at}"
+            ));
         }
     }
 
     /// The membership that comes with what is applied up to `at`.
-    pub(super) fn check_members(&self, at: Option<&EntryId<C>>, found: &StoredMembership<C>, by: &str) {
+    pub(super) fn check_members(
+        &self,
+        at: Option<&EntryId<C>>,
+        found: &StoredMembership<C>,
+        by: &str,
+    ) {
         let Some(shadow) = self.shadow(at) else {
             return;
         };
@@ -474,7 +524,9 @@ impl<C: Mode> Keeper<C> {
         let is_later = found.log_id() > right.log_id();
         if !is_later && found != right {
             let at = words::<C>(at);
-            broken(&format!("{by} at {at} has the membership {found}, and it is {right} there"));
+            broken(&format!(
+                "{by} at {at} has the membership {found}, and it is {right} there"
+            ));
         }
     }
 }

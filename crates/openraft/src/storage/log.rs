@@ -72,7 +72,9 @@ impl<C: Mode> LogOfOwn<C> {
         let found = self.power.after(self.reader.read_vote().await)?;
         if found != Some(vote) {
             let found = found.map_or_else(|| "None".to_owned(), |vote| vote.to_string());
-            broken(&format!("after save_vote({vote}), read_vote() returns {found}"));
+            broken(&format!(
+                "after save_vote({vote}), read_vote() returns {found}"
+            ));
         }
         Ok(())
     }
@@ -88,7 +90,11 @@ impl<C: Mode> LogOfOwn<C> {
 
     /// The entries are in the node's log already. openraft is told that they are durable when the
     /// storage has said so, and the harness's disk, which goes by that, has followed.
-    pub(crate) async fn append(&mut self, entries: &[C::Entry], callback: IOFlushed<C>) -> io::Result<()> {
+    pub(crate) async fn append(
+        &mut self,
+        entries: &[C::Entry],
+        callback: IOFlushed<C>,
+    ) -> io::Result<()> {
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             callback.io_completed(Ok(()));
             return Ok(());
@@ -114,17 +120,26 @@ impl<C: Mode> LogOfOwn<C> {
     async fn look_back(&mut self, first: u64, last: u64, entries: &[C::Entry]) -> io::Result<()> {
         let range = (Bound::Included(first), Bound::Included(last));
         let found = self.power.after(self.reader.entries(range).await)?;
-        compare(&*self.reader, &found, entries, Least::All, "after append(..), try_get_log_entries");
+        compare(
+            &*self.reader,
+            &found,
+            entries,
+            Least::All,
+            "after append(..), try_get_log_entries",
+        );
         Ok(())
     }
 
     pub(crate) async fn truncate_after(&mut self, last: Option<EntryId<C>>) -> io::Result<()> {
         self.keeper.truncating(last.as_ref());
-        self.power.after(self.log.truncate_after(last.clone()).await)?;
+        self.power
+            .after(self.log.truncate_after(last.clone()).await)?;
         let ends = self.power.after(self.log.ends().await)?;
         if ends.last != last.clone().max(ends.purged.clone()) {
             let (last, found) = (told(last.as_ref()), told(ends.last.as_ref()));
-            broken(&format!("after truncate_after({last}), get_log_state() has the last log id at {found}"));
+            broken(&format!(
+                "after truncate_after({last}), get_log_state() has the last log id at {found}"
+            ));
         }
         Ok(())
     }
@@ -135,14 +150,21 @@ impl<C: Mode> LogOfOwn<C> {
         self.power.after(self.log.purge(through.clone()).await)?;
         let ends = self.power.after(self.log.ends().await)?;
         let through = Some(through);
-        let (purged, last) = (before.purged.max(through.clone()), before.last.max(through.clone()));
+        let (purged, last) = (
+            before.purged.max(through.clone()),
+            before.last.max(through.clone()),
+        );
         if ends.purged != purged {
             let (through, found) = (told(through.as_ref()), told(ends.purged.as_ref()));
-            broken(&format!("after purge({through}), get_log_state() has the last purged log id at {found}"));
+            broken(&format!(
+                "after purge({through}), get_log_state() has the last purged log id at {found}"
+            ));
         }
         if ends.last != last {
             let (through, found) = (told(through.as_ref()), told(ends.last.as_ref()));
-            broken(&format!("after purge({through}), get_log_state() has the last log id at {found}"));
+            broken(&format!(
+                "after purge({through}), get_log_state() has the last log id at {found}"
+            ));
         }
         Ok(())
     }
@@ -169,13 +191,19 @@ impl<C: Mode> Report<C> {
                 things.release();
             }
             Some(Err(why)) => callback.io_completed(Err(why)),
-            None => broken(&format!("the callback of {} was dropped, and never called", self.call)),
+            None => broken(&format!(
+                "the callback of {} was dropped, and never called",
+                self.call
+            )),
         }
     }
 }
 
 impl<C: Mode> ReaderOfOwn<C> {
-    pub(crate) async fn entries(&mut self, range: impl RangeBounds<u64>) -> io::Result<Vec<C::Entry>> {
+    pub(crate) async fn entries(
+        &mut self,
+        range: impl RangeBounds<u64>,
+    ) -> io::Result<Vec<C::Entry>> {
         let range = range_of(&range);
         let before = self.desk.open().log.range(range);
         let found = self.power.after(self.reader.entries(range).await)?;
@@ -207,8 +235,13 @@ impl<C: Mode> ReaderOfOwn<C> {
         let ids = |entries: &[C::Entry]| entries.iter().map(RaftEntry::log_id).collect::<Vec<_>>();
         if ids(&written) == ids(&after) {
             // What a snapshot stands for may be there still, until it is purged.
-            let first = written.first().map_or(u64::MAX, |entry| entry.log_id().index());
-            let from = found.iter().position(|one| one.id.index() >= first).unwrap_or(found.len());
+            let first = written
+                .first()
+                .map_or(u64::MAX, |entry| entry.log_id().index());
+            let from = found
+                .iter()
+                .position(|one| one.id.index() >= first)
+                .unwrap_or(found.len());
             let found = &found[from..];
             compare(&*self.reader, found, &written, least, call);
             written.truncate(found.len());
@@ -234,7 +267,10 @@ fn compare<C: Mode>(
     for (one, entry) in found.iter().zip(written) {
         let should_be = reader.words(entry);
         if one.words != should_be {
-            broken(&format!("{call} returns {}, where {should_be} was appended", one.words));
+            broken(&format!(
+                "{call} returns {}, where {should_be} was appended",
+                one.words
+            ));
         }
     }
     let (count, asked) = (found.len(), written.len());
@@ -244,7 +280,9 @@ fn compare<C: Mode>(
     };
     if !enough {
         let first = written.first().map_or(0, |entry| entry.log_id().index());
-        broken(&format!("{call} returns {count} of {asked} entries from {first} on"));
+        broken(&format!(
+            "{call} returns {count} of {asked} entries from {first} on"
+        ));
     }
 }
 

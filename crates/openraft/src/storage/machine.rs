@@ -93,7 +93,9 @@ impl<C: Mode> MachineOfOwn<C> {
         let (applied, found) = self.power.after(self.machine.applied().await)?;
         if applied.as_ref() != Some(last) {
             let applied = applied.map_or_else(|| "None".to_owned(), |id| id.to_string());
-            broken(&format!("after {by}, applied_state() has {applied}, not {last}"));
+            broken(&format!(
+                "after {by}, applied_state() has {applied}, not {last}"
+            ));
         }
         // A later membership than that of what is applied is all right.
         if found.log_id() <= right.log_id() && found != *right {
@@ -124,7 +126,10 @@ impl<C: Mode> MachineOfOwn<C> {
             let things = &mut *things;
             // Of two logs it is to be told which one the snapshot stands for.
             things.log.write_end(&mut things.out);
-            (types::index::<C>(&last), Some(&last) <= things.machine.applied.as_ref())
+            (
+                types::index::<C>(&last),
+                Some(&last) <= things.machine.applied.as_ref(),
+            )
         };
         self.keeper.applying(last.clone());
         let snapshot = OwnSnapshot {
@@ -132,15 +137,19 @@ impl<C: Mode> MachineOfOwn<C> {
             data: own.to_vec(),
         };
         self.power.after(self.machine.install(snapshot).await)?;
-        self.keeper.has_snapshot(meta, service.clone(), "install_snapshot");
-        self.check_applied(&last, &meta.last_membership, "install_snapshot").await?;
+        self.keeper
+            .has_snapshot(meta, service.clone(), "install_snapshot");
+        self.check_applied(&last, &meta.last_membership, "install_snapshot")
+            .await?;
         let state = self.power.after(self.machine.state().await)?;
         self.keeper.holds(Some(&last), state, "install_snapshot");
         let held = self.power.after(self.machine.current_snapshot().await)?;
         let held = held.and_then(|held| held.meta.last_log_id);
         if held.as_ref() != Some(&last) {
             let held = held.map_or_else(|| "none".to_owned(), |id| id.to_string());
-            broken(&format!("after install_snapshot at {last}, get_current_snapshot() has {held}"));
+            broken(&format!(
+                "after install_snapshot at {last}, get_current_snapshot() has {held}"
+            ));
         }
         if is_known {
             return Ok(());
@@ -148,7 +157,9 @@ impl<C: Mode> MachineOfOwn<C> {
         {
             let mut things = self.desk.open();
             let things = &mut *things;
-            things.out.write(Record::Snapshot(Box::new(record::<C>(meta, &service))));
+            things
+                .out
+                .write(Record::Snapshot(Box::new(record::<C>(meta, &service))));
             things.machine.written = things.machine.written.max(index);
         }
         self.desk.synced().await?;
@@ -181,10 +192,13 @@ pub(crate) fn membership_after<C: Mode>(
     before: &StoredMembership<C>,
     entries: &[C::Entry],
 ) -> StoredMembership<C> {
-    let mut newest = entries.iter().rev().filter_map(|entry| match C::payload(entry) {
-        EntryPayload::Membership(members) => Some((entry.log_id(), members)),
-        _ => None,
-    });
+    let mut newest = entries
+        .iter()
+        .rev()
+        .filter_map(|entry| match C::payload(entry) {
+            EntryPayload::Membership(members) => Some((entry.log_id(), members)),
+            _ => None,
+        });
     newest.next().map_or_else(
         || before.clone(),
         |(id, members)| StoredMembership::<C>::new(Some(id), members.clone()),
@@ -219,7 +233,8 @@ impl<C: Mode> BuilderOfOwn<C> {
         }
         let snapshot = sent(&self.keeper, &own, "build_snapshot()");
         let (service, _) = parted(&snapshot.snapshot);
-        self.keeper.has_snapshot(&own.meta, service.clone(), "build_snapshot");
+        self.keeper
+            .has_snapshot(&own.meta, service.clone(), "build_snapshot");
         {
             let mut things = self.desk.open();
             let record = record::<C>(&own.meta, &service);

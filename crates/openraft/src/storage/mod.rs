@@ -17,8 +17,8 @@
 //! openraft's traits, and compares. The log must be one that there was since the last append that
 //! was flushed, or an append of it in part; nothing that was flushed may be missing. What openraft
 //! reads while it runs is compared too, and so are the states of machines: after the same entry all
-//! nodes hold the same, however they got there. A storage that fails this ends the run as a violation
-//! of `no-panic`:
+//! nodes hold the same, however they got there. A storage that fails this ends the run as a
+//! violation of `no-panic`:
 //!
 //! ```text
 //! no-panic: n2 panicked: the storage breaks its contract: append(5 to 7) was reported as flushed,

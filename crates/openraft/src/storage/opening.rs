@@ -10,16 +10,14 @@ use openraft::RaftTypeConfig;
 use openraft::entry::{RaftEntry, RaftPayload};
 use squall_core::configuration::Configuration;
 use squall_core::ids::Index;
-use squall_core::replica::{
-    BootContext, BootError, Next, Observation, Output, Recovered, Start,
-};
+use squall_core::replica::{BootContext, BootError, Next, Observation, Output, Recovered, Start};
 use squall_core::storage::{Chain, ChainedRecord, HardState, Record, StableState};
 use squall_world::journal_disk::Image;
 use squall_world::node_files::NodeFiles;
 
 use super::book::Shadow;
 use super::own::{Of, OwnLog, OwnMachine, OwnReader};
-use super::{Disk, Keeper, Power, LogOfOwn, MachineOfOwn, OwnStorage, broken};
+use super::{Disk, Keeper, LogOfOwn, MachineOfOwn, OwnStorage, Power, broken};
 use crate::desk::Desk;
 use crate::log::written;
 use crate::messages::Message;
@@ -60,7 +58,10 @@ impl<C: Mode> Opened<C> {
     /// The configuration that the node goes by, and since which index.
     pub(crate) fn configuration(&self) -> (Index, Configuration) {
         let members = self.shadow.members.membership();
-        (index::<C>(self.shadow.at.as_ref()), membership::configuration(members))
+        (
+            index::<C>(self.shadow.at.as_ref()),
+            membership::configuration(members),
+        )
     }
 
     /// Its executor, and the rest for a node with this desk.
@@ -71,7 +72,13 @@ impl<C: Mode> Opened<C> {
             machine,
         } = self.parts;
         let power = Power(self.files.power_failure());
-        let log = LogOfOwn::new(desk.clone(), log, reader, self.keeper.clone(), power.clone());
+        let log = LogOfOwn::new(
+            desk.clone(),
+            log,
+            reader,
+            self.keeper.clone(),
+            power.clone(),
+        );
         let machine = MachineOfOwn::new(desk.clone(), machine, self.keeper, power);
         let own = Own {
             files: self.files,
@@ -151,12 +158,18 @@ pub(super) fn boot<S: OwnStorage>(
         _ if seen.power_failed => return Ok(down(boot, files, POWER, out)),
         Ok(Err(_)) | Err(_) if seen.call_failed => return Ok(down(boot, files, DISK, out)),
         Ok(Ok(opened)) => opened,
-        Ok(Err(why)) => broken(&format!("after the restart, a call returns the error \"{why}\"")),
+        Ok(Err(why)) => broken(&format!(
+            "after the restart, a call returns the error \"{why}\""
+        )),
         Err(unwound) => resume_unwind(unwound),
     };
     let Some(shadow) = keeper.shadow(found.known.as_ref()) else {
-        let known = found.known.map_or_else(String::new, |known| known.to_string());
-        broken(&format!("the machine, or its snapshot, is at {known}, and the log had no such entry"));
+        let known = found
+            .known
+            .map_or_else(String::new, |known| known.to_string());
+        broken(&format!(
+            "the machine, or its snapshot, is at {known}, and the log had no such entry"
+        ));
     };
     let start = tell(boot, disk.state, &found, &shadow, out);
     let opened = Opened {
@@ -168,7 +181,14 @@ pub(super) fn boot<S: OwnStorage>(
         vote: found.vote,
     };
     let config = config::config(boot);
-    Ok(OpenraftNode::new(boot, config, start, None, Some(opened), out))
+    Ok(OpenraftNode::new(
+        boot,
+        config,
+        start,
+        None,
+        Some(opened),
+        out,
+    ))
 }
 
 /// A node that did not get as far as starting.
@@ -213,7 +233,9 @@ async fn open<S: OwnStorage>(
     keeper.check_committed(committed.as_ref());
     let (applied, members) = machine.applied().await?;
     let snapshot = machine.current_snapshot().await?;
-    let stands_for = snapshot.as_ref().and_then(|one| one.meta.last_log_id.as_ref());
+    let stands_for = snapshot
+        .as_ref()
+        .and_then(|one| one.meta.last_log_id.as_ref());
     keeper.check_machine(applied.as_ref(), stands_for, ends.purged.as_ref());
     keeper.check_members(applied.as_ref(), &members, "applied_state()");
     if let Some(snapshot) = &snapshot {
@@ -238,7 +260,9 @@ async fn open<S: OwnStorage>(
     }
     // What a purge should have taken long ago is in no book.
     let entries = keeper.entries();
-    let first = entries.first().map_or(u64::MAX, |entry| entry.log_id().index());
+    let first = entries
+        .first()
+        .map_or(u64::MAX, |entry| entry.log_id().index());
     let older = found.iter().take_while(|one| one.id.index() < first).last();
     let before = older.map(|one| one.id.clone()).or(ends.purged);
     let is_after = |entry: &EntryOf<S>| Some(entry.log_id()) > before;
@@ -276,10 +300,13 @@ fn tell<C: Mode>(
     if let Some(reset) = disk.mend() {
         out.write(reset);
     }
-    let hard = found.vote.as_ref().map_or_else(HardState::default, |vote| HardState {
-        term: types::term_of_vote::<C>(vote),
-        vote: Some(types::node_of_vote::<C>(vote)),
-    });
+    let hard = found
+        .vote
+        .as_ref()
+        .map_or_else(HardState::default, |vote| HardState {
+            term: types::term_of_vote::<C>(vote),
+            vote: Some(types::node_of_vote::<C>(vote)),
+        });
     let known = index::<C>(found.known.as_ref());
     let commit = known.max(index::<C>(found.committed.as_ref()));
     let configuration = match known {
@@ -325,8 +352,8 @@ struct Kept<'a, C: Mode> {
 }
 
 impl<'a, C: Mode> Kept<'a, C> {
-    /// The log that was found, unless the machine is ahead of it or of another: openraft gives it up
-    /// then.
+    /// The log that was found, unless the machine is ahead of it or of another: openraft gives it
+    /// up then.
     fn new(found: &'a Found<C>) -> Self {
         let holds = |known: &EntryId<C>| {
             found.before.as_ref() >= Some(known)
@@ -369,7 +396,10 @@ impl<'a, C: Mode> Kept<'a, C> {
                 last_membership: shadow.members.clone(),
             };
             let known = index::<C>(shadow.at.as_ref());
-            records.push(Record::Snapshot(Box::new(record::<C>(&at, &shadow.service.encode()))));
+            records.push(Record::Snapshot(Box::new(record::<C>(
+                &at,
+                &shadow.service.encode(),
+            ))));
             if !(first..=last).contains(&known) {
                 records.push(Record::LogReset { next: known + 1 });
                 (first, last) = (known + 1, known);

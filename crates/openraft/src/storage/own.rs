@@ -122,15 +122,10 @@ fn members_from<N: openraft::Node>(members: &openraft::Membership<u64, N>) -> ty
 fn stored_from<S: OwnStorage>(
     stored: &StoredMembershipOf<Types<S>>,
 ) -> StoredMembership<S::Leaders> {
-    StoredMembership::<S::Leaders>::new(
-        stored.log_id().clone(),
-        members_from(stored.membership()),
-    )
+    StoredMembership::<S::Leaders>::new(stored.log_id().clone(), members_from(stored.membership()))
 }
 
-fn stored_to<S: OwnStorage>(
-    stored: &StoredMembership<S::Leaders>,
-) -> StoredMembershipOf<Types<S>> {
+fn stored_to<S: OwnStorage>(stored: &StoredMembership<S::Leaders>) -> StoredMembershipOf<Types<S>> {
     let members = members_to::<NodeOf<S>>(stored.membership());
     StoredMembershipOf::<Types<S>>::new(stored.log_id().clone(), members)
 }
@@ -162,7 +157,12 @@ where
     }
 
     fn limited(&mut self, start: u64, end: u64) -> Answer<'_, Vec<Found<S::Leaders>>> {
-        async move { Ok(found::<S>(&self.0.limited_get_log_entries(start, end).await?)) }.boxed()
+        async move {
+            Ok(found::<S>(
+                &self.0.limited_get_log_entries(start, end).await?,
+            ))
+        }
+        .boxed()
     }
 
     fn read_vote(&mut self) -> Answer<'_, Option<<S::Leaders as RaftTypeConfig>::Vote>> {
@@ -206,10 +206,7 @@ impl<S: OwnStorage> OwnLog<S::Leaders> for Of<S, S::Log> {
         self.0.read_committed().boxed()
     }
 
-    fn append(
-        &mut self,
-        entries: &[<S::Leaders as RaftTypeConfig>::Entry],
-    ) -> Answer<'_, Flush> {
+    fn append(&mut self, entries: &[<S::Leaders as RaftTypeConfig>::Entry]) -> Answer<'_, Flush> {
         let entries: Vec<EntryOf<S>> = entries.iter().map(entry::<S>).collect();
         async move {
             type Channel<S> = <<Types<S> as RaftTypeConfig>::AsyncRuntime as AsyncRuntime>::Oneshot;
@@ -242,7 +239,10 @@ impl<S: OwnStorage> OwnMachine<S::Leaders> for Of<S, S::Machine> {
     }
 
     fn apply(&mut self, entries: &[<S::Leaders as RaftTypeConfig>::Entry]) -> Answer<'_, ()> {
-        let entries: Vec<_> = entries.iter().map(|one| Ok((entry::<S>(one), None))).collect();
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|one| Ok((entry::<S>(one), None)))
+            .collect();
         async move { self.0.apply(stream::iter(entries)).await }.boxed()
     }
 
