@@ -183,7 +183,9 @@ impl<C: Mode> RaftLogStorage<C> for LogStorage<C> {
                 for entry in &entries {
                     things.log.append(entry.clone(), &mut things.out);
                 }
-                things.hold();
+                if !entries.is_empty() {
+                    things.hold();
+                }
             }
             return own.append(&entries, callback).await;
         }

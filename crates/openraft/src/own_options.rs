@@ -65,6 +65,7 @@ pub(super) const OPTIONS_OF_OWN_STORAGE: &[DriverOption] = &[
     ASK_REMOVED_LEADER,
     TRANSFER_TO_ANYONE,
     ANSWER_OLD_SNAPSHOT_AT_ONCE,
+    SNAPSHOT_OVER_LOG,
     POWER_FAILS_IN_CALLS,
     DISK_CALLS_FAIL,
 ];
@@ -113,13 +114,13 @@ pub(super) const ISSUES: &[KnownIssue] = &[
         "a snapshot of entries that the log has, and more, moves what is submitted back",
         &["no-panic"],
     )
-    .without(|_, driver| driver.set_flag(SNAPSHOT_OVER_LOG.name, false)),
+    .without(|_, driver| without_install_over_log(driver)),
     KnownIssue::new(
         "snapshot-over-changes-that-disagree",
         "a snapshot over a log that disagrees cuts off a change that is taken for committed",
         &["no-panic"],
     )
-    .without(|_, driver| driver.set_flag(SNAPSHOT_OVER_LOG.name, false)),
+    .without(|_, driver| without_install_over_log(driver)),
     KnownIssue::new(
         "lease-of-a-removed-leader",
         "a leader that has removed itself serves reads while the only voter left leads already",
@@ -127,6 +128,12 @@ pub(super) const ISSUES: &[KnownIssue] = &[
     )
     .without(|_, driver| driver.set_flag(LEASE_READS_WHEN_REMOVED.name, false)),
 ];
+
+/// A snapshot that is answered at once is installed over the log, too.
+fn without_install_over_log(driver: &mut DriverOptions) {
+    driver.set_flag(SNAPSHOT_OVER_LOG.name, false);
+    driver.set_flag(ANSWER_OLD_SNAPSHOT_AT_ONCE.name, false);
+}
 
 /// The options that bring known issues about, read once.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! The files of one node, as code that runs on the node has them: handles with calls that come back
 //! at once. Knows no Raft, no runtime and no clock.
 //!
-//! Beside what [`file_disk`](crate::file_disk) does at a crash, here the power may fail *between
+//! Beside what [`file_disk`] does at a crash, here the power may fail *between
 //! two calls* of code that makes several in one step, or a call may fail ([`NodeFiles::arm`]): code
 //! that waits for nothing would otherwise never be caught half way.
 //!
@@ -90,7 +90,10 @@ impl NodeFiles {
     /// After so many more calls that change something, this happens in the next. The power, or the
     /// call, fails no more once the files are calm.
     pub fn arm(&self, calls: u64, trouble: Trouble) {
-        self.state().armed = Some((calls, trouble));
+        let mut state = self.state();
+        if !state.is_calm {
+            state.armed = Some((calls, trouble));
+        }
     }
 
     /// Nothing is to go wrong by itself from now on.
@@ -506,8 +509,8 @@ mod tests {
         files.power_on();
         let bytes = files.open().read("log").unwrap().unwrap();
         assert_eq!(bytes, b"\0\0\0two");
-        files.arm(0, Trouble::CallFails);
         files.calm();
+        files.arm(0, Trouble::CallFails);
         files.open().open("log").unwrap().sync().unwrap();
     }
 }

@@ -275,7 +275,7 @@ impl Executor {
     /// them can go on.
     ///
     /// # Panics
-    /// When there is no timer either.
+    /// When there is no timer either, and when the executor has been stopped meanwhile.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = Entered::new(&self.0);
         let mut future = std::pin::pin!(future);
@@ -284,6 +284,8 @@ impl Executor {
             if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
                 return output;
             }
+            let is_stopped = self.0.stopped.load(Ordering::Relaxed);
+            assert!(!is_stopped, "it is stopped while something waits");
             if self.0.ready.queue().is_empty() {
                 let next = self.0.timers.borrow().keys().next().copied();
                 let (deadline_ns, _) = next.expect("nothing can go on, ever");

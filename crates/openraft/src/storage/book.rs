@@ -12,6 +12,7 @@ use openraft::entry::RaftEntry;
 use squall_core::ids::NodeId;
 use squall_core::replica::RunNotes;
 use squall_core::service::Service;
+use squall_world::hash::of_bytes;
 
 use super::broken;
 use super::own::{Ends, Found};
@@ -20,8 +21,18 @@ use crate::types::{Command, EntryId, Mode, SnapshotMeta, StoredMembership};
 /// The notes of a run.
 struct Notes<C: Mode> {
     books: BTreeMap<NodeId, Book<C>>,
-    /// What a machine holds after the entry at a place, and who said so first; at 0, before any.
-    states: BTreeMap<u64, (NodeId, Vec<u8>)>,
+    /// What a machine holds after an entry, by place and term, and who said so first; at place 0,
+    /// before any.
+    states: BTreeMap<(u64, u64), Held>,
+}
+
+/// What a machine holds, so far as two can be told apart.
+#[derive(Clone)]
+struct Held {
+    by: NodeId,
+    hash: u64,
+    /// Its beginning, in words.
+    shown: String,
 }
 
 impl<C: Mode> Default for Notes<C> {
@@ -124,6 +135,12 @@ pub(super) struct Book<C: Mode> {
     snapshot: Option<(EntryId<C>, &'static str)>,
     /// The service as of the newest snapshot, as bytes.
     base: Option<(SnapshotMeta<C>, Bytes)>,
+    /// A snapshot that the machine was given to install, and the service there: it may be durable
+    /// before the call returns.
+    offered: Option<(SnapshotMeta<C>, Bytes)>,
+    /// Entries that were given to the machine, and that the log has lost in a crash: they are
+    /// committed, so that openraft applies them without waiting for the log.
+    unlogged: Places<C>,
 }
 
 impl<C: Mode> Book<C> {
@@ -140,6 +157,8 @@ impl<C: Mode> Book<C> {
             committed: None,
             snapshot: None,
             base: None,
+            offered: None,
+            unlogged: BTreeMap::new(),
         }
     }
 
@@ -178,6 +197,7 @@ impl<C: Mode> Book<C> {
             .as_ref()
             .map_or(0, |through| through.index() + 1);
         self.log = self.log.split_off(&purged.min(self.base_place()));
+        self.unlogged = self.unlogged.split_off(&self.base_place());
     }
 }
 
@@ -283,6 +303,24 @@ impl<C: Mode> Keeper<C> {
         self.book(|book| book.committed = book.committed.take().max(committed));
     }
 
+    /// The machine is about to be given a snapshot, and `service` is the service there.
+    pub(super) fn offering(&self, meta: &SnapshotMeta<C>, service: Bytes) {
+        self.book(|book| book.offered = Some((meta.clone(), service)));
+    }
+
+    /// The machine has been found at `at` after a restart: a snapshot there that it was given is
+    /// in place, though the call had not returned.
+    pub(super) fn found_at(&self, at: Option<&EntryId<C>>) {
+        self.book(|book| {
+            let stands_there = |(meta, _): &&(SnapshotMeta<C>, Bytes)| {
+                at.is_some() && meta.last_log_id.as_ref() == at
+            };
+            if let Some(taken) = book.offered.as_ref().filter(stands_there).cloned() {
+                book.base = Some(taken);
+            }
+        });
+    }
+
     /// The machine is about to be given entries or a snapshot up to here.
     pub(super) fn applying(&self, last: EntryId<C>) {
         self.book(|book| book.applied = book.applied.take().max(Some(last)));
@@ -310,7 +348,11 @@ impl<C: Mode> Keeper<C> {
                 service: self.service.clone(),
                 members: StoredMembership::<C>::default(),
             };
-            if let Some((meta, service)) = &book.base {
+            let is_offered = |(meta, _): &&(SnapshotMeta<C>, Bytes)| {
+                at.is_some() && meta.last_log_id.as_ref() == at
+            };
+            let offered = book.offered.as_ref().filter(is_offered);
+            if let Some((meta, service)) = offered.or(book.base.as_ref()) {
                 assert!(shadow.service.restore(service), "it was one");
                 shadow.at.clone_from(&meta.last_log_id);
                 shadow.members = meta.last_membership.clone();
@@ -319,7 +361,9 @@ impl<C: Mode> Keeper<C> {
                 return Some(shadow);
             }
             let at = at.filter(|at| at.index() >= book.base_place())?;
-            for (_, written) in book.newest().range(book.base_place()..=at.index()) {
+            let newest = book.newest();
+            for place in book.base_place()..=at.index() {
+                let written = newest.get(&place).or_else(|| book.unlogged.get(&place))?;
                 feed::<C>(&written.entry, &mut shadow);
             }
             (shadow.at.as_ref() == Some(at)).then_some(shadow)
@@ -337,18 +381,22 @@ impl<C: Mode> Keeper<C> {
     }
 
     /// The machine of this node holds this after the entry `at`, which it has come to by `by`.
-    pub(super) fn holds(&self, at: Option<&EntryId<C>>, state: Vec<u8>, by: &str) {
-        let place = at.map_or(0, |at| at.index() + 1);
-        let (who, before) = self.notes(|notes| {
-            let first = notes.states.entry(place);
-            first.or_insert_with(|| (self.node, state.clone())).clone()
+    pub(super) fn holds(&self, at: Option<&EntryId<C>>, state: &[u8], by: &str) {
+        let entry = at.map_or((0, 0), |at| (at.index() + 1, term::<C>(at)));
+        let here = Held {
+            by: self.node,
+            hash: of_bytes(state),
+            shown: shown(state),
+        };
+        let first = self.notes(|notes| {
+            let first = notes.states.entry(entry);
+            first.or_insert_with(|| here.clone()).clone()
         });
-        if before != state {
-            let [here, there] = [&state, &before].map(|state| shown(state));
-            let at = words::<C>(at);
+        if first.hash != here.hash {
+            let (at, here, there) = (words::<C>(at), here.shown, first.shown);
             broken(&format!(
-                "after {by}, the machine of {} that has applied {at} holds {here}, and {who}'s held {there}",
-                self.node
+                "after {by}, the machine of {} that has applied {at} holds {here}, and {}'s held {there}",
+                self.node, first.by
             ));
         }
     }
@@ -457,8 +505,11 @@ impl<C: Mode> Keeper<C> {
             }
         }
         let mut kept = version.clone();
-        drop(kept.split_off(&end));
+        let lost = kept.split_off(&end);
         self.book(|book| {
+            let applied = book.applied.as_ref().map_or(0, |last| last.index() + 1);
+            let was_applied = lost.into_iter().filter(|(place, _)| *place < applied);
+            book.unlogged.extend(was_applied);
             book.log = kept;
             book.since.clear();
         });

@@ -1,8 +1,10 @@
 //! A user's log under openraft: each call goes on to it, and what it says of itself is noted, and
 //! held against what was written.
 
+use std::future::{poll_fn, ready};
 use std::io;
 use std::ops::{Bound, RangeBounds};
+use std::task::Poll;
 
 use openraft::entry::RaftEntry;
 use openraft::storage::IOFlushed;
@@ -101,7 +103,19 @@ impl<C: Mode> LogOfOwn<C> {
         };
         let (first, last) = (first.log_id().index(), last.log_id());
         let number = self.keeper.appending(entries);
-        let flush = self.power.after(self.log.append(entries).await)?;
+        let mut flush = self.power.after(self.log.append(entries).await)?;
+        // What is claimed is noted before anything else can fail.
+        let early = poll_fn(|context| Poll::Ready(flush.as_mut().poll(context))).await;
+        let flush: Flush = match early {
+            Poll::Ready(flushed) => {
+                let flushed = flushed.map(|flushed| self.power.after(flushed));
+                if matches!(flushed, Some(Ok(()))) {
+                    self.keeper.flushed(number);
+                }
+                Box::pin(ready(flushed))
+            }
+            Poll::Pending => flush,
+        };
         self.look_back(first, last.index(), entries).await?;
         let index = types::index::<C>(&last);
         let report = Report {

@@ -80,7 +80,7 @@ impl<C: Mode> MachineOfOwn<C> {
         };
         self.check_applied(&last, &members, &by).await?;
         let state = self.power.after(self.machine.state().await)?;
-        self.keeper.holds(Some(&last), state, &by);
+        self.keeper.holds(Some(&last), &state, &by);
         Ok(())
     }
 
@@ -132,6 +132,7 @@ impl<C: Mode> MachineOfOwn<C> {
             )
         };
         self.keeper.applying(last.clone());
+        self.keeper.offering(meta, service.clone());
         let snapshot = OwnSnapshot {
             meta: meta.clone(),
             data: own.to_vec(),
@@ -142,7 +143,7 @@ impl<C: Mode> MachineOfOwn<C> {
         self.check_applied(&last, &meta.last_membership, "install_snapshot")
             .await?;
         let state = self.power.after(self.machine.state().await)?;
-        self.keeper.holds(Some(&last), state, "install_snapshot");
+        self.keeper.holds(Some(&last), &state, "install_snapshot");
         let held = self.power.after(self.machine.current_snapshot().await)?;
         let held = held.and_then(|held| held.meta.last_log_id);
         if held.as_ref() != Some(&last) {

@@ -243,9 +243,10 @@ async fn open<S: OwnStorage>(
         keeper.check_members(stands_for, members, "get_current_snapshot()");
     }
     let state = machine.state().await?;
-    keeper.holds(applied.as_ref(), state, "the restart");
+    keeper.holds(applied.as_ref(), &state, "the restart");
 
     let known = applied.max(stands_for.cloned());
+    keeper.found_at(known.as_ref());
     if ends.last.is_none() && known.is_none() && !boot.configuration.is_empty() {
         let first = first_entry::<S::Leaders>(&boot.configuration);
         let number = keeper.appending(std::slice::from_ref(&first));
