@@ -6,6 +6,7 @@ mod parts;
 
 pub mod distinct;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -18,7 +19,7 @@ use self::distinct::{Distinct, List, Shrinking};
 use self::parts::{Damaged, Part, Parts};
 use super::artifact::profile_for;
 use super::sweep_page::SweepPage;
-use super::unfinished::{self, Asked, file::Known, stem_of_shard};
+use super::unfinished::{self, Asked, file::Known};
 use super::{
     CliError, Manner, can_write, corpus, default_jobs, duration, program, quoted, replay_command,
     say, say_json, shard, warn, warn_of_command, write_file,
@@ -31,6 +32,9 @@ use squall_explore::report::{self, Files, JsonSummary, Swept, many};
 use squall_explore::shard::{Chained, Shard};
 use squall_explore::strategy;
 use squall_explore::sweep::{Leak, RUNS_FOR_REQUIRED, Summary, Sweep, Tally};
+
+/// How the name of a plan's file ends that hung in a sweep.
+const HANG: &str = "-hang.json";
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -70,6 +74,9 @@ pub struct Options {
 struct ToDo {
     shard: Shard,
     command: String,
+    /// Plans that hung, and ended it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hangs: Vec<PathBuf>,
 }
 
 /// What is said of the shards, as JSON.
@@ -79,6 +86,8 @@ struct JsonShards {
     merged: usize,
     missing: Vec<ToDo>,
     unfinished: Vec<ToDo>,
+    /// Those that are merged without something that is damaged.
+    to_repeat: Vec<ToDo>,
     damaged: Vec<PathBuf>,
     /// The digest is over so many seeds from the first.
     digest_seeds: u64,
@@ -124,80 +133,110 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let talks = !json_to_stdout && !manner.quiet;
     let chained = found.chain();
     let mut merged = add_up(found, chained, subject, &profile, out)?;
-    let (groups, smallest): (Vec<Distinct>, Vec<usize>) =
+    let (mut groups, smallest): (Vec<Distinct>, Vec<usize>) =
         distinct::distinct(&merged.summary.findings, &merged.files)
             .into_iter()
             .unzip();
-    if talks {
-        say(&banner(&merged, &subject.title()))?;
-        say(&failures(&groups, &smallest, &merged.files, subject))?;
-    }
-    let mut groups = groups;
-    if options.shrink {
-        let plans: Vec<PathBuf> = (smallest.iter())
-            .map(|place| merged.files[*place].plan.clone())
-            .collect();
-        let shrinking = Shrinking {
-            jobs: options.jobs.map_or_else(default_jobs, usize::from),
-            time: Some(options.shrink_for),
-            manner: Manner {
-                quiet: manner.quiet || json_to_stdout,
-                ..manner
-            },
-        };
-        let shrunk = distinct::shrink(subject, &plans, shrinking)?;
-        for ((place, group), shrunk) in smallest.iter().zip(&mut groups).zip(shrunk) {
-            group.shrunk = (shrunk.as_deref()).and_then(|path| path.file_name().map(Into::into));
-            merged.files[*place].shrunk = shrunk;
-        }
-    }
-    List::of(&asked.engine, groups.clone()).write(out)?;
     let title = subject.title();
     let swept = Swept {
         subject: &title,
         profile: &profile,
         first_seed: asked.seeds.start,
     };
-    let json = JsonMerged {
-        summary: JsonSummary::new(
-            &merged.summary,
-            subject,
-            &profile,
-            asked.seeds.start,
-            &merged.files,
-        ),
-        shards: &merged.shards,
-        distinct: &groups,
-    };
-    let text = serde_json::to_string_pretty(&json).expect("a summary is plain data") + "\n";
     if talks {
+        say(&banner(&merged, &title))?;
+        say(&failures(&groups, &smallest, &merged.files, subject))?;
         say(&summary(options, manner, &merged, swept, subject))?;
         say(&merged.corpus)?;
     }
+    // All of it before anything is shrunk, which can hang or fail.
+    let json = write_all(options, &merged, &groups, &smallest, swept, subject)?;
+    if let Some(folder) = options.html.as_ref().filter(|_| talks) {
+        let file = folder.join(squall_page::SWEEP_FILE);
+        say(&format!("page       {}\n", file.display()))?;
+    }
+    tell_of_the_rest(&merged, subject, !talks)?;
+    let say_json = |json: &str| match json_to_stdout {
+        true => say_json(json),
+        false => Ok(()),
+    };
+    let json = match options.shrink {
+        false => json,
+        true => {
+            let plans: Vec<PathBuf> = (smallest.iter())
+                .map(|place| merged.files[*place].plan.clone())
+                .collect();
+            let shrinking = Shrinking {
+                jobs: options.jobs.map_or_else(default_jobs, usize::from),
+                time: Some(options.shrink_for),
+                manner: Manner {
+                    quiet: !talks,
+                    ..manner
+                },
+                at_hang: &|| {
+                    if let Err(failed) = say_json(&json) {
+                        warn(&failed.to_string());
+                    }
+                },
+            };
+            let shrunk = distinct::shrink(subject, &plans, shrinking);
+            let shrunk = shrunk.or_else(|failed| say_json(&json).and(Err(failed)))?;
+            for ((place, group), shrunk) in smallest.iter().zip(&mut groups).zip(shrunk) {
+                // What an interrupt has left may have been shrunk before.
+                let Some(shrunk) = shrunk else { continue };
+                group.shrunk = shrunk.file_name().map(Into::into);
+                merged.files[*place].shrunk = Some(shrunk);
+            }
+            write_all(options, &merged, &groups, &smallest, swept, subject)?
+        }
+    };
+    say_json(&json)?;
+    match merged.damaged.is_empty() {
+        true => Ok(merged.summary.verdict().status()),
+        // Whatever was found, something is lost.
+        false => Ok(2),
+    }
+}
+
+/// Writes the list of the failures, and the summaries that are asked for. Returns that in JSON,
+/// which is not written where it is to go to standard output.
+fn write_all(
+    options: &Options,
+    merged: &Merged,
+    groups: &[Distinct],
+    smallest: &[usize],
+    swept: Swept<'_>,
+    subject: &RegisteredSubject,
+) -> Result<String, CliError> {
+    let out = &options.out;
+    List::of(&merged.asked.engine, groups.to_vec()).write(out)?;
     if let Some(path) = &options.summary_md {
         let text = report::markdown(&merged.summary, swept, &merged.files, |plan| {
             replay_command(plan, subject)
         });
         write_file(path, &text)?;
     }
+    let json = JsonMerged {
+        summary: JsonSummary::new(
+            &merged.summary,
+            subject,
+            swept.profile,
+            swept.first_seed,
+            &merged.files,
+        ),
+        shards: &merged.shards,
+        distinct: groups,
+    };
+    let text = serde_json::to_string_pretty(&json).expect("a summary is plain data") + "\n";
     match &options.json {
-        Some(path) if path.as_os_str() == "-" => say_json(&text)?,
-        Some(path) => write_file(path, &text)?,
-        None => {}
+        Some(path) if path.as_os_str() != "-" => write_file(path, &text)?,
+        _ => {}
     }
     if let Some(folder) = &options.html {
         let json = serde_json::to_value(&json).expect("a summary is plain data");
-        let file = page(folder, out, &merged, &smallest, json, subject)?;
-        if talks {
-            say(&format!("page       {}\n", file.display()))?;
-        }
+        page(folder, out, merged, smallest, json, subject)?;
     }
-    tell_of_the_rest(&merged, json_to_stdout || manner.quiet)?;
-    match merged.damaged.is_empty() {
-        true => Ok(merged.summary.verdict().status()),
-        // Whatever was found, something is lost.
-        false => Ok(2),
-    }
+    Ok(text)
 }
 
 /// Adds up shards, and puts the plans of their findings into the folder `out`.
@@ -208,38 +247,43 @@ fn add_up(
     profile: &Profile,
     out: &Path,
 ) -> Result<Merged, CliError> {
-    let missing: Vec<ToDo> = (found.missing())
-        .map(|shard| to_do(&found, shard, subject))
-        .collect();
+    let missing: Vec<Shard> = found.missing().collect();
     let Parts {
         asked,
         count,
+        folder,
         parts,
         mut damaged,
         ..
     } = found;
+    let begin = |shard: Shard| ToDo {
+        shard,
+        command: begin_command(&asked, &folder, shard, subject),
+        hangs: Vec::new(),
+    };
+    let missing: Vec<ToDo> = missing.into_iter().map(begin).collect();
     let (mut summary, mut findings) = (Summary::default(), Vec::new());
     let (mut unfinished, mut corpora, mut whole) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts.into_values() {
         let Part { path, file, .. } = &part;
-        let one = file.summary();
+        // Where a file is damaged that says what a shard covers, that alone is left out: its runs
+        // are in the digest.
         let map = asked
             .coverage
-            .then(|| unfinished::coverage(&stem_of_shard(path), file.runs));
-        match map.transpose() {
-            Ok(map) => add(&mut summary, &one, map),
+            .then(|| unfinished::coverage(path, file.runs));
+        let map = map.and_then(|map| match map {
+            Ok(map) => Some(map),
             Err(why) => {
-                damaged.push(Damaged {
-                    path: path.clone(),
-                    why,
-                });
-                continue;
+                damaged.push(Damaged::beside(&part, why));
+                None
             }
-        }
+        });
+        add(&mut summary, &file.summary(), map);
         if !part.of_shard.is_over {
             unfinished.push(ToDo {
                 shard: part.shard,
                 command: unfinished::command(path),
+                hangs: hangs_in(super::folder_of(path)),
             });
         }
         let kept = super::folder_of(path).join(corpus::FOLDER);
@@ -250,17 +294,17 @@ fn add_up(
     }
     let learns = strategy::Kind::named(&asked.strategy).is_some_and(strategy::Kind::learns);
     std::fs::create_dir_all(out).map_err(|error| CliError::file(out, &error))?;
-    for Part { path, file, .. } in &whole {
-        for known in file.findings(path, CliError::Usage) {
+    for part in &whole {
+        for known in part.file.findings(&part.path, CliError::Usage) {
             match known {
                 Ok(known) => findings.push(known),
-                Err(error) => damaged.push(Damaged {
-                    path: path.clone(),
-                    why: error.to_string(),
-                }),
+                Err(error) => damaged.push(Damaged::beside(part, error.to_string())),
             }
         }
     }
+    let to_repeat: BTreeSet<Shard> = damaged.iter().filter_map(|one| one.shard).collect();
+    unfinished.retain(|one| !to_repeat.contains(&one.shard));
+    let to_repeat = to_repeat.into_iter().map(begin).collect();
     findings.sort_by_key(|known| known.finding.seed);
     let mut files = Vec::new();
     for Known { finding, plan } in findings {
@@ -268,7 +312,8 @@ fn add_up(
         summary.findings.push(finding);
     }
     summary.digest = chained.digest;
-    summary.interrupted = !missing.is_empty() || !unfinished.is_empty();
+    // What is damaged may have been a finding.
+    summary.interrupted = !(missing.is_empty() && unfinished.is_empty() && damaged.is_empty());
     if summary.runs >= RUNS_FOR_REQUIRED {
         summary.missing = never_happened(&summary, &asked, subject, profile);
     }
@@ -277,6 +322,7 @@ fn add_up(
         merged: whole.len(),
         missing,
         unfinished,
+        to_repeat,
         damaged: damaged.iter().map(|one| one.path.clone()).collect(),
         digest_seeds: chained.seeds,
     };
@@ -367,8 +413,23 @@ fn keep(out: &Path, from: &Path, plan: &Plan) -> Result<Files, CliError> {
     Ok(Files { plan, shrunk })
 }
 
-/// A shard of which there is nothing, and the command that does it.
-fn to_do(found: &Parts, shard: Shard, subject: &RegisteredSubject) -> ToDo {
+/// The plans in a folder that hung while it was swept.
+fn hangs_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let hangs = |path: &PathBuf| path.to_string_lossy().ends_with(HANG);
+    let mut found: Vec<PathBuf> = paths.filter(hangs).collect();
+    found.sort();
+    found
+}
+
+/// The command that does a shard from its beginning.
+fn begin_command(
+    asked: &Asked,
+    folder: &Path,
+    shard: Shard,
+    subject: &RegisteredSubject,
+) -> String {
     let Asked {
         engine,
         profile,
@@ -378,7 +439,7 @@ fn to_do(found: &Parts, shard: Shard, subject: &RegisteredSubject) -> ToDo {
         coverage,
         corpus,
         ..
-    } = &found.asked;
+    } = asked;
     let mut command = format!(
         "{} sweep --subject {}{} --profile {} --strategy {strategy}",
         program(),
@@ -400,12 +461,11 @@ fn to_do(found: &Parts, shard: Shard, subject: &RegisteredSubject) -> ToDo {
     if let Some(corpus) = corpus {
         command += &format!(" --corpus {}", quoted(&corpus.display().to_string()));
     }
-    let folder = match found.folder.as_os_str().is_empty() {
+    let folder = match folder.as_os_str().is_empty() {
         true => ".".to_owned(),
-        false => found.folder.display().to_string(),
+        false => folder.display().to_string(),
     };
-    command += &format!("{} --out {}", shard::option(shard), quoted(&folder));
-    ToDo { shard, command }
+    command + &format!("{} --out {}", shard::option(shard), quoted(&folder))
 }
 
 fn banner(merged: &Merged, title: &str) -> String {
@@ -480,16 +540,33 @@ fn summary(
 }
 
 /// Names what is missing, unfinished and damaged, with the commands that mend it.
-fn tell_of_the_rest(merged: &Merged, on_standard_error: bool) -> Result<(), CliError> {
+fn tell_of_the_rest(
+    merged: &Merged,
+    subject: &RegisteredSubject,
+    on_standard_error: bool,
+) -> Result<(), CliError> {
     let JsonShards {
         missing,
         unfinished,
+        to_repeat,
         ..
     } = &merged.shards;
-    for Damaged { path, why } in &merged.damaged {
+    let tell = |line: &str| match on_standard_error {
+        true => {
+            warn_of_command(line);
+            Ok(())
+        }
+        false => say(&format!("  {line}\n")),
+    };
+    for Damaged { path, why, .. } in &merged.damaged {
         warn(&format!("damaged, and left out: {}: {why}", path.display()));
     }
-    for (list, what) in [(unfinished, "unfinished"), (missing, "missing")] {
+    let lists = [
+        (to_repeat, "to repeat"),
+        (unfinished, "unfinished"),
+        (missing, "missing"),
+    ];
+    for (list, what) in lists {
         let number = list.len() as u64;
         if number == 0 {
             continue;
@@ -499,17 +576,17 @@ fn tell_of_the_rest(merged: &Merged, on_standard_error: bool) -> Result<(), CliE
             true => warn(&head),
             false => say(&format!("{head}\n"))?,
         }
-        for ToDo { command, .. } in list {
-            match on_standard_error {
-                true => warn_of_command(command),
-                false => say(&format!("  {command}\n"))?,
+        for ToDo { command, hangs, .. } in list {
+            tell(command)?;
+            for plan in hangs {
+                tell(&format!("  a run hangs: {}", replay_command(plan, subject)))?;
             }
         }
     }
     Ok(())
 }
 
-/// Writes the page of the merged sweep, and says where it is.
+/// Writes the page of the merged sweep.
 fn page(
     folder: &Path,
     out: &Path,
@@ -517,7 +594,7 @@ fn page(
     smallest: &[usize],
     json: serde_json::Value,
     subject: &RegisteredSubject,
-) -> Result<PathBuf, CliError> {
+) -> Result<(), CliError> {
     let is_there = folder.join(squall_page::SWEEP_FILE).exists();
     let nothing = Summary::default();
     let mut page = SweepPage::begin(folder, out, is_there, &nothing, json.clone())?;
@@ -529,8 +606,7 @@ fn page(
         let command = replay_command(&merged.files[place].plan, subject);
         page.finding(subject, &findings[place], &command);
     }
-    page.stands(json, true)?;
-    Ok(page.file())
+    page.stands(json, true)
 }
 
 /// Makes sure, before anything is written, that the summary can be.

@@ -131,6 +131,7 @@ fn shrink_shard(
         jobs: options.jobs.map_or_else(default_jobs, usize::from),
         time: options.time,
         manner,
+        at_hang: &|| {},
     };
     distinct::shrink_shard(subjects, folder, chosen.shard, shrinking)
 }

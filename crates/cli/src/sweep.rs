@@ -28,7 +28,7 @@ use super::interrupt::stop_at_interrupt;
 use super::page::{DEFAULT_OUT, Pages};
 use super::shard;
 use super::sweep_page::{SharedPage, SweepPage};
-use super::unfinished::{Batch, Shards, Stand, Unfinished, hash_of};
+use super::unfinished::{Asked, Batch, Shards, Stand, Unfinished, hash_of};
 use super::watch::{self, Desk, HangAfter, Watcher};
 use super::written::{Writing, Written, sweep_name};
 use super::{
@@ -130,6 +130,9 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let subject = &subjects.find(&asked.subject)?.on(engine);
     let profile = profile_for(subjects, &asked.profile)?;
     let strategy = strategy(&asked.strategy).map_err(CliError::Usage)?;
+    if let Some((unfinished, _)) = &resumed {
+        unfinished.is_of(subject)?;
+    }
     if resumed.is_some() && hash_of(&profile) != asked.profile_hash {
         return Err(CliError::Usage(format!(
             "profile {} has changed since the sweep began, so that its seeds are other plans now; begin it anew",
@@ -154,7 +157,7 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     };
     // The same command, here or elsewhere, goes on with its shard.
     if chosen.is_some() {
-        match Unfinished::of_shard(&out, &name, &asked)? {
+        match Unfinished::of_shard(&out, &name, &asked, subject)? {
             Shards::None => {}
             Shards::Begun(begun) => resumed = Some(*begun),
             Shards::Over(path, stand) => {
@@ -236,11 +239,14 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
     let hangs = |hang: &Hang, so_far: &Summary| {
         bar.finish_and_clear();
         page.with(|page| page.stands_or_warns(of_sweep(&hung(so_far, hang)), true));
-        let status = conclude_hang(options, manner, so_far, hang, subject, swept, &lock());
-        let status = status.unwrap_or_else(|failed| {
-            warn(&failed.to_string());
-            2
-        });
+        let told = conclude_hang(options, manner, so_far, hang, subject, swept, &lock());
+        let status = match told {
+            Ok(()) => status(&hung(so_far, hang), &asked),
+            Err(failed) => {
+                warn(&failed.to_string());
+                2
+            }
+        };
         if let Some(how_to_go_on) = how_to_go_on.as_ref().filter(|_| !json_to_stdout) {
             let _ = say(how_to_go_on);
         }
@@ -376,7 +382,16 @@ pub fn run(subjects: &Registry, options: &Options, manner: Manner) -> Result<u8,
         }
         None => {}
     }
-    Ok(summary.verdict().status())
+    Ok(status(&summary, &asked))
+}
+
+/// The exit status. Of a shard that has not ended it is 2, whatever was found: it has to be started
+/// again.
+fn status(summary: &Summary, asked: &Asked) -> u8 {
+    match asked.shard.is_some() && summary.interrupted {
+        true => 2,
+        false => summary.verdict().status(),
+    }
 }
 
 /// Says what the first finding is, and how to reproduce it.
@@ -404,8 +419,7 @@ fn hung(so_far: &Summary, hang: &Hang) -> Summary {
     }
 }
 
-/// Says and writes what there is of a sweep that a run has ended by hanging. Returns the exit
-/// status.
+/// Says and writes what there is of a sweep that a run has ended by hanging.
 fn conclude_hang(
     options: &Options,
     manner: Manner,
@@ -414,7 +428,7 @@ fn conclude_hang(
     subject: &RegisteredSubject,
     swept: Swept<'_>,
     written: &Written<'_>,
-) -> Result<u8, CliError> {
+) -> Result<(), CliError> {
     let summary = hung(so_far, hang);
     let plan = written.write(hang.seed, "hang", &hang.plan)?;
     let text = format!(
@@ -430,8 +444,7 @@ fn conclude_hang(
             say(&text)?;
         }
     }
-    write_summaries(options, &summary, subject, swept, written.files())?;
-    Ok(summary.verdict().status())
+    write_summaries(options, &summary, subject, swept, written.files())
 }
 
 /// Prints the summary.

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use self::file::{File, Known, OfShard};
-use super::{CliError, shard};
+use self::file::{File, Known, OfShard, Wrong};
+use super::{CliError, shard, warn};
 use squall_core::coverage::{Map, RunCoverage};
 use squall_core::engine::Engine;
 use squall_core::fsutil::{Equal, NewName, write_by, write_new};
-use squall_core::plan::Profile;
+use squall_core::plan::{Plan, Profile};
 use squall_core::registry::RegisteredSubject;
 use squall_explore::report::Files;
 use squall_explore::shard::Shard;
@@ -30,8 +30,14 @@ const ENDING: &str = ".unfinished.json";
 /// How it ends when its shard has ended.
 const OVER: &str = ".shard.json";
 
-/// How the name of the file ends that says what a shard covers.
+/// How the name of the file ends that says what a shard covers which is under way.
 const COVERAGE: &str = ".coverage";
+
+/// How it ends when its shard has ended: of both files, each goes with one of this name.
+const COVERAGE_OVER: &str = ".shard.coverage";
+
+/// What the name of a damaged file ends in that its shard has put aside.
+const DAMAGED: &str = ".damaged";
 
 /// How often it is written at most, but for the first time.
 const EVERY: Duration = Duration::from_millis(500);
@@ -87,6 +93,7 @@ impl Asked {
                 ("strategy", asked.strategy.clone()),
                 ("range of seeds", seeds(&asked.seeds)),
                 ("coverage", asked.coverage.to_string()),
+                ("corpus", format!("{:?}", asked.corpus)),
             ]
         };
         let mut pairs = fields(self).into_iter().zip(fields(other));
@@ -256,7 +263,7 @@ impl Unfinished {
                 }
                 let stem = with_ending(&path, ENDING, "");
                 if file.asked.coverage {
-                    stand.summary.coverage = Some(coverage(&stem, file.runs).map_err(wrong)?);
+                    stand.summary.coverage = Some(coverage(&path, file.runs).map_err(wrong)?);
                 }
                 Some(Book {
                     build,
@@ -280,10 +287,28 @@ impl Unfinished {
         Ok((unfinished, stand))
     }
 
-    /// What there is in the folder `out` of the shard that is asked for.
-    pub fn of_shard(out: &Path, name: &str, asked: &Asked) -> Result<Shards, CliError> {
+    /// What there is in the folder `out` of the shard of `subject` that is asked for. What is
+    /// damaged of it is put aside, and counts for nothing.
+    pub fn of_shard(
+        out: &Path,
+        name: &str,
+        asked: &Asked,
+        subject: &RegisteredSubject,
+    ) -> Result<Shards, CliError> {
         let stem = stem(out, name, asked);
-        let same = |path: &Path, theirs: &Asked| {
+        let build = shard::build()?;
+        let same = |path: &Path, file: &File| {
+            let theirs = &file.asked;
+            let of_shard = file.shard.as_ref();
+            if of_shard.is_some_and(|of_shard| of_shard.build != build) {
+                return Err(CliError::Usage(format!(
+                    "another build of this program wrote {}, which may run other plans; name another --out",
+                    path.display()
+                )));
+            }
+            if let Some(of_shard) = of_shard {
+                same_command(path, &of_shard.command, subject)?;
+            }
             let differs = theirs.differs(asked).or_else(|| {
                 let [theirs, mine] = [theirs, asked].map(|asked| format!("{:?}", asked.shard));
                 (theirs != mine).then_some(("shard", theirs, mine))
@@ -296,25 +321,49 @@ impl Unfinished {
                 ))),
             }
         };
-        let over = with(&stem, OVER);
-        if over.exists() {
-            let wrong = |why: String| CliError::Usage(format!("{}: {why}", over.display()));
-            let file = File::read(&over).map_err(|error| wrong(error.to_string()))?;
-            same(&over, &file.asked)?;
-            let stand = Stand::of(&file, &over, wrong)?;
-            return Ok(Shards::Over(over, Box::new(stand)));
+        for path in [with(&stem, OVER), with(&stem, ENDING)] {
+            if !path.exists() {
+                continue;
+            }
+            let file = match File::read(&path) {
+                Ok(file) => file,
+                Err(Wrong::Damaged(why)) => {
+                    put_aside(&path, &[], &why)?;
+                    continue;
+                }
+                Err(Wrong::OtherVersion(why)) => {
+                    return Err(CliError::Usage(format!("{}: {why}", path.display())));
+                }
+            };
+            same(&path, &file)?;
+            if let Err(why) = file.is_whole(&path) {
+                put_aside(&path, &file.plans(&path), &why)?;
+                continue;
+            }
+            return match is_over(&path) {
+                true => {
+                    let stand = Stand::of(&file, &path, CliError::Usage)?;
+                    Ok(Shards::Over(path, Box::new(stand)))
+                }
+                false => Self::read(&path).map(|begun| Shards::Begun(Box::new(begun))),
+            };
         }
-        let path = with(&stem, ENDING);
-        if !path.exists() {
-            return Ok(Shards::None);
-        }
-        let (unfinished, stand) = Self::read(&path)?;
-        same(&path, &unfinished.asked)?;
-        Ok(Shards::Begun(Box::new((unfinished, stand))))
+        Ok(Shards::None)
     }
 
     pub fn asked(&self) -> &Asked {
         &self.asked
+    }
+
+    /// That `subject` is started by the command of before, where it is a process of its own.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn is_of(&self, subject: &RegisteredSubject) -> Result<(), CliError> {
+        match &self.book {
+            Some(book) => same_command(&self.path, &book.command, subject),
+            None => Ok(()),
+        }
     }
 
     /// The folder that it lies in.
@@ -352,7 +401,7 @@ impl Unfinished {
             return Ok(());
         }
         let began = Instant::now();
-        self.write_parts(scratch, batch.summary)?;
+        self.write_parts(scratch, batch.summary, COVERAGE)?;
         let text = self.file(batch.next, batch.summary, files).text();
         write_by(scratch, &self.path, text).map_err(|error| CliError::file(&self.path, &error))?;
         self.is_blank = false;
@@ -372,7 +421,7 @@ impl Unfinished {
         summary: &Summary,
         files: &[Files],
     ) -> Result<(), CliError> {
-        self.write_parts(scratch, summary)?;
+        self.write_parts(scratch, summary, COVERAGE_OVER)?;
         if let Some(book) = &self.book {
             let mut file = self.file(book.next, summary, files);
             if let Some(shard) = &mut file.shard {
@@ -383,11 +432,19 @@ impl Unfinished {
             written.map_err(|error| CliError::file(&over, &error))?;
         }
         self.remove();
+        // Whoever reads it meanwhile finds the other one.
+        let _ = std::fs::remove_file(with_ending(&self.path, ENDING, COVERAGE));
         Ok(())
     }
 
-    /// Writes what lies in files beside that of a shard, and has to be there before it.
-    fn write_parts(&mut self, scratch: &Path, summary: &Summary) -> Result<(), CliError> {
+    /// Writes what lies in files beside that of a shard, and has to be there before it. The name of
+    /// the file that says what it covers ends in `covers`.
+    fn write_parts(
+        &mut self,
+        scratch: &Path,
+        summary: &Summary,
+        covers: &str,
+    ) -> Result<(), CliError> {
         let Some(book) = &mut self.book else {
             return Ok(());
         };
@@ -398,7 +455,7 @@ impl Unfinished {
                 states,
                 transitions,
             } = map.listed();
-            let path = with_ending(&self.path, ENDING, COVERAGE);
+            let path = with_ending(&self.path, ENDING, covers);
             let words = std::iter::once(states.len() as u64);
             let written = write_words(scratch, &path, words.chain(states).chain(transitions));
             written.map_err(|error| CliError::file(&path, &error))?;
@@ -447,12 +504,18 @@ pub fn stem_of_shard(path: &Path) -> PathBuf {
     with_ending(path, ending, "")
 }
 
-/// What so many runs of a shard cover whose files' names begin so.
+/// What so many runs of a shard cover, whose file is that at `path`.
 ///
 /// # Errors
-/// One line, when that file is missing or damaged.
-pub fn coverage(stem: &Path, runs: u64) -> Result<Map, String> {
-    let path = with(stem, COVERAGE);
+/// One line, when the file beside it is missing or damaged that says it.
+pub fn coverage(path: &Path, runs: u64) -> Result<Map, String> {
+    let stem = stem_of_shard(path);
+    let (under_way, ended) = (with(&stem, COVERAGE), with(&stem, COVERAGE_OVER));
+    // A shard may end while its files are read: what it covers then is more, and of the same sweep.
+    let path = match is_over(path) || !under_way.exists() && ended.exists() {
+        true => ended,
+        false => under_way,
+    };
     let damaged = |why: String| format!("{}: {why}", path.display());
     if runs == 0 {
         return Ok(Map::default());
@@ -473,6 +536,41 @@ pub fn coverage(stem: &Path, runs: u64) -> Result<Map, String> {
         transitions: transitions.to_vec(),
     });
     Ok(map)
+}
+
+/// That `subject` is started by the `command` of the shard whose file is at `path`.
+fn same_command(
+    path: &Path,
+    command: &Option<String>,
+    subject: &RegisteredSubject,
+) -> Result<(), CliError> {
+    if *command == subject.command {
+        return Ok(());
+    }
+    let [theirs, mine] = [command, &subject.command]
+        .map(|command| command.clone().unwrap_or_else(|| "no command".to_owned()));
+    Err(CliError::Usage(format!(
+        "{} is of a subject that {theirs} started, and not {mine}; name another --out",
+        path.display()
+    )))
+}
+
+/// Puts the file of a shard aside that is damaged, or something beside it, and which of its `plans`
+/// cannot be read. The shard begins anew.
+fn put_aside(path: &Path, plans: &[PathBuf], why: &str) -> Result<(), CliError> {
+    let spoilt = plans.iter().filter(|plan| Plan::read(plan).is_err());
+    for path in spoilt
+        .filter(|plan| plan.exists())
+        .chain([&path.to_path_buf()])
+    {
+        let aside = with(path, DAMAGED);
+        std::fs::rename(path, &aside).map_err(|error| CliError::file(path, &error))?;
+    }
+    warn(&format!(
+        "{} is damaged, and lies aside as {0}{DAMAGED}: {why}; the shard begins anew",
+        path.display()
+    ));
+    Ok(())
 }
 
 /// Whether a file is where a sweep stands, by its name.

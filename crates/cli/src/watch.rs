@@ -172,6 +172,15 @@ pub fn tell_of_shrinking(
     subject: &RegisteredSubject,
     hang: &Hang,
 ) -> Result<(), CliError> {
+    say(&format!("{}\n", shrinking_hangs(stem, subject, hang)?))
+}
+
+/// The words of [`tell_of_shrinking`], which writes the plan.
+pub fn shrinking_hangs(
+    stem: &Path,
+    subject: &RegisteredSubject,
+    hang: &Hang,
+) -> Result<String, CliError> {
     let mut stem = stem.to_path_buf().into_os_string();
     stem.push(format!("-seed-{}-hang", hang.seed));
     let name = NewName {
@@ -185,8 +194,8 @@ pub fn tell_of_shrinking(
         Equal::Serves,
     );
     let path = written.map_err(|error| CliError::file(&name.stem, &error))?;
-    say(&format!(
-        "HANG {}: while it was shrunk, a smaller plan has stood still for {} s in step {}, {}\n  plan       {}\n  reproduce  {}\n\n",
+    Ok(format!(
+        "HANG {}: while it was shrunk, a smaller plan has stood still for {} s in step {}, {}\n  plan       {}\n  reproduce  {}\n",
         subject.title(),
         hang.since.as_secs(),
         hang.step,

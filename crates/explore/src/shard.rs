@@ -81,7 +81,7 @@ impl Shard {
         let all = next.min(seeds.end) - seeds.start;
         let (portions, rest) = (all / portion, all % portion);
         let mine = self.number - 1;
-        let whole = (portions + self.count - 1 - mine) / self.count;
+        let whole = portions.saturating_add(self.count - 1 - mine) / self.count;
         let is_mine = portions % self.count == mine;
         whole * portion + if is_mine { rest } else { 0 }
     }

@@ -12,13 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::super::interrupt::stop_at_interrupt;
 use super::super::sweep_page::kind;
-use super::super::{CliError, Manner, replay_command, say, warn, watch, write_beside};
+use super::super::{
+    CliError, Manner, replay_command, say, warn, warn_of_command, watch, write_beside,
+};
 use squall_core::fsutil::read_text;
 use squall_core::plan::Plan;
 use squall_core::registry::{RegisteredSubject, Registry};
 use squall_explore::report::{self, Files, many};
 use squall_explore::shard::Shard;
-use squall_explore::shrink::Shrinker;
+use squall_explore::shrink::{Ended, Shrinker};
 use squall_explore::sweep::Finding;
 use squall_explore::watchdog::{Hang, Patience, USUAL_PATIENCE};
 
@@ -139,11 +141,14 @@ impl List {
 
 /// How plans are shrunk.
 #[derive(Clone, Copy)]
-pub struct Shrinking {
+pub struct Shrinking<'a> {
     pub jobs: usize,
     /// How long each of them, at most.
     pub time: Option<Duration>,
+    /// Where it is quiet, nothing goes to standard output.
     pub manner: Manner,
+    /// What is left to do when a plan hangs, which ends the program.
+    pub at_hang: &'a (dyn Fn() + Sync),
 }
 
 /// The shard's part of the failures that are listed in `out`, each shrunk by one thread. Returns
@@ -152,7 +157,7 @@ pub fn shrink_shard(
     subjects: &Registry,
     out: &Path,
     shard: Shard,
-    shrinking: Shrinking,
+    shrinking: Shrinking<'_>,
 ) -> Result<u8, CliError> {
     let list = List::read(out)?;
     let engine = subjects.engine(&list.engine)?;
@@ -173,17 +178,22 @@ pub fn shrink_shard(
 }
 
 /// Shrinks these plans, each by one thread, and writes the smaller ones beside them. Returns their
-/// files; none for a plan that does not fail again. What was shrunk before is not shrunk again.
+/// files; none for a plan that does not fail again, or whose turn an interrupt took: that one is
+/// shrunk by a later call.
+///
+/// A plan that has a smaller one beside it is not shrunk again, also where the time was up before
+/// it was the smallest: who wants to go on shrinks the smaller plan.
 pub fn shrink(
     subject: &RegisteredSubject,
     plans: &[PathBuf],
-    shrinking: Shrinking,
+    shrinking: Shrinking<'_>,
 ) -> Result<Vec<Option<PathBuf>>, CliError> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(vec![None; plans.len()]);
     let failed = Mutex::new(None);
+    let stop = stop_at_interrupt();
     let work = || {
-        loop {
+        while !stop.load(Ordering::Relaxed) {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(plan) = plans.get(place) else { return };
             match shrink_one(subject, plan, shrinking) {
@@ -205,7 +215,11 @@ pub fn shrink(
     if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }
-    Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if stop.load(Ordering::Relaxed) && done.contains(&None) {
+        warn("interrupted: the same command shrinks what is not shrunk yet");
+    }
+    Ok(done)
 }
 
 /// Where the smaller plan of the one at `path` is written.
@@ -217,39 +231,58 @@ pub fn beside(path: &Path) -> PathBuf {
 fn shrink_one(
     subject: &RegisteredSubject,
     path: &Path,
-    shrinking: Shrinking,
+    shrinking: Shrinking<'_>,
 ) -> Result<Option<PathBuf>, CliError> {
     let to = beside(path);
+    let quiet = shrinking.manner.quiet;
     if Plan::read(&to).is_ok() {
-        if !shrinking.manner.quiet {
+        if !quiet {
             say(&format!("shrunk before: {}\n", to.display()))?;
         }
         return Ok(Some(to));
     }
     let plan = Plan::read(path)?;
     let hangs = |hang: &Hang| {
-        if let Err(failed) = watch::tell_of_shrinking(&path.with_extension(""), subject, hang) {
+        let told = watch::shrinking_hangs(&path.with_extension(""), subject, hang);
+        let told = told.and_then(|text| match quiet {
+            true => {
+                text.lines().for_each(warn_of_command);
+                Ok(())
+            }
+            false => say(&text),
+        });
+        if let Err(failed) = told {
             warn(&failed.to_string());
         }
+        (shrinking.at_hang)();
         squall_process::kill_all();
         // The thread that hangs can be ended in no other way.
         std::process::exit(2);
     };
+    let stop = stop_at_interrupt();
     let shrinker = Shrinker {
         subject,
         jobs: 1,
         time_limit: shrinking.time,
-        stop: stop_at_interrupt(),
+        stop,
         hangs: Some(Patience {
             time: Some(USUAL_PATIENCE),
             tell: &hangs,
         }),
     };
     let Ok(shrunk) = shrinker.run(&plan, &mut |_| {}) else {
-        warn(&format!("left out: {} does not fail again", path.display()));
+        if !stop.load(Ordering::Relaxed) {
+            warn(&format!("left out: {} does not fail again", path.display()));
+        }
         return Ok(None);
     };
+    if shrunk.ended == Ended::Interrupted {
+        return Ok(None);
+    }
     write_beside(&to, &shrunk.plan.to_json())?;
+    if quiet {
+        return Ok(Some(to));
+    }
     say(&format!(
         "shrunk: {}\n  reproduce  {}\n  from       {}\n  to         {}\n",
         shrunk.failure,

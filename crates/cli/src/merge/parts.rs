@@ -1,13 +1,13 @@
 //! The shards that are to be merged: found, read, held against one another, and their digests put
 //! into the order of the sweep.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::super::CliError;
 use super::super::shard::build;
 use super::super::unfinished::file::{File, OfShard, Wrong};
 use super::super::unfinished::{Asked, is_one, is_over, stem_of_shard};
+use super::super::{CliError, folder_of};
 use squall_explore::shard::{Chained, Shard, chain};
 
 /// The file of a shard.
@@ -22,6 +22,28 @@ pub struct Part {
 pub struct Damaged {
     pub path: PathBuf,
     pub why: String,
+    /// The shard that is used without it.
+    pub shard: Option<Shard>,
+}
+
+impl Damaged {
+    /// A file, of no shard that is used.
+    fn file(path: PathBuf, why: String) -> Self {
+        Self {
+            path,
+            why,
+            shard: None,
+        }
+    }
+
+    /// Something beside the file of a shard, which is used without it.
+    pub fn beside(part: &Part, why: String) -> Self {
+        Self {
+            path: part.path.clone(),
+            why,
+            shard: Some(part.shard),
+        }
+    }
 }
 
 /// The shards of one sweep.
@@ -49,7 +71,9 @@ impl Parts {
         };
         let Some(first) = all.first() else {
             let why = match damaged.first() {
-                Some(Damaged { path, why }) => format!("; {} is damaged: {why}", path.display()),
+                Some(Damaged { path, why, .. }) => {
+                    format!("; {} is damaged: {why}", path.display())
+                }
                 None => "; `squall sweep --shard I/N` writes one".to_owned(),
             };
             return Err(CliError::Usage(format!(
@@ -78,15 +102,16 @@ impl Parts {
             parts: BTreeMap::new(),
             damaged: Vec::new(),
         };
+        found.damaged.append(&mut damaged);
         for part in all {
-            found.take(part, &mut damaged)?;
+            found.take(part)?;
         }
-        found.damaged = damaged;
         Ok(found)
     }
 
-    /// Takes in a shard. Of two files of one the one serves that is further.
-    fn take(&mut self, part: Part, damaged: &mut Vec<Damaged>) -> Result<(), CliError> {
+    /// Takes in a shard. Of two files of the same shard, the one that has got further is used,
+    /// unless it is damaged.
+    fn take(&mut self, part: Part) -> Result<(), CliError> {
         let number = part.shard.number();
         let Some(other) = self.parts.remove(&number) else {
             self.parts.insert(number, part);
@@ -97,34 +122,24 @@ impl Parts {
             true => (other, part),
             false => (part, other),
         };
-        match (digests(&less), digests(&more)) {
-            (Ok(first), Ok(second)) => {
-                for (one, other) in first.zip(second) {
-                    if let (Ok(one), Ok(other)) = (one, other)
-                        && one != other
-                    {
-                        return Err(CliError::Usage(format!(
-                            "{} and {} are of one shard, and their runs are not the same: the subject is nondeterministic, or ran on another machine in another way",
-                            less.path.display(),
-                            more.path.display()
-                        )));
-                    }
+        let (kept, left_out) = match (is_whole(&less), is_whole(&more)) {
+            (Ok(()), Ok(())) => {
+                let both = digests(&less).zip(digests(&more));
+                if both.into_iter().any(|(one, other)| one != other) {
+                    return Err(CliError::Usage(format!(
+                        "{} and {} are of one shard, and their runs are not the same: the subject is nondeterministic, or ran on another machine in another way",
+                        less.path.display(),
+                        more.path.display()
+                    )));
                 }
+                (more, None)
             }
-            (Err(why), _) => damaged.push(Damaged {
-                path: less.path,
-                why,
-            }),
-            (_, Err(why)) => {
-                damaged.push(Damaged {
-                    path: more.path,
-                    why,
-                });
-                self.parts.insert(number, less);
-                return Ok(());
-            }
-        }
-        self.parts.insert(number, more);
+            // What is damaged of both is told later, of the one that is used.
+            (Err(why), _) => (more, Some(Damaged::file(less.path, why))),
+            (Ok(()), Err(why)) => (less, Some(Damaged::file(more.path, why))),
+        };
+        self.damaged.extend(left_out);
+        self.parts.insert(number, kept);
         Ok(())
     }
 
@@ -135,13 +150,9 @@ impl Parts {
             let mut each: Vec<_> = (1..=self.count)
                 .map(|number| {
                     let digests = self.parts.get(&number).map(digests);
-                    let all = match digests {
-                        Some(Ok(all)) => Some(all),
-                        _ => None,
-                    };
                     let of_number =
                         move |digest: Result<u64, String>| digest.map_err(|why| (number, why));
-                    all.into_iter().flatten().map(of_number)
+                    digests.into_iter().flatten().map(of_number)
                 })
                 .collect();
             let chained = chain(&self.asked.seeds, self.portion, &mut each)
@@ -157,10 +168,7 @@ impl Parts {
                 Ok(chained) => return chained,
                 Err((number, why)) => {
                     let part = self.parts.remove(&number);
-                    self.damaged.extend(part.map(|part| Damaged {
-                        path: part.path,
-                        why,
-                    }));
+                    (self.damaged).extend(part.map(|part| Damaged::file(part.path, why)));
                 }
             }
         }
@@ -174,9 +182,15 @@ impl Parts {
 }
 
 /// The digests of a shard.
-fn digests(part: &Part) -> Result<impl Iterator<Item = Result<u64, String>> + use<>, String> {
-    let digests = part.of_shard.digests(stem_of_shard(&part.path))?;
-    Ok(digests.read())
+fn digests(part: &Part) -> impl Iterator<Item = Result<u64, String>> + use<> {
+    let digests = part.of_shard.digests(stem_of_shard(&part.path));
+    digests.expect("its file was read, and checked").read()
+}
+
+/// That everything is there, and whole, of which the file of a shard speaks.
+fn is_whole(part: &Part) -> Result<(), String> {
+    digests(part).try_for_each(|digest| digest.map(drop))?;
+    part.file.is_whole(&part.path)
 }
 
 /// All files of shards in these folders, in the order of their paths, and those that are damaged.
@@ -185,16 +199,24 @@ fn read_all(folders: &[PathBuf]) -> Result<(Vec<Part>, Vec<Damaged>), CliError> 
     for folder in folders {
         walk(folder, &mut paths)?;
     }
-    paths.sort();
+    // The first is taken from the end.
+    paths.sort_by(|one, other| other.cmp(one));
     // A folder may be named twice, or be in another.
-    let mut known = std::collections::BTreeSet::new();
-    paths.retain(|path| known.insert(std::fs::canonicalize(path).unwrap_or_else(|_| path.clone())));
+    let mut known = BTreeSet::new();
     let (mut parts, mut damaged) = (Vec::new(), Vec::new());
-    for path in paths {
+    while let Some(path) = paths.pop() {
+        if !known.insert(std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone())) {
+            continue;
+        }
         let mut file = match File::read(&path) {
             Ok(file) => file,
+            // Its shard has ended since the folder was listed, and has another file now.
+            Err(_) if !path.exists() => {
+                walk(folder_of(&path), &mut paths)?;
+                continue;
+            }
             Err(Wrong::Damaged(why)) => {
-                damaged.push(Damaged { path, why });
+                damaged.push(Damaged::file(path, why));
                 continue;
             }
             Err(Wrong::OtherVersion(why)) => {

@@ -13,7 +13,7 @@ use super::super::CliError;
 use super::Asked;
 use squall_core::counters::Counters;
 use squall_core::engine::Failure;
-use squall_core::fsutil::read_text;
+use squall_core::fsutil::{read_text, text_of};
 use squall_core::ids::NodeId;
 use squall_core::invariants::{Property, Violation};
 use squall_core::plan::Plan;
@@ -237,7 +237,12 @@ impl File {
     /// When it cannot be read, or no sweep of this version can stand there.
     pub fn read(path: &Path) -> Result<Self, Wrong> {
         let damaged = |error: &dyn std::fmt::Display| Wrong::Damaged(error.to_string());
-        let text = read_text(path).map_err(|error| damaged(&error))?;
+        // Of a sweep with very many findings it is larger than any other file that is read.
+        let text = match std::fs::metadata(path) {
+            Ok(of_file) if of_file.is_file() => std::fs::read(path).and_then(text_of),
+            _ => read_text(path),
+        };
+        let text = text.map_err(|error| damaged(&error))?;
         let read = serde_json::from_str::<File>(&text);
         // Another version may have other fields, and says so itself.
         let of: Option<Version> = serde_json::from_str(&text).ok();
@@ -306,6 +311,30 @@ impl File {
         })
     }
 
+    /// The files of its findings' plans, beside the file, which is at `path`.
+    pub fn plans(&self, path: &Path) -> Vec<PathBuf> {
+        let folder = super::super::folder_of(path);
+        let plans = self.findings.iter().map(|found| folder.join(&found.plan));
+        plans.collect()
+    }
+
+    /// That everything is there, and whole, of which the file of a shard speaks, which is at
+    /// `path`.
+    ///
+    /// # Errors
+    /// One line, which says what is damaged.
+    pub fn is_whole(&self, path: &Path) -> Result<(), String> {
+        if let Some(of_shard) = &self.shard {
+            let digests = of_shard.digests(super::stem_of_shard(path))?;
+            digests.read().try_for_each(|digest| digest.map(drop))?;
+        }
+        if self.asked.coverage {
+            super::coverage(path, self.runs)?;
+        }
+        let mut findings = self.findings(path, CliError::Usage);
+        findings.try_for_each(|known| known.map(drop).map_err(|error| error.to_string()))
+    }
+
     /// That a sweep can stand there.
     fn check(&self) -> Result<(), String> {
         let Range { start, end } = self.asked.seeds;
@@ -351,6 +380,15 @@ impl File {
                 self.runs, self.steps
             ));
         }
+        let too_many = |tally: &&Tally| tally.violations > tally.runs;
+        if let Some(tally) = self.variants.iter().find(too_many) {
+            let Tally {
+                violations, runs, ..
+            } = tally;
+            return Err(format!(
+                "a variant has {violations} violations in {runs} runs"
+            ));
+        }
         let plain = |found: &&Found| found.plan.components().count() != 1;
         if let Some(found) = self.findings.iter().find(plain) {
             let plan = found.plan.display();
@@ -389,7 +427,7 @@ impl File {
         let (most, last) = match of_shard.is_over {
             true => {
                 let last = shard.go_to(seeds, portion, next).saturating_add(portion);
-                (done + portion, last.min(seeds.end))
+                (done.saturating_add(portion), last.min(seeds.end))
             }
             false => (done, next),
         };

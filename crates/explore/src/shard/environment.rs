@@ -68,7 +68,7 @@ pub fn from_environment(
                 )
             })?,
         };
-        let shard = Shard::new(told.place + 1, count).map_err(|_| {
+        let shard = Shard::new(told.place.saturating_add(1), count).map_err(|_| {
             format!(
                 "{source} says task {} from 0 of {count}; legal: 1 to {MOST_SHARDS} tasks, and each below their number",
                 told.place
@@ -128,7 +128,7 @@ fn told(
                 }));
             };
             let (step, tasks) = (step?.unwrap_or(1).max(1), tasks?);
-            let count = max.saturating_sub(min) / step + 1;
+            let count = (max.saturating_sub(min) / step).saturating_add(1);
             let is_a_row = (min..=max).contains(&task) && (task - min) % step == 0;
             // A list such as 1,3,7 is no row, and nor is a row of which one task is run again.
             if !is_a_row || tasks.is_some_and(|tasks| tasks != count) {
