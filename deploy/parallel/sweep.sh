@@ -9,8 +9,9 @@
 # HOSTS        a file as parallel's --sshloginfile takes it: a machine a line, with JOBS/ before it
 # SQUALL       the program, at the same path everywhere [squall]
 #
-# Run it again to go on: shards that have ended are not run again, and others go on where they were. A shard whose machine
-# fails is tried on another, three times.
+# Run it again to go on: shards that have ended, and whose files are here, are not run again. Others go on where they were, or, where the
+# machines share no folder and parallel gives a shard to another one than before, begin anew. A shard that fails is tried again, three
+# times in all, on another machine where there is one. Whatever failed, what there is is merged.
 set -euo pipefail
 : "${SQUALL_OUT:?say in SQUALL_OUT where the shards go}" "${SHARDS:?say in SHARDS how many there are}" "${HOSTS:?say in HOSTS which machines}"
 SQUALL=${SQUALL-squall}
@@ -24,8 +25,19 @@ transfer=()
 # 1 says that something was found, which is no failure of the shard.
 printf -v words ' %q' "$@"
 printf -v program '%q' "$SQUALL"
-seq "$SHARDS" | parallel --sshloginfile "$HOSTS" --workdir "${REMOTE:-$SQUALL_OUT}" --retries 3 --joblog "$SQUALL_OUT/jobs.log" \
+# Files of another sweep must not pass for those of this one.
+if [ -f arguments ] && [ "$(cat arguments)" != "$SHARDS$words" ]; then
+    echo "$SQUALL_OUT is of another sweep, of these shards and arguments: $(cat arguments); name another folder" >&2
+    exit 2
+fi
+echo "$SHARDS$words" > arguments
+for ((shard = 1; shard <= SHARDS; shard++)); do
+    compgen -G "shards/shard-$shard-of-$SHARDS/*.shard.json" > /dev/null || echo "$shard"
+done > to-do
+failed=0
+parallel --no-run-if-empty --sshloginfile "$HOSTS" --workdir "${REMOTE:-$SQUALL_OUT}" --retries 3 --joblog "$SQUALL_OUT/jobs.log" \
     "${transfer[@]}" \
-    "$program sweep --shard {}/$SHARDS --out shards --jobs 1$words > shard-{}.log 2>&1; [ \$? -le 1 ]"
+    "$program sweep --shard {}/$SHARDS --out shards --jobs 1$words > shard-{}.log 2>&1; [ \$? -le 1 ]" < to-do || failed=$?
+[ "$failed" = 0 ] || echo "parallel ended with status $failed: see jobs.log, and the logs of the shards" >&2
 
 "$SQUALL" merge shards --out merged --json summary.json --summary-md summary.md --html page
