@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use super::support::{root, stderr, stdout};
 
+mod lost;
+
 /// A sweep of two variants, one in twenty of whose runs fail.
 const FAILS: [&str; 5] = [
     "--subject=raft-rs+apply-retries",
@@ -198,7 +200,6 @@ fn sixteen_shards_merged_in_any_order_are_the_sweep() {
         }
         let found = expected["violations"].as_array().unwrap().len();
         assert_eq!(found > 20, sweep == FAILS, "{found}");
-        // Required events are demanded of all together.
         let said = stdout(&place.shard(&sweep, "1/16"));
         assert!(said.starts_with("this shard has ended before: "), "{said}");
     }
@@ -339,8 +340,8 @@ fn a_shard_that_is_killed_and_started_again_goes_on() {
     assert!(unfinished.to_str().unwrap().ends_with(".unfinished.json"));
     // Elsewhere, where the folder has another name.
     std::fs::rename(place.path("shards"), place.path("elsewhere")).unwrap();
-    std::fs::rename(place.path("elsewhere"), place.path("shards")).unwrap();
-    let again = place.run(&words);
+    let again = [&["sweep", "--shard=2/2", "--out=@elsewhere"], &sweep[..]].concat();
+    let again = place.run(&again);
     let said = stdout(&again);
     let first = said.lines().next().unwrap();
     assert!(
@@ -348,14 +349,28 @@ fn a_shard_that_is_killed_and_started_again_goes_on() {
         "{first}"
     );
     assert!(place.shard(&sweep, "1/2").status.code() == Some(1));
-    let (_, merged) = place.merge(&["shards"], "out");
+    let (_, merged) = place.merge(&["shards", "elsewhere"], "out");
     let (_, whole) = place.whole(&sweep);
     assert_eq!(place.told(&merged), place.told(&whole));
-    let other = place.shard(
-        &["--subject=raft-rs+apply-retries", FAILS[1], long[0]],
-        "2/2",
-    );
+    // With what does not change a shard it is the same one.
+    let own = ["sweep", "--shard=2/2", "--out=@elsewhere", "--jobs=2"];
+    let other = [&own[..], &[FAILS[0], FAILS[1], long[0]]].concat();
+    let other = place.run(&other);
     assert_eq!(other.status.code(), Some(1), "{}", stderr(&other));
+    let said = stdout(&other);
+    assert!(said.starts_with("this shard has ended before: "), "{said}");
+    // One that has ended is refused after a rebuild: its seeds may be other plans now.
+    place.change("elsewhere/shard-2-of-2", |file| {
+        file["shard"]["build"] = "0123456789abcdef".into();
+    });
+    let rebuilt = place.run(&[&own[..], &[FAILS[0], FAILS[1], long[0]]].concat());
+    assert_eq!(rebuilt.status.code(), Some(2));
+    let told = stderr(&rebuilt);
+    assert!(
+        told.contains("another build of this program wrote ")
+            && told.contains("name another --out"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -387,8 +402,13 @@ fn what_is_damaged_is_named_and_left_out_and_what_is_foreign_is_refused() {
     let summary = spoil(&file, "a", file.to_str().unwrap());
     assert_eq!(summary["shards"]["missing"][0]["shard"], "2/3");
     assert_eq!(summary["shards"]["digest_seeds"], 64);
-    let coverage = file.to_str().unwrap().replace(".shard.json", ".coverage");
-    spoil(Path::new(&coverage), "b", &coverage);
+    let coverage = (file.to_str().unwrap()).replace(".shard.json", ".shard.coverage");
+    let summary = spoil(Path::new(&coverage), "b", &coverage);
+    // Its runs count, and are in the digest.
+    assert_eq!(summary["digest"], whole["digest"]);
+    assert_eq!(summary["runs"], whole["runs"]);
+    assert!(summary["coverage"]["states"].as_u64() < whole["coverage"]["states"].as_u64());
+    assert_eq!(summary["shards"]["to_repeat"][0]["shard"], "2/3");
     let plans = place.plans("whole");
     let (name, _) = plans
         .iter()
@@ -407,6 +427,11 @@ fn what_is_damaged_is_named_and_left_out_and_what_is_foreign_is_refused() {
         std::fs::copy(from, to).unwrap();
     }
     assert_eq!(place.merge(&["shards"], "d").1["digest"], whole["digest"]);
+    // Of two copies the one serves that is whole.
+    let summary = spoil(Path::new(&coverage), "e", &coverage);
+    assert_eq!(summary["coverage"], whole["coverage"]);
+    let summary = spoil(&plan, "f", name);
+    assert!(found(&summary) + 1 >= found(&whole));
 
     let refused = |words: &str, change: &dyn Fn(&mut Value)| {
         let before = std::fs::read(&file).unwrap();
@@ -427,6 +452,9 @@ fn what_is_damaged_is_named_and_left_out_and_what_is_foreign_is_refused() {
     let apart = "are not shards of one sweep: the ";
     refused(&format!("{apart}build is "), &|file| {
         file["shard"]["build"] = "0123456789abcdef".into();
+    });
+    refused(&format!("{apart}corpus is "), &|file| {
+        file["asked"]["corpus"] = "plans".into();
     });
     refused(&format!("{apart}profile is "), &|file| {
         file["asked"]["profile"] = "storm".into();

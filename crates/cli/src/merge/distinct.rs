@@ -159,6 +159,8 @@ pub fn shrink_shard(
     shard: Shard,
     shrinking: Shrinking<'_>,
 ) -> Result<u8, CliError> {
+    // From its first word on, an interrupt ends it as it should be ended.
+    stop_at_interrupt();
     let list = List::read(out)?;
     let engine = subjects.engine(&list.engine)?;
     let places = (0_u64..).zip(&list.distinct);

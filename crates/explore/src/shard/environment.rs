@@ -185,6 +185,12 @@ mod tests {
         let beyond = of(&[("JOB_COMPLETION_INDEX", "5")], Some(5)).unwrap_err();
         assert!(beyond.contains("task 5 from 0 of 5"), "{beyond}");
 
+        let most = "18446744073709551615";
+        let beyond = of(&[("JOB_COMPLETION_INDEX", most)], Some(5)).unwrap_err();
+        assert!(beyond.contains("legal: 1 to 1000000 tasks"), "{beyond}");
+        let endless = of(&slurm("0", "0", most, "1", most), None).unwrap_err();
+        assert!(endless.contains("legal: 1 to 1000000 tasks"), "{endless}");
+
         let gitlab = [("CI_NODE_INDEX", "2"), ("CI_NODE_TOTAL", "8")];
         assert_eq!(of(&gitlab, None).unwrap(), "2/8 of CI_NODE_INDEX");
     }
