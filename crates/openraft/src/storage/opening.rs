@@ -315,9 +315,10 @@ fn tell<C: Mode>(
         _ => membership::configuration(shadow.members.membership()),
     };
     let log = Kept::new(found);
+    // What was claimed: a later vote that the storage has kept, too, is written below.
     out.observe(Observation::Started {
-        term: hard.term,
-        vote: hard.vote,
+        term: disk.hard.term,
+        vote: disk.hard.vote,
         last: disk.usable_last(),
         commit: commit.max(disk.snapshot_index()),
         applied: known,
